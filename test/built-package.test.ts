@@ -1,0 +1,81 @@
+// The built package as its users get it: imported by name under plain Node, and its declarations checked without ours.
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+
+beforeAll(() => {
+  if (!existsSync(join(root, 'dist/src/index.js')))
+    throw new Error('dist/ is missing or incomplete. Run "npm run build" first.')
+})
+
+test('a wrong option gives an error that names it', async () => {
+  const printed = await plainNode(`
+    import { createConsumer } from 'relisten'
+    try {
+      createConsumer({ brokers: 5, groupId: 'orders', topics: ['orders'], eachMessage: async () => {} })
+    } catch (error) {
+      console.log(JSON.stringify({ name: error.constructor.name, code: typeof error.code, message: error.message }))
+    }
+  `)
+  const error = JSON.parse(printed)
+  expect(error.message).toMatch(/^Expected `brokers` to be .*, got .*5/)
+  expect(error.code).toBe('string')
+})
+
+test('an unreachable cluster is a fact, and stop lets the process end by itself', async () => {
+  const printed = await plainNode(`
+    import { createServer } from 'node:net'
+    import { createConsumer } from 'relisten'
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address()
+    await new Promise((resolve) => server.close(resolve))
+    const consumer = createConsumer({
+      brokers: ['127.0.0.1:' + port], groupId: 'orders', topics: ['orders'], eachMessage: async () => {},
+    })
+    const facts = consumer.events()
+    consumer.start().catch(() => {})
+    for await (const fact of facts) {
+      if (fact.to === 'retrying') break
+    }
+    console.log(JSON.stringify({ ready: consumer.status().ready }))
+    await consumer.stop()
+  `)
+  expect(JSON.parse(printed)).toEqual({ ready: false })
+})
+
+test('the declarations compile alone, without the declarations of our sources', async () => {
+  const flags = [
+    '--ignoreConfig',
+    '--noEmit',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--types',
+    'node',
+  ]
+  const lib = ['--lib', 'es2023,esnext.disposable']
+  await run('node_modules/.bin/tsc', [...flags, ...lib, 'dist/src/index.d.ts'])
+}, 60_000)
+
+/** Runs an ES module under the Node that runs us, without a loader; rejects with what it wrote when it fails or does not end. */
+async function plainNode(code: string): Promise<string> {
+  return run(process.execPath, ['--input-type=module', '--eval', code])
+}
+
+async function run(program: string, args: readonly string[]): Promise<string> {
+  const { NODE_OPTIONS: _, ...env } = process.env
+  try {
+    const { stdout } = await promisify(execFile)(program, args, { cwd: root, env, timeout: 30_000 })
+    return stdout.trim()
+  } catch (error) {
+    const { message, stdout = '', code, signal } = error as Error & { stdout?: string; code?: number; signal?: string }
+    throw new Error(`ended with ${signal ?? code}: ${message}\n${stdout}`, { cause: error })
+  }
+}

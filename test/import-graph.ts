@@ -1,0 +1,111 @@
+// The sources as a graph of modules, and the rules this house has for it: which way imports may point, and through which door
+// a dependency comes in.
+import { readdir, readFile } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+
+/** One source file: its path from the root, its lines, and what it imports: paths from the root, or package names as written. */
+export interface SourceModule {
+  readonly path: string
+  readonly lines: number
+  readonly imports: readonly string[]
+}
+
+/** From the bottom to the top: a file imports from its own folder and the ones before it. */
+export const layers = ['machines', 'actors', 'src', 'test'] as const
+
+const maxLines = 400
+const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.ts$/
+const emptyWord = /\b(utils?|types|helpers?|common|manager|misc)\b/
+const kafkaDoor = ['actors/kafka.ts', 'actors/kafkajs-internals.d.ts']
+
+/** Reads every TypeScript file of the layers that exist under `root`. */
+export async function readModules(root: string): Promise<SourceModule[]> {
+  const modules: SourceModule[] = []
+  for (const layer of layers) {
+    const names = await readdir(join(root, layer), { recursive: true }).catch(() => [])
+    for (const name of names.filter((each) => each.endsWith('.ts')).sort()) {
+      const path = posix.join(layer, name)
+      modules.push(parseModule(path, await readFile(join(root, path), 'utf8')))
+    }
+  }
+  return modules
+}
+
+export function parseModule(path: string, text: string): SourceModule {
+  const code = text.replace(/^\s*\/\*[\s\S]*?\*\//gm, '').replace(/^\s*\/\/.*$/gm, '')
+  const found = code.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"])([^'"\n]+)\1/g)
+  const imports = [...found].map(([, , name = '']) => {
+    return name.startsWith('.') ? posix.join(posix.dirname(path), name) : name
+  })
+  return { path, lines: text.trimEnd().split('\n').length, imports: [...new Set(imports)] }
+}
+
+/** One sentence for each rule that a module breaks. */
+export function violations(modules: readonly SourceModule[]): string[] {
+  const pinoDoors = modules.filter(({ path, imports }) => layerOf(path) !== 'test' && imports.some(isOf('pino')))
+  return [
+    ...modules.flatMap((module) => [...arrowViolations(module), ...doorViolations(module), ...shapeViolations(module)]),
+    ...(pinoDoors.length > 1
+      ? [`pino is imported in more than one file: ${pinoDoors.map(({ path }) => path).join(', ')}`]
+      : []),
+    ...cycles(modules).map((cycle) => `imports go in a circle: ${cycle.join(' → ')}`),
+  ]
+}
+
+function arrowViolations({ path, imports }: SourceModule): string[] {
+  return imports
+    .filter((name) => isFile(name) && rank(name) > rank(path))
+    .map((name) => `${path} imports ${name}, against the arrows ${layers.toReversed().join(' → ')}`)
+}
+
+function doorViolations({ path, imports }: SourceModule): string[] {
+  const layer = layerOf(path)
+  return imports
+    .filter((name) => !isFile(name))
+    .filter((name) => {
+      if (layer === 'test') return false
+      if (layer === 'machines') return !isOf('xstate')(name)
+      if (isOf('kafkajs')(name)) return !kafkaDoor.includes(path)
+      return isOf('pino')(name) && layer !== 'src'
+    })
+    .map((name) => `${path} imports ${name}, which is not its door`)
+}
+
+function shapeViolations({ path, lines }: SourceModule): string[] {
+  const bad: string[] = []
+  if (lines > maxLines) bad.push(`${path} has ${lines} lines, more than ${maxLines}`)
+  if (!fileName.test(posix.basename(path))) bad.push(`${path} is not named in kebab-case`)
+  if (emptyWord.test(path)) bad.push(`${path} is not named after a thing`)
+  return bad
+}
+
+function cycles(modules: readonly SourceModule[]): string[][] {
+  const byPath = new Map(modules.map((module) => [module.path, module]))
+  const done = new Set<string>()
+  const found: string[][] = []
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path)
+    if (start >= 0) found.push([...trail.slice(start), path])
+    if (start >= 0 || done.has(path)) return
+    for (const name of byPath.get(path)?.imports ?? []) visit(name, [...trail, path])
+    done.add(path)
+  }
+  for (const path of byPath.keys()) visit(path, [])
+  return found
+}
+
+function layerOf(path: string): string {
+  return path.split('/')[0] ?? ''
+}
+
+function rank(path: string): number {
+  return layers.findIndex((layer) => path.startsWith(`${layer}/`))
+}
+
+function isFile(name: string): boolean {
+  return rank(name) >= 0
+}
+
+function isOf(dependency: string): (name: string) => boolean {
+  return (name) => name === dependency || name.startsWith(`${dependency}/`)
+}

@@ -1,0 +1,76 @@
+// The one command that verifies everything, gate after gate. It goes on after a failure, so that all of them are seen, and its
+// last line reads "N passed, N failed". `--fast` leaves out the tests that need Java.
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runCommand } from './verification/command.ts'
+import { type Tally, tally, type VitestReport } from './verification/tally.ts'
+
+const minuteMs = 60_000
+const gateTimeoutMs = 5 * minuteMs
+
+const unknown = process.argv.slice(2).filter((argument) => argument !== '--fast')
+if (unknown.length > 0) {
+  console.error(`Expected no argument or --fast, got "${unknown.join(' ')}".`)
+  process.exit(2)
+}
+process.chdir(join(import.meta.dirname, '..'))
+
+const steps = [
+  () => gate('format and lint', 'biome', 'check', '--error-on-warnings'),
+  () => gate('types', 'tsc'),
+  () => gate('build', 'npm', 'run', '--silent', 'build'),
+  () => tests('fast', 'default', 10 * minuteMs),
+  () => gate('unused code', 'knip', '--no-progress'),
+  () => gate('package', 'publint', '--strict'),
+  () => gate('package types', 'attw', '--profile', 'esm-only', '--pack', '.'),
+  ...(process.argv.includes('--fast') ? [] : [() => tests('real', 'verbose', 30 * minuteMs)]),
+]
+
+let passed = 0
+let failed = 0
+for (const step of steps) {
+  const result = await step()
+  passed += result.passed
+  failed += result.failed
+}
+process.exitCode = failed > 0 ? 1 : 0
+console.log(`\n${passed} passed, ${failed} failed`)
+
+async function gate(name: string, program: string, ...args: string[]): Promise<Tally> {
+  process.stdout.write(`${name} ... `)
+  const startedAt = Date.now()
+  const { exitCode, output } = await runCommand(program, args, { timeoutMs: gateTimeoutMs })
+  console.log(outcome(exitCode === 0, startedAt))
+  if (exitCode === 0) return { passed: 1, failed: 0, reasons: [] }
+  console.log(output.trim() || `${program} ended with code ${exitCode} and wrote nothing.`)
+  return { passed: 0, failed: 1, reasons: [] }
+}
+
+async function tests(project: string, reporter: string, timeoutMs: number): Promise<Tally> {
+  console.log(`${project} tests ...`)
+  const startedAt = Date.now()
+  const folder = await mkdtemp(join(tmpdir(), 'relisten-verify-'))
+  const file = join(folder, 'report.json')
+  const { exitCode, output } = await runCommand(
+    'vitest',
+    ['run', '--project', project, '--reporter', reporter, '--reporter', 'json', `--outputFile.json=${file}`],
+    { timeoutMs, live: true },
+  )
+  const report = await readFile(file, 'utf8').then(
+    (text): VitestReport => JSON.parse(text),
+    () => undefined,
+  )
+  await rm(folder, { recursive: true })
+  const result = tally(report, exitCode)
+  if (output) console.log(output.trim())
+  for (const reason of result.reasons) console.log(reason)
+  console.log(
+    `${project} tests ${outcome(result.failed === 0, startedAt)}: ${result.passed} passed, ${result.failed} failed`,
+  )
+  return result
+}
+
+function outcome(ok: boolean, startedAt: number): string {
+  return `${ok ? 'ok' : 'FAILED'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`
+}
