@@ -1,0 +1,216 @@
+/** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
+
+import type { Failure, FailureKind } from '../machines/failure.ts'
+
+/**
+ * Why an error was thrown: the kind of failure behind it, or
+ * - `invalid-option` an option of `createConsumer` can't be used
+ * - `invalid-call` a method was called with a wrong argument, or at a moment at which it makes no sense
+ */
+export type ErrorCode = FailureKind | 'invalid-option' | 'invalid-call'
+
+/** What an error is built from. */
+export interface ErrorParts {
+  readonly code: ErrorCode
+  /** What happened, one or two sentences. */
+  readonly what: string
+  readonly likelyCause?: string
+  readonly nextStep: string
+  /** The failure behind it, as data. */
+  readonly failure?: Failure
+  readonly cause?: unknown
+}
+
+/** An error of this library. `message` holds what happened, the likely cause and the next step. */
+export class RelistenError extends Error {
+  override readonly name = 'RelistenError'
+  readonly code: ErrorCode
+  /** What happened, without cause and next step. */
+  readonly what: string
+  readonly likelyCause: string | undefined
+  readonly nextStep: string
+  readonly failure: Failure | undefined
+
+  constructor({ code, what, likelyCause, nextStep, failure, cause }: ErrorParts) {
+    const because = likelyCause === undefined ? '' : ` Likely cause: ${likelyCause}`
+    super(`${sentence(what)}${because} Next step: ${nextStep}`, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.what = what
+    this.likelyCause = likelyCause
+    this.nextStep = nextStep
+    this.failure = failure
+  }
+}
+
+/** The error for a failure; `cause` is the error it was made from, if it is still at hand. */
+export function errorFrom(failure: Failure, cause?: unknown): RelistenError {
+  const where = failure.endpoint === undefined ? '' : ` (${failure.endpoint})`
+  const code = failure.code === undefined || failure.message.includes(failure.code) ? '' : ` [${failure.code}]`
+  const known = (failure.code === undefined ? undefined : byCode(failure.code)) ?? advice[failure.kind]
+  const what = `${opening[failure.kind]}${where}: ${failure.message}${code}`
+  return new RelistenError({ code: failure.kind, what, ...known, failure, cause })
+}
+
+/** The error for an option that can't be used. */
+export function optionError(what: string, nextStep: string): RelistenError {
+  return new RelistenError({ code: 'invalid-option', what, nextStep })
+}
+
+/** The error for a call that can't be answered. */
+export function callError(what: string, nextStep: string): RelistenError {
+  return new RelistenError({ code: 'invalid-call', what, nextStep })
+}
+
+/** A failure of `kind` from whatever was thrown. One that already is ours keeps its own failure. */
+export function failureFrom(thrown: unknown, kind: FailureKind): Failure {
+  if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
+  const message = withoutUserInfo(thrown instanceof Error ? thrown.message : String(thrown))
+  const code = (thrown as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? { kind, message, code } : { kind, message }
+}
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+/** User and password of a URL do not belong into any message. */
+const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')
+
+const opening: Record<FailureKind, string> = {
+  unreachable: 'No broker answered',
+  'dial-failed': 'A broker could not be dialled',
+  'identity-refused': 'A broker was refused because of its identity',
+  'foreign-cluster': 'Another cluster answered',
+  'login-refused': 'The brokers refused the login',
+  'not-authorized': 'The cluster refused a right that is needed',
+  'topic-missing': 'A subscribed topic does not exist',
+  'member-lost': 'The group no longer knows this member',
+  'group-refused': 'The group refused the join',
+  'session-crashed': 'The KafkaJS consumer ended by itself',
+  'session-silent': 'The consumer makes no progress',
+  unproven: 'The rebuilt connections were not proven in time',
+  'join-timed-out': 'The group was not joined in time',
+  'source-failed': 'The source of brokers failed',
+  'handler-failed': 'The message handler failed',
+  'journal-failed': 'The journal failed',
+  bug: 'relisten did something it should not',
+}
+
+interface Advice {
+  readonly likelyCause: string
+  readonly nextStep: string
+}
+
+const advice: Record<FailureKind, Advice> = {
+  unreachable: {
+    likelyCause:
+      'the brokers are down, a firewall is in the way, or `brokers` names addresses that are no longer in force.',
+    nextStep:
+      'check that the addresses in `brokers` accept connections from this host; a function or source can name new ones.',
+  },
+  'dial-failed': {
+    likelyCause: 'the broker is down, moved, or speaks TLS where plain text was tried (or the other way round).',
+    nextStep: 'check the address from this host, and `kafka.ssl` against the listener it belongs to.',
+  },
+  'identity-refused': {
+    likelyCause: 'the certificate does not cover the address, comes from an unknown CA, or `allowEndpoint` said no.',
+    nextStep:
+      'issue a certificate that names the address, give the CA in `kafka.ssl.ca`, name a shared certificate name in `expectedIdentity`, or widen `allowEndpoint`.',
+  },
+  'foreign-cluster': {
+    likelyCause: 'the address was given to a broker of another cluster, or `brokers` points to the wrong environment.',
+    nextStep:
+      'compare the cluster ids in the message, then correct `brokers` or `clusterId`. Nothing was read or committed there.',
+  },
+  'login-refused': {
+    likelyCause: 'user name, password or mechanism is wrong, or the credentials were rotated.',
+    nextStep: 'check `kafka.sasl`; give `kafka` as a function to have fresh credentials read at each login.',
+  },
+  'not-authorized': {
+    likelyCause: 'an ACL for the topic (READ) or the group (READ) is missing for this user.',
+    nextStep: 'add the ACL, then start the consumer again.',
+  },
+  'topic-missing': {
+    likelyCause: 'the name is misspelt, or the topic was not created yet or deleted.',
+    nextStep: 'create the topic or correct `topics`; `allowAutoTopicCreation` lets the brokers create it.',
+  },
+  'member-lost': {
+    likelyCause: 'no heartbeat arrived within `sessionTimeout`, or somebody removed the member.',
+    nextStep: 'none is needed, a new session joins by itself; if it comes back, look for a blocked event loop.',
+  },
+  'group-refused': {
+    likelyCause:
+      'another member of the group uses other partition assigners or another protocol, or the group is full.',
+    nextStep: 'compare `groupId` and `partitionAssigners` with the other members, and `group.max.size` of the brokers.',
+  },
+  'session-crashed': {
+    likelyCause: 'an error that KafkaJS does not retry.',
+    nextStep: 'none is needed, a new session is opened; the message names the error if it comes back.',
+  },
+  'session-silent': {
+    likelyCause: 'a broker accepts connections but does not answer, or the fetch loop is stuck.',
+    nextStep:
+      'none is needed, the connections are made anew; if it comes back, look at the brokers named in the facts.',
+  },
+  unproven: {
+    likelyCause: 'a broker is slow to answer at its new address.',
+    nextStep: 'none is needed, the session is replaced; raise `rebuildTimeoutMs` if your brokers need longer.',
+  },
+  'join-timed-out': {
+    likelyCause: 'another member holds the rebalance open, or the coordinator is loading.',
+    nextStep: 'look at the members of the group; a slow member holds a rebalance until its `rebalanceTimeout`.',
+  },
+  'source-failed': {
+    likelyCause:
+      'the `brokers` function threw, did not answer in time, or returned something that is no list of addresses.',
+    nextStep: 'correct the source; until then its last good answer is used.',
+  },
+  'handler-failed': {
+    likelyCause: 'the handler threw for this message each time it was tried.',
+    nextStep: 'correct the handler, or decide by `onHandlerError` what becomes of such a message. It is not committed.',
+  },
+  'journal-failed': {
+    likelyCause: 'the disk is full or broken, or another process uses the journal.',
+    nextStep: 'free the disk or choose another path, then start again; `onJournalError` says what happens meanwhile.',
+  },
+  bug: {
+    likelyCause: 'a defect in relisten.',
+    nextStep: 'report it with the facts before it; the consumer has stopped, so start it again.',
+  },
+}
+
+/** Codes that tell more than the kind does. */
+function byCode(code: string): Advice | undefined {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return {
+      likelyCause: 'the certificate does not name the address that was dialled.',
+      nextStep:
+        'issue a certificate that covers the new address, or set `expectedIdentity` if all brokers share one name.',
+    }
+  }
+  if (/SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code)) {
+    return {
+      likelyCause: 'the certificate comes from a CA that this process does not trust.',
+      nextStep: 'give the CA in `kafka.ssl.ca`.',
+    }
+  }
+  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(code)) {
+    return {
+      likelyCause: 'the certificate is out of its dates.',
+      nextStep: 'renew it on the broker, and check the clocks.',
+    }
+  }
+  if (/ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG/.test(code)) {
+    return {
+      likelyCause: 'the port speaks plain text, and TLS was tried.',
+      nextStep: 'use the port of the TLS listener, or leave out `kafka.ssl`.',
+    }
+  }
+  if (code === 'UNSUPPORTED_SASL_MECHANISM') {
+    return {
+      likelyCause: 'the listener does not offer this SASL mechanism.',
+      nextStep: 'set `kafka.sasl.mechanism` to one in the broker property `sasl.enabled.mechanisms`.',
+    }
+  }
+  if (code === 'ENOSPC')
+    return { likelyCause: 'the disk is full.', nextStep: 'free space, then start the consumer again.' }
+  return undefined
+}

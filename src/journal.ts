@@ -1,0 +1,113 @@
+/** The journal: the append-only record of facts. This file holds the contract, the envelope and its checksum. */
+
+import { createHash } from 'node:crypto'
+import type { FactData, FactType, Plan } from '../machines/fact.ts'
+import { errorFrom, type RelistenError } from './error.ts'
+
+/** A state's name, or for nested states an object of them. */
+export type StateValue = string | { readonly [region: string]: StateValue | undefined }
+
+/** One recorded event, in an envelope. JSON throughout, no secrets. */
+export interface JournalRecord {
+  /** Position in the journal; the first record has 1, each next one more. */
+  readonly seq: number
+  /** When it was recorded, milliseconds since the epoch. */
+  readonly at: number
+  /** Which consumer: its group id. */
+  readonly consumer: string
+  /** The session's epoch at that moment; 0 before the first session. */
+  readonly epoch: number
+  /** The machine's path of ids. */
+  readonly actor: string
+  /** The fact's type, or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`. */
+  readonly type: string
+  /** What the fact says beside its type. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** State before; null for the first event of a machine. */
+  readonly from: StateValue | null
+  /** State after; equal to `from` when the fact changed no state. */
+  readonly to: StateValue | null
+  /** The plan in force after the fact; null when no hand-over is under way. */
+  readonly plan: Plan | null
+  /** `seq` of the record whose transition started what led here; null for what comes from outside. */
+  readonly cause: number | null
+  readonly machineVersion: string
+  /** Checksum of the record before; empty for the first. */
+  readonly previous: string
+  /** First 16 hex digits of the SHA-256 over the canonical JSON of all other fields. */
+  readonly checksum: string
+}
+
+/** A record of one type of fact, with its data typed. */
+export type RecordOf<Type extends FactType> = JournalRecord & { readonly type: Type; readonly data: FactData[Type] }
+
+/** A record of any fact. */
+export type FactRecord = { [Type in FactType]: RecordOf<Type> }[FactType]
+
+/** Where records are kept. Every adapter passes the same tests. */
+export interface Journal {
+  /**
+   * Appends one record and returns when it is durable; synchronous. `expectedSeq` is the newest seq the caller knows (0 for an empty
+   * journal). Throws `journal-failed` when another writer was faster, when the record does not continue the chain, when it can't be
+   * stored, or after `close()`; then it is not stored.
+   */
+  append(record: JournalRecord, expectedSeq: number): void
+  /** The records in order, beginning with seq `from` (default: the oldest kept). */
+  read(from?: number): Iterable<JournalRecord>
+  /** Lets go of files and locks. Does nothing the second time. */
+  close(): void
+}
+
+/** Where a chain of records ends: what the next one has to continue. */
+export interface ChainEnd {
+  readonly seq: number
+  readonly checksum: string
+}
+
+export const chainStart: ChainEnd = { seq: 0, checksum: '' }
+
+/** Puts seq and checksums on a record that continues `end`. */
+export function sealed(open: Omit<JournalRecord, 'seq' | 'previous' | 'checksum'>, end: ChainEnd): JournalRecord {
+  const record = { seq: end.seq + 1, ...open, previous: end.checksum }
+  return { ...record, checksum: checksumOf(record) }
+}
+
+/** Says why `record` does not continue the chain at `end`; undefined when it does. */
+export function brokenChain(record: JournalRecord, end: ChainEnd): string | undefined {
+  if (record.seq !== end.seq + 1) return `expected record ${end.seq + 1}, got ${record.seq}`
+  if (record.previous !== end.checksum) return `record ${record.seq} does not continue the record before it`
+  const { checksum, ...rest } = record
+  return checksumOf(rest) === checksum ? undefined : `record ${record.seq} does not fit its checksum`
+}
+
+/** Throws unless `record` can be appended to a journal that ends at `end`. */
+export function assertAppendable(record: JournalRecord, expectedSeq: number, end: ChainEnd): void {
+  if (expectedSeq !== end.seq) {
+    throw journalError(
+      `the writer expected record ${expectedSeq} to be the newest, but ${end.seq} is. Is there a second writer?`,
+    )
+  }
+  const broken = brokenChain(record, end)
+  if (broken !== undefined) throw journalError(`${broken}.`)
+}
+
+/** The error for a journal that can't do what it should. */
+export function journalError(message: string, cause?: unknown): RelistenError {
+  const code = (cause as { code?: unknown } | undefined)?.code
+  const failure = { kind: 'journal-failed', message } as const
+  return errorFrom(typeof code === 'string' ? { ...failure, code } : failure, cause)
+}
+
+/** JSON with sorted keys, so that equal values give equal text. Errors become their message, bigints their digits. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) => {
+    if (typeof each === 'bigint') return each.toString()
+    if (each instanceof Error) return { name: each.name, message: each.message }
+    if (typeof each !== 'object' || each === null || Array.isArray(each)) return each
+    return Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1)))
+  })
+}
+
+function checksumOf(record: Omit<JournalRecord, 'checksum'>): string {
+  return createHash('sha256').update(canonicalJson(record)).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,168 @@
+/** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
+
+import type { Plan } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import type { Append } from '../machines/recorded.ts'
+import { errorFrom, failureFrom } from './error.ts'
+import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
+import { memoryJournal } from './memory-journal.ts'
+
+/** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
+export type JournalPolicy = 'stop-intake' | 'degrade'
+
+/** Hears of every record once it is durable. */
+export type RecordListener = (record: JournalRecord) => void
+
+export interface RecorderOptions {
+  readonly consumer: string
+  readonly journal: Journal
+  readonly machineVersion: string
+  readonly onJournalError: JournalPolicy
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+export interface Recorder {
+  /** For `recorded(machine, append)`. Throws when the journal fails and the policy is `stop-intake`, then and ever after. */
+  readonly append: Append
+  /** The journal in use: the given one, or the one in memory after it failed. */
+  readonly journal: Journal
+  /** What the given journal failed with; undefined while it is well. */
+  readonly failure: Failure | undefined
+  /**
+   * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
+   * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
+   */
+  onFact(listener: RecordListener): () => void
+  /** Drops the listeners and closes the journal. */
+  close(): void
+}
+
+/** Builds a recorder that continues the journal where it ends. */
+export function createRecorder({
+  consumer,
+  journal,
+  machineVersion,
+  onJournalError,
+  now = Date.now,
+}: RecorderOptions): Recorder {
+  const listeners = new Set<RecordListener>()
+  const untold: JournalRecord[] = []
+  /** Per actor, the newest record that changed it: whatever its effects report was started there. */
+  const changedBy = new Map<string, number>()
+  let inUse = journal
+  let failure: Failure | undefined
+  let telling = false
+  let end: ChainEnd = chainStart
+  let epoch = 0
+  for (const record of journal.read()) {
+    end = record
+    epoch = record.epoch
+  }
+
+  const append: Append = (step) => {
+    if (failure && inUse === journal) throw errorFrom(failure)
+    const { actor, type } = step
+    const data = json(step.data)
+    if (typeof data.epoch === 'number') epoch = Math.max(epoch, data.epoch)
+    const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
+    store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
+    if (step.changed) changedBy.set(actor, end.seq)
+    tell()
+  }
+
+  function store(content: Content): void {
+    try {
+      keep(content)
+    } catch (thrown) {
+      if (inUse !== journal) throw thrown
+      failure = failureFrom(thrown, 'journal-failed')
+      const data = json({ failure, policy: onJournalError })
+      const report: Content = {
+        actor: 'journal',
+        type: 'journal.failed',
+        data,
+        from: null,
+        to: null,
+        plan: null,
+        cause: null,
+      }
+      closeQuietly(journal)
+      if (onJournalError === 'stop-intake') {
+        untold.push(enveloped(report))
+        tell()
+        throw thrown
+      }
+      inUse = memoryJournal({ after: end })
+      keep(report)
+      keep(content)
+    }
+  }
+
+  function keep(content: Content): void {
+    const record = enveloped(content)
+    inUse.append(record, end.seq)
+    end = record
+    untold.push(record)
+  }
+
+  const enveloped = (content: Content): JournalRecord =>
+    sealed({ at: now(), consumer, epoch, ...content, machineVersion }, end)
+
+  /** A listener may cause the next record; that one is told after this one has been told to all. */
+  function tell(): void {
+    if (telling) return
+    telling = true
+    for (let record = untold.shift(); record; record = untold.shift()) {
+      for (const listener of listeners) {
+        try {
+          listener(record)
+        } catch {
+          // Neither the machine nor the other listeners have anything to do with it.
+        }
+      }
+    }
+    telling = false
+  }
+
+  return {
+    append,
+    get journal() {
+      return inUse
+    },
+    get failure() {
+      return failure
+    },
+    onFact(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    close() {
+      listeners.clear()
+      closeQuietly(inUse)
+    },
+  }
+}
+
+type Content = Pick<JournalRecord, 'actor' | 'type' | 'data' | 'from' | 'to' | 'plan' | 'cause'>
+
+/** What the user, the cluster or the source does has no record behind it. */
+const isFromOutside = (type: string): boolean =>
+  type.endsWith('.requested') || type.startsWith('cluster.') || type.startsWith('source.') || type === 'actor.started'
+
+/** The data as it will be read back, so that subscribers and readers of the journal see the same. */
+const json = (data: object): Readonly<Record<string, unknown>> => JSON.parse(canonicalJson(data))
+
+/** Machines that make plans keep the one in force in their context. */
+function planIn(context: unknown): Plan | null {
+  const plan = (context as { plan?: Plan | null } | null | undefined)?.plan
+  return plan ? { kind: plan.kind, reason: plan.reason } : null
+}
+
+function closeQuietly(journal: Journal): void {
+  try {
+    journal.close()
+  } catch {
+    // It is given up anyway, and what could be said about it has been said.
+  }
+}
