@@ -1,0 +1,290 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Acceptance, AcceptanceInput } from '../../machines/acceptance.ts'
+import { accept, claimWindowMs, createAcceptance } from '../../machines/acceptance.ts'
+import { parseEndpoint } from '../../machines/endpoint.ts'
+
+// Places are written `node@host:port`; a host is its own address unless `addresses` says otherwise.
+const endpointOf = (text: string) => parseEndpoint(text) ?? expect.unreachable(text)
+
+function said(
+  at: number,
+  by: string,
+  places: string,
+  { address = '', addresses = {}, clusterId = 'ours' }: Names = {},
+) {
+  const brokers = places.split(' ').map((place) => {
+    const [nodeId = '', where = ''] = place.split('@')
+    const { host, port } = endpointOf(where)
+    return { nodeId: Number(nodeId), host, port, addresses: addresses[host] ?? [host] }
+  })
+  const answeredBy = { ...endpointOf(by), address: address || endpointOf(by).host }
+  return { snapshot: { clusterId, controllerId: 1, brokers, answeredBy, at } }
+}
+
+interface Names {
+  readonly address?: string
+  readonly addresses?: Readonly<Record<string, readonly string[]>>
+  readonly clusterId?: string
+}
+
+const died = (at: number, endpoint: string) => ({ dead: { endpoint: endpointOf(endpoint), at } })
+
+/** What each input had accepted, as `node>endpoint`, and the state at the end. */
+function run(inputs: readonly AcceptanceInput[], start: Acceptance = createAcceptance()) {
+  let state = start
+  const moves = inputs.map((input) => {
+    const step = accept(state, input)
+    state = step.state
+    return step.moves.map(({ nodeId, to }) => `${nodeId}>${to.host}:${to.port}`).join(' ')
+  })
+  const book = state.entries.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(' ')
+  return { moves, book, state }
+}
+
+const old = '1@a:1 2@b:1 3@c:1'
+const first = said(0, 'a:1', old)
+
+test('the first snapshot is accepted as it is and its cluster id becomes the expected one', () => {
+  const step = accept(createAcceptance(), first)
+  expect(step).toMatchObject({ verdict: { kind: 'membership' }, moves: [], joined: [1, 2, 3], left: [] })
+  expect(step.state.clusterId).toBe('ours')
+  expect(step.state.entries.every(({ present }) => present)).toBe(true)
+})
+
+test('a first snapshot of another cluster than the configured one is refused', () => {
+  const step = accept(createAcceptance({ clusterId: 'ours' }), said(0, 'a:1', old, { clusterId: 'theirs' }))
+  expect(step.verdict).toEqual({ kind: 'foreign', expected: 'ours', got: 'theirs' })
+  expect(step.state.entries).toEqual([])
+})
+
+type Row = readonly [title: string, inputs: readonly AcceptanceInput[], moves: readonly string[]]
+
+test.each<Row>([
+  ['one broker alone moves nothing', [said(10, 'b:1', '1@a:9 2@b:1 3@c:1')], ['']],
+  [
+    'two brokers that agree move a third',
+    [said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(20, 'c:1', '1@a:9 2@b:1 3@c:1')],
+    ['', '1>a:9'],
+  ],
+  [
+    'one broker that says it twice moves nothing',
+    [said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(20, 'b:1', '1@a:9 2@b:1 3@c:1')],
+    ['', ''],
+  ],
+  [
+    'one broker heard at both its endpoints is one witness',
+    [said(10, 'b:1', '1@a:9 2@b:9 3@c:1'), said(20, 'b:9', '1@a:9 2@b:9 3@c:1')],
+    ['', '2>b:9'],
+  ],
+  [
+    'the node itself at both its endpoints is two witnesses',
+    [said(10, 'a:1', '1@a:9 2@b:1 3@c:1'), said(20, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '1>a:9'],
+  ],
+  [
+    'the node itself and another broker agree',
+    [said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(20, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '1>a:9'],
+  ],
+  [
+    'the node itself moves when its old endpoint is dead',
+    [said(10, 'a:9', '1@a:9 2@b:1 3@c:1'), died(20, 'a:1')],
+    ['', '1>a:9'],
+  ],
+  [
+    'the node itself moves when its old endpoint was dead before',
+    [died(10, 'a:1'), said(20, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '1>a:9'],
+  ],
+  [
+    'a dead endpoint that answers again is not dead',
+    [died(10, 'a:1'), said(15, 'a:1', old), said(20, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '', ''],
+  ],
+  [
+    'a dead endpoint without the node itself moves nothing',
+    [died(10, 'a:1'), said(20, 'b:1', '1@a:9 2@b:1 3@c:1')],
+    ['', ''],
+  ],
+  ['a death long ago moves nothing', [died(10, 'a:1'), said(11 + claimWindowMs, 'a:9', '1@a:9 2@b:1 3@c:1')], ['', '']],
+  [
+    'a report long ago is no witness',
+    [said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(11 + claimWindowMs, 'c:1', '1@a:9 2@b:1 3@c:1')],
+    ['', ''],
+  ],
+  [
+    'a broker that takes its report back is no witness',
+    [said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(15, 'b:1', old), said(20, 'c:1', '1@a:9 2@b:1 3@c:1')],
+    ['', '', ''],
+  ],
+  [
+    'two brokers that disagree move nothing',
+    [said(10, 'b:1', '1@a:8 2@b:1 3@c:1'), said(20, 'c:1', '1@a:9 2@b:1 3@c:1')],
+    ['', ''],
+  ],
+  [
+    'all move with the second answer',
+    [said(10, 'a:9', '1@a:9 2@b:9 3@c:9'), said(20, 'b:9', '1@a:9 2@b:9 3@c:9')],
+    ['', '1>a:9 2>b:9 3>c:9'],
+  ],
+  [
+    'two brokers swap',
+    [said(10, 'a:1', '2@a:1 1@b:1 3@c:1'), said(20, 'b:1', '2@a:1 1@b:1 3@c:1')],
+    ['', '2>a:1 1>b:1'],
+  ],
+  [
+    'an endpoint that names no node is no witness',
+    [said(10, 'lb:1', '1@a:9 2@b:1 3@c:1'), said(20, 'b:1', '1@a:9 2@b:1 3@c:1')],
+    ['', ''],
+  ],
+  [
+    'another cluster on the old address moves nothing',
+    [died(5, 'a:1'), said(10, 'a:9', '1@a:9 2@b:9', { clusterId: 'theirs' })],
+    ['', ''],
+  ],
+  ['fewer brokers move nothing', [said(10, 'b:1', '2@b:1'), said(20, 'c:1', '3@c:1')], ['', '']],
+  [
+    'a broker that was away and returns elsewhere moves',
+    [said(10, 'b:1', '2@b:1 3@c:1'), said(20, 'b:1', '1@a:9 2@b:1 3@c:1'), said(30, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '', '1>a:9'],
+  ],
+])('%s', (_, inputs, moves) => {
+  const { moves: found } = run([first, ...inputs])
+  expect(found.slice(1)).toEqual(moves)
+})
+
+// Node 1 has moved from a:1 to a:9, and has answered there.
+const moved = run([first, said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(20, 'a:9', '1@a:9 2@b:1 3@c:1')]).state
+
+test.each<Row>([
+  [
+    'lagging brokers do not undo a move that the node confirmed',
+    [said(30, 'b:1', old), said(40, 'c:1', old)],
+    ['', ''],
+  ],
+  ['the node itself and one more broker undo it at once', [said(30, 'a:1', old), said(40, 'b:1', old)], ['', '1>a:1']],
+  ['the node itself undoes it when the newer endpoint is dead', [died(30, 'a:9'), said(40, 'a:1', old)], ['', '1>a:1']],
+  ['the node itself alone does not undo it', [said(30, 'a:1', old)], ['']],
+  [
+    'a late answer from the old endpoint does not undo it',
+    [said(30, 'b:1', old), said(15, 'a:1', old), died(40, 'a:9')],
+    ['', '', ''],
+  ],
+  [
+    'a third endpoint is a move as any',
+    [said(30, 'b:1', '1@a:5 2@b:1 3@c:1'), said(40, 'c:1', '1@a:5 2@b:1 3@c:1')],
+    ['', '1>a:5'],
+  ],
+  [
+    'back and forth again is accepted each time',
+    [said(30, 'a:1', old), said(40, 'b:1', old), died(50, 'a:1'), said(60, 'a:9', '1@a:9 2@b:1 3@c:1')],
+    ['', '1>a:1', '', '1>a:9'],
+  ],
+])('after a move: %s', (_, inputs, moves) => {
+  expect(run(inputs, moved).moves).toEqual(moves)
+})
+
+test('a move that the node never confirmed is undone by two brokers', () => {
+  const hearsay = run([first, said(10, 'b:1', '1@a:9 2@b:1 3@c:1'), said(20, 'c:1', '1@a:9 2@b:1 3@c:1')])
+  expect(hearsay.moves).toEqual(['', '', '1>a:9'])
+  expect(run([said(30, 'b:1', old), said(40, 'c:1', old)], hearsay.state).moves).toEqual(['', '1>a:1'])
+})
+
+test('a name that resolves anew moves when the node answers at the new address, not when others name it', () => {
+  const before = { addresses: { a: ['10.0.0.1'], b: ['10.0.0.2'] } }
+  const after = { addresses: { a: ['10.0.9.1'], b: ['10.0.0.2'] } }
+  const { moves, state } = run([
+    said(0, 'a:1', '1@a:1 2@b:1', { ...before, address: '10.0.0.1' }),
+    said(10, 'b:1', '1@a:1 2@b:1', { ...after, address: '10.0.0.2' }),
+    said(20, 'a:1', '1@a:1 2@b:1', { ...after, address: '10.0.0.1' }),
+    said(30, 'a:1', '1@a:1 2@b:1', { ...after, address: '10.0.9.1' }),
+  ])
+  expect(moves).toEqual(['', '', '', '1>a:1'])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.9.1'])
+})
+
+test('addresses that overlap replace the accepted ones without a move', () => {
+  const { moves, state } = run([
+    said(0, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.1', '10.0.0.2'] } }),
+    said(10, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.2', '10.0.0.3'] } }),
+  ])
+  expect(moves).toEqual(['', ''])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.0.2', '10.0.0.3'])
+})
+
+test('a broker that was dialled by its address is known by it', () => {
+  const names = { addresses: { a: ['10.0.0.1'], b: ['10.0.0.2'] } }
+  const inputs = [
+    said(0, '10.0.0.1:1', '1@a:1 2@b:1', names),
+    said(10, '10.0.0.2:1', '1@a:5 2@b:1', names),
+    said(20, '10.0.0.1:5', '1@a:5 2@b:1', names),
+  ]
+  expect(run(inputs).moves).toEqual(['', '', '1>a:5'])
+})
+
+test('an address that serves every broker tells nobody apart', () => {
+  const names = { addresses: { a: ['10.0.0.9'], b: ['10.0.0.9'], c: ['10.0.0.9'], d: ['10.0.0.9'] } }
+  const inputs = [
+    said(0, '10.0.0.9:1', '1@a:1 2@b:1', names),
+    said(10, '10.0.0.9:1', '1@d:1 2@b:1', names),
+    said(20, '10.0.0.9:1', '1@d:1 2@b:1', names),
+  ]
+  expect(run(inputs).moves).toEqual(['', '', ''])
+})
+
+test('nodes that left keep their place and are marked absent until they return', () => {
+  const { state, book } = run([first, said(10, 'b:1', '2@b:1 3@c:1')])
+  expect(book).toBe(old)
+  expect(state.entries.map(({ present }) => present)).toEqual([false, true, true])
+  const back = accept(state, said(20, 'b:1', old))
+  expect(back).toMatchObject({ joined: [1], left: [] })
+})
+
+test('an answer that was asked for before the newest one changes no membership', () => {
+  const late = accept(run([first, said(20, 'b:1', old)]).state, said(10, 'c:1', '3@c:1 4@d:1'))
+  expect(late).toMatchObject({ joined: [], left: [] })
+  expect(late.state.entries.map(({ nodeId }) => nodeId)).toEqual([1, 2, 3])
+})
+
+test('a clock that was set back stops nothing', () => {
+  const hour = 3_600_000
+  const { moves } = run([
+    said(hour, 'a:1', old),
+    said(10, 'b:1', '1@a:9 2@b:1 3@c:1'),
+    said(20, 'c:1', '1@a:9 2@b:1 3@c:1'),
+  ])
+  expect(moves).toEqual(['', '', '1>a:9'])
+})
+
+test('entries from a journal move like any others', () => {
+  const entries = [{ nodeId: 1, host: 'a', port: 1, addresses: ['a'], present: true }]
+  const known = createAcceptance({ clusterId: 'ours', entries })
+  expect(run([said(10, 'a:9', '1@a:9'), died(20, 'a:1')], known).moves).toEqual(['', '1>a:9'])
+})
+
+test('no history of brokers that tell the truth about a still cluster moves anything', () => {
+  const input = fc.oneof(
+    fc.constantFrom('a:1', 'b:1', 'c:1').map((by) => (at: number) => said(at, by, old)),
+    fc.constantFrom('a:1', 'b:1', 'c:1').map((by) => (at: number) => said(at, by, '2@b:1 3@c:1')),
+    fc.constantFrom('a:1', 'b:1', 'x:1').map((endpoint) => (at: number) => died(at, endpoint)),
+    fc.constant((at: number) => said(at, 'a:1', '1@a:9', { clusterId: 'theirs' })),
+  )
+  fc.assert(
+    fc.property(fc.array(input, { maxLength: 30 }), (inputs) => {
+      const { moves, book } = run([first, ...inputs.map((make, index) => make(index * 100))])
+      expect(moves.join('')).toBe('')
+      expect(book).toBe(old)
+    }),
+  )
+})
+
+test('claims and deaths stay bounded under answers that never agree', () => {
+  const inputs = Array.from({ length: 2000 }, (_, index) => [
+    said(index, 'b:1', `1@x:${1 + index} 2@b:1 3@c:1`),
+    died(index, `y:${1 + index}`),
+  ]).flat()
+  const { state } = run([first, ...inputs])
+  expect(state.claims.map(({ to }) => to.port)).toEqual([1997, 1998, 1999, 2000])
+  expect(state.dead.length).toBeLessThanOrEqual(256)
+})
