@@ -1,7 +1,7 @@
 /** The options of a consumer. Names that KafkaJS has keep KafkaJS's name and meaning; ours end in `Ms` where they are durations. */
 
 import type { LookupFunction } from 'node:net'
-import type { InspectionEvent, Observer } from 'xstate'
+
 import type { HandlerDecision, HandlerErrorContext } from '../actors/handler.ts'
 import type {
   EachBatchPayload as KafkaBatchPayload,
@@ -9,21 +9,15 @@ import type {
   KafkaJsOptions,
   EachMessagePayload as KafkaMessagePayload,
 } from '../actors/kafka.ts'
+import type { Brokers } from '../actors/source.ts'
 import type { Endpoint } from '../machines/endpoint.ts'
+import type { Inspect } from './inspector.ts'
 import type { Journal } from './journal.ts'
 import type { Logger } from './log.ts'
 import type { JournalPolicy } from './recorder.ts'
 
 /** KafkaJS's client options that matter here; addresses and deadlines are this library's. */
 export type KafkaOptions = Pick<KafkaConfig, 'clientId' | 'ssl' | 'sasl'>
-
-/** Something that knows where the brokers are and can say when that changes. */
-export interface BrokerSource {
-  /** The addresses in force, `host:port` each. Given up after 3 seconds. */
-  current(): readonly string[] | Promise<readonly string[]>
-  /** Announces new addresses as soon as they are known. */
-  readonly changes?: AsyncIterable<readonly string[]>
-}
 
 /** What a message handler gets: KafkaJS's payload and a signal. */
 export interface EachMessagePayload extends KafkaMessagePayload {
@@ -43,7 +37,7 @@ export interface ConsumerOptions {
    * Where the brokers are: a list, a function, or a source that also announces changes. A function is asked again while brokers are
    * out of reach and is given up after 3 seconds. Entries are `host:port`, at most 64. Kafka: `bootstrap.servers`.
    */
-  brokers: readonly string[] | (() => readonly string[] | Promise<readonly string[]>) | BrokerSource
+  brokers: Brokers
   /** The consumer group. Kafka: `group.id`. */
   groupId: string
   /** Topics to read, at least one: names, or regular expressions that are matched against the topics known at each join. */
@@ -121,7 +115,7 @@ export interface ConsumerOptions {
   /** Gets a line for each fact. Default: none. */
   logger?: Logger
   /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
-  inspect?: ((event: InspectionEvent) => void) | Observer<InspectionEvent>
+  inspect?: Inspect
 
   /** Says whether an address may be dialled; asked before any byte goes there. Default: every address. */
   allowEndpoint?: (endpoint: Endpoint & { readonly nodeId?: number }) => boolean

@@ -1,8 +1,136 @@
 /** The log: a line for each fact, written with the user's logger. The only file that knows pino's levels. */
 
 import type { Level } from 'pino'
+import type { FactData, FactType, PartitionsByTopic } from '../machines/fact.ts'
+import type { JournalRecord } from './journal.ts'
 
 type LogLevel = Extract<Level, 'debug' | 'info' | 'warn' | 'error'>
 
 /** A pino logger, or anything with these four of its methods. */
 export type Logger = { readonly [Name in LogLevel]: (fields: object, message: string) => void }
+
+/**
+ * Makes the listener that writes a line for each record: its message is a sentence, its fields are `seq`, `consumer`, `epoch`, `fact`,
+ * the fact's data, and `stateBefore` and `state` where the state changed.
+ */
+export function logFacts(logger: Logger): (record: JournalRecord) => void {
+  return (record) => {
+    const { seq, consumer, epoch, type, from, to, data } = record
+    const { level, message } = lineFor(record)
+    const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
+    logger[level]({ ...data, seq, consumer, epoch, fact: type, ...moved }, message)
+  }
+}
+
+type Lines = { readonly [Type in FactType]: readonly [LogLevel, (data: FactData[Type]) => string] }
+
+function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; message: string } {
+  const line = Object.hasOwn(lines, type) ? lines[type as FactType] : undefined
+  // The table ties each type to its data; a union of its rows can't show that any more.
+  if (line) return { level: line[0], message: (line[1] as (data: unknown) => string)(data) }
+  if (type === 'actor.failed') return { level: 'error', message: `${actor} failed: ${data.message}` }
+  return { level: 'debug', message: `${actor}: ${type}` }
+}
+
+const list = (partitions: PartitionsByTopic): string =>
+  Object.entries(partitions)
+    .map(([topic, numbers]) => `${topic} ${numbers.join(', ')}`)
+    .join('; ') || 'none'
+
+const lines: Lines = {
+  'start.requested': ['info', () => 'Start was requested'],
+  'stop.requested': ['info', () => 'Stop was requested'],
+  'cluster.reached': ['info', ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${brokers.length} brokers`],
+  'cluster.unreachable': [
+    'warn',
+    ({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${failure.message}`,
+  ],
+  'cluster.moved': ['info', ({ moves, reason }) => `${moves.length} brokers have other endpoints (${reason})`],
+  'cluster.membership-changed': [
+    'info',
+    ({ joined, left }) => `Brokers came: ${joined.join(', ') || 'none'}; went: ${left.join(', ') || 'none'}`,
+  ],
+  'cluster.refused': [
+    'error',
+    ({ endpoint, got, expected }) => `${endpoint} belongs to cluster ${got}, expected ${expected}; it is not used`,
+  ],
+  'source.failed': [
+    'warn',
+    ({ failure }) => `The source of brokers failed, its last answer is used: ${failure.message}`,
+  ],
+  'source.recovered': ['info', () => 'The source of brokers answers again'],
+  'endpoint.refused': [
+    'error',
+    ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${failure.message}`,
+  ],
+  'endpoint.healed': ['info', ({ nodeId, endpoint }) => `Broker ${nodeId} at ${endpoint} is accepted again`],
+  'wire.redialled': [
+    'debug',
+    ({ nodeId, endpoint, tookMs }) => `Broker ${nodeId} is connected at ${endpoint} after ${tookMs} ms`,
+  ],
+  'session.opened': ['info', ({ epoch }) => `Session ${epoch} is opened`],
+  'session.joined': [
+    'info',
+    ({ memberId, generation }) => `The group is joined as ${memberId}, generation ${generation}`,
+  ],
+  'session.failed': ['warn', ({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`],
+  'session.stalled': ['warn', ({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`],
+  'session.sealed': ['info', ({ epoch }) => `Session ${epoch} is sealed`],
+  'member.lost': ['warn', ({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`],
+  'member.evicted': ['info', ({ memberId }) => `Our earlier member ${memberId} has left the group`],
+  'group.rebalancing': ['info', ({ generation }) => `The group rebalances after generation ${generation}`],
+  'partitions.assigned': ['info', ({ partitions }) => `Partitions assigned: ${list(partitions)}`],
+  'partitions.revoked': ['info', ({ partitions }) => `Partitions revoked: ${list(partitions)}`],
+  'partitions.lost': ['warn', ({ partitions }) => `Partitions lost: ${list(partitions)}`],
+  'drain.completed': ['info', ({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`],
+  'rebuild.proven': [
+    'info',
+    ({ tookMs, gapMs }) => `The hand-over is proven after ${tookMs} ms, the gap was ${gapMs} ms`,
+  ],
+  'rebuild.unproven': ['warn', ({ failure }) => `The hand-over is not proven: ${failure.message}`],
+  'retry.scheduled': ['warn', ({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`],
+  'backoff.elapsed': ['debug', ({ attempt }) => `Attempt ${attempt} begins`],
+  'stop.completed': ['info', ({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`],
+  'offsets.salvaged': ['info', ({ partitions }) => `The progress of ${partitions} partitions is salvaged`],
+  'offsets.pinned': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
+  'offsets.lost': [
+    'error',
+    ({ topic, partition, from, to }) => `${topic}/${partition}: offsets ${from} to ${to} no longer exist`,
+  ],
+  'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
+  'handout.fenced': [
+    'debug',
+    ({ topic, partition, offset }) => `${topic}/${partition} ${offset} is not handed out, it is another member's`,
+  ],
+  'result.fenced': [
+    'debug',
+    ({ topic, partition, offset }) =>
+      `${topic}/${partition} ${offset} was handled and is not committed, it is another member's`,
+  ],
+  'mark.dropped': [
+    'info',
+    ({ topic, partition, mark, committed }) =>
+      `${topic}/${partition} goes on at ${committed} instead of ${mark}, somebody else committed`,
+  ],
+  'handler.failed': [
+    'warn',
+    ({ topic, partition, offset, attempt, failure }) =>
+      `The handler failed for ${topic}/${partition} ${offset}, call ${attempt}: ${failure.message}`,
+  ],
+  'handler.gave-up': [
+    'error',
+    ({ topic, partition, offset, decision }) => `The handler gave up on ${topic}/${partition} ${offset}: ${decision}`,
+  ],
+  'handler.timed-out': [
+    'error',
+    ({ topic, partition, offset, afterMs }) =>
+      `The handler for ${topic}/${partition} ${offset} is at work for ${afterMs} ms`,
+  ],
+  'partition.stalled': [
+    'error',
+    ({ topic, partition, reason }) => `${topic}/${partition} makes no progress: ${reason}`,
+  ],
+  'partition.resumed': ['info', ({ topic, partition }) => `${topic}/${partition} goes on`],
+  'event-loop.starved': ['warn', ({ forMs }) => `The event loop was blocked for ${forMs} ms`],
+  'journal.failed': ['error', ({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`],
+}
