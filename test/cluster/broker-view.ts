@@ -1,9 +1,8 @@
 /**
- * What one broker says: a Metadata (v2) or FindCoordinator (v0) request over a fresh plain connection. KafkaJS's admin
+ * What one broker says about the cluster (Metadata v2) or a group (FindCoordinator v0). KafkaJS's admin
  * asks whichever broker it likes; a cluster is settled only when *every* broker answers the same.
  */
-import { connect } from 'node:net'
-import { parseEndpoint } from './loopback.ts'
+import { Reader, request, text } from './broker-request.ts'
 
 export interface PartitionView {
   readonly error: number
@@ -26,12 +25,12 @@ export interface BrokerView {
 export async function askMetadata(endpoint: string, deadlineMs = 2000): Promise<BrokerView> {
   const allTopics = Buffer.alloc(4)
   allTopics.writeInt32BE(-1)
-  return decodeMetadata(await ask(endpoint, 3, 2, allTopics, deadlineMs))
+  return decodeMetadata(await request(endpoint, { apiKey: 3, version: 2, body: allTopics, deadlineMs }))
 }
 
 /** Asks the broker at this plain endpoint for the coordinator of a group; resolves with its node id. */
 export async function askCoordinator(endpoint: string, group: string, deadlineMs = 2000): Promise<number> {
-  const answer = new Reader(await ask(endpoint, 10, 0, text(group), deadlineMs))
+  const answer = new Reader(await request(endpoint, { apiKey: 10, version: 0, body: text(group), deadlineMs }))
   const error = answer.int16()
   if (error !== 0) throw new Error(`${endpoint} does not know the coordinator of group ${group} (error ${error})`)
   return answer.int32()
@@ -66,74 +65,4 @@ export function decodeMetadata(body: Buffer): BrokerView {
   })
   const sound = topics.filter((topic) => topic.error === 0)
   return { clusterId, controllerId, nodes, topics: new Map(sound.map((topic) => [topic.name, topic.partitions])) }
-}
-
-function ask(endpoint: string, apiKey: number, version: number, body: Buffer, deadlineMs: number): Promise<Buffer> {
-  const header = Buffer.alloc(8)
-  header.writeInt16BE(apiKey, 0)
-  header.writeInt16BE(version, 2)
-  const request = Buffer.concat([header, text('relisten-test'), body])
-  const size = Buffer.alloc(4)
-  size.writeInt32BE(request.length)
-
-  return new Promise((resolve, reject) => {
-    const socket = connect(parseEndpoint(endpoint))
-    const fail = (why: string) => {
-      socket.destroy()
-      reject(new Error(`${endpoint} ${why}`))
-    }
-    const timer = setTimeout(() => fail(`did not answer within ${deadlineMs} ms`), deadlineMs)
-    let received = Buffer.alloc(0)
-    socket.once('connect', () => socket.write(Buffer.concat([size, request])))
-    socket.on('data', (chunk) => {
-      received = Buffer.concat([received, chunk])
-      if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return
-      socket.destroy()
-      resolve(received.subarray(8)) // size and correlation id
-    })
-    socket.once('error', (error) => fail(`cannot be asked: ${error.message}`))
-    socket.once('close', () => {
-      clearTimeout(timer)
-      reject(new Error(`${endpoint} closed the connection without an answer`))
-    })
-  })
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value)
-  const size = Buffer.alloc(2)
-  size.writeInt16BE(bytes.length)
-  return Buffer.concat([size, bytes])
-}
-
-/** Reads the protocol's primitive types one after the other. */
-class Reader {
-  #body: Buffer
-  #at = 0
-  constructor(body: Buffer) {
-    this.#body = body
-  }
-  int8(): number {
-    return this.#body.readInt8(this.#skip(1))
-  }
-  int16(): number {
-    return this.#body.readInt16BE(this.#skip(2))
-  }
-  int32(): number {
-    return this.#body.readInt32BE(this.#skip(4))
-  }
-  text(): string {
-    const size = this.int16()
-    if (size < 0) return ''
-    const from = this.#skip(size)
-    return this.#body.toString('utf8', from, from + size)
-  }
-  array<Item>(read: () => Item): Item[] {
-    return Array.from({ length: Math.max(0, this.int32()) }, read)
-  }
-  #skip(size: number): number {
-    const from = this.#at
-    this.#at += size
-    return from
-  }
 }

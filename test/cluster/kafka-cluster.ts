@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Admin, createAdmin, untilSettled } from './admin.ts'
 import { type BrokerProcess, startJava, tailOf } from './broker-process.ts'
 import { CONTROLLER_ID, propertiesText } from './broker-properties.ts'
-import { createIdentity, type Identity, type Login } from './identity.ts'
+import { createIdentity, type Login } from './identity.ts'
 import { type KafkaVersion, kafkaJars } from './kafka-jars.ts'
 import { assertFree, assertSet, drawPorts, HIGHEST_SET, loopback, RESERVED_SET } from './loopback.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -45,7 +45,7 @@ export interface KafkaCluster extends Admin, AsyncDisposable {
   /** The authority that signed the brokers' certificates, PEM. With `tls-scram` only. */
   readonly ca?: string
   /** With `tls-scram` only. A fresh object at each read, because KafkaJS writes into it. */
-  readonly sasl?: Login
+  readonly sasl: Login | undefined
   /** CLIENT endpoints in force now, of stopped brokers too. */
   endpoints(): string[]
   endpoint(nodeId: number): string
@@ -84,7 +84,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   const expected = { clusterId, nodeIds }
   const admin = createAdmin(internal, expected)
   const file = (nodeId: number, kind: string) => join(folder, `node-${nodeId}.${kind}`)
-  const identity: Identity | undefined = security === 'tls-scram' ? await createIdentity(folder, nodeIds) : undefined
+  const identity = security === 'tls-scram' ? await createIdentity(folder, nodeIds) : undefined
 
   const host = (nodeId: number): string => {
     const found = hosts.get(nodeId)
@@ -129,7 +129,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   }
 
   const startBroker: KafkaCluster['startBroker'] = async (nodeId, { set } = {}) => {
-    if (processes.get(nodeId)?.running && processes.get(nodeId) !== undefined) {
+    if (processes.get(nodeId)?.running) {
       throw new Error(`Broker ${nodeId} runs already: stop it before it is started on another address`)
     }
     if (set !== undefined) {
@@ -176,7 +176,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     bindFixed,
     ...(identity && { ca: identity.ca }),
     get sasl() {
-      return identity?.login() as Login
+      return identity?.login()
     },
     endpoints: () => nodeIds.map((nodeId) => `${host(nodeId)}:${ports.clientPort}`),
     endpoint: (nodeId) => `${host(nodeId)}:${ports.clientPort}`,
@@ -197,7 +197,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     },
     async reissueCertificate(nodeId, addresses) {
       if (identity === undefined) throw new Error('Certificates need a cluster started with `security: tls-scram`')
-      await identity.issue(nodeId, addresses)
+      const client = `${host(nodeId)}:${ports.clientPort}`
+      const running = { client, internal: `127.0.0.1:${ports.controllerPort + nodeId}` }
+      await identity.issue(nodeId, addresses, processes.get(nodeId)?.running ? running : undefined)
     },
     waitReady,
     residentMb: () => [...processes.values()].reduce((sum, process) => sum + process.residentMb(), 0),
