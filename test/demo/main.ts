@@ -1,0 +1,141 @@
+/**
+ * The demo: a real three-broker Kafka whose brokers move eight times, a group of three relisten consumers embedded like a
+ * service would embed them, and beside it a stock KafkaJS consumer with the same function for `brokers`.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Command, Option } from 'commander'
+import { startFront } from '../cluster/front.ts'
+import { startCluster } from '../cluster/kafka-cluster.ts'
+import { type KafkaVersion, kafkaVersions } from '../cluster/kafka-jars.ts'
+import { readLog } from '../real/harness/ground-truth.ts'
+import { relistenMember } from '../real/harness/relisten-member.ts'
+import { stockMember } from '../real/harness/stock-member.ts'
+import { until, within } from '../real/harness/until.ts'
+import { createWorkload } from '../real/harness/workload.ts'
+import { type Board, createBoard } from './board.ts'
+import { demoMoves } from './moves.ts'
+import { type MadeMove, type Result, result } from './result.ts'
+import { createSide, type Side } from './side.ts'
+
+const topic = 'orders'
+
+async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): Promise<Result> {
+  const beganAt = Date.now()
+  board.say(`relisten demo: Apache Kafka ${version} with three brokers that move while a group consumes.\n`)
+  await using cluster = await startCluster({ version, bindFixed: true, onProgress: (line) => board.progress(line) })
+  signal.throwIfAborted()
+  await using front = await startFront(cluster)
+  await cluster.createTopic(topic)
+  const brokers = () => front.endpoints()
+  const relisten = createSide({ name: 'relisten', cluster, client: relistenMember, members: 3, topic, brokers })
+  const stock = createSide({ name: 'kafkajs', cluster, client: stockMember, members: 1, topic, brokers })
+  const workload = await createWorkload(cluster.kafka(), { topic })
+  const end = async () => {
+    await workload.close()
+    // a stock consumer may wait for a dead broker for half a minute and more
+    const stopped = within(3000, 'The stop of KafkaJS', stock.stop()).catch(() => {})
+    await Promise.all([stopped, relisten.stop()])
+  }
+  await using _ = { [Symbol.asyncDispose]: end }
+
+  let now = 'the groups join'
+  const lines = () => [
+    '',
+    `  now       ${now}`,
+    `  brokers   ${[1, 2, 3].map((nodeId) => `${nodeId} at ${front.endpoint(nodeId)}`).join('   ')}`,
+    sideLine(relisten, workload.sent),
+    sideLine(stock, workload.sent),
+  ]
+  await within(60_000, 'The join of both groups', Promise.all([relisten.start(), stock.start()]))
+  board.say('  Both groups have joined. 200 messages per second flow into six partitions.')
+  workload.start()
+  const steadyFrom = Date.now() + 1000
+  now = 'nothing moves yet'
+  board.live(lines)
+  const watch = async (ms: number) => {
+    await pause(ms, undefined, { signal })
+    // a move is judged only when relisten has been silent for a while or has gone on; it gets no mercy beyond that
+    await until(() => (relisten.silentMs() > 1000 ? 'new messages for relisten' : undefined), {
+      deadlineMs: 20_000,
+    }).catch(() => {})
+  }
+  await watch(4000)
+
+  const made: MadeMove[] = []
+  const moves = demoMoves(await cluster.coordinatorOf('demo-relisten'))
+  for (const [index, move] of moves.entries()) {
+    now = `move ${index + 1} of ${moves.length}: ${move.says}`
+    if (!process.stdout.isTTY) board.say(`  ${now}`)
+    const before = { relisten: relisten.generation(), stock: stock.generation(), sent: workload.sent, at: Date.now() }
+    await move.make(front, signal)
+    const to = Date.now() + 2000
+    await watch(4000)
+    const phaseTo = Date.now()
+    const rebalances = {
+      relisten: relisten.generation() - before.relisten,
+      stock: stock.generation() - before.stock,
+    }
+    made.push({
+      move,
+      phase: { move: { from: before.at, to }, phaseTo, sequences: { from: before.sent, below: workload.sent } },
+      rebalances,
+    })
+  }
+
+  now = 'the end: the stream stops, and the log is read again'
+  await workload.stop()
+  const whole = { from: steadyFrom, to: Date.now() }
+  await until(() => (relisten.ledger.handled < workload.sent ? 'the last messages' : undefined), {
+    deadlineMs: 5000,
+  }).catch(() => {})
+  const log = await readLog(cluster.kafka(), topic)
+  await end()
+  board.end()
+  board.say('')
+  const outcome = result(relisten, stock, made, log, whole)
+  return { ...outcome, text: `${outcome.text}\nIt took ${Math.round((Date.now() - beganAt) / 1000)} s.` }
+}
+
+function sideLine(side: Side, sent: number): string {
+  const silentMs = side.silentMs()
+  const state = silentMs > 1000 ? `silent for ${(silentMs / 1000).toFixed(1)} s` : 'consuming'
+  const { handled, twice } = side.ledger
+  const behind = Math.max(0, sent - (handled - twice))
+  return `  ${side.name.padEnd(9)} ${state.padEnd(18)} handled ${handled}   twice ${twice}   behind ${behind}`
+}
+
+async function main() {
+  const command = new Command('npm run demo --')
+    .description('Moves the brokers of a real Kafka in eight ways under a relisten group and a stock KafkaJS consumer.')
+    .addOption(new Option('--kafka <version>', 'Apache Kafka version').choices(kafkaVersions).default('4.4.0'))
+    .showHelpAfterError('Run `npm run demo -- --help` to see the options.')
+    .allowExcessArguments(false)
+    .parse()
+  const { kafka } = command.opts<{ kafka: KafkaVersion }>()
+
+  const interrupted = new AbortController()
+  const interrupt = () => {
+    console.log('\n  Interrupted: stopping the brokers…')
+    interrupted.abort()
+  }
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  const board = createBoard(process.stdout)
+  try {
+    const { text, holds } = await demo(kafka, board, interrupted.signal)
+    console.log(text)
+    process.exitCode = holds ? 0 : 1
+  } catch (error) {
+    board.end()
+    if (interrupted.signal.aborted) {
+      process.exitCode = 130
+    } else {
+      console.error(`\nThe demo could not go on: ${error instanceof Error ? error.message : String(error)}`)
+      process.exitCode = 1
+    }
+  }
+}
+
+await main()
+// a stock consumer in a crash loop keeps timers of its own that nobody can end
+process.exit()

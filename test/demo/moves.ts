@@ -1,0 +1,76 @@
+/** The moves of the demo: what happens to the brokers' addresses, in words and in deeds, and what relisten promises for it. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Front } from '../cluster/front.ts'
+
+export interface DemoMove {
+  readonly kind: string
+  /** One line for the live view. */
+  readonly says: string
+  make(front: Front, signal: AbortSignal): Promise<unknown>
+  /** Longest gap that relisten may have, in milliseconds; `steadyMs` is the longest silence of the run without moves. */
+  bound(steadyMs: number): number
+}
+
+/** `coordinator` is the broker that coordinates relisten's group. */
+export function demoMoves(coordinator: number): DemoMove[] {
+  return [
+    {
+      kind: 'all at once, closed (FIN)',
+      says: 'every broker moves; the old addresses close',
+      make: (front) => front.move(2, { close: 'fin' }),
+      bound: () => 1000,
+    },
+    {
+      kind: 'all at once, reset (RST)',
+      says: 'every broker moves; old connections are reset',
+      make: (front) => front.move(3, { close: 'rst' }),
+      bound: () => 1000,
+    },
+    {
+      kind: 'black hole',
+      says: 'every broker moves; the old addresses stay open and never answer again',
+      make: (front) => front.move(4, { close: 'silent' }),
+      bound: () => 1500,
+    },
+    {
+      kind: 'overlap, then closed',
+      says: 'every broker moves; the old addresses work for three more seconds, then close',
+      async make(front, signal) {
+        await front.open(5)
+        front.advertise(5)
+        await pause(3000, undefined, { signal })
+        await front.close(4, 'fin')
+      },
+      bound: (steadyMs) => steadyMs,
+    },
+    {
+      kind: 'node by node',
+      says: 'the brokers move one after the other, 1.5 s apart',
+      async make(front, signal) {
+        for (const nodeId of [1, 2, 3]) {
+          if (nodeId > 1) await pause(1500, undefined, { signal })
+          await front.move(6, { nodes: [nodeId] })
+        }
+      },
+      bound: (steadyMs) => steadyMs + 150,
+    },
+    {
+      kind: 'only the coordinator',
+      says: `only broker ${coordinator} moves: it coordinates the group`,
+      make: (front) => front.move(7, { nodes: [coordinator] }),
+      bound: (steadyMs) => steadyMs + 150,
+    },
+    {
+      kind: 'two brokers swap',
+      says: 'brokers 1 and 2 exchange their addresses',
+      make: (front) => front.swap(1, 2),
+      bound: () => 500,
+    },
+    {
+      kind: 'back to where they were',
+      says: 'every broker returns to the address it had at the very beginning',
+      make: (front) => front.move(1, { close: 'fin' }),
+      bound: () => 1500,
+    },
+  ]
+}

@@ -1,0 +1,72 @@
+/** The result of the demo: the table at the end, and whether relisten's figures hold. */
+import Table from 'cli-table3'
+import type { Log } from '../real/harness/ground-truth.ts'
+import { MESSAGE_SPACING_MS } from '../real/harness/report.ts'
+import type { Stretch } from '../real/harness/silence.ts'
+import type { DemoMove } from './moves.ts'
+import type { Phase, PhaseFigures, Side } from './side.ts'
+
+/** A move that was made, with the generation each group was in when it began and when the next one began. */
+export interface MadeMove {
+  readonly move: DemoMove
+  readonly phase: Phase
+  readonly rebalances: { readonly relisten: number; readonly stock: number }
+}
+
+export interface Result {
+  readonly text: string
+  /** True when nothing was lost or handled twice, no rebalance happened, and every gap is within its bound. */
+  readonly holds: boolean
+}
+
+export function result(relisten: Side, stock: Side, made: readonly MadeMove[], log: Log, whole: Stretch): Result {
+  const steadyMs = relisten.steadyMs(
+    whole,
+    made.map(({ phase }) => phase.move),
+  )
+  const rows = made.map(({ move, phase, rebalances }) => {
+    const ours = relisten.figures(phase, log)
+    const theirs = stock.figures(phase, log)
+    const boundMs = move.bound(steadyMs) + MESSAGE_SPACING_MS * Number(move.bound(0) === 0)
+    const holds = ours.back && ours.gapMs <= boundMs && ours.lost + ours.twice + rebalances.relisten === 0
+    return { move, ours, theirs, rebalances, boundMs, holds }
+  })
+  const unread = relisten.unread(log)
+  const holds = unread === 0 && rows.every((row) => row.holds)
+
+  const table = new Table({
+    head: ['move', 'gap', 'allowed', 'lost', 'twice', 'rebalances', '', 'gap', 'twice', 'rebalances'],
+    colAligns: ['left', ...Array<'right'>(5).fill('right'), 'left', ...Array<'right'>(3).fill('right')],
+    style: { head: [], border: [] },
+  })
+  table.push(['', { colSpan: 5, content: 'relisten, three members' }, '', { colSpan: 3, content: 'KafkaJS alone' }])
+  for (const { move, ours, theirs, rebalances, boundMs, holds: kept } of rows) {
+    table.push([
+      move.kind,
+      gapText(ours),
+      seconds(boundMs),
+      ours.lost,
+      ours.twice,
+      rebalances.relisten,
+      kept ? 'ok' : 'FAILED',
+      gapText(theirs),
+      theirs.twice,
+      rebalances.stock,
+    ])
+  }
+  const verdict = holds
+    ? `relisten lost nothing, handled nothing twice and kept its group together through ${rows.length} moves.`
+    : `relisten did NOT keep its promise: ${unread} messages unread; see the rows that say FAILED.`
+  const lines = [
+    table.toString(),
+    verdict,
+    `A gap is the longest silence of the worst of six partitions; without any move it was ${seconds(steadyMs)} at most.`,
+    `KafkaJS alone, with the same function for \`brokers\`, ends with ${stock.unread(log)} of ${size(log)} messages unread.`,
+    'The log, read again at the end, is what counts: a message is lost when it is in the log and was never handled.',
+  ]
+  return { text: lines.join('\n'), holds }
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`
+const gapText = ({ gapMs, back }: PhaseFigures) => (back ? seconds(gapMs) : `not back in ${seconds(gapMs)}`)
+const size = (log: Log) => [...log.values()].reduce((sum, { sequences }) => sum + sequences.length, 0)

@@ -1,0 +1,112 @@
+/** A side of the demo: one group of one client, what it was handed, and its figures per move. */
+import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
+import type { Log } from '../real/harness/ground-truth.ts'
+import { createLedger, type Ledger } from '../real/harness/ledger.ts'
+import { type Client, type Member, type MemberTask, recorded } from '../real/harness/member.ts'
+import { type Stretch, steadySilence, worstSilence } from '../real/harness/silence.ts'
+
+export interface SideOptions<Kind extends Member> {
+  readonly name: string
+  readonly cluster: KafkaCluster
+  readonly client: Client<Kind>
+  readonly members: number
+  readonly topic: string
+  readonly brokers: MemberTask['brokers']
+}
+
+/** One move as the sides are measured by it. `phaseTo` is when the next one begins. */
+export interface Phase {
+  /** From the move until two seconds after it. */
+  readonly move: Stretch
+  readonly phaseTo: number
+  /** Numbers of the messages sent in this phase: from, and below. */
+  readonly sequences: { readonly from: number; readonly below: number }
+}
+
+export interface PhaseFigures {
+  /** Longest silence of the worst partition that touches the move, in milliseconds, up to the next move. */
+  readonly gapMs: number
+  /** False when a partition was still silent as the next move began. */
+  readonly back: boolean
+  readonly lost: number
+  readonly twice: number
+}
+
+export interface Side<Kind extends Member = Member> {
+  readonly name: string
+  readonly members: readonly Kind[]
+  readonly ledger: Ledger
+  start(): Promise<void>
+  stop(): Promise<void>
+  generation(): number
+  /** Milliseconds for which the partition that waits longest has been silent by now. */
+  silentMs(): number
+  figures(phase: Phase, log: Log): PhaseFigures
+  /** Longest silence outside of all moves. */
+  steadyMs(whole: Stretch, moves: readonly Stretch[]): number
+  /** Messages of the log that were not handled. */
+  unread(log: Log): number
+}
+
+const partitions = [0, 1, 2, 3, 4, 5]
+
+export function createSide<Kind extends Member>(options: SideOptions<Kind>): Side<Kind> {
+  const { name, client, topic, brokers } = options
+  const ledger = createLedger()
+  const members = Array.from({ length: options.members }, (_, index) =>
+    client({
+      name: `${name}-${index + 1}`,
+      brokers,
+      groupId: `demo-${name}`,
+      topic,
+      handle: recorded(ledger),
+      options: {},
+    }),
+  )
+
+  return {
+    name,
+    members,
+    ledger,
+    start: async () => void (await Promise.all(members.map((member) => member.start()))),
+    stop: async () => void (await Promise.allSettled(members.map((member) => member.stop()))),
+    generation: () => Math.max(...members.map((member) => member.generation())),
+    silentMs() {
+      const latest = partitions.map((partition) => ledger.handOuts(partition).at(-1)?.startedAt ?? Date.now())
+      return Date.now() - Math.min(...latest)
+    },
+    figures({ move, phaseTo, sequences }, log) {
+      const until = { from: move.from, to: Math.min(move.to, phaseTo) }
+      const handOuts = partitions.map((partition) => ledger.handOuts(partition))
+      const lastSeen = handOuts.map(
+        (all) => all.findLast(({ startedAt }) => startedAt < phaseTo)?.startedAt ?? move.from,
+      )
+      const back = phaseTo - Math.min(...lastSeen) < 1000
+      const gapMs = back ? worstSilence(ledger, partitions, until).ms : phaseTo - Math.min(...lastSeen)
+      return { gapMs, back, lost: lost(ledger, log, sequences), twice: repeatsBetween(ledger, move.from, phaseTo) }
+    },
+    steadyMs: (whole, moves) => steadySilence(ledger, partitions, whole, moves).ms,
+    unread: (log) => lost(ledger, log, { from: 0, below: Number.POSITIVE_INFINITY }),
+  }
+}
+
+function lost(ledger: Ledger, log: Log, { from, below }: Phase['sequences']): number {
+  let count = 0
+  for (const [partition, { low, sequences }] of log) {
+    const handled = new Set(ledger.handOuts(partition).map(({ offset }) => offset))
+    count += sequences.filter((one, index) => one >= from && one < below && !handled.has(low + index)).length
+  }
+  return count
+}
+
+function repeatsBetween(ledger: Ledger, from: number, to: number): number {
+  let count = 0
+  for (const partition of partitions) {
+    const seen = new Set<number>()
+    for (const { offset, startedAt } of ledger.handOuts(partition)) {
+      if (seen.has(offset) && startedAt >= from && startedAt < to) count += 1
+      seen.add(offset)
+    }
+  }
+  return count
+}

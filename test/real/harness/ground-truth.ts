@@ -1,0 +1,67 @@
+/**
+ * The truth about a topic: its log read again from the beginning, through the listener that never moves, by a stock KafkaJS
+ * consumer in a group of its own. A producer's word is no truth: it reports writes that never happened.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Kafka } from 'kafkajs'
+import { until } from './until.ts'
+import { sequenceOf } from './workload.ts'
+
+/** Partition → its first offset and the workload's number of each message from there on. */
+export type Log = ReadonlyMap<number, { readonly low: number; readonly sequences: readonly number[] }>
+
+/** First offset and end (exclusive) of a partition's log. */
+export interface Extent {
+  readonly low: number
+  readonly high: number
+}
+
+/** Where each partition's log begins and ends now. */
+export async function extents(kafka: Kafka, topic: string): Promise<Map<number, Extent>> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic)
+    return new Map(offsets.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]))
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Reads the whole log. Throws when an offset between the ends cannot be read. */
+export async function readLog(kafka: Kafka, topic: string): Promise<Log> {
+  const ends = await extents(kafka, topic)
+  const log = new Map([...ends].map(([partition, { low }]) => [partition, { low, sequences: [] as number[] }]))
+  if ([...ends.values()].every(({ low, high }) => low === high)) return log
+
+  const consumer = kafka.consumer({ groupId: `truth-${randomUUID()}`, maxWaitTimeInMs: 100 })
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      partitionsConsumedConcurrently: ends.size,
+      eachBatch: async ({ batch }) => {
+        const read = log.get(batch.partition)
+        if (read === undefined) return
+        for (const { offset, value } of batch.messages) read.sequences[Number(offset) - read.low] = sequenceOf(value)
+      },
+    })
+    await until(() => unread(ends, log), { deadlineMs: 60_000, everyMs: 50 })
+  } finally {
+    await consumer.disconnect()
+  }
+  return log
+}
+
+function unread(ends: ReadonlyMap<number, Extent>, log: Log): string | undefined {
+  for (const [partition, { low, high }] of ends) {
+    const sequences = log.get(partition)?.sequences ?? []
+    if (sequences.length < high - low)
+      return `offsets ${low + sequences.length} to ${high - 1} of partition ${partition}`
+    // a hole has no own index, so it is not found by its value
+    const hole = Array.from(sequences).indexOf(undefined as never)
+    if (hole >= 0 && hole < high - low) return `offset ${low + hole} of partition ${partition}`
+  }
+  return undefined
+}

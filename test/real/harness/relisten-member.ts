@@ -1,0 +1,72 @@
+/** A relisten consumer as a member, with the facts it told. */
+import type { FactType } from '../../../machines/fact.ts'
+import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
+import type { Client, Member } from './member.ts'
+import { until } from './until.ts'
+import { sequenceOf } from './workload.ts'
+
+export interface RelistenMember extends Member {
+  readonly consumer: Consumer
+  /** The newest thousand facts, oldest first. */
+  readonly facts: readonly FactRecord[]
+  /** Resolves with the first fact of this type that `fits`, told already or within `deadlineMs` (default 10000). */
+  fact<Type extends FactType>(
+    type: Type,
+    fits?: (record: RecordOf<Type>) => boolean,
+    deadlineMs?: number,
+  ): Promise<RecordOf<Type>>
+}
+
+const FACTS_KEPT = 1000
+
+export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId, topic, handle, options }) => {
+  const { kafka = {}, ...others } = options
+  const withId = async () => ({ ...(typeof kafka === 'function' ? await kafka() : kafka), clientId: name })
+  const consumer = createConsumer({
+    ...others,
+    kafka: withId,
+    brokers,
+    groupId,
+    topics: [topic],
+    eachMessage: async ({ partition, message: { offset, value, timestamp }, signal }) => {
+      const [sequence, sentAt] = [sequenceOf(value), Number(timestamp)]
+      await handle({ member: name, process: 'here', partition, offset: Number(offset), sequence, sentAt, signal })
+    },
+  })
+  const facts: FactRecord[] = []
+  let generation = 0
+  const owned = new Set<number>()
+  consumer.on((record) => {
+    facts.push(record)
+    if (facts.length > FACTS_KEPT) facts.shift()
+    if (record.type === 'session.joined') generation = Math.max(generation, record.data.generation)
+    if (record.type === 'partitions.assigned') {
+      generation = Math.max(generation, record.data.generation)
+      owned.clear()
+      for (const partition of record.data.partitions[topic] ?? []) owned.add(partition)
+    }
+    if (record.type === 'partitions.revoked' || record.type === 'partitions.lost') {
+      for (const partition of record.data.partitions[topic] ?? []) owned.delete(partition)
+    }
+  })
+
+  return {
+    name,
+    consumer,
+    facts,
+    async start() {
+      await consumer.start()
+    },
+    async stop() {
+      await consumer.stop()
+    },
+    generation: () => generation,
+    partitions: () => [...owned].toSorted((one, other) => one - other),
+    async fact(type, fits = () => true, deadlineMs = 10_000) {
+      const is = (record: FactRecord): record is RecordOf<typeof type> & FactRecord =>
+        record.type === type && fits(record as never)
+      await until(() => (facts.some(is) ? undefined : `the fact ${type} from ${name}`), { deadlineMs })
+      return facts.find(is) as RecordOf<typeof type>
+    },
+  }
+}

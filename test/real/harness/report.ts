@@ -1,0 +1,123 @@
+/** The report: judges an outcome by the bounds of its scenario, prints one row for each, and keeps them in a JSON file. */
+import { appendFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Table from 'cli-table3'
+import type { Outcome } from './run.ts'
+import { median } from './silence.ts'
+
+/**
+ * What a scenario allows. Nothing lost, no foreign message, nothing out of order, no commit beyond what was handled or
+ * backwards, no second without a message outside of the moves, and no timer late by more than a second holds for all of them and is not said again.
+ */
+export interface Bounds {
+  /** Whose repeated hand-outs count; none are allowed. Default `group`; `none` where a handler throws or hangs. */
+  readonly twice?: 'group' | 'process' | 'none'
+  /** Most rebalances; undefined where the group has its own reasons. */
+  readonly rebalances?: number | undefined
+  /** Silence at the moves, in milliseconds: the median, the worst, and how far the worst may be above the steady state. */
+  readonly medianMs?: number
+  readonly worstMs?: number
+  readonly aboveSteadyMs?: number
+  /** How much longer the median of the last five moves may be than that of the first five, in milliseconds. */
+  readonly growthMs?: number
+  /** Further figures of this scenario with their own bound. */
+  readonly figures?: readonly Figure[]
+}
+
+export interface Figure {
+  readonly name: string
+  readonly value: number
+  readonly most: number
+}
+
+/** A partition gets a message every 30 ms: two silences that differ by less cannot be told apart. */
+export const MESSAGE_SPACING_MS = 30
+
+/** One row, as kept in the JSON file. */
+interface Row extends Outcome {
+  readonly violations: readonly string[]
+  readonly bounds: Bounds
+  readonly at: string
+}
+
+const rows: Row[] = []
+/** One file per run of the test command, whatever the number of worker processes. */
+const file = join(tmpdir(), `relisten-scenarios-${process.ppid}.jsonl`)
+
+/** Notes the outcome and returns a sentence for each bound it breaks. */
+export function report(outcome: Outcome, bounds: Bounds): string[] {
+  const violations = judge(outcome, bounds)
+  const row: Row = { ...outcome, violations, bounds, at: new Date().toISOString() }
+  rows.push(row)
+  appendFileSync(file, `${JSON.stringify(row)}\n`)
+  return violations
+}
+
+/** Prints the rows noted so far in this process and forgets them. */
+export function printReport(): void {
+  if (rows.length === 0) return
+  const table = new Table({
+    head: ['scenario', 'moves', 'lost', 'twice', 'rebalances', 'median', 'worst', 'steady', 'bound', 'timer late', ''],
+    style: { head: [], border: [] },
+  })
+  for (const row of rows.splice(0)) {
+    table.push([
+      row.scenario,
+      row.silencesMs.length,
+      row.lost,
+      row.bounds.twice === 'process' ? `${row.twiceByProcess} (group ${row.twiceByGroup})` : row.twiceByGroup,
+      row.rebalances,
+      inMs(median(row.silencesMs)),
+      inMs(Math.max(0, ...row.silencesMs)),
+      inMs(row.steadyMs),
+      boundText(row),
+      inMs(row.timerLateMs),
+      row.violations.length === 0 ? 'ok' : 'FAILED',
+    ])
+  }
+  console.log(`${table.toString()}\nAll figures: ${file}`)
+}
+
+const inMs = (value: number) => `${Math.round(value)} ms`
+
+function judge(outcome: Outcome, bounds: Bounds): string[] {
+  const { twice = 'group' } = bounds
+  const worst = Math.max(0, ...outcome.silencesMs)
+  const first = median(outcome.silencesMs.slice(0, 5))
+  const last = median(outcome.silencesMs.slice(-5))
+  const figures: Figure[] = [
+    { name: 'messages lost', value: outcome.lost, most: 0 },
+    { name: 'hand-outs that are not in the log', value: outcome.foreign, most: 0 },
+    { name: 'commits beyond what was handled', value: outcome.commitsBeyond, most: 0 },
+    { name: 'commits backwards', value: outcome.commitsBack, most: 0 },
+    { name: 'ms the 100 ms timer was late', value: outcome.timerLateMs, most: 1000 },
+    // otherwise a hole that opens seconds after a move would count as steady state
+    { name: 'ms of silence outside of the moves', value: outcome.steadyMs, most: 1000 },
+  ]
+  const add = (name: string, value: number, most: number | undefined) => {
+    if (most !== undefined) figures.push({ name, value, most })
+  }
+  add('messages handled twice by the group', outcome.twiceByGroup, twice === 'group' ? 0 : undefined)
+  add('messages handled twice by one process', outcome.twiceByProcess, twice === 'none' ? undefined : 0)
+  add('hand-outs out of order', outcome.disorder, twice === 'none' ? undefined : 0)
+  add('rebalances', outcome.rebalances, bounds.rebalances)
+  add('ms of silence in the median move', median(outcome.silencesMs), bounds.medianMs)
+  add('ms of silence in the worst move', worst, bounds.worstMs)
+  add('ms of silence above the steady state', worst - outcome.steadyMs, bounds.aboveSteadyMs)
+  add('ms of growth from the first to the last moves', last - first, bounds.growthMs)
+  return [...figures, ...(bounds.figures ?? [])]
+    .filter(({ value, most }) => !(value <= most))
+    .map(({ name, value, most }) => `${outcome.scenario}: ${value} ${name}, allowed ${most}`)
+}
+
+function boundText({ bounds, steadyMs }: Row): string {
+  const { medianMs, worstMs, aboveSteadyMs, figures = [] } = bounds
+  const texts = [
+    medianMs === undefined ? [] : `median ${medianMs} ms`,
+    worstMs === undefined ? [] : `worst ${worstMs} ms`,
+    aboveSteadyMs === undefined ? [] : `steady + ${aboveSteadyMs} = ${steadyMs + aboveSteadyMs} ms`,
+    figures.map(({ name, value, most }) => `${name} ${Math.round(value)} of ${most}`),
+  ]
+  return texts.flat().join('\n')
+}

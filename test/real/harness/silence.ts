@@ -1,0 +1,66 @@
+/** Silences: how long a partition handed out nothing, at a move and in the steady state of the same run. */
+import type { Ledger } from './ledger.ts'
+
+/** A stretch of time, milliseconds since the epoch. */
+export interface Stretch {
+  readonly from: number
+  readonly to: number
+}
+
+export interface Silence {
+  readonly ms: number
+  readonly partition: number
+}
+
+/** The longest time between two hand-outs of one of these partitions that touches the stretch, in full length. */
+export function worstSilence(ledger: Ledger, partitions: readonly number[], stretch: Stretch): Silence {
+  let worst: Silence = { ms: 0, partition: -1 }
+  for (const partition of partitions) {
+    const times = ledger.handOuts(partition).map(({ startedAt }) => startedAt)
+    for (const gap of gaps(times, stretch.to)) {
+      if (gap.to <= stretch.from || gap.from >= stretch.to) continue
+      if (gap.to - gap.from > worst.ms) worst = { ms: gap.to - gap.from, partition }
+    }
+  }
+  return worst
+}
+
+/** The longest silence of any of these partitions inside `whole` that touches none of the `moves`. */
+export function steadySilence(
+  ledger: Ledger,
+  partitions: readonly number[],
+  whole: Stretch,
+  moves: readonly Stretch[],
+): Silence {
+  let worst: Silence = { ms: 0, partition: -1 }
+  for (const partition of partitions) {
+    const times = ledger.handOuts(partition).map(({ startedAt }) => startedAt)
+    for (const gap of gaps(times, 0)) {
+      if (gap.from < whole.from || gap.to > whole.to) continue
+      if (moves.some(({ from, to }) => gap.to > from && gap.from < to)) continue
+      if (gap.to - gap.from > worst.ms) worst = { ms: gap.to - gap.from, partition }
+    }
+  }
+  return worst
+}
+
+/** Milliseconds from `at` until the last of these partitions has handed out something again; Infinity if one never did. */
+export function backAfter(ledger: Ledger, partitions: readonly number[], at: number): number {
+  const firsts = partitions.map((partition) => {
+    const next = ledger.handOuts(partition).find(({ startedAt }) => startedAt >= at)
+    return next === undefined ? Number.POSITIVE_INFINITY : next.startedAt - at
+  })
+  return Math.max(...firsts)
+}
+
+/** The middle of the values; of an even number of them the upper one of the two in the middle. 0 without any. */
+export const median = (values: readonly number[]): number =>
+  values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
+
+/** The stretches between neighbours; a partition that fell silent for good is silent until `end`. */
+function gaps(times: readonly number[], end: number): Stretch[] {
+  const sorted = times.toSorted((one, other) => one - other)
+  const last = sorted.at(-1)
+  if (last !== undefined && last < end) sorted.push(end)
+  return sorted.slice(1).map((to, index) => ({ from: sorted[index] ?? to, to }))
+}

@@ -1,0 +1,135 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
+import { kafkaVersions } from '../cluster/kafka-jars.ts'
+import { untilLed } from './harness/leaders.ts'
+import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
+import { report } from './harness/report.ts'
+import { type Run, startRun } from './harness/run.ts'
+import { sharedCluster } from './harness/shared-cluster.ts'
+import { backAfter } from './harness/silence.ts'
+
+const HEARTBEAT_MS = 1000
+
+const clusters = [
+  ...kafkaVersions.map((version) => ({ name: version, version, security: 'plain' as const })),
+  { name: '4.4.0 with TLS and SCRAM', version: '4.4.0' as const, security: 'tls-scram' as const },
+]
+
+describe.each(clusters)('on Kafka $name', ({ name, version, security }) => {
+  const cluster = sharedCluster({ version, security })
+
+  test('every broker restarts on a new address, one by one, under one member and under three', async () => {
+    await using one = await run(cluster(), `restarts one by one, one member (${name})`, 1)
+    await using three = await run(cluster(), `restarts one by one, three members (${name})`, 3)
+    const runs = [one, three]
+    for (const nodeId of cluster().nodeIds) {
+      await moveAll(runs, async () => {
+        await cluster().stopBroker(nodeId)
+        await cluster().startBroker(nodeId, { set: 2 })
+        await cluster().waitReady()
+      })
+      await Promise.all(runs.map((each) => each.pass(500)))
+    }
+    const outcomes = await Promise.all(runs.map((each) => each.finish()))
+    const violations = outcomes.flatMap((outcome, index) =>
+      report(outcome, {
+        twice: 'process',
+        rebalances: outcome.coordinatorChanges,
+        worstMs: 2000 + (index === 0 ? 0 : HEARTBEAT_MS),
+      }),
+    )
+    expect(violations).toEqual([])
+  })
+
+  test('all brokers are stopped and started elsewhere, under one member and under three', async () => {
+    await using one = await run(cluster(), `all stopped, started elsewhere, one member (${name})`, 1)
+    await using three = await run(cluster(), `all stopped, started elsewhere, three members (${name})`, 3)
+    const runs = [one, three]
+    let backMs: number[] = []
+    await moveAll(runs, async () => {
+      const { nodeIds, stopBroker, startBroker } = cluster()
+      await Promise.all(nodeIds.map((nodeId) => stopBroker(nodeId)))
+      const started = Promise.all(nodeIds.map((nodeId) => startBroker(nodeId, { set: 3 })))
+      const ledAt = await untilLed(cluster(), [one.topic, three.topic])
+      await started
+      await Promise.all(runs.map((each) => each.pass(0)))
+      backMs = runs.map((each) => backAfter(each.ledger, each.workload.partitions, ledAt))
+    })
+    const outcomes = await Promise.all(runs.map((each) => each.finish()))
+    const violations = outcomes.flatMap((outcome, index) => {
+      const most = 1500 + (index === 0 ? 0 : HEARTBEAT_MS)
+      const figures = [{ name: 'ms after all had leaders', value: backMs[index] ?? Number.POSITIVE_INFINITY, most }]
+      return report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })
+    })
+    expect(violations).toEqual([])
+  })
+})
+
+describe('on Kafka 4.4.0 with TLS and SCRAM, leaders back on their preferred brokers soon', () => {
+  const cluster = sharedCluster({
+    security: 'tls-scram',
+    properties: { 'auto.leader.rebalance.enable': 'true', 'leader.imbalance.check.interval.seconds': '1' },
+  })
+
+  test('a broker whose certificate does not cover its new address is refused until it does', async () => {
+    await using under = await run(cluster(), 'a certificate that does not fit', 3)
+    const coordinator = await cluster().coordinatorOf(under.groupId)
+    const nodeId = cluster().nodeIds.find((id) => id !== coordinator) as number
+    const led = [...(await cluster().leaders(under.topic))].filter(([, leader]) => leader === nodeId)
+    const partitions = led.map(([partition]) => partition)
+    const others = under.workload.partitions.filter((partition) => !partitions.includes(partition))
+    const generations = under.members.map((member) => member.generation())
+
+    const restart = async () => {
+      await cluster().stopBroker(nodeId)
+      await cluster().reissueCertificate(nodeId, [cluster().endpoint(nodeId).split(':')[0] as string])
+      await cluster().startBroker(nodeId, { set: 2 })
+      await untilLed(cluster(), [under.topic], new Map(led))
+    }
+    await under.move(restart, { except: partitions })
+    const refused = under.members.map((member) => member.fact('endpoint.refused', ({ data }) => data.nodeId === nodeId))
+    await Promise.all(refused)
+    const stalled = partitions.map((partition) =>
+      Promise.any(
+        under.members.map((member) =>
+          member.fact('partition.stalled', ({ data }) => data.partition === partition, 20_000),
+        ),
+      ),
+    )
+    await Promise.all(stalled)
+    // the others go on meanwhile, in the same session
+    const steady = { from: Date.now(), to: 0 }
+    await under.pass(4000, partitions)
+    steady.to = Date.now()
+    const othersMs = under.silence(steady, others)
+    expect(under.members.map((member) => member.generation())).toEqual(generations)
+
+    await under.move(() => cluster().reissueCertificate(nodeId, [`127.0.2.${nodeId}`]), { windowMs: 1000 })
+    await Promise.any(
+      under.members.map((member) => member.fact('endpoint.healed', ({ data }) => data.nodeId === nodeId)),
+    )
+    const outcome = await under.finish({ partitions: others })
+    const figures = [{ name: 'ms of silence of the others', value: othersMs, most: 1000 }]
+    expect(report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })).toEqual([])
+  })
+})
+
+function run(cluster: KafkaCluster, scenario: string, members: number): Promise<Run<RelistenMember>> {
+  const { ca, sasl } = cluster
+  return startRun({
+    scenario,
+    cluster,
+    client: relistenMember,
+    members,
+    brokers: () => cluster.endpoints(),
+    ...(ca !== undefined &&
+      sasl !== undefined && { options: { kafka: () => ({ ssl: { ca: [ca] }, sasl: { ...sasl } }) } }),
+  })
+}
+
+/** One change, noted as a move by all runs. */
+async function moveAll(runs: readonly Run[], change: () => Promise<void>): Promise<void> {
+  const changed = pause(0).then(change)
+  await Promise.all(runs.map((each) => each.move(() => changed)))
+}

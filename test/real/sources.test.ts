@@ -1,0 +1,96 @@
+import type { LookupFunction } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { startFront } from '../cluster/front.ts'
+import { setAfter } from './harness/address-sets.ts'
+import { relistenMember } from './harness/relisten-member.ts'
+import { report } from './harness/report.ts'
+import { startRun } from './harness/run.ts'
+import { sharedCluster } from './harness/shared-cluster.ts'
+import { backAfter } from './harness/silence.ts'
+
+const cluster = sharedCluster({ bindFixed: true })
+
+type Mood = 'right' | 'late' | 'hangs' | 'fails' | 'nonsense' | 'nothing'
+
+test('a source that is late, hangs, fails, or returns nonsense or nothing, at a move and before it', async () => {
+  await using front = await startFront(cluster())
+  const source = moodySource(() => front.endpoints())
+  await using run = await startRun({
+    scenario: 'the source is late, hangs, fails, returns nonsense or nothing',
+    cluster: cluster(),
+    client: relistenMember,
+    brokers: source.brokers,
+  })
+  const backMs: number[] = []
+  const moods: Mood[] = ['late', 'hangs', 'fails', 'nonsense', 'nothing']
+  for (const mood of moods) {
+    source.become(mood)
+    // as long as the brokers stay, a sick source is nobody's trouble
+    await run.pass(1500)
+    await run.move(
+      async () => {
+        await front.move(setAfter(front))
+        await pause(3000)
+        source.become('right')
+        const knownAt = Date.now()
+        await run.pass(0)
+        backMs.push(backAfter(run.ledger, run.workload.partitions, knownAt))
+      },
+      { windowMs: 500 },
+    )
+  }
+  const figures = moods.map((mood, index) => ({
+    name: `ms after a source that ${mood === 'late' ? 'is late' : mood} knows`,
+    value: backMs[index] ?? Number.POSITIVE_INFINITY,
+    most: 500,
+  }))
+  expect(report(await run.finish(), { rebalances: 0, figures })).toEqual([])
+})
+
+test('an unchanged host name resolves to new addresses while the old ones are silent', async () => {
+  await using front = await startFront(cluster())
+  front.names(true)
+  const lookup = ((host: string, options: { all?: boolean }, done: (...answer: unknown[]) => void) => {
+    const nodeId = cluster().nodeIds.find((id) => front.endpoint(id).startsWith(`${host}:`))
+    if (nodeId === undefined) return done(Object.assign(new Error(`${host} is unknown`), { code: 'ENOTFOUND' }))
+    const address = front.address(nodeId)
+    return options.all ? done(null, [{ address, family: 4 }]) : done(null, address, 4)
+  }) as LookupFunction
+  await using run = await startRun({
+    scenario: 'unchanged names resolve to new addresses',
+    cluster: cluster(),
+    client: relistenMember,
+    brokers: front.endpoints(),
+    options: { lookup },
+  })
+  for (let move = 0; move < 3; move += 1) {
+    await run.move(() => front.move(setAfter(front), { close: 'silent' }))
+    await run.pass(500)
+  }
+  expect(report(await run.finish(), { rebalances: 0, worstMs: 1500 })).toEqual([])
+})
+
+function moodySource(now: () => string[]) {
+  let mood: Mood = 'right'
+  let known = now()
+  const hanging = new Set<(answer: string[]) => void>()
+  const answers: Record<Mood, () => string[] | Promise<string[]>> = {
+    right: now,
+    late: () => known,
+    hangs: () => new Promise((resolve) => hanging.add(resolve)),
+    fails: () => Promise.reject(new Error('The service registry is down')),
+    nonsense: () => ['', 'no port:', 'a b:1', '127.0.0.1:99999', 42 as unknown as string],
+    nothing: () => [],
+  }
+  return {
+    brokers: () => answers[mood](),
+    become(next: Mood) {
+      mood = next
+      known = now()
+      if (next !== 'right') return
+      for (const resolve of hanging) resolve(now())
+      hanging.clear()
+    },
+  }
+}
