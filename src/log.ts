@@ -37,15 +37,23 @@ const list = (partitions: PartitionsByTopic): string =>
     .map(([topic, numbers]) => `${topic} ${numbers.join(', ')}`)
     .join('; ') || 'none'
 
+const many = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
+
 const lines: Lines = {
   'start.requested': ['info', () => 'Start was requested'],
   'stop.requested': ['info', () => 'Stop was requested'],
-  'cluster.reached': ['info', ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${brokers.length} brokers`],
+  'cluster.reached': [
+    'info',
+    ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${many(brokers.length, 'broker')}`,
+  ],
   'cluster.unreachable': [
     'warn',
     ({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${failure.message}`,
   ],
-  'cluster.moved': ['info', ({ moves, reason }) => `${moves.length} brokers have other endpoints (${reason})`],
+  'cluster.moved': [
+    'info',
+    ({ moves, reason }) => `${many(moves.length, 'broker')} moved to other endpoints (${reason})`,
+  ],
   'cluster.membership-changed': [
     'info',
     ({ joined, left }) => `Brokers came: ${joined.join(', ') || 'none'}; went: ${left.join(', ') || 'none'}`,
@@ -91,7 +99,7 @@ const lines: Lines = {
   'retry.scheduled': ['warn', ({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`],
   'backoff.elapsed': ['debug', ({ attempt }) => `Attempt ${attempt} begins`],
   'stop.completed': ['info', ({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`],
-  'offsets.salvaged': ['info', ({ partitions }) => `The progress of ${partitions} partitions is salvaged`],
+  'offsets.salvaged': ['info', ({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`],
   'offsets.pinned': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
   'offsets.lost': [
     'error',

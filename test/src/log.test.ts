@@ -1,0 +1,75 @@
+// Log lines as a real pino logger writes them.
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { chainStart, type JournalRecord, sealed } from '../../src/journal.ts'
+import { logFacts } from '../../src/log.ts'
+
+const record = (type: string, data: Record<string, unknown>, to = 'consuming'): JournalRecord => {
+  const envelope = {
+    at: 5,
+    consumer: 'orders',
+    epoch: 2,
+    actor: 'lifecycle',
+    plan: null,
+    cause: null,
+    machineVersion: '1',
+  }
+  return sealed({ ...envelope, type, data, from: 'consuming', to }, { ...chainStart, seq: 41 })
+}
+
+function written(...records: JournalRecord[]): Record<string, unknown>[] {
+  const lines: string[] = []
+  const log = logFacts(pino({ level: 'debug', base: null, timestamp: false }, { write: (line) => lines.push(line) }))
+  for (const each of records) log(each)
+  return lines.map((line) => JSON.parse(line))
+}
+
+test('a line has a sentence, the seq of its record, and the data of the fact', () => {
+  const moves = [{ nodeId: 1, from: 'a:1', to: 'b:1' }]
+  const [moved, lost] = written(
+    record('cluster.moved', { moves, reason: 'moved' }, 'draining'),
+    record('offsets.lost', { topic: 'orders', partition: 3, from: '5', to: '9' }),
+  )
+  expect(moved).toEqual({
+    ...{
+      level: 30,
+      msg: '1 broker moved to other endpoints (moved)',
+      seq: 42,
+      consumer: 'orders',
+      epoch: 2,
+      fact: 'cluster.moved',
+    },
+    ...{ moves, reason: 'moved', stateBefore: 'consuming', state: 'draining' },
+  })
+  expect(lost).toEqual({
+    ...{
+      level: 50,
+      msg: 'orders/3: offsets 5 to 9 no longer exist',
+      seq: 42,
+      consumer: 'orders',
+      epoch: 2,
+      fact: 'offsets.lost',
+    },
+    ...{ topic: 'orders', partition: 3, from: '5', to: '9' },
+  })
+})
+
+test('what is healed by itself warns, what needs somebody is an error, and small steps are for debugging', () => {
+  const failure = { kind: 'session-crashed', message: 'KafkaJS ended' }
+  const lines = written(
+    record('session.failed', { epoch: 2, failure }),
+    record('endpoint.refused', { nodeId: 2, endpoint: 'b:2', failure }),
+    record('wire.redialled', { nodeId: 2, endpoint: 'b:2', tookMs: 12, soft: true }),
+    record('partitions.assigned', { partitions: { orders: [0, 2], refunds: [1] } }),
+    record('actor.failed', { child: 'session', message: 'bug' }),
+    record('actor.started', {}),
+  )
+  expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+    [40, 'Session 2 failed: KafkaJS ended'],
+    [50, 'Broker 2 at b:2 is refused: KafkaJS ended'],
+    [20, 'Broker 2 is connected at b:2 after 12 ms'],
+    [30, 'Partitions assigned: orders 0, 2; refunds 1'],
+    [50, 'lifecycle failed: bug'],
+    [20, 'lifecycle: actor.started'],
+  ])
+})
