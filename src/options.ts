@@ -17,13 +17,15 @@ type Filled =
 
 /** Options with every default filled in. What may stay unset is `undefined`. */
 export type ResolvedOptions = Readonly<
-  Required<Pick<ConsumerOptions, Filled | 'brokers' | 'groupId' | 'topics'>> & {
+  Required<Pick<ConsumerOptions, Exclude<Filled, 'retryBudget'> | 'brokers' | 'groupId' | 'topics'>> & {
     [Name in Exclude<keyof ConsumerOptions, Filled | 'brokers' | 'groupId' | 'topics' | 'kafka'>]:
       | ConsumerOptions[Name]
       | undefined
   } & {
     /** Reads, checks and copies KafkaJS's options. Call it for each login and session; never share what it returns. */
     kafka: () => Promise<KafkaOptions>
+    /** Null: no limit. */
+    retryBudget: number | null
   }
 >
 

@@ -12,6 +12,7 @@ export interface Evidence {
   /** What the other cluster's refusal said; undefined while only the right one answers. */
   readonly foreign: { readonly expected: string; readonly got: string; readonly endpoint: string } | undefined
   readonly stalled: readonly { readonly topic: string; readonly partition: number; readonly reason: string }[]
+  readonly lastFailure: { readonly message: string } | null
   readonly journal: 'recording' | 'degraded' | 'failed'
 }
 
@@ -43,7 +44,7 @@ export const lifecycleStates = (): readonly string[] => [...Object.keys(unready)
 
 const unready = {
   idle: 'The consumer was not started.',
-  connecting: 'The first session has not joined the group yet.',
+  connecting: 'The session has not joined the group yet.',
   retrying: 'The session was lost and is tried again soon.',
   stopping: 'The consumer is stopping.',
   stopped: 'The consumer has stopped.',
@@ -57,6 +58,7 @@ function obstacle(evidence: Evidence, now: number): string | undefined {
     const { endpoint, got, expected } = foreign
     return `Another cluster (${got} instead of ${expected}) answers at ${endpoint}; nothing is read there.`
   }
+  if (state === 'failed' && evidence.lastFailure) return `The consumer has failed: ${evidence.lastFailure.message}.`
   if (Object.hasOwn(unready, state)) return unready[state as keyof typeof unready]
   if (state !== 'consuming' && plan?.kind === 'replacement') return `A new session takes over (${plan.reason}).`
   if (interruptedAt !== undefined && now - interruptedAt > graceMs)

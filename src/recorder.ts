@@ -64,7 +64,7 @@ export function createRecorder({
     if (failure && inUse === journal) throw errorFrom(failure)
     const { actor, type } = step
     const data = json(step.data)
-    if (typeof data.epoch === 'number') epoch = Math.max(epoch, data.epoch)
+    epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
     store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
     if (step.changed) changedBy.set(actor, end.seq)
@@ -152,6 +152,12 @@ const isFromOutside = (type: string): boolean =>
 
 /** The data as it will be read back, so that subscribers and readers of the journal see the same. */
 const json = (data: object): Readonly<Record<string, unknown>> => JSON.parse(canonicalJson(data))
+
+/** A machine with sessions keeps the newest epoch in its context; other facts may name theirs. */
+function epochIn(holder: unknown): number | undefined {
+  const epoch = (holder as { epoch?: unknown } | null | undefined)?.epoch
+  return typeof epoch === 'number' ? epoch : undefined
+}
 
 /** Machines that make plans keep the one in force in their context. */
 function planIn(context: unknown): Plan | null {

@@ -24,6 +24,7 @@ export interface Counts {
     readonly replacement: number
     readonly byCause: Readonly<Record<string, number>>
   }
+  readonly sessions: number
   readonly joins: number
   readonly rebalances: number
   readonly retries: number
@@ -76,13 +77,15 @@ export const emptyStatus: StatusFold = {
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
-    ...{ joins: 0, rebalances: 0, retries: 0, redials: 0, fenced: { handouts: 0, results: 0 } },
+    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, redials: 0, fenced: { handouts: 0, results: 0 } },
     ...{ suppressedReReads: 0, handlerFailures: 0, commitFailures: 0 },
   },
 }
 
-/** Folds one record. Pure. */
+/** Folds one record. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
 export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFold {
+  const anew = record.type === 'actor.started' && record.data.restored !== true && stateName(record.to) !== undefined
+  if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
   const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
   const next = reduceFact({ ...fold, lastFailure }, record as FactRecord)
@@ -182,9 +185,9 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
 }
 
 function opened(fold: StatusFold, record: FactRecord): StatusFold {
-  const first = fold.epoch === 0 || fold.state === 'idle'
-  const next = { ...owning(fold, {}), memberId: null, generation: null }
-  if (first) return next
+  const { sessions } = fold.counts
+  const next = { ...count(owning(fold, {}), { sessions: sessions + 1 }), memberId: null, generation: null }
+  if (sessions === 0) return next
   const cause = fold.plan?.reason ?? record.plan?.reason ?? fold.lastFailure?.kind ?? 'unknown'
   return restarted(next, 'replacement', cause)
 }

@@ -1,0 +1,354 @@
+/**
+ * A cluster: what everything in one process shares that talks to it. The poller's answers, and those that others see, go through
+ * the acceptance into the address book, and out as facts.
+ */
+
+import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
+import type { Claim } from '../machines/acceptance.ts'
+import { backoffMs } from '../machines/backoff.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
+import type { Fact } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import type { Snapshot } from '../machines/snapshot.ts'
+import type { Relocation, Verdict } from '../machines/verdict.ts'
+import { AddressBook } from './address-book.ts'
+import { Candidates, type OpenLine } from './candidates.ts'
+import { ConnectionError } from './connection.ts'
+import { createHedge } from './hedge.ts'
+import { Poller } from './poller.ts'
+import { Reachability } from './reachability.ts'
+import type { Source, SourceReading } from './source.ts'
+
+export interface ClusterOptions {
+  readonly brokers: Source
+  readonly dial: OpenLine
+  /** Time between two polls while all is well, ± 10 %, in milliseconds. */
+  readonly pollIntervalMs: number
+  /** Who gives the same key shares one cluster; the options of the first count. */
+  readonly key: unknown
+  /** The cluster id to expect. Default: the one that answers first. */
+  readonly clusterId?: string | undefined
+  /** Numbers in [0, 1). Default `Math.random`. */
+  readonly random?: () => number
+}
+
+export interface Cluster {
+  readonly book: AddressBook
+  readonly clusterId: string | undefined
+  /** Another cluster answers where ours does not. */
+  readonly refused: boolean
+  /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
+  readonly facts$: Observable<Fact>
+  /** Resolves when an answer was accepted in this process. Rejects with the signal's reason. */
+  ready(signal?: AbortSignal): Promise<void>
+  /** The newest answer of our cluster. */
+  newest(): Snapshot | undefined
+  /** The first answer that was asked for at `at` (milliseconds since the epoch) or later; asks at once where there is none. */
+  askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot>
+  /** Asks now: something has just gone wrong, or may have changed. Cheap; many pokes are one. */
+  poke(reason: string): void
+  /** Takes in an answer that somebody else got. */
+  observe(snapshot: Snapshot): void
+  /** A fresh dial of this endpoint was refused, reset or unanswered. */
+  report(dead: Endpoint): void
+  /** A node's endpoint was refused for its identity or login: a fact, once until it heals. */
+  refuse(nodeId: number, endpoint: Endpoint, failure: Failure): void
+  /** A node was reached with its identity proven. */
+  heal(nodeId: number, endpoint: Endpoint): void
+  /** Sends a request that any broker can answer, to the next one after 250 ms or a failure. Rejects with a ConnectionError after 2 s. */
+  ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
+  /** The last one out closes sockets and timers. */
+  release(): void
+}
+
+const askTimeoutMs = 2000
+const askHedgeMs = 250
+/** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
+const gatherMs = 100
+/** Of many open claims so many are looked into at once: each answer speaks about all of them. */
+const maxChased = 4
+const chasePace = { floorMs: 50, baseMs: 100, capMs: 1000 }
+
+const shared = new Map<unknown, { cluster: SharedCluster; holders: number }>()
+
+/** The cluster of this key: a new one, which starts to poll, or the one that others hold already. */
+export function acquireCluster(options: ClusterOptions): Cluster {
+  const entry = shared.get(options.key) ?? { cluster: new SharedCluster(options), holders: 0 }
+  shared.set(options.key, entry)
+  entry.holders++
+  const { cluster } = entry
+  const released$ = new Subject<void>()
+  let isReleased = false
+  return {
+    book: cluster.book,
+    get clusterId() {
+      return cluster.book.clusterId
+    },
+    get refused() {
+      return cluster.reachability.refused
+    },
+    facts$: defer(() => cluster.told()).pipe(takeUntil(released$)),
+    ready: async (signal) => void (await cluster.askedAfter(0, signal)),
+    newest: () => cluster.newest,
+    askedAfter: (at, signal) => cluster.askedAfter(at, signal),
+    poke: () => cluster.poller.poke(),
+    observe: (snapshot) => void cluster.observe(snapshot),
+    report: (dead) => cluster.report(dead),
+    refuse: (nodeId, endpoint, failure) => cluster.refuse(nodeId, endpoint, failure),
+    heal: (nodeId) => cluster.heal(nodeId),
+    ask: (frame, signal) => cluster.ask(frame, signal),
+    release() {
+      if (isReleased) return
+      isReleased = true
+      released$.next()
+      if (--entry.holders > 0) return
+      shared.delete(options.key)
+      cluster.close()
+    },
+  }
+}
+
+class SharedCluster {
+  readonly book: AddressBook
+  readonly poller: Poller
+  readonly reachability: Reachability
+  newest: Snapshot | undefined
+  private readonly candidates: Candidates
+  private readonly facts$ = new Subject<Fact>()
+  private readonly answers$ = new Subject<Snapshot>()
+  private readonly random: () => number
+  private readonly closing = new AbortController()
+  private readonly refusals = new Map<number, string>()
+  private readonly chases = new Map<string, { attempt: number; nextAt: number }>()
+  private gathered: Relocation[] = []
+  private gathering: NodeJS.Timeout | undefined
+  private sourceFailure: string | undefined
+
+  constructor({ brokers, dial, pollIntervalMs, clusterId, random = Math.random }: ClusterOptions) {
+    this.random = random
+    this.book = new AddressBook(clusterId)
+    this.reachability = new Reachability((fact) => this.facts$.next(fact))
+    this.candidates = new Candidates({
+      dial,
+      random,
+      onSnapshot: (snapshot) => this.observe(snapshot),
+      onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
+      onLost: () => this.poller.poke(),
+    })
+    this.poller = new Poller({
+      source: brokers,
+      book: this.book,
+      candidates: this.candidates,
+      pollIntervalMs,
+      random,
+      onReading: (reading) => this.heardSource(reading),
+      onFailed: (failure, since) => this.reachability.failed(failure, since),
+    })
+    this.poller.start()
+  }
+
+  told(): Observable<Fact> {
+    const { current } = this.reachability
+    return current ? concat(of(current), this.facts$) : this.facts$
+  }
+
+  /** Judges an answer and acts on it. Undefined when it can be used. */
+  observe(snapshot: Snapshot): Failure | undefined {
+    if (this.closing.signal.aborted) return undefined
+    const isFirst = this.newest === undefined && this.book.entries().length === 0
+    const { verdict, moves, joined, left } = this.book.take({ snapshot })
+    const flaw = this.flawOf(verdict, snapshot)
+    if (flaw) return flaw
+    if (this.newest === undefined || snapshot.at >= this.newest.at || isFarFrom(snapshot, this.newest))
+      this.newest = snapshot
+    const endpoint = formatEndpoint(snapshot.answeredBy)
+    this.reachability.answered(endpoint, snapshot.clusterId, snapshot.brokers.map(formatEndpoint))
+    this.poller.answered()
+    if (!isFirst && joined.length + left.length > 0) {
+      this.facts$.next({ type: 'cluster.membership-changed', joined, left })
+    }
+    this.healSpeaker(snapshot)
+    this.moved(moves)
+    this.answers$.next(snapshot)
+    this.chase()
+    return undefined
+  }
+
+  report({ host, port }: Endpoint): void {
+    const endpoint = { host, port }
+    if (this.closing.signal.aborted) return
+    const { moves } = this.book.take({ dead: { endpoint, at: Date.now() } })
+    this.moved(moves)
+  }
+
+  refuse(nodeId: number, at: Endpoint, failure: Failure): void {
+    const endpoint = formatEndpoint(at)
+    if (this.refusals.get(nodeId) === endpoint) return
+    this.heal(nodeId)
+    this.refusals.set(nodeId, endpoint)
+    this.facts$.next({ type: 'endpoint.refused', nodeId, endpoint, failure })
+  }
+
+  heal(nodeId: number): void {
+    const endpoint = this.refusals.get(nodeId)
+    if (endpoint === undefined) return
+    this.refusals.delete(nodeId)
+    this.facts$.next({ type: 'endpoint.healed', nodeId, endpoint })
+  }
+
+  askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
+    // A clock that was set back must not make anybody wait for it.
+    const floor = Math.min(at, Date.now())
+    if (this.newest && this.newest.at >= floor) return Promise.resolve(this.newest)
+    return new Promise((resolve, reject) => {
+      const aborts = signal ? [signal, this.closing.signal] : [this.closing.signal]
+      const leave = () => {
+        subscription.unsubscribe()
+        for (const abort of aborts) abort.removeEventListener('abort', onAbort)
+      }
+      const onAbort = () => {
+        leave()
+        reject(aborts.find(({ aborted }) => aborted)?.reason)
+      }
+      const subscription = this.answers$.subscribe((snapshot) => {
+        if (snapshot.at < floor) return this.poller.poke()
+        leave()
+        resolve(snapshot)
+      })
+      for (const abort of aborts) abort.addEventListener('abort', onAbort, { once: true })
+      if (aborts.some(({ aborted }) => aborted)) onAbort()
+      else this.poller.poke()
+    })
+  }
+
+  async ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer> {
+    const limit = new AbortController()
+    const unasked = () => limit.abort(signal?.reason)
+    const close = () => limit.abort(this.closing.signal.reason)
+    const timer = setTimeout(() => limit.abort(new ConnectionError(unanswered)), askTimeoutMs)
+    signal?.addEventListener('abort', unasked, { once: true })
+    this.closing.signal.addEventListener('abort', close, { once: true })
+    if (signal?.aborted) unasked()
+    if (this.closing.signal.aborted) close()
+    try {
+      return await this.askUntil(frame, limit.signal)
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', unasked)
+      this.closing.signal.removeEventListener('abort', close)
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.gathering)
+    this.closing.abort(new ConnectionError(released))
+    this.poller.stop()
+    this.reachability.stop()
+    this.candidates.close()
+    this.facts$.complete()
+    this.answers$.complete()
+  }
+
+  private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
+    while (!limit.aborted) {
+      // Each connection writes its own correlation id into the frame.
+      const attempt = async (endpoint: Endpoint) => (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
+      const hedge = createHedge(attempt, { afterMs: askHedgeMs, deadlineMs: askTimeoutMs, signal: limit })
+      hedge.add(this.poller.order())
+      hedge.seal()
+      const answer = await hedge.answer.catch(() => undefined)
+      if (answer) return answer
+      await this.askedAfter(Date.now(), limit).catch(() => {})
+    }
+    throw limit.reason
+  }
+
+  private flawOf(verdict: Verdict | undefined, { answeredBy }: Snapshot): Failure | undefined {
+    const endpoint = formatEndpoint(answeredBy)
+    if (verdict?.kind === 'foreign') {
+      const { expected, got } = verdict
+      this.reachability.answeredForeign(endpoint, expected, got)
+      const message = `Cluster ${got} answers at ${endpoint}, not ${expected}: the address is used by another cluster now, or \`brokers\` names the wrong one.`
+      return { kind: 'foreign-cluster', message, endpoint }
+    }
+    if (verdict?.kind !== 'unknown') return undefined
+    return { kind: 'unreachable', message: `${endpoint} gave no usable answer: ${verdict.why}.`, endpoint }
+  }
+
+  private dialFailed(endpoint: Endpoint, failure: Failure, times: number): void {
+    if (times === 1) this.poller.poke()
+    if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
+    // Another cluster there means that our node is not: for its old endpoint that is as good as dead.
+    if (failure.kind === 'dial-failed' || failure.kind === 'foreign-cluster') this.report(endpoint)
+    if (failure.kind !== 'identity-refused' && failure.kind !== 'login-refused') return
+    const node = this.book.entries().find((entry) => sameEndpoint(entry, endpoint))
+    if (node) this.refuse(node.nodeId, endpoint, failure)
+  }
+
+  private healSpeaker({ brokers, answeredBy }: Snapshot): void {
+    if (this.refusals.size === 0) return
+    const speaker = brokers.find((broker) => sameEndpoint(broker, answeredBy))
+    if (speaker) this.heal(speaker.nodeId)
+  }
+
+  /** Gathers accepted moves while others are still open, so that one change is one fact where it can be. */
+  private moved(moves: readonly Relocation[]): void {
+    const isAgain = moves.some(({ nodeId }) => this.gathered.some((move) => move.nodeId === nodeId))
+    if (isAgain) this.tellMoves()
+    if (moves.length > 0) this.candidates.encourage()
+    this.gathered.push(...moves)
+    if (this.gathered.length === 0) return
+    if (this.book.claims.length === 0) this.tellMoves()
+    else this.gathering ??= setTimeout(() => this.tellMoves(), gatherMs)
+  }
+
+  private tellMoves(): void {
+    clearTimeout(this.gathering)
+    this.gathering = undefined
+    const gathered = this.gathered.splice(0)
+    for (const reason of ['moved', 'resolved-anew'] as const) {
+      const moves = gathered.filter((move) => move.reason === reason).map(describeMove)
+      if (moves.length > 0) this.facts$.next({ type: 'cluster.moved', moves, reason })
+    }
+  }
+
+  /** Asks the claimed endpoint and the old one, so that a true claim is proven in a moment and not at the next poll. */
+  private chase(): void {
+    const { claims } = this.book
+    const open = new Set(claims.map(nameOf))
+    for (const name of this.chases.keys()) if (!open.has(name)) this.chases.delete(name)
+    const now = performance.now()
+    for (const claim of claims.slice(0, maxChased)) {
+      const { attempt, nextAt } = this.chases.get(nameOf(claim)) ?? { attempt: 0, nextAt: 0 }
+      if (now < nextAt) continue
+      const waitMs = backoffMs(attempt + 1, chasePace, this.random())
+      this.chases.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
+      if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
+      for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
+    }
+  }
+
+  private heardSource({ failure }: SourceReading): void {
+    if (failure?.message === this.sourceFailure) return
+    this.sourceFailure = failure?.message
+    this.facts$.next(failure ? { type: 'source.failed', failure } : { type: 'source.recovered' })
+  }
+}
+
+const nameOf = ({ nodeId, to }: Claim): string => `${nodeId} ${formatEndpoint(to)} ${to.addresses}`
+
+const describeMove = ({ nodeId, from, to }: Relocation) => ({
+  nodeId,
+  from: formatEndpoint(from),
+  to: formatEndpoint(to),
+})
+
+/** An answer this much older than the newest was asked for on a clock that has been set back since. */
+const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > 5000
+
+const unanswered: Failure = {
+  kind: 'unreachable',
+  message: `No broker answered within ${askTimeoutMs} ms. The request can be sent again; see cluster.unreachable for why.`,
+}
+
+const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

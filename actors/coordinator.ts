@@ -1,0 +1,85 @@
+/** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
+
+import type { Cluster } from './cluster.ts'
+import { ConnectionError } from './connection.ts'
+import { answerHeaderBytes, errorCodes } from './frames.ts'
+import { type Call, calls, encodeCall } from './kafka.ts'
+import type { Link } from './link.ts'
+
+export interface CoordinatorOptions {
+  readonly groupId: string
+  readonly clientId: string
+  readonly cluster: Cluster
+  readonly linkTo: (nodeId: number) => Link
+  readonly signal: AbortSignal
+}
+
+/** How long a request may take. */
+export interface Patience {
+  /** In milliseconds: how long the coordinator may be looked for and asked again. */
+  readonly withinMs: number
+  /** In milliseconds: how long its node may stay silent before the connection counts as suspect. */
+  readonly silenceMs: number
+}
+
+const pauseMs = 30
+
+export class Coordinator {
+  /** The node it was last found on. */
+  nodeId: number | undefined
+  /** How often it was found on another node than before. */
+  moves = 0
+  private readonly options: CoordinatorOptions
+  private found: number | undefined
+
+  constructor(options: CoordinatorOptions) {
+    this.options = options
+  }
+
+  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up. */
+  async send(frame: Buffer, errorOf: (answer: Buffer) => number | Promise<number>, patience: Patience): Promise<Buffer> {
+    const end = Date.now() + patience.withinMs
+    let last: ConnectionError | undefined
+    while (Date.now() < end && !this.options.signal.aborted) {
+      try {
+        const nodeId = this.nodeId ?? (await this.find())
+        const answer = await this.options.linkTo(nodeId).send(frame, patience.silenceMs)
+        const code = await errorOf(answer)
+        if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
+        else if (code !== errorCodes.coordinatorLoadInProgress) return answer
+        last = this.missing(`it answered with error ${code}`)
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error
+        last = error
+        this.nodeId = undefined
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))
+    }
+    throw last ?? this.missing('there was no time to ask it')
+  }
+
+  /** Sends a request of our own. `errorOf` finds the error code that speaks of the coordinator. */
+  async call<Answer>(call: Call<Answer>, errorOf: (answer: Answer) => number, patience: Patience): Promise<Answer> {
+    const frame = await encodeCall(call, this.options.clientId)
+    const decode = (answer: Buffer) => call.decode(answer.subarray(answerHeaderBytes))
+    const answer = await this.send(frame, async (got) => errorOf(await decode(got)), patience)
+    return decode(answer)
+  }
+
+  private async find(): Promise<number> {
+    const { cluster, groupId, clientId, signal } = this.options
+    const call = calls.findCoordinator(groupId)
+    const answer = await cluster.ask(await encodeCall(call, clientId), signal)
+    const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
+    if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
+    this.found = coordinator.nodeId
+    this.nodeId = coordinator.nodeId
+    return coordinator.nodeId
+  }
+
+  private missing(why: string): ConnectionError {
+    const message = `The coordinator of group ${this.options.groupId} is not available: ${why}`
+    return new ConnectionError({ kind: 'unreachable', message, code: 'COORDINATOR_NOT_AVAILABLE' })
+  }
+}

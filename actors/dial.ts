@@ -1,0 +1,176 @@
+/**
+ * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS and its identity, login,
+ * and one metadata request that shows the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
+ */
+
+import dns from 'node:dns'
+import net, { type LookupFunction, type Socket } from 'node:net'
+import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
+import type { Failure } from '../machines/failure.ts'
+import { Connection, ConnectionError } from './connection.ts'
+import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+
+/** The part of KafkaJS's client options that opens connections. */
+export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
+
+export interface DialerOptions {
+  /** Fresh options for each dial: credentials and certificates may have changed. */
+  readonly security: () => Security | Promise<Security>
+  /** Deadline of a whole dial in milliseconds; undefined: 1000, or 2000 with TLS or login. */
+  readonly dialTimeoutMs: number | undefined
+  /** False refuses the endpoint before a single byte goes there. */
+  readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
+  /** The name every broker's certificate carries, instead of the dialled host. */
+  readonly expectedIdentity?: string | undefined
+  /** Resolves names like `dns.lookup`, its default. */
+  readonly lookup?: LookupFunction | undefined
+  /** The cluster id that must answer; undefined accepts any. */
+  readonly clusterId: () => string | undefined
+}
+
+/** Opens a connection. `nodeId` says who must answer. Rejects with a ConnectionError, by its own deadline at the latest. */
+export type Dial = (
+  endpoint: Endpoint,
+  options?: { readonly nodeId?: number | undefined; readonly signal?: AbortSignal | undefined },
+) => Promise<Connection>
+
+/** Makes the dial that everything of one consumer shares. */
+export function createDial(options: DialerOptions): Dial {
+  // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
+  const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
+  const resolve = resolver(lookup)
+  return async (endpoint, { nodeId, signal } = {}) => {
+    const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
+      new ConnectionError({
+        ...failure,
+        endpoint: formatEndpoint(endpoint),
+        ...(nodeId === undefined ? {} : { nodeId }),
+      })
+    if (options.allowEndpoint && !options.allowEndpoint(nodeId === undefined ? endpoint : { ...endpoint, nodeId })) {
+      throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
+    }
+    const { ssl, sasl, clientId = 'relisten' } = await options.security()
+    const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
+    let socket: Socket | undefined
+    let connection: Connection | undefined
+    const work = async (): Promise<Connection> => {
+      socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 30_000)
+      await connected(socket, ssl ? 'secureConnect' : 'connect')
+      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs) : 0
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
+      await connection.metadata()
+      return connection
+    }
+    try {
+      const dialled = await withDeadline(work(), timeoutMs, signal)
+      checkIdentity(dialled, options.clusterId(), nodeId)
+      return dialled
+    } catch (error) {
+      connection?.close()
+      socket?.destroy()
+      if (error instanceof ConnectionError && error.snapshot) throw error
+      throw turnDown(classify(error))
+    }
+  }
+}
+
+function tlsSocket(
+  { host, port }: Endpoint,
+  ssl: NonNullable<KafkaConfig['ssl']>,
+  lookup: LookupFunction,
+  expectedIdentity: string | undefined,
+): Socket {
+  // `servername` and `session` would switch the check of the dialled host off, so they never come from outside.
+  const given: TlsOptions = typeof ssl === 'boolean' ? {} : ssl
+  const { servername: _servername, session: _session, checkServerIdentity = tls.checkServerIdentity, ...rest } = given
+  const identity = expectedIdentity ?? host
+  return tls.connect({
+    ...rest,
+    host,
+    port,
+    lookup,
+    ...(net.isIP(identity) ? {} : { servername: identity }),
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(identity, certificate),
+  })
+}
+
+const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once(event, () => {
+      socket.removeAllListeners('error')
+      socket.on('error', () => {})
+      resolve()
+    })
+    socket.once('error', reject)
+    socket.once('close', () => reject(Object.assign(new Error('closed while connecting'), { code: 'ECONNRESET' })))
+  })
+
+/** KafkaJS keeps its login inside the object it is given, so each login gets a copy without what an earlier one left there. */
+function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
+  if ('mechanism' in sasl && 'username' in sasl) {
+    const { mechanism, username, password } = sasl
+    return { mechanism, username, password } as SASLOptions
+  }
+  return { ...sasl } as SASLOptions
+}
+
+function checkIdentity(connection: Connection, clusterId: string | undefined, nodeId: number | undefined): void {
+  const { snapshot, endpoint } = connection
+  const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
+  if (clusterId !== undefined && snapshot.clusterId !== clusterId) {
+    const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
+    throw new ConnectionError({ kind: 'foreign-cluster', message, ...shared }, snapshot)
+  }
+  const entry = snapshot.brokers.find((broker) => broker.nodeId === nodeId)
+  if (nodeId !== undefined && !(entry && sameEndpoint(entry, endpoint))) {
+    const message = `It answers, but does not call itself node ${nodeId} at this endpoint`
+    throw new ConnectionError({ kind: 'dial-failed', message, code: 'WRONG_NODE', ...shared }, snapshot)
+  }
+}
+
+function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
+    const timer = setTimeout(() => fail('ETIMEDOUT', `no answer within ${timeoutMs} ms`), timeoutMs)
+    const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    })
+  })
+}
+
+/** The failure behind an error of the system, of TLS, or of KafkaJS's login. Never the error itself: it may quote secrets. */
+function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
+  if (error instanceof ConnectionError) return error.failure
+  const { name, message, code, type } = error as Error & { code?: string | number; type?: string }
+  const told = typeof code === 'string' ? code : type
+  if (name === 'KafkaJSSASLAuthenticationError' || type === 'UNSUPPORTED_SASL_MECHANISM' || type === 'SASL_AUTHENTICATION_FAILED') {
+    return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
+  }
+  if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
+    return { kind: 'identity-refused', message, code: told }
+  }
+  return { kind: 'dial-failed', message, code: told ?? name }
+}
+
+const resolveTimeoutMs = 1000
+
+function resolver(lookup: LookupFunction): (host: string) => Promise<readonly string[]> {
+  return (host) =>
+    net.isIP(host)
+      ? Promise.resolve([host])
+      : new Promise((resolve) => {
+          const timer = setTimeout(() => resolve([]), resolveTimeoutMs)
+          lookup(host, { all: true }, (error, found) => {
+            clearTimeout(timer)
+            const list = Array.isArray(found) ? found.map(({ address }) => address) : [found as unknown as string]
+            resolve(error ? [] : list.sort())
+          })
+        })
+}

@@ -1,0 +1,252 @@
+/**
+ * The hand-out: from fetched batches to handlers. KafkaJS's fetch loop never waits for a handler: a batch is taken into
+ * its partition's lane, at most `concurrency` lanes are worked at a time, and a lane that is full is paused.
+ * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
+ */
+
+import type { Fact, PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
+import type { CommittedOffset } from './answers.ts'
+import { Handler, type HandlerOptions } from './handler.ts'
+import type { Batch } from './kafka.ts'
+import { Lane } from './lane.ts'
+import type { Tenure } from './tenure.ts'
+
+/** What the hand-out needs of the session that reads at the moment. */
+export interface Reader {
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  seek(partition: TopicPartition, offset: string): void
+  /** The first (`start`) or next (`end`) offset of the log. */
+  offsetAt(partition: TopicPartition, where: 'start' | 'end'): Promise<bigint>
+}
+
+export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue'> {
+  /** Lanes worked at a time. */
+  readonly concurrency: number
+  readonly fromBeginning: boolean
+}
+
+/** Batches that may wait in a lane beside the one at work before its partition is paused. */
+const depth = 2
+/** How long a fetch waits for room before its partition is paused instead, in milliseconds. */
+const roomWithinMs = 200
+/** What a handler has between its signal and being given up, in milliseconds. */
+const graceMs = 500
+
+export class HandOut {
+  readonly handler: Handler
+  tenure: Tenure | undefined
+  private readonly options: HandOutOptions
+  private readonly lanes = new Map<string, Lane>()
+  private readonly places = new Map<Lane, () => void>()
+  private readonly waiting = new Set<Lane>()
+  private readonly room = new Map<Lane, () => void>()
+  private reader: Reader | undefined
+  private free: number
+
+  constructor(options: HandOutOptions) {
+    this.options = options
+    this.free = options.concurrency
+    this.handler = new Handler({
+      ...options,
+      pause: (lane) => {
+        this.pause(lane)
+        return () => this.resume(lane)
+      },
+      onOverdue: (lane) => this.places.get(lane)?.(),
+    })
+  }
+
+  /** The lanes of the partitions that are assigned now. */
+  assigned(): Lane[] {
+    return lanesOf(this.tenure?.partitions ?? {}).map((found) => this.laneOf(found))
+  }
+
+  /** A new assignment: messages of this tenure are handed out from now on, read by `reader`. */
+  begin(tenure: Tenure, reader: Reader): void {
+    this.tenure = tenure
+    this.reader = reader
+    for (const lane of this.assigned()) {
+      lane.queue.length = 0
+      lane.pausedBy.delete('backlog')
+      if (lane.held) reader.pause(lane)
+      else reader.resume(lane)
+    }
+  }
+
+  /** Takes a fetched batch in. Resolves when the lane has room for the next one, or is paused; false: not wanted. */
+  async offer(batch: Batch, tenure: Tenure | undefined): Promise<boolean> {
+    const { topic, partition } = batch
+    if (!tenure?.open || tenure !== this.tenure) {
+      this.options.emit({
+        type: 'handout.fenced',
+        topic,
+        partition,
+        generation: tenure?.generation ?? -1,
+        offset: batch.firstOffset() ?? '0',
+      })
+      return false
+    }
+    const lane = this.laneOf(batch)
+    lane.queue.push({ batch, tenure, next: 0 })
+    this.pump(lane)
+    if (lane.queue.length > depth && !(await this.roomIn(lane))) {
+      lane.pausedBy.add('backlog')
+      this.reader?.pause(lane)
+    }
+    return true
+  }
+
+  /** Ends the tenure: nothing is handed out any more, handlers settle. True when one had to be given up at `withinMs`. */
+  async close(withinMs: number): Promise<boolean> {
+    const { tenure } = this
+    if (!tenure) return false
+    for (const make of this.room.values()) make()
+    const forced = await tenure.close(withinMs, graceMs)
+    if (forced) for (const lane of this.assigned()) if (lane.busy) this.places.get(lane)?.()
+    return forced
+  }
+
+  /** Lanes with progress the group does not know, of partitions of this tenure only. */
+  uncommitted(): Lane[] {
+    return this.assigned().filter((lane) => lane.uncommitted !== undefined)
+  }
+
+  /** Decides where reading begins after an assignment; where nothing was committed, the position is looked up and pinned. */
+  async place(committed: readonly CommittedOffset[], reader: Reader): Promise<void> {
+    const { emit, fromBeginning } = this.options
+    for (const entry of committed) {
+      const lane = this.laneOf(entry)
+      const { topic, partition, mark, outOfRange } = lane
+      if (entry.offset >= 0n && !outOfRange) {
+        const { offset, dropped } = lane.startFrom(entry.offset)
+        if (dropped !== undefined) emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
+        entry.start(offset)
+        continue
+      }
+      const offset = outOfRange || mark === undefined ? await reader.offsetAt(lane, fromBeginning ? 'start' : 'end') : mark
+      if (outOfRange) emit({ type: 'offsets.lost', topic, partition, from: `${mark ?? entry.offset}`, to: `${offset}` })
+      else if (mark === undefined) emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+      if (outOfRange) lane.seek(offset)
+      lane.outOfRange = false
+      lane.mark = offset
+      entry.start(offset)
+    }
+  }
+
+  /** KafkaJS gave up this position: the next one is looked up. */
+  reset(partition: TopicPartition): void {
+    this.laneOf(partition).outOfRange = true
+  }
+
+  pause(partition: TopicPartition): void {
+    const lane = this.laneOf(partition)
+    lane.pausedBy.add('user')
+    this.reader?.pause(lane)
+  }
+
+  /** Takes back a pause of the user's, and one that a handler's failure caused. */
+  resume(partition: TopicPartition): void {
+    const lane = this.laneOf(partition)
+    const stalled = lane.pausedBy.delete('handler')
+    lane.pausedBy.delete('user')
+    if (lane.pausedBy.size === 0) this.reader?.resume(lane)
+    if (stalled) this.options.emit({ type: 'partition.resumed', topic: lane.topic, partition: lane.partition })
+    this.pump(lane)
+  }
+
+  seek(partition: TopicPartition, offset: bigint): void {
+    const lane = this.laneOf(partition)
+    lane.seek(offset)
+    this.reader?.seek(lane, `${offset}`)
+  }
+
+  /** What is paused by the user or by a handler that was given up. */
+  paused(): TopicPartition[] {
+    return [...this.lanes.values()].filter((lane) => lane.held).map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  laneOf({ topic, partition }: TopicPartition): Lane {
+    const key = `${topic}/${partition}`
+    let lane = this.lanes.get(key)
+    if (!lane) {
+      lane = new Lane(topic, partition)
+      this.lanes.set(key, lane)
+    }
+    return lane
+  }
+
+  private pump(lane: Lane): void {
+    if (lane.busy || lane.held || lane.queue.length === 0) return
+    if (this.free === 0) {
+      this.waiting.add(lane)
+      return
+    }
+    this.free--
+    lane.busy = true
+    this.places.set(lane, () => {
+      if (!this.places.delete(lane)) return
+      this.free++
+      this.next()
+    })
+    const tenure = lane.queue[0]?.tenure
+    const work = this.work(lane).finally(() => {
+      tenure?.running.delete(work)
+      lane.busy = false
+      this.places.get(lane)?.()
+      this.pump(lane)
+    })
+    tenure?.running.add(work)
+  }
+
+  private next(): void {
+    for (const lane of this.waiting) {
+      if (this.free === 0) return
+      this.waiting.delete(lane)
+      this.pump(lane)
+    }
+  }
+
+  /** Works the lane's loads until it is empty, held, out of its tenure, or others wait for the place. */
+  private async work(lane: Lane): Promise<void> {
+    for (let load = lane.queue[0]; load; load = lane.queue[0]) {
+      if (load.tenure !== this.tenure || !load.tenure.open) {
+        lane.queue.shift()
+        continue
+      }
+      const outcome = await this.handler.run(lane, load, () => this.waiting.size > 0)
+      if (outcome === 'done' && lane.queue[0] === load) {
+        lane.queue.shift()
+        this.makeRoom(lane)
+      }
+      if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
+        const { topic, partition } = lane
+        this.reader?.pause(lane)
+        this.options.emit({ type: 'partition.stalled', topic, partition, reason: 'its handler failed and was given up' })
+      }
+      if (outcome !== 'done') return
+      if (this.waiting.size > 0) return
+    }
+  }
+
+  private makeRoom(lane: Lane): void {
+    if (lane.queue.length <= depth) this.room.get(lane)?.()
+    if (lane.queue.length < depth && lane.pausedBy.delete('backlog') && lane.pausedBy.size === 0) this.reader?.resume(lane)
+  }
+
+  private roomIn(lane: Lane): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (room: boolean) => {
+        clearTimeout(timer)
+        this.room.delete(lane)
+        resolve(room)
+      }
+      const timer = setTimeout(() => done(false), roomWithinMs)
+      this.room.set(lane, () => done(true))
+    })
+  }
+}
+
+/** The partitions of an assignment, one by one. */
+export const lanesOf = (partitions: PartitionsByTopic): TopicPartition[] =>
+  Object.entries(partitions).flatMap(([topic, list]) => list.map((partition) => ({ topic, partition })))

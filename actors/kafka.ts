@@ -1,0 +1,223 @@
+/**
+ * The door to KafkaJS: the only file that imports it.
+ *
+ * relisten takes three things from it: the consumer (fetching, decoding, assigning), the login on a socket, and the
+ * encoding of a few requests. Deep imports are safe because KafkaJS has no `exports` map and is pinned exactly.
+ */
+
+import type { Socket } from 'node:net'
+import type { Consumer, ISocketFactory, PartitionAssigner, SASLOptions } from 'kafkajs'
+import Broker from 'kafkajs/src/broker/index.js'
+import Cluster from 'kafkajs/src/cluster/index.js'
+import createConsumer from 'kafkajs/src/consumer/index.js'
+import InstrumentationEventEmitter from 'kafkajs/src/instrumentation/emitter.js'
+import loggers from 'kafkajs/src/loggers/index.js'
+import ConnectionPool from 'kafkajs/src/network/connectionPool.js'
+import Encoder from 'kafkajs/src/protocol/encoder.js'
+import createRequest from 'kafkajs/src/protocol/request.js'
+import protocol from 'kafkajs/src/protocol/requests/index.js'
+
+export type {
+  Batch,
+  Consumer,
+  EachBatchPayload,
+  EachMessagePayload,
+  ISocketFactory,
+  KafkaConfig,
+  KafkaMessage,
+  PartitionAssigner,
+  SASLOptions,
+} from 'kafkajs'
+
+/** A request of our own: how it is written and how its answer is read. Error codes in an answer stay data. */
+export interface Call<Answer> {
+  readonly apiKey: number
+  readonly apiVersion: number
+  encode(): Promise<unknown>
+  /** Reads the answer's body: what follows the correlation id. */
+  decode(body: Buffer): Promise<Answer>
+}
+
+/** What KafkaJS is told; everything that names an address, a login or a deadline stays with relisten. */
+export interface KafkaJsOptions {
+  readonly clientId: string
+  readonly groupId: string
+  /** Constant names of the nodes (`node-1:9092`), read when KafkaJS wants a first connection. */
+  readonly nodeNames: () => readonly string[]
+  readonly socketFactory: ISocketFactory
+  readonly sessionTimeout: number
+  readonly rebalanceTimeout: number
+  /** How often KafkaJS asks whether it has to rejoin; the wire answers, no broker is asked. */
+  readonly heartbeatInterval: number
+  readonly maxWaitTimeInMs: number
+  readonly minBytes?: number | undefined
+  readonly maxBytes?: number | undefined
+  readonly maxBytesPerPartition?: number | undefined
+  readonly readUncommitted: boolean
+  readonly rackId: string
+  readonly partitionAssigners?: PartitionAssigner[] | undefined
+  readonly allowAutoTopicCreation: boolean
+}
+
+/** A KafkaJS consumer together with the part of its client that knows leaders. */
+export interface KafkaJsConsumer {
+  readonly consumer: Consumer
+  /** Reads the topics' metadata again, outside the fetch loop. */
+  refreshMetadata(): Promise<void>
+  /** The leader of a partition as KafkaJS knows it; undefined when it has none. */
+  leaderOf(topic: string, partition: number): number | undefined
+  partitionsOf(topic: string): number[]
+  /** Keeps the list of nodes as it is: KafkaJS loops without a pause when it changes during a stop. */
+  freezeNodes(): void
+}
+
+/** The virtual node that stands for "the group coordinator, wherever it is". */
+export const coordinatorNodeId = 2147483647
+
+const silent = loggers.createLogger({ level: loggers.LEVELS.NOTHING, logCreator: () => () => {} })
+
+/** Builds a KafkaJS consumer whose cluster relisten can reach. Nothing is connected yet. */
+export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
+  const isolationLevel = options.readUncommitted ? 0 : 1
+  const instrumentationEmitter = new InstrumentationEventEmitter()
+  // Every wait that matters is ruled by the wire; KafkaJS's own retries only have to be steady and endless.
+  const retry = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0, retries: Number.MAX_SAFE_INTEGER }
+  const cluster = new Cluster({
+    logger: silent,
+    retry,
+    offsets: new Map(),
+    socketFactory: options.socketFactory,
+    brokers: () => options.nodeNames(),
+    ssl: null,
+    sasl: null,
+    clientId: options.clientId,
+    connectionTimeout: 10_000,
+    requestTimeout: 30_000,
+    enforceRequestTimeout: false,
+    metadataMaxAge: 2 ** 40,
+    instrumentationEmitter,
+    allowAutoTopicCreation: options.allowAutoTopicCreation,
+    maxInFlightRequests: null,
+    isolationLevel,
+  })
+  const known = cluster.getNodeIds.bind(cluster)
+  let frozen: string[] | undefined
+  cluster.getNodeIds = () => frozen ?? known().filter((id) => id !== String(coordinatorNodeId))
+  const consumer = createConsumer({
+    cluster,
+    retry: { ...retry, restartOnFailure: async () => false },
+    logger: silent,
+    instrumentationEmitter,
+    isolationLevel,
+    metadataMaxAge: 2 ** 40,
+    groupId: options.groupId,
+    sessionTimeout: options.sessionTimeout,
+    rebalanceTimeout: options.rebalanceTimeout,
+    heartbeatInterval: options.heartbeatInterval,
+    maxWaitTimeInMs: options.maxWaitTimeInMs,
+    minBytes: options.minBytes,
+    maxBytes: options.maxBytes,
+    maxBytesPerPartition: options.maxBytesPerPartition,
+    rackId: options.rackId,
+    partitionAssigners: options.partitionAssigners,
+  })
+  return {
+    consumer,
+    refreshMetadata: () => cluster.refreshMetadata(),
+    leaderOf: (topic, partition) => {
+      const leader = cluster.findTopicPartitionMetadata(topic).find((found) => found.partitionId === partition)?.leader
+      return leader === undefined || leader < 0 ? undefined : leader
+    },
+    partitionsOf: (topic) => cluster.findTopicPartitionMetadata(topic).map((found) => found.partitionId),
+    freezeNodes: () => {
+      frozen = cluster.getNodeIds()
+    },
+  }
+}
+
+/**
+ * Logs in on a socket that is connected (and has its TLS), then lets go of it: no listener of KafkaJS stays.
+ * Returns how long the login is valid in milliseconds, 0 for ever (`connections.max.reauth.ms`).
+ * KafkaJS writes into the `sasl` object, so it must be a fresh one.
+ */
+export async function login(socket: Socket, sasl: SASLOptions, clientId: string, timeoutMs: number): Promise<number> {
+  const connectionPool = new ConnectionPool({
+    host: 'login',
+    port: 1,
+    sasl,
+    clientId,
+    logger: silent,
+    connectionTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
+    enforceRequestTimeout: false,
+    socketFactory: (({ onConnect }) => {
+      setImmediate(onConnect)
+      return socket
+    }) satisfies ISocketFactory,
+  })
+  const broker = new Broker({ connectionPool, logger: silent, authenticationTimeout: timeoutMs })
+  try {
+    await broker.connect()
+    return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
+  } finally {
+    for (const name of ['data', 'end', 'error', 'timeout']) socket.removeAllListeners(name)
+    socket.on('error', () => {})
+    for (const connection of connectionPool.pool) connection.requestQueue.destroy()
+  }
+}
+
+/** The bytes of a request with its header and length. The connection puts its own correlation id in. */
+export async function encodeCall(call: Call<unknown>, clientId: string): Promise<Buffer> {
+  return (await createRequest({ correlationId: 0, clientId, request: call })).buffer
+}
+
+interface TopicErrors {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
+}
+
+/** A metadata answer as KafkaJS reads it. */
+export interface MetadataAnswer {
+  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
+  readonly clusterId: string
+  readonly controllerId: number
+}
+
+/** The requests relisten sends by itself, each in a version that brokers 2.3 to 4.x speak. */
+export const calls = {
+  /** The brokers and nothing else: KafkaJS would ask for all topics. */
+  metadata: (): Call<MetadataAnswer> => ({
+    ...callOf<MetadataAnswer>('Metadata', 6, { topics: [] }),
+    encode: async () => new Encoder().writeArray([]).writeBoolean(false),
+  }),
+  findCoordinator: (groupId: string) =>
+    callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, { groupId }),
+  heartbeat: (groupId: string, memberId: string, groupGenerationId: number) =>
+    callOf<{ errorCode: number }>('Heartbeat', 3, { groupId, memberId, groupGenerationId, groupInstanceId: null }),
+  offsetCommit: (
+    groupId: string,
+    memberId: string,
+    groupGenerationId: number,
+    topics: readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[],
+  ) => callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
+  leaveGroup: (groupId: string, memberId: string) =>
+    callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
+  /** Offsets by time: −1 the end of the log, −2 its start. */
+  listOffsets: (
+    topics: readonly { topic: string; partitions: readonly { partition: number; timestamp: number }[] }[],
+    readUncommitted: boolean,
+  ) =>
+    callOf<{
+      responses: readonly {
+        topic: string
+        partitions: readonly { partition: number; errorCode: number; offset: string }[]
+      }[]
+    }>('ListOffsets', 3, { isolationLevel: readUncommitted ? 0 : 1, topics }),
+}
+
+function callOf<Answer>(name: string, version: number, payload: Record<string, unknown>): Call<Answer> {
+  const found = protocol.requests[name]
+  if (!found) throw new Error(`KafkaJS has no request ${name}: is another version of it installed than 2.2.4?`)
+  const { request, response } = found.protocol({ version })(payload)
+  return { apiKey: request.apiKey, apiVersion: version, encode: () => request.encode(), decode: (body) => response.decode(body) }
+}

@@ -1,0 +1,217 @@
+/**
+ * The keeper: does what the lifecycle machine asks for, and reports facts. It holds the one session that lives.
+ * Each port ends with a fact; a port whose state was left goes on only as far as it must to leave nothing behind.
+ */
+
+import { fromCallback } from 'xstate'
+import { backoffMs } from '../machines/backoff.ts'
+import type { Fact } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import type { PortInput } from '../machines/lifecycle.ts'
+import type { Cluster } from './cluster.ts'
+import { ConnectionError } from './connection.ts'
+import type { HandOut } from './hand-out.ts'
+import { Session, type SessionOptions } from './session.ts'
+import { watch } from './watchdog.ts'
+
+export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
+  readonly stopTimeoutMs: number
+}
+
+const salvageWithinMs = 2000
+const closeWithinMs = 3000
+const backoff = { baseMs: 250, capMs: 10_000 }
+
+type Port = ReturnType<typeof fromCallback<Fact, PortInput>>
+
+export class Keeper {
+  /** The session that lives, or is about to. */
+  session: Session | undefined
+  readonly ports: Readonly<Record<'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown', Port>>
+  private readonly options: KeeperOptions
+  private readonly refused = new Set<number>()
+  /** Members of ours that may still be in the group: they block a join until their session times out. */
+  private readonly ghosts = new Set<Session>()
+  private lastFailure: Failure | undefined
+  private unwatch = () => {}
+  private handoverAt = 0
+  private sealedAt = 0
+
+  constructor(options: KeeperOptions) {
+    this.options = options
+    this.ports = {
+      open: this.port(({ epoch }, signal) => this.open(epoch, signal)),
+      drain: this.port((input) => this.drain(input)),
+      rebuild: this.port((input, signal) => this.rebuild(input, signal)),
+      backOff: this.port(({ attempt }, signal) => this.backOff(attempt, signal)),
+      shutDown: this.port(() => this.shutDown()),
+    }
+  }
+
+  /** What the cluster shows that matters here. */
+  notice(fact: Fact): void {
+    if (fact.type === 'endpoint.refused') this.refused.add(fact.nodeId)
+    if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
+    if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
+    if (fact.type === 'cluster.reached') this.lastFailure = undefined
+  }
+
+  private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
+    return fromCallback<Fact, PortInput>(({ input }) => {
+      const stop = new AbortController()
+      work(input, stop.signal).catch((error: unknown) => {
+        if (stop.signal.aborted) return
+        this.options.emit({ type: 'session.failed', epoch: input.epoch, failure: bugOf(error) })
+      })
+      return () => stop.abort()
+    })
+  }
+
+  private async open(epoch: number, signal: AbortSignal): Promise<void> {
+    const { cluster, emit, rebuildTimeoutMs } = this.options
+    if (this.session) await this.discard(this.session)
+    try {
+      await cluster.ready(AbortSignal.any([signal, AbortSignal.timeout(rebuildTimeoutMs)]))
+    } catch {
+      if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
+      return
+    }
+    await this.join(epoch, signal)
+  }
+
+  /** Opens a session and joins. The session itself reports that it joined. */
+  private async join(epoch: number, signal: AbortSignal): Promise<boolean> {
+    const { emit, handOut } = this.options
+    for (const ghost of this.ghosts) await this.evict(ghost)
+    if (signal.aborted) return false
+    const session = new Session({ ...this.options, epoch })
+    this.session = session
+    emit({ type: 'session.opened', epoch })
+    try {
+      await session.open()
+    } catch (error) {
+      if (signal.aborted) return false
+      const failure = error instanceof ConnectionError ? error.failure : bugOf(error)
+      emit({ type: 'session.failed', epoch, failure })
+      return false
+    }
+    this.unwatch = watch({ session, handOut, emit })
+    return true
+  }
+
+  private async drain({ epoch, plan }: PortInput): Promise<void> {
+    const { emit, drainTimeoutMs, rebuildTimeoutMs } = this.options
+    const startedAt = Date.now()
+    if (this.handoverAt === 0) this.handoverAt = startedAt
+    const { session } = this
+    let forced = false
+    if (plan?.kind === 'in-place') {
+      forced = !(await session?.routes.caughtUp((nodeId) => this.isLeftOut(nodeId), rebuildTimeoutMs))
+    } else {
+      this.unwatch()
+      forced = (await session?.drain(drainTimeoutMs)) ?? false
+    }
+    emit({ type: 'drain.completed', epoch, tookMs: Date.now() - startedAt, forced })
+  }
+
+  private async rebuild({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
+    return plan?.kind === 'in-place' ? this.prove(epoch) : this.replace(epoch, signal)
+  }
+
+  /** In place: the connections are up; a heartbeat sent now shows that the member still counts. */
+  private async prove(epoch: number): Promise<void> {
+    const { emit, rebuildTimeoutMs } = this.options
+    const { session } = this
+    let failure: Failure = { kind: 'unproven', message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move` }
+    try {
+      if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.routes.takeLongestGap() ?? 0)
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      failure = { ...error.failure, kind: 'unproven' }
+    }
+    emit({ type: 'rebuild.unproven', epoch, failure })
+  }
+
+  private async replace(epoch: number, signal: AbortSignal): Promise<void> {
+    const { cluster, emit, rebuildTimeoutMs } = this.options
+    try {
+      // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
+      await cluster.askedAfter(Date.now(), AbortSignal.any([signal, AbortSignal.timeout(rebuildTimeoutMs)]))
+    } catch {
+      if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
+      return
+    }
+    this.sealedAt = Date.now()
+    if (this.session) await this.discard(this.session)
+    if (await this.join(epoch, signal)) this.proven(epoch, Date.now() - this.sealedAt)
+  }
+
+  private proven(epoch: number, gapMs: number): void {
+    const tookMs = Date.now() - (this.handoverAt || Date.now())
+    this.handoverAt = 0
+    this.options.emit({ type: 'rebuild.proven', epoch, tookMs, gapMs })
+  }
+
+  /** Takes a session out of service: sealed, its progress salvaged, its member evicted. Closing it goes on in the background. */
+  private async discard(session: Session): Promise<void> {
+    this.unwatch()
+    if (this.session === session) this.session = undefined
+    session.seal()
+    await this.options.handOut.close(0)
+    await session.salvage(salvageWithinMs)
+    this.ghosts.add(session)
+    await this.evict(session)
+  }
+
+  private async evict(session: Session): Promise<void> {
+    try {
+      if (!(await session.leave(salvageWithinMs))) return
+      this.ghosts.delete(session)
+      void session.close(closeWithinMs)
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+    }
+  }
+
+  private async backOff(attempt: number, signal: AbortSignal): Promise<void> {
+    const { emit } = this.options
+    const waitMs = backoffMs(attempt, backoff, Math.random())
+    emit({ type: 'retry.scheduled', attempt, waitMs })
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    })
+    if (!signal.aborted) emit({ type: 'backoff.elapsed', attempt })
+  }
+
+  private async shutDown(): Promise<void> {
+    const { emit, stopTimeoutMs, drainTimeoutMs, handOut } = this.options
+    const startedAt = Date.now()
+    const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - Date.now())
+    this.unwatch()
+    const { session } = this
+    let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))
+    if (session) {
+      await session.commit(left(0.75))
+      forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
+      session.seal()
+    }
+    const closing = [...this.ghosts, ...(session ? [session] : [])].map((each) => each.close(left(0.95)))
+    await Promise.all(closing)
+    this.ghosts.clear()
+    this.session = undefined
+    emit({ type: 'stop.completed', tookMs: Date.now() - startedAt, forced })
+  }
+
+  /** A node that was refused, or left the cluster, is no part of the proof. */
+  private isLeftOut(nodeId: number): boolean {
+    return this.refused.has(nodeId) || !this.options.cluster.book.names(nodeId)
+  }
+
+  private unreachable(): Failure {
+    const message = 'No broker of the cluster could be reached'
+    return this.lastFailure ?? { kind: 'unreachable', message }
+  }
+}
+
+const bugOf = (error: unknown): Failure => ({ kind: 'bug', message: error instanceof Error ? error.message : String(error) })

@@ -1,0 +1,249 @@
+/**
+ * A link: what relisten holds to one *node*. It outlives the connections under it.
+ *
+ * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the
+ * requests that wait for an answer again. Where the old connection still lives, the new one is ready first (soft).
+ * Requests fail only by rule: the newest snapshot taken after the break no longer names the node, or `holdMs` is over.
+ */
+
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
+import type { Cluster } from './cluster.ts'
+import { type Connection, ConnectionError } from './connection.ts'
+import type { Dial } from './dial.ts'
+
+export interface LinkOptions {
+  readonly nodeId: number
+  readonly cluster: Cluster
+  readonly dial: Dial
+  /** How long requests wait for a node that cannot be reached, in milliseconds. */
+  readonly holdMs: number
+  /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
+  readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
+}
+
+interface Outstanding {
+  readonly frame: Buffer
+  readonly silenceMs: number
+  readonly resolve: (answer: Buffer) => void
+  readonly reject: (error: ConnectionError) => void
+  sentAt: number
+}
+
+const firstPauseMs = 20
+const longestPauseMs = 250
+const refusedPauseMs = 1000
+
+export class Link {
+  readonly nodeId: number
+  private readonly options: LinkOptions
+  private readonly outstanding = new Set<Outstanding>()
+  private readonly stop = new AbortController()
+  private readonly unsubscribe: () => void
+  private connection: Connection | undefined
+  private dialling = false
+  private wake: () => void = () => {}
+  private watch: NodeJS.Timeout | undefined
+  private relogin: NodeJS.Timeout | undefined
+  private brokeAt: number | undefined
+  private adopted = 0
+
+  constructor(options: LinkOptions) {
+    this.nodeId = options.nodeId
+    this.options = options
+    this.unsubscribe = options.cluster.book.onChange(() => {
+      this.wake()
+      if (this.connection && !this.current) void this.redial()
+    })
+  }
+
+  /** Whether it holds a connection to where the book says the node is. */
+  get current(): boolean {
+    const { connection } = this
+    const entry = this.options.cluster.book.entryOf(this.nodeId)
+    if (!connection?.open || !entry || !sameEndpoint(entry, connection.endpoint)) return false
+    return entry.addresses.length === 0 || entry.addresses.includes(connection.address)
+  }
+
+  /** Whether it was used: an unused link has no connection and needs none. */
+  get used(): boolean {
+    return this.connection !== undefined || this.dialling
+  }
+
+  /**
+   * Sends a request frame; the answer may come over a later connection. `silenceMs` without a byte from the node
+   * while the request waits means that the connection is dead. Rejects by the rule above.
+   */
+  send(frame: Buffer, silenceMs: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
+      const request = { frame, silenceMs, resolve, reject, sentAt: Date.now() }
+      this.outstanding.add(request)
+      if (this.connection?.open) this.transmit(request, this.connection)
+      else void this.redial()
+    })
+  }
+
+  /** Leaves the connection as if it had ended. */
+  drop(): void {
+    this.connection?.close()
+  }
+
+  /** Ends the link; what waits is rejected. */
+  close(): void {
+    this.unsubscribe()
+    this.stop.abort()
+    clearTimeout(this.watch)
+    clearTimeout(this.relogin)
+    this.connection?.close()
+    this.failAll('the link is closed', 'CLOSED')
+    this.wake()
+  }
+
+  private transmit(request: Outstanding, connection: Connection): void {
+    request.sentAt = Date.now()
+    this.listen(request.silenceMs)
+    connection.send(request.frame).then(
+      (answer) => {
+        if (!this.outstanding.delete(request)) return
+        if (this.outstanding.size === 0) {
+          clearTimeout(this.watch)
+          this.watch = undefined
+        }
+        request.resolve(answer)
+      },
+      () => {}, // the connection has ended: the request goes out again on the next one
+    )
+  }
+
+  /** One timer per link looks whether the oldest request has waited too long in silence. */
+  private listen(inMs: number): void {
+    this.watch ??= setTimeout(() => {
+      this.watch = undefined
+      const { connection } = this
+      const [oldest] = this.outstanding
+      if (!oldest || !connection?.open) return
+      const silentMs = Date.now() - Math.max(oldest.sentAt, connection.lastDataAt)
+      if (silentMs >= oldest.silenceMs * 3) return connection.close()
+      if (silentMs >= oldest.silenceMs) this.options.cluster.poke('a request is unanswered')
+      this.listen(Math.max(50, oldest.silenceMs - (silentMs % oldest.silenceMs)))
+    }, inMs)
+  }
+
+  /** Dials until a connection to the node's endpoint in force carries the link. Runs once at a time. */
+  private async redial(): Promise<void> {
+    if (this.dialling || this.stop.signal.aborted) return
+    this.dialling = true
+    const soft = this.connection?.open === true
+    const startedAt = this.brokeAt ?? Date.now()
+    let pauseMs = firstPauseMs
+    try {
+      while (!this.stop.signal.aborted && !this.current) {
+        const refused = await this.tryDial()
+        if (this.current || this.stop.signal.aborted) break
+        if (!this.connection?.open && this.mustFail(startedAt, refused)) return
+        await this.pause(refused ? refusedPauseMs : pauseMs)
+        pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+      }
+      if (this.current) this.report(soft, startedAt)
+    } finally {
+      this.dialling = false
+      // A connection that ended, or a book that changed, between the last look and here starts the next round.
+      if (this.outstanding.size > 0 && !this.connection?.open) queueMicrotask(() => void this.redial())
+    }
+  }
+
+  private report(soft: boolean, startedAt: number): void {
+    const connection = this.connection
+    if (!connection) return
+    const tookMs = soft && this.brokeAt === undefined ? 0 : Date.now() - startedAt
+    this.brokeAt = undefined
+    if (this.adopted > 1) this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
+  }
+
+  /** One dial of the endpoint in force. True when the endpoint was refused for its identity. */
+  private async tryDial(): Promise<boolean> {
+    const { cluster, dial } = this.options
+    const endpoint: Endpoint | undefined = cluster.book.entryOf(this.nodeId)
+    if (!endpoint) {
+      cluster.poke('a node has no endpoint')
+      return false
+    }
+    const { host, port } = endpoint
+    try {
+      const connection = await dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal })
+      if (this.stop.signal.aborted) {
+        connection.close()
+        return false
+      }
+      cluster.observe(connection.snapshot)
+      cluster.heal(this.nodeId, endpoint)
+      this.adopt(connection)
+      return false
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      const { failure, snapshot } = error
+      if (snapshot) cluster.observe(snapshot)
+      const refused = failure.kind === 'identity-refused' || failure.kind === 'login-refused'
+      if (refused) cluster.refuse(this.nodeId, endpoint, failure)
+      else if (failure.code !== 'ABORT_ERR' && failure.code !== 'WRONG_NODE') cluster.report(endpoint)
+      cluster.poke('a dial failed')
+      return refused
+    }
+  }
+
+  private adopt(connection: Connection): void {
+    const old = this.connection
+    this.connection = connection
+    this.adopted++
+    connection.onClose(() => {
+      if (this.connection !== connection || this.stop.signal.aborted) return
+      this.brokeAt ??= Date.now()
+      this.options.cluster.poke('a connection ended')
+      void this.redial()
+    })
+    for (const request of [...this.outstanding]) this.transmit(request, connection)
+    old?.close()
+    clearTimeout(this.relogin)
+    if (connection.loginValidMs > 0) {
+      // A login that is about to expire is a soft move to the same endpoint.
+      this.relogin = setTimeout(() => void this.replaceConnection(), connection.loginValidMs * 0.8)
+      this.relogin.unref()
+    }
+  }
+
+  private async replaceConnection(): Promise<void> {
+    if (!this.dialling) await this.tryDial()
+  }
+
+  private mustFail(startedAt: number, refused: boolean): boolean {
+    const { cluster, holdMs } = this.options
+    const newest = cluster.newest()
+    const left = newest !== undefined && newest.at > startedAt && !cluster.book.names(this.nodeId)
+    if (left && !refused) this.failAll('the node left the cluster', 'NODE_LEFT')
+    else if (Date.now() - startedAt > holdMs) this.failAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
+    else return false
+    return true
+  }
+
+  private failAll(reason: string, code: string): void {
+    const error = this.gone(reason, code)
+    for (const { reject } of this.outstanding) reject(error)
+    this.outstanding.clear()
+  }
+
+  private gone(reason: string, code: string): ConnectionError {
+    const message = `Node ${this.nodeId}: ${reason}`
+    return new ConnectionError({ kind: 'dial-failed', message, code, nodeId: this.nodeId })
+  }
+
+  /** Waits with jitter; a change of the book ends it at once. */
+  private pause(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs * (0.5 + Math.random() / 2))
+      this.wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}

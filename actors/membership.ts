@@ -1,0 +1,227 @@
+/**
+ * A membership: the place of one session in its consumer group. It knows member id and generation from the wire, sends
+ * the heartbeats (KafkaJS has none in the background), commits, leaves, and tells KafkaJS when it has to rejoin.
+ *
+ * A rebalance in order: our heartbeat hears of it → handlers settle and their progress is committed under the old
+ * generation → only then does KafkaJS hear of it and join again.
+ */
+
+import type { Fact } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import { groupErrorOf, heartbeatAnswer, leaveGroupAnswer, offsetFetchErrorOf, readJoin, readOffsetCommit, readOffsetFetch } from './answers.ts'
+import type { CommittedOffset } from './answers.ts'
+import { ConnectionError } from './connection.ts'
+import type { Coordinator } from './coordinator.ts'
+import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
+import { calls } from './kafka.ts'
+
+export interface MembershipOptions {
+  readonly epoch: number
+  readonly groupId: string
+  readonly coordinator: Coordinator
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly emit: (fact: Fact) => void
+  /** Lets handlers of this generation settle and commits what they did, by a deadline below the rebalance timeout. */
+  readonly settle: () => Promise<void>
+  /** Decides where reading begins, by writing into the committed offsets. */
+  readonly place: (committed: readonly CommittedOffset[]) => Promise<void>
+  /** KafkaJS gave up a position that is out of range. */
+  readonly reset: (topic: string, partition: number) => void
+  /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
+  readonly hurry: () => void
+}
+
+/** Offsets to commit, by topic. */
+export type Offsets = readonly {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[]
+}[]
+
+/** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
+const rejoinWithinMs = 5000
+
+export class Membership {
+  memberId = ''
+  generation = -1
+  /** When the coordinator last confirmed the membership, in milliseconds since the epoch. */
+  confirmedAt = 0
+  private readonly options: MembershipOptions
+  /** What KafkaJS's next heartbeat is told. */
+  private verdict: number = errorCodes.none
+  private state: 'outside' | 'joining' | 'stable' | 'settling' | 'closed' = 'outside'
+  private timer: NodeJS.Timeout | undefined
+  private settling: Promise<void> | undefined
+
+  constructor(options: MembershipOptions) {
+    this.options = options
+  }
+
+  get joined(): boolean {
+    return this.state === 'stable' || this.state === 'settling'
+  }
+
+  /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach. */
+  async answer(request: Buffer): Promise<Buffer> {
+    switch (apiKeyOf(request)) {
+      case apiKeys.heartbeat:
+        return heartbeatAnswer(this.verdict).answer()
+      case apiKeys.leaveGroup:
+        return leaveGroupAnswer().answer()
+      case apiKeys.offsetCommit: {
+        const { partitions, answer } = readOffsetCommit(request)
+        for (const { topic, partition } of partitions) this.options.reset(topic, partition)
+        return answer.answer()
+      }
+      case apiKeys.joinGroup:
+        return this.join(request)
+      case apiKeys.syncGroup:
+        return this.sync(request)
+      default:
+        return this.fetchOffsets(request)
+    }
+  }
+
+  /**
+   * Sends a heartbeat now and resolves with its error code. Rejects with a ConnectionError when no coordinator answers
+   * within `withinMs`.
+   */
+  async heartbeat(withinMs: number): Promise<number> {
+    const { coordinator, groupId } = this.options
+    const { memberId, generation } = this
+    const call = calls.heartbeat(groupId, memberId, generation)
+    const { errorCode } = await coordinator.call(call, (answer) => answer.errorCode, { withinMs, silenceMs: 500 })
+    if (generation === this.generation && this.joined) this.heed(errorCode)
+    return errorCode
+  }
+
+  /** Commits under this member and generation. Resolves with the error code of each partition, in the order asked. */
+  async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
+    const { coordinator, groupId } = this.options
+    const call = calls.offsetCommit(groupId, this.memberId, this.generation, offsets)
+    const { responses } = await coordinator.call(
+      call,
+      (answer) => answer.responses[0]?.partitions[0]?.errorCode ?? errorCodes.none,
+      { withinMs, silenceMs: 500 },
+    )
+    const codes = responses.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, errorCode }) => [`${topic}/${partition}`, errorCode] as const),
+    )
+    const byPartition = new Map(codes)
+    const told = offsets.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition }) => byPartition.get(`${topic}/${partition}`) ?? errorCodes.none),
+    )
+    const worst = told.find((code) => code !== errorCodes.none)
+    if (worst !== undefined && this.state === 'stable') this.heed(worst)
+    return told
+  }
+
+  /** Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. */
+  async leave(withinMs: number): Promise<boolean> {
+    const { coordinator, groupId, epoch, emit } = this.options
+    const { memberId } = this
+    this.close()
+    if (memberId === '') return true
+    const call = calls.leaveGroup(groupId, memberId)
+    const answer = await coordinator.call(call, (got) => got.errorCode, { withinMs, silenceMs: 500 })
+    const code = answer.members?.[0]?.errorCode ?? answer.errorCode
+    const gone = code === errorCodes.none || code === errorCodes.unknownMemberId
+    if (gone) emit({ type: 'member.evicted', epoch, memberId })
+    return gone
+  }
+
+  /** Ends the heartbeats. */
+  close(): void {
+    clearTimeout(this.timer)
+    this.state = 'closed'
+  }
+
+  private async join(request: Buffer): Promise<Buffer> {
+    clearTimeout(this.timer)
+    if (this.state === 'stable' || this.state === 'settling') await this.settle()
+    if (this.state !== 'closed') this.state = 'joining'
+    this.verdict = errorCodes.none
+    const withinMs = this.options.rebalanceTimeoutMs + 10_000
+    const answer = await this.forward(request, groupErrorOf, withinMs)
+    const { errorCode, generation, memberId } = readJoin(answer)
+    // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member.
+    if (memberId !== '') this.memberId = memberId
+    if (errorCode === errorCodes.none) this.generation = generation
+    return answer
+  }
+
+  private async sync(request: Buffer): Promise<Buffer> {
+    const answer = await this.forward(request, groupErrorOf, this.options.rebalanceTimeoutMs + 10_000)
+    if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
+      this.state = 'stable'
+      this.confirmedAt = Date.now()
+      this.beat()
+    }
+    return answer
+  }
+
+  private async fetchOffsets(request: Buffer): Promise<Buffer> {
+    const answer = await this.forward(request, offsetFetchErrorOf, 30_000)
+    if (offsetFetchErrorOf(answer) === errorCodes.none) await this.options.place(readOffsetFetch(answer))
+    return answer
+  }
+
+  private forward(request: Buffer, errorOf: (answer: Buffer) => number, withinMs: number): Promise<Buffer> {
+    return this.options.coordinator.send(request, errorOf, { withinMs, silenceMs: 1000 })
+  }
+
+  /** The next heartbeat, one interval from now, with a little jitter so that members do not beat in step. */
+  private beat(): void {
+    clearTimeout(this.timer)
+    if (!this.joined) return
+    const { heartbeatIntervalMs } = this.options
+    this.timer = setTimeout(
+      async () => {
+        // Out of reach: the coordinator is looked for as long as one session timeout lasts, again at the next beat.
+        await this.heartbeat(10_000).catch((error: unknown) => {
+          if (!(error instanceof ConnectionError)) throw error
+        })
+        this.beat()
+      },
+      heartbeatIntervalMs * (0.9 + Math.random() * 0.1),
+    )
+  }
+
+  private heed(errorCode: number): void {
+    const { epoch, emit } = this.options
+    const { memberId, generation } = this
+    if (errorCode === errorCodes.none) this.confirmedAt = Date.now()
+    else if (errorCode === errorCodes.rebalanceInProgress || errorCode === errorCodes.illegalGeneration) {
+      if (this.state !== 'stable') return
+      emit({ type: 'group.rebalancing', epoch, generation })
+      void this.settle().then(() => this.rejoin(errorCode))
+    } else if (errorCode === errorCodes.unknownMemberId) {
+      this.close()
+      const message = `The coordinator does not know member ${memberId} of generation ${generation}`
+      const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
+      emit({ type: 'member.lost', epoch, memberId, failure })
+    }
+  }
+
+  private settle(): Promise<void> {
+    if (this.state === 'stable') this.state = 'settling'
+    this.settling ??= this.options.settle().finally(() => {
+      this.settling = undefined
+    })
+    return this.settling
+  }
+
+  /** KafkaJS hears of the rebalance at its next heartbeat, which follows the end of its long polls. */
+  private rejoin(errorCode: number): void {
+    if (this.state !== 'settling') return
+    this.verdict = errorCode
+    this.options.hurry()
+    const { epoch, emit } = this.options
+    const { generation } = this
+    this.timer = setTimeout(() => {
+      if (this.state !== 'settling' || this.generation !== generation) return
+      const message = `KafkaJS was told to rejoin and did not within ${rejoinWithinMs} ms`
+      emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
+    }, rejoinWithinMs)
+  }
+}

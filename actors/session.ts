@@ -1,0 +1,327 @@
+/**
+ * A session: one KafkaJS consumer on wires, with its group membership, under one epoch.
+ *
+ *   KafkaJS ── wires ── routes ── links ── brokers
+ *      │                  └─ membership ── coordinator
+ *      └── batches ── hand-out ── handlers
+ */
+
+import type { Fact, TopicPartition } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import { type FetchSummary, nodeAddress, nodeOfName } from './answers.ts'
+import type { Cluster } from './cluster.ts'
+import { ConnectionError } from './connection.ts'
+import { Coordinator } from './coordinator.ts'
+import type { Dial } from './dial.ts'
+import { answerHeaderBytes, errorCodes } from './frames.ts'
+import type { HandOut, Reader } from './hand-out.ts'
+import { calls, encodeCall, type ISocketFactory, type KafkaJsConsumer, type KafkaJsOptions, openKafkaJs } from './kafka.ts'
+import type { Lane } from './lane.ts'
+import { Membership } from './membership.ts'
+import { Routes } from './routes.ts'
+import { Tenure } from './tenure.ts'
+import { Wire } from './wire.ts'
+
+export interface SessionOptions
+  extends Omit<KafkaJsOptions, 'nodeNames' | 'socketFactory' | 'heartbeatInterval' | 'allowAutoTopicCreation'> {
+  readonly epoch: number
+  readonly topics: readonly (string | RegExp)[]
+  readonly fromBeginning: boolean
+  readonly allowAutoTopicCreation: boolean
+  readonly heartbeatInterval: number
+  /** How often topics are looked at for new partitions, in milliseconds (`metadata.max.age.ms`). */
+  readonly metadataMaxAge: number
+  readonly commitIntervalMs: number
+  readonly drainTimeoutMs: number
+  readonly rebuildTimeoutMs: number
+  readonly cluster: Cluster
+  readonly dial: Dial
+  readonly handOut: HandOut
+  readonly emit: (fact: Fact) => void
+}
+
+/** KafkaJS asks its wire this often whether it has to rejoin, in milliseconds. No broker is asked. */
+const kafkaJsHeartbeatMs = 50
+/** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
+const batchesAtOnce = 64
+const requestWithinMs = 2000
+
+export class Session {
+  readonly epoch: number
+  readonly coordinator: Coordinator
+  readonly membership: Membership
+  readonly routes: Routes
+  /** When the leader last answered a fetch for a partition, and whether it had more than was read then. */
+  readonly fetched = new Map<string, { readonly at: number; readonly end: bigint; readonly nodeId: number }>()
+  private readonly options: SessionOptions
+  private readonly kafka: KafkaJsConsumer
+  private readonly wires = new Set<Wire>()
+  private readonly stop = new AbortController()
+  private readonly timers: NodeJS.Timeout[] = []
+  private tenure: Tenure | undefined
+  private committing: Promise<void> | undefined
+  private sealed = false
+
+  constructor(options: SessionOptions) {
+    this.options = options
+    this.epoch = options.epoch
+    const { cluster, dial, emit, groupId, clientId } = options
+    this.kafka = openKafkaJs({
+      ...options,
+      heartbeatInterval: kafkaJsHeartbeatMs,
+      nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
+      socketFactory: this.socketFactory,
+    })
+    this.routes = new Routes({
+      cluster,
+      dial,
+      emit,
+      holdMs: options.rebuildTimeoutMs,
+      maxWaitMs: options.maxWaitTimeInMs,
+      group: (request) => this.membership.answer(request),
+      refreshMetadata: () => this.kafka.refreshMetadata(),
+      onFetched: (nodeId, summary) => this.noteFetch(nodeId, summary),
+    })
+    this.coordinator = new Coordinator({
+      groupId,
+      clientId,
+      cluster,
+      linkTo: (nodeId) => this.routes.control(nodeId),
+      signal: this.stop.signal,
+    })
+    this.membership = new Membership({
+      epoch: this.epoch,
+      groupId,
+      coordinator: this.coordinator,
+      heartbeatIntervalMs: options.heartbeatInterval,
+      rebalanceTimeoutMs: options.rebalanceTimeout,
+      emit,
+      settle: () => this.settle(),
+      place: (committed) => options.handOut.place(committed, this.reader).then(() => this.commitSoon()),
+      reset: (topic, partition) => options.handOut.reset({ topic, partition }),
+      hurry: () => this.routes.hurry(),
+    })
+  }
+
+  /** Connects, subscribes, joins. Resolves when the group has given an assignment; rejects with a ConnectionError by its deadline. */
+  async open(): Promise<void> {
+    const { topics, fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
+    const { consumer } = this.kafka
+    let joined = () => {}
+    let crashed = (_error: unknown) => {}
+    const join = new Promise<void>((resolve, reject) => {
+      joined = resolve
+      crashed = reject
+    })
+    join.catch(() => {}) // it may end before anybody waits for it
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      if (this.sealed) return
+      this.assigned(payload.memberAssignment)
+      joined()
+    })
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      const failure = failureOf(payload.error)
+      crashed(new ConnectionError(failure))
+      if (!this.sealed) emit({ type: 'session.failed', epoch: this.epoch, failure })
+    })
+    const connecting = async () => {
+      await consumer.connect()
+      await consumer.subscribe({ topics: [...topics], fromBeginning })
+    }
+    const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
+    await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
+    const running = consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: batchesAtOnce,
+      eachBatch: async ({ batch, resolveOffset }) => {
+        const last = batch.messages.at(-1)
+        // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
+        const { handOut } = this.options
+        if (!this.sealed && (await handOut.offer(batch, this.tenure)) && last) resolveOffset(last.offset)
+      },
+    })
+    running.catch(crashed)
+    await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
+    this.timers.push(setInterval(() => void this.commit(requestWithinMs), commitIntervalMs))
+    this.timers.push(setInterval(() => void this.kafka.refreshMetadata().catch(() => {}), metadataMaxAge))
+  }
+
+  /** Commits what was handled and not committed yet. Never rejects: a commit that failed is a fact and comes again. */
+  commit(withinMs: number): Promise<void> {
+    this.committing ??= this.commitNow(withinMs).finally(() => {
+      this.committing = undefined
+    })
+    return this.committing
+  }
+
+  /** True when the coordinator accepts this member's heartbeat, asked now. */
+  async confirmed(withinMs: number): Promise<boolean> {
+    const code = await this.membership.heartbeat(withinMs)
+    return code === errorCodes.none || code === errorCodes.rebalanceInProgress
+  }
+
+  /** Ends the tenure: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
+  async drain(withinMs: number): Promise<boolean> {
+    const forced = await this.options.handOut.close(withinMs)
+    if (this.committing) await this.committing
+    await this.commit(Math.min(withinMs, requestWithinMs))
+    return forced
+  }
+
+  /** From here on nothing of this session's KafkaJS reaches a broker, and no batch of it is taken in. */
+  seal(): void {
+    if (this.sealed) return
+    this.sealed = true
+    for (const timer of this.timers) clearInterval(timer)
+    this.kafka.freezeNodes()
+    this.options.emit({ type: 'session.sealed', epoch: this.epoch })
+  }
+
+  /** Commits what was handled under the old member and generation, although the session is sealed. */
+  async salvage(withinMs: number): Promise<void> {
+    const lanes = this.options.handOut.uncommitted().length
+    if (lanes === 0 || !this.membership.joined) return
+    await this.commit(withinMs)
+    this.options.emit({ type: 'offsets.salvaged', epoch: this.epoch, partitions: lanes - this.options.handOut.uncommitted().length })
+  }
+
+  /** Leaves the group by the member's id; true when it is gone. Rejects with a ConnectionError when no coordinator answers. */
+  leave(withinMs: number): Promise<boolean> {
+    return this.membership.leave(withinMs)
+  }
+
+  /** Closes sockets and lets KafkaJS end. Resolves by `withinMs` at the latest. */
+  async close(withinMs: number): Promise<void> {
+    this.seal()
+    this.membership.close()
+    this.routes.close()
+    this.stop.abort()
+    const ended = this.kafka.consumer.disconnect().catch(() => {})
+    await within(ended, withinMs, 'KafkaJS did not end').catch(() => {})
+    for (const wire of this.wires) wire.fail(new Error('This session is closed'))
+  }
+
+  /** The leader of a partition as KafkaJS knows it. */
+  leaderOf({ topic, partition }: TopicPartition): number | undefined {
+    return this.kafka.leaderOf(topic, partition)
+  }
+
+  private readonly socketFactory: ISocketFactory = ({ host, onConnect }) => {
+    const nodeId = nodeOfName(host) ?? -1
+    const wire: Wire = new Wire({
+      onConnect,
+      answer: async (request) => {
+        if (this.sealed) throw new Error('This session is sealed')
+        return this.routes.answer(nodeId, request)
+      },
+      onEnd: () => this.wires.delete(wire),
+    })
+    this.wires.add(wire)
+    return wire.socket
+  }
+
+  private readonly reader: Reader = {
+    pause: ({ topic, partition }) => this.kafka.consumer.pause([{ topic, partitions: [partition] }]),
+    resume: ({ topic, partition }) => this.kafka.consumer.resume([{ topic, partitions: [partition] }]),
+    seek: (where, offset) => this.kafka.consumer.seek({ ...where, offset }),
+    offsetAt: (where, edge) => this.offsetAt(where, edge),
+  }
+
+  private assigned(partitions: Record<string, number[]>): void {
+    const { emit, handOut } = this.options
+    const { epoch } = this
+    const { memberId, generation } = this.membership
+    this.fetched.clear()
+    this.tenure = new Tenure(epoch, generation, partitions)
+    handOut.begin(this.tenure, this.reader)
+    emit({ type: 'partitions.assigned', epoch, generation, partitions })
+    emit({ type: 'session.joined', epoch, memberId, generation })
+  }
+
+  private async settle(): Promise<void> {
+    const { tenure } = this
+    if (!tenure) return
+    const { rebalanceTimeout, drainTimeoutMs, emit } = this.options
+    await this.drain(Math.min(drainTimeoutMs, rebalanceTimeout * 0.7))
+    const { epoch, generation, partitions } = tenure
+    emit({ type: 'partitions.revoked', epoch, generation, partitions })
+  }
+
+  private commitSoon(): void {
+    setImmediate(() => void this.commit(requestWithinMs))
+  }
+
+  private async commitNow(withinMs: number): Promise<void> {
+    const { handOut, emit } = this.options
+    const { epoch, membership, tenure } = this
+    if (!tenure || tenure.generation !== membership.generation || !membership.joined) return
+    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.uncommitted ?? 0n }))
+    if (lanes.length === 0) return
+    const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
+    const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
+    try {
+      const codes = await membership.commit(
+        topics.map((topic) => ({ topic, partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf) })),
+        withinMs,
+      )
+      for (const [index, { lane, offset }] of ordered.entries()) {
+        if (codes[index] === errorCodes.none) lane.committed(offset, true)
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      // Nobody knows whether it was applied: the marks stay valid for either outcome.
+      for (const { lane, offset } of ordered) lane.committed(offset, false)
+      if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: error.failure })
+    }
+  }
+
+  private async offsetAt({ topic, partition }: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {
+    const leader = this.kafka.leaderOf(topic, partition)
+    if (leader === undefined) throw noOffset(`${topic}/${partition} has no leader`)
+    const call = calls.listOffsets(
+      [{ topic, partitions: [{ partition, timestamp: edge === 'start' ? -2 : -1 }] }],
+      this.options.readUncommitted,
+    )
+    const answer = await this.routes.control(leader).send(await encodeCall(call, this.options.clientId), requestWithinMs)
+    const found = (await call.decode(answer.subarray(answerHeaderBytes))).responses[0]?.partitions[0]
+    if (!found || found.errorCode !== errorCodes.none) {
+      throw noOffset(`asking for the ${edge} of ${topic}/${partition} gave error ${found?.errorCode}`)
+    }
+    return BigInt(found.offset)
+  }
+
+  private noteFetch(nodeId: number, { partitions }: FetchSummary): void {
+    const at = Date.now()
+    for (const { topic, partition, highWatermark, lastStableOffset } of partitions) {
+      const end = this.options.readUncommitted ? highWatermark : lastStableOffset
+      this.fetched.set(`${topic}/${partition}`, { at, end, nodeId })
+    }
+  }
+}
+
+const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => ({ partition: lane.partition, offset: `${offset}` })
+
+const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })
+
+function within<Value>(work: Promise<Value>, ms: number, what: string, kind: Failure['kind'] = 'unreachable'): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new ConnectionError({ kind, message: `${what} within ${ms} ms` })), ms)
+    work
+      .then(resolve, (error) => reject(error instanceof ConnectionError ? error : new ConnectionError(failureOf(error))))
+      .finally(() => clearTimeout(timer))
+  })
+}
+
+/** What an error of KafkaJS's means. Its `retriable` says yes where it does not know, so the deepest cause is read instead. */
+export function failureOf(error: unknown): Failure {
+  let deepest = error as Error & { type?: string; code?: string | number; cause?: unknown }
+  while (deepest.cause instanceof Error) deepest = deepest.cause
+  const { name, message, type } = deepest
+  const code = type ?? name
+  if (/AUTHORIZATION_FAILED/.test(code)) return { kind: 'not-authorized', message, code }
+  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION') return { kind: 'topic-missing', message, code }
+  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID') return { kind: 'group-refused', message, code }
+  if (/Connection|Timeout|Broker|Metadata/.test(name)) return { kind: 'unreachable', message, code }
+  return { kind: 'session-crashed', message, code }
+}

@@ -1,0 +1,86 @@
+/** A fact: what happened, in our own words. The closed list of everything that reaches the lifecycle machine and the journal. */
+
+import type { Failure } from './failure.ts'
+
+/** How a hand-over is done: the wires get new sockets, or a new session with the next epoch takes over. */
+export interface Plan {
+  readonly kind: 'in-place' | 'replacement'
+  /** Why: `moved`, `resolved-anew`, or the kind of failure that made it necessary. */
+  readonly reason: string
+}
+
+/** A broker that is now found elsewhere; endpoints as `host:port`. */
+export interface Move {
+  readonly nodeId: number
+  readonly from: string
+  readonly to: string
+}
+
+/** Partitions by topic. */
+export type PartitionsByTopic = Readonly<Record<string, readonly number[]>>
+
+/** One partition of one topic. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** What each fact says beside its type. Durations in milliseconds, offsets as decimal strings, no secrets. */
+export interface FactData {
+  // What the user asked for.
+  'start.requested': object
+  'stop.requested': object
+  // What the cluster showed.
+  'cluster.reached': { readonly clusterId: string; readonly brokers: readonly string[] }
+  'cluster.unreachable': { readonly failure: Failure; readonly sinceMs: number }
+  'cluster.moved': { readonly moves: readonly Move[]; readonly reason: 'moved' | 'resolved-anew' }
+  'cluster.membership-changed': { readonly joined: readonly number[]; readonly left: readonly number[] }
+  'cluster.refused': { readonly expected: string; readonly got: string; readonly endpoint: string }
+  'source.failed': { readonly failure: Failure }
+  'source.recovered': object
+  'endpoint.refused': { readonly nodeId: number; readonly endpoint: string; readonly failure: Failure }
+  'endpoint.healed': { readonly nodeId: number; readonly endpoint: string }
+  'wire.redialled': { readonly nodeId: number; readonly endpoint: string; readonly tookMs: number; readonly soft: boolean }
+  // What the session and its group membership did.
+  'session.opened': { readonly epoch: number }
+  'session.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }
+  'session.failed': { readonly epoch: number; readonly failure: Failure }
+  'session.stalled': { readonly epoch: number; readonly failure: Failure }
+  'session.sealed': { readonly epoch: number }
+  'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
+  'member.evicted': { readonly epoch: number; readonly memberId: string }
+  'group.rebalancing': { readonly epoch: number; readonly generation: number }
+  'partitions.assigned': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  'partitions.revoked': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  'partitions.lost': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  // What the hand-over did.
+  'drain.completed': { readonly epoch: number; readonly tookMs: number; readonly forced: boolean }
+  'rebuild.proven': { readonly epoch: number; readonly tookMs: number; readonly gapMs: number }
+  'rebuild.unproven': { readonly epoch: number; readonly failure: Failure }
+  'retry.scheduled': { readonly attempt: number; readonly waitMs: number }
+  'backoff.elapsed': { readonly attempt: number }
+  'stop.completed': { readonly tookMs: number; readonly forced: boolean }
+  // What became of offsets, handlers and hand-outs.
+  'offsets.salvaged': { readonly epoch: number; readonly partitions: number }
+  'offsets.pinned': TopicPartition & { readonly offset: string }
+  'offsets.lost': TopicPartition & { readonly from: string; readonly to: string }
+  'commit.failed': { readonly epoch: number; readonly failure: Failure }
+  'handout.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
+  'result.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
+  'mark.dropped': TopicPartition & { readonly mark: string; readonly committed: string }
+  'handler.failed': TopicPartition & { readonly offset: string; readonly attempt: number; readonly failure: Failure }
+  'handler.gave-up': TopicPartition & { readonly offset: string; readonly decision: 'pause' | 'stop' | 'skip' }
+  'handler.timed-out': TopicPartition & { readonly offset: string; readonly afterMs: number }
+  'partition.stalled': TopicPartition & { readonly reason: string }
+  'partition.resumed': TopicPartition
+  'event-loop.starved': { readonly forMs: number }
+  'journal.failed': { readonly failure: Failure; readonly policy: 'stop-intake' | 'degrade' }
+}
+
+export type FactType = keyof FactData
+
+/** A fact as the machine receives it: the type and its data, flat. */
+export type Fact = { [Type in FactType]: { readonly type: Type } & FactData[Type] }[FactType]
+
+/** One kind of fact. */
+export type FactOf<Type extends FactType> = Extract<Fact, { type: Type }>

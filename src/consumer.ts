@@ -1,0 +1,219 @@
+/** The façade: a consumer that follows its brokers. Everything it shows is a projection of facts. */
+
+import { createActor } from 'xstate'
+import { acquireCluster, type Cluster } from '../actors/cluster.ts'
+import { createDial, type Dial } from '../actors/dial.ts'
+import { watchEventLoop } from '../actors/event-loop.ts'
+import { HandOut } from '../actors/hand-out.ts'
+import { Keeper } from '../actors/keeper.ts'
+import { createSource } from '../actors/source.ts'
+import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
+import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
+import { recorded } from '../machines/recorded.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
+import { callError, errorFrom } from './error.ts'
+import { EventQueue } from './event-queue.ts'
+import { safeInspector } from './inspector.ts'
+import type { FactRecord, Journal, RecordOf } from './journal.ts'
+import { logFacts } from './log.ts'
+import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { createRecorder } from './recorder.ts'
+import { clusterKey } from './sharing.ts'
+import { emptyStatus, reduceStatus, type Status, viewStatus } from './status.ts'
+
+/** A topic, and the partitions of it that are meant; all that are assigned when left out. */
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions?: readonly number[]
+}
+
+/** A consumer. All of its promises end by a deadline of the options. */
+export interface Consumer extends AsyncDisposable {
+  /** Joins the group. Resolves when joined, also with an empty assignment; rejects with a RelistenError when the consumer fails. */
+  start(): Promise<void>
+  /** Lets handlers settle, commits, leaves the group. The same promise however often it is called; resolves by `stopTimeoutMs`. */
+  stop(): Promise<void>
+  /** Commits what was handled so far. Resolves when the group knows it, or after 2 s. */
+  commit(): Promise<void>
+  /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. */
+  pause(partitions: readonly TopicPartitions[]): void
+  resume(partitions: readonly TopicPartitions[]): void
+  /** Reads on from this offset (a decimal string), also backwards; survives rebuilds. Takes effect while the partition is assigned. */
+  seek(position: TopicPartition & { readonly offset: string }): void
+  /** What it is doing and has done; `ready` is what a readiness probe asks for. */
+  status(): Status
+  /** Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. */
+  on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
+  on(type: '*', listener: (record: FactRecord) => void): () => void
+  /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
+  events(): AsyncIterableIterator<FactRecord>
+  /** Where the facts are recorded. */
+  readonly journal: Journal
+}
+
+/** Makes a consumer. Throws a RelistenError with code `invalid-option` for options that can't be right. Nothing is connected before `start()`. */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  return new LifecycleConsumer(resolveOptions(options), clusterKey(options))
+}
+
+class LifecycleConsumer implements Consumer {
+  private readonly options: ResolvedOptions
+  private readonly key: string
+  private readonly recorder: ReturnType<typeof createRecorder>
+  private readonly handOut: HandOut
+  private readonly listeners = new Map<string, Set<(record: never) => void>>()
+  private readonly queues = new Set<EventQueue>()
+  private fold = emptyStatus
+  private keeper: Keeper | undefined
+  private cluster: Cluster | undefined
+  private send: (fact: Fact) => void = () => {}
+  private starting: Promise<void> | undefined
+  private ended: Promise<void> | undefined
+  private release = () => {}
+
+  constructor(options: ResolvedOptions, key: string) {
+    this.options = options
+    this.key = key
+    const { groupId, journal, onJournalError, logger } = options
+    this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
+    this.recorder.onFact((record) => {
+      this.fold = reduceStatus(this.fold, record)
+    })
+    if (logger) this.recorder.onFact(logFacts(logger))
+    this.recorder.onFact((record) => this.tell(record as FactRecord))
+    this.handOut = new HandOut({
+      ...options,
+      concurrency: options.partitionsConsumedConcurrently,
+      emit: (fact) => this.send(fact),
+      commit: () => this.commit(),
+    })
+  }
+
+  get journal(): Journal {
+    return this.recorder.journal
+  }
+
+  start(): Promise<void> {
+    if (this.ended && !this.starting) return Promise.reject(callError('The consumer was stopped', 'make a new one with createConsumer'))
+    this.starting ??= this.begin()
+    return this.starting
+  }
+
+  stop(): Promise<void> {
+    if (!this.starting) this.ended ??= Promise.resolve()
+    this.send({ type: 'stop.requested' })
+    return this.ended ?? Promise.resolve()
+  }
+
+  async commit(): Promise<void> {
+    await this.keeper?.session?.commit(2000)
+  }
+
+  pause(partitions: readonly TopicPartitions[]): void {
+    for (const partition of this.each(partitions)) this.handOut.pause(partition)
+  }
+
+  resume(partitions: readonly TopicPartitions[]): void {
+    for (const partition of this.each(partitions)) this.handOut.resume(partition)
+  }
+
+  seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
+    if (!/^\d+$/.test(offset)) throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
+    this.handOut.seek({ topic, partition }, BigInt(offset))
+  }
+
+  status(): Status {
+    return viewStatus(this.fold, Date.now(), this.handOut.handler.suppressed)
+  }
+
+  on(type: string, listener: (record: never) => void): () => void {
+    const set = this.listeners.get(type) ?? new Set()
+    this.listeners.set(type, set.add(listener))
+    return () => set.delete(listener)
+  }
+
+  events(): AsyncIterableIterator<FactRecord> {
+    const queue = new EventQueue((ended) => this.queues.delete(ended))
+    this.queues.add(queue)
+    return queue
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  private async begin(): Promise<void> {
+    const { options } = this
+    const { clientId = 'relisten' } = await options.kafka()
+    const emit = (fact: Fact) => this.send(fact)
+    const dial: Dial = createDial({ ...options, security: options.kafka, clusterId: () => options.clusterId ?? this.cluster?.clusterId })
+    const cluster = acquireCluster({ ...options, brokers: createSource(options.brokers), dial, key: this.key })
+    this.cluster = cluster
+    const keeper = new Keeper({ ...options, clientId, cluster, dial, handOut: this.handOut, emit })
+    this.keeper = keeper
+    const machine = recorded(lifecycleMachine.provide({ actors: keeper.ports }), this.recorder.append)
+    const actor = createActor(machine, {
+      id: 'consumer',
+      input: { retryBudget: Number.isFinite(options.retryBudget) ? options.retryBudget : null },
+      ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
+    })
+    this.send = (fact) => actor.send(fact)
+    const facts = cluster.facts$.subscribe((fact) => {
+      keeper.notice(fact)
+      emit(fact)
+    })
+    const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
+    this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
+      if (data.decision === 'stop') void this.stop()
+    })
+    this.release = () => {
+      facts.unsubscribe()
+      unwatch()
+      cluster.release()
+      for (const queue of this.queues) queue.end()
+    }
+    const joined = new Promise<void>((resolve, reject) => {
+      this.ended = new Promise((end) => {
+        const finish = (error: unknown) => {
+          this.release()
+          end()
+          reject(error)
+        }
+        actor.subscribe({
+          next: (snapshot) => {
+            if (snapshot.value === 'consuming') resolve()
+            if (snapshot.value === 'failed') finish(errorFrom(snapshot.context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
+            if (snapshot.value === 'stopped') finish(callError('The consumer was stopped before it joined', 'start a new one'))
+          },
+          error: (error) => {
+            actor.stop()
+            void keeper.session?.close(options.stopTimeoutMs)
+            finish(error)
+          },
+        })
+      })
+    })
+    actor.start()
+    emit({ type: 'start.requested' })
+    await joined
+  }
+
+  private *each(partitions: readonly TopicPartitions[]): Iterable<TopicPartition> {
+    for (const { topic, partitions: listed } of partitions) {
+      for (const partition of listed ?? this.fold.assignment[topic] ?? []) yield { topic, partition }
+    }
+  }
+
+  private tell(record: FactRecord): void {
+    for (const listener of this.listeners.get(record.type) ?? []) quietly(listener as (record: FactRecord) => void, record)
+    for (const listener of this.listeners.get('*') ?? []) quietly(listener as (record: FactRecord) => void, record)
+    for (const queue of this.queues) queue.push(record)
+  }
+}
+
+/** A listener that throws harms neither the machine nor the other listeners. */
+function quietly(listener: (record: FactRecord) => void, record: FactRecord): void {
+  try {
+    listener(record)
+  } catch {}
+}
