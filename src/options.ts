@@ -119,7 +119,8 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     kafka: async () => secured(typeof kafka === 'function' ? await kafka() : kafka, rules),
   } as const
   checkTogether(resolved)
-  return resolved
+  // Infinity is no JSON, and the budget goes into the first record of the lifecycle.
+  return { ...resolved, retryBudget: Number.isFinite(resolved.retryBudget) ? resolved.retryBudget : null }
 }
 
 function checkName(name: string): void {
@@ -137,14 +138,9 @@ function checkSubject({ brokers, groupId, topics, eachMessage, eachBatch }: Cons
   const listed: unknown = brokers
   if (Array.isArray(listed)) {
     if (listed.length === 0 || listed.length > 64) throw expected('brokers', 'to have 1 to 64 entries', listed)
-    const bad: unknown = listed.find((entry) => typeof entry !== 'string' || parseEndpoint(entry) === undefined)
-    if (bad !== undefined)
-      throw expected(
-        'brokers',
-        'to be a list of `host:port`',
-        bad,
-        'write `host:port` or `[v6]:port`, without a scheme.',
-      )
+    const bad = listed.findIndex((entry) => typeof entry !== 'string' || parseEndpoint(entry) === undefined)
+    const nextStep = 'write `host:port` or `[v6]:port`, without a scheme.'
+    if (bad >= 0) throw expected(`brokers[${bad}]`, 'to be `host:port`', listed[bad], nextStep)
   } else if (
     typeof listed !== 'function' &&
     typeof (listed as { current?: unknown } | null | undefined)?.current !== 'function'

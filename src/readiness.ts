@@ -58,7 +58,8 @@ function obstacle(evidence: Evidence, now: number): string | undefined {
     const { endpoint, got, expected } = foreign
     return `Another cluster (${got} instead of ${expected}) answers at ${endpoint}; nothing is read there.`
   }
-  if (state === 'failed' && evidence.lastFailure) return `The consumer has failed: ${evidence.lastFailure.message}.`
+  if (state === 'failed' && evidence.lastFailure)
+    return `The consumer has failed: ${evidence.lastFailure.message.replace(/\.$/, '')}.`
   if (Object.hasOwn(unready, state)) return unready[state as keyof typeof unready]
   if (state !== 'consuming' && plan?.kind === 'replacement') return `A new session takes over (${plan.reason}).`
   if (interruptedAt !== undefined && now - interruptedAt > graceMs)

@@ -33,7 +33,7 @@ test('defaults are filled in', () => {
       commitIntervalMs: 1000,
     },
     ...{ dialTimeoutMs: undefined, handlerTimeoutMs: undefined, handlerRetries: 5, onHandlerError: 'pause' },
-    ...{ onJournalError: 'stop-intake', retryBudget: Number.POSITIVE_INFINITY },
+    ...{ onJournalError: 'stop-intake', retryBudget: null },
     ...{ allowInsecureTls: false, allowInsecureLogin: false },
   })
   expect([...journal.read()]).toEqual([])
@@ -70,8 +70,9 @@ test.each([
   [{ autoCommit: true }, 'Expected `autoCommit` to be left out, as it has no effect here'],
   [{ clientId: 'x' }, 'pass it as `kafka.clientId`'],
   [{ brokers: [] }, 'Expected `brokers` to have 1 to 64 entries, got an empty list'],
-  [{ brokers: ['b1:9092', 'b2:99999'] }, 'Expected `brokers` to be a list of `host:port`, got `"b2:99999"`'],
+  [{ brokers: ['b1:9092', 'b2:99999'] }, 'Expected `brokers[1]` to be `host:port`, got `"b2:99999"`'],
   [{ brokers: [`kafka://svc:${secret}@b1:9092`] }, 'without a scheme'],
+  [{ brokers: [undefined] }, 'Expected `brokers[0]` to be `host:port`, got `undefined`'],
   [{ brokers: 'b1:9092' }, 'Expected `brokers` to be a list of `host:port`, a function, or'],
   [{ brokers: undefined }, 'got `undefined`'],
   [{ groupId: '' }, 'Expected `groupId` to be a non-empty string, got `""`'],

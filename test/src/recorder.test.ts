@@ -68,6 +68,14 @@ test('the cause is the record whose transition started what reports, and nothing
   expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, null])
 })
 
+test('the epoch is the one the machine is in, also when a fact speaks of an earlier session', () => {
+  const { recorder, heard } = recorderOn(memoryJournal())
+  recorder.append(step('start.requested', {}, { context: { epoch: 2 } }))
+  recorder.append(step('session.sealed', { epoch: 1 }, { context: { epoch: 2 } }))
+  recorder.append(step('endpoint.healed', { nodeId: 1 }))
+  expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2, 2])
+})
+
 test('a recorder goes on where the journal ends', () => {
   const journal = memoryJournal()
   recorderOn(journal).recorder.append(step('session.opened', { epoch: 4 }))

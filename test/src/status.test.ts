@@ -223,8 +223,41 @@ test('everything countable is counted', () => {
   expect(viewStatus(story.fold, story.at, 12).counts).toEqual({
     endpointChanges: { moved: 0, resolvedAnew: 1, membership: 1, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
-    ...{ joins: 1, rebalances: 1, retries: 0, redials: 1, fenced: { handouts: 1, results: 1 } },
+    ...{ sessions: 1, joins: 1, rebalances: 1, retries: 0, redials: 1, fenced: { handouts: 1, results: 1 } },
     ...{ suppressedReReads: 12, handlerFailures: 1, commitFailures: 1 },
+  })
+})
+
+test('a failed consumer says what with', () => {
+  const story = consuming().tell(
+    'session.failed',
+    { epoch: 1, failure: { kind: 'topic-missing', message: 'no topic orders' } },
+    { to: 'stopping' },
+  )
+  story.tell('stop.completed', { tookMs: 5, forced: false }, { to: 'failed' })
+  expect(story.status).toMatchObject({
+    state: 'failed',
+    ready: false,
+    reason: 'The consumer has failed: no topic orders.',
+  })
+})
+
+test('a lifecycle that starts anew begins from nothing', () => {
+  const story = consuming()
+  const envelope = {
+    at: 9,
+    consumer: 'orders',
+    epoch: 0,
+    actor: 'lifecycle',
+    plan: null,
+    cause: null,
+    machineVersion: '1',
+  }
+  const first = sealed({ ...envelope, type: 'actor.started', data: {}, from: null, to: 'idle' }, chainStart)
+  expect(viewStatus(reduceStatus(story.fold, first), 9)).toMatchObject({
+    state: 'idle',
+    memberId: null,
+    counts: { joins: 0 },
   })
 })
 
