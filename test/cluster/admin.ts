@@ -78,9 +78,9 @@ export function createAdmin(internal: readonly string[], expected: Expectation):
     kafka,
 
     async createTopic(topic, { partitions = 6, replication = 3 } = {}) {
-      await withAdmin(kafka(), (admin) =>
-        admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: replication }] }),
-      )
+      // KafkaJS's own wait for leaders gives up when a broker has not heard of the topic yet
+      const topics = [{ topic, numPartitions: partitions, replicationFactor: replication }]
+      await withAdmin(kafka(), (admin) => admin.createTopics({ topics, waitForLeaders: false }))
       await untilSettled(internal, { ...expected, topic })
     },
 

@@ -45,13 +45,16 @@ export interface Front extends AsyncDisposable {
   /** Advertises `node<N>.lan` (or these texts of nine characters) instead of addresses; `address` says where they lead. */
   names(on: boolean | Readonly<Record<number, string>>): void
   /** The addresses of this set lead to another cluster (started with `strangerTo`) from now on; `null` closes them. */
-  foreign(set: number, other: KafkaCluster | null): Promise<void>
+  foreign(set: number, other: Pick<Behind, 'nodeIds' | 'endpoint'> | null): Promise<void>
   /** Requests with these API keys are swallowed from now on; an empty list ends that. */
   drop(apiKeys: readonly number[]): void
 }
 
+/** What a front needs to know of the cluster behind it. */
+export type Behind = Pick<KafkaCluster, 'bindFixed' | 'nodeIds' | 'port' | 'endpoint'>
+
 /** The front starts on set 1, all nodes open and advertised. */
-export async function startFront(cluster: KafkaCluster): Promise<Front> {
+export async function startFront(cluster: Behind): Promise<Front> {
   if (!cluster.bindFixed) throw new Error('A front needs a cluster started with `bindFixed: true`')
   const { nodeIds, port } = cluster
   const addresses = new Map<string, FrontAddress>()
