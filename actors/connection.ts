@@ -134,7 +134,12 @@ export class Connection {
   private async read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Promise<Snapshot> {
     const { endpoint, address } = this
     const entries = brokers.map(
-      async ({ nodeId, host, port }): Promise<BrokerEntry> => ({ nodeId, host, port, addresses: await this.resolve(host) }),
+      async ({ nodeId, host, port }): Promise<BrokerEntry> => ({
+        nodeId,
+        host,
+        port,
+        addresses: await this.resolve(host),
+      }),
     )
     return { clusterId, controllerId, brokers: await Promise.all(entries), answeredBy: { ...endpoint, address }, at }
   }

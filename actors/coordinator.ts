@@ -37,7 +37,11 @@ export class Coordinator {
   }
 
   /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up. */
-  async send(frame: Buffer, errorOf: (answer: Buffer) => number | Promise<number>, patience: Patience): Promise<Buffer> {
+  async send(
+    frame: Buffer,
+    errorOf: (answer: Buffer) => number | Promise<number>,
+    patience: Patience,
+  ): Promise<Buffer> {
     const end = Date.now() + patience.withinMs
     let last: ConnectionError | undefined
     while (Date.now() < end && !this.options.signal.aborted) {

@@ -150,7 +150,11 @@ function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   if (error instanceof ConnectionError) return error.failure
   const { name, message, code, type } = error as Error & { code?: string | number; type?: string }
   const told = typeof code === 'string' ? code : type
-  if (name === 'KafkaJSSASLAuthenticationError' || type === 'UNSUPPORTED_SASL_MECHANISM' || type === 'SASL_AUTHENTICATION_FAILED') {
+  if (
+    name === 'KafkaJSSASLAuthenticationError' ||
+    type === 'UNSUPPORTED_SASL_MECHANISM' ||
+    type === 'SASL_AUTHENTICATION_FAILED'
+  ) {
     return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
   }
   if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {

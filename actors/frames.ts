@@ -66,7 +66,8 @@ export class FrameCutter {
     this.wantedBytes = 4
     while (rest.length >= 4) {
       const bytes = 4 + rest.readInt32BE(0)
-      if (bytes < answerHeaderBytes || bytes > maxFrameBytes) throw new RangeError(`a frame of ${bytes} bytes is not Kafka's`)
+      if (bytes < answerHeaderBytes || bytes > maxFrameBytes)
+        throw new RangeError(`a frame of ${bytes} bytes is not Kafka's`)
       if (rest.length < bytes) {
         this.wantedBytes = bytes
         break

@@ -4,7 +4,7 @@
  * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
  */
 
-import type { Fact, PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
 import type { CommittedOffset } from './answers.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import type { Batch } from './kafka.ts'
@@ -41,6 +41,7 @@ export class HandOut {
   private readonly places = new Map<Lane, () => void>()
   private readonly waiting = new Set<Lane>()
   private readonly room = new Map<Lane, () => void>()
+  private readonly pins = new Map<Lane, Promise<bigint>>()
   private reader: Reader | undefined
   private free: number
 
@@ -114,22 +115,17 @@ export class HandOut {
 
   /** Decides where reading begins after an assignment; where nothing was committed, the position is looked up and pinned. */
   async place(committed: readonly CommittedOffset[], reader: Reader): Promise<void> {
-    const { emit, fromBeginning } = this.options
     for (const entry of committed) {
       const lane = this.laneOf(entry)
-      const { topic, partition, mark, outOfRange } = lane
-      if (entry.offset >= 0n && !outOfRange) {
-        const { offset, dropped } = lane.startFrom(entry.offset)
-        if (dropped !== undefined) emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
-        entry.start(offset)
+      const { topic, partition } = lane
+      if (entry.offset < 0n || lane.outOfRange) {
+        entry.start(await this.pin(lane, reader))
         continue
       }
-      const offset = outOfRange || mark === undefined ? await reader.offsetAt(lane, fromBeginning ? 'start' : 'end') : mark
-      if (outOfRange) emit({ type: 'offsets.lost', topic, partition, from: `${mark ?? entry.offset}`, to: `${offset}` })
-      else if (mark === undefined) emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-      if (outOfRange) lane.seek(offset)
-      lane.outOfRange = false
-      lane.mark = offset
+      const { offset, dropped } = lane.startFrom(entry.offset)
+      if (dropped !== undefined) {
+        this.options.emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
+      }
       entry.start(offset)
     }
   }
@@ -174,6 +170,30 @@ export class HandOut {
       this.lanes.set(key, lane)
     }
     return lane
+  }
+
+  /** The position of a partition without a usable commit, looked up once: KafkaJS asks several times at the same moment. */
+  private pin(lane: Lane, reader: Reader): Promise<bigint> {
+    if (lane.mark !== undefined && !lane.outOfRange) return Promise.resolve(lane.mark)
+    const known = this.pins.get(lane)
+    if (known) return known
+    const { emit, fromBeginning } = this.options
+    const { topic, partition, mark, outOfRange } = lane
+    const look = async (): Promise<bigint> => {
+      const offset = await reader.offsetAt(lane, fromBeginning ? 'start' : 'end')
+      if (outOfRange) {
+        emit({ type: 'offsets.lost', topic, partition, from: `${mark ?? 'unknown'}`, to: `${offset}` })
+        lane.seek(offset)
+        lane.outOfRange = false
+      } else {
+        emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+        lane.mark = offset
+      }
+      return offset
+    }
+    const pin = look().finally(() => this.pins.delete(lane))
+    this.pins.set(lane, pin)
+    return pin
   }
 
   private pump(lane: Lane): void {
@@ -222,7 +242,12 @@ export class HandOut {
       if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
         const { topic, partition } = lane
         this.reader?.pause(lane)
-        this.options.emit({ type: 'partition.stalled', topic, partition, reason: 'its handler failed and was given up' })
+        this.options.emit({
+          type: 'partition.stalled',
+          topic,
+          partition,
+          reason: 'its handler failed and was given up',
+        })
       }
       if (outcome !== 'done') return
       if (this.waiting.size > 0) return
@@ -231,7 +256,8 @@ export class HandOut {
 
   private makeRoom(lane: Lane): void {
     if (lane.queue.length <= depth) this.room.get(lane)?.()
-    if (lane.queue.length < depth && lane.pausedBy.delete('backlog') && lane.pausedBy.size === 0) this.reader?.resume(lane)
+    if (lane.queue.length < depth && lane.pausedBy.delete('backlog') && lane.pausedBy.size === 0)
+      this.reader?.resume(lane)
   }
 
   private roomIn(lane: Lane): Promise<boolean> {

@@ -22,7 +22,10 @@ export interface HandlerOptions {
   readonly eachBatch?: ((payload: EachBatchPayload & { signal: AbortSignal }) => Promise<void>) | undefined
   readonly handlerRetries: number
   readonly handlerTimeoutMs: number | undefined
-  readonly onHandlerError: 'pause' | 'stop' | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
+  readonly onHandlerError:
+    | 'pause'
+    | 'stop'
+    | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
   readonly emit: (fact: Fact) => void
   readonly pause: (lane: Lane) => () => void
   readonly commit: () => Promise<void>
@@ -49,7 +52,9 @@ export class Handler {
 
   /** Hands the load out from where it stands. `yields` says whether others wait for the place after a slice of time. */
   async run(lane: Lane, load: Load, yields: () => boolean): Promise<Outcome> {
-    return this.options.eachBatch ? this.runBatch(lane, load, this.options.eachBatch) : this.runMessages(lane, load, yields)
+    return this.options.eachBatch
+      ? this.runBatch(lane, load, this.options.eachBatch)
+      : this.runMessages(lane, load, yields)
   }
 
   private async runMessages(lane: Lane, load: Load, yields: () => boolean): Promise<Outcome> {
@@ -84,7 +89,11 @@ export class Handler {
     return 'done'
   }
 
-  private async runBatch(lane: Lane, load: Load, eachBatch: NonNullable<HandlerOptions['eachBatch']>): Promise<Outcome> {
+  private async runBatch(
+    lane: Lane,
+    load: Load,
+    eachBatch: NonNullable<HandlerOptions['eachBatch']>,
+  ): Promise<Outcome> {
     const { batch, tenure } = load
     const { seeks } = lane
     const whole = BigInt(batch.lastOffset()) + 1n
@@ -160,7 +169,10 @@ export class Handler {
         await this.timed(lane, load, offset, work)
         return 'handled'
       } catch (error) {
-        const failure = { kind: 'handler-failed', message: error instanceof Error ? error.message : String(error) } as const
+        const failure = {
+          kind: 'handler-failed',
+          message: error instanceof Error ? error.message : String(error),
+        } as const
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
         if (!load.tenure.open) return 'given-up'
         if (attempt <= handlerRetries) {
@@ -180,7 +192,12 @@ export class Handler {
     }
   }
 
-  private async timed(lane: Lane, load: Load, offset: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  private async timed(
+    lane: Lane,
+    load: Load,
+    offset: string,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const { handlerTimeoutMs, emit, onOverdue } = this.options
     lane.movedAt = Date.now()
     if (handlerTimeoutMs === undefined) return work(load.tenure.signal)
@@ -188,7 +205,12 @@ export class Handler {
     const { topic, partition } = lane
     const timer = setTimeout(() => {
       emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
-      emit({ type: 'partition.stalled', topic, partition, reason: `its handler has been at work for ${handlerTimeoutMs} ms` })
+      emit({
+        type: 'partition.stalled',
+        topic,
+        partition,
+        reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
+      })
       deadline.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
       onOverdue(lane)
     }, handlerTimeoutMs)

@@ -191,7 +191,9 @@ export const calls = {
     encode: async () => new Encoder().writeArray([]).writeBoolean(false),
   }),
   findCoordinator: (groupId: string) =>
-    callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, { groupId }),
+    callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, {
+      groupId,
+    }),
   heartbeat: (groupId: string, memberId: string, groupGenerationId: number) =>
     callOf<{ errorCode: number }>('Heartbeat', 3, { groupId, memberId, groupGenerationId, groupInstanceId: null }),
   offsetCommit: (
@@ -199,7 +201,8 @@ export const calls = {
     memberId: string,
     groupGenerationId: number,
     topics: readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[],
-  ) => callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
+  ) =>
+    callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
   /** Offsets by time: −1 the end of the log, −2 its start. */
@@ -219,5 +222,10 @@ function callOf<Answer>(name: string, version: number, payload: Record<string, u
   const found = protocol.requests[name]
   if (!found) throw new Error(`KafkaJS has no request ${name}: is another version of it installed than 2.2.4?`)
   const { request, response } = found.protocol({ version })(payload)
-  return { apiKey: request.apiKey, apiVersion: version, encode: () => request.encode(), decode: (body) => response.decode(body) }
+  return {
+    apiKey: request.apiKey,
+    apiVersion: version,
+    encode: () => request.encode(),
+    decode: (body) => response.decode(body),
+  }
 }

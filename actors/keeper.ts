@@ -8,9 +8,7 @@ import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
-import type { Cluster } from './cluster.ts'
 import { ConnectionError } from './connection.ts'
-import type { HandOut } from './hand-out.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
@@ -122,7 +120,10 @@ export class Keeper {
   private async prove(epoch: number): Promise<void> {
     const { emit, rebuildTimeoutMs } = this.options
     const { session } = this
-    let failure: Failure = { kind: 'unproven', message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move` }
+    let failure: Failure = {
+      kind: 'unproven',
+      message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move`,
+    }
     try {
       if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.routes.takeLongestGap() ?? 0)
     } catch (error) {
@@ -214,4 +215,7 @@ export class Keeper {
   }
 }
 
-const bugOf = (error: unknown): Failure => ({ kind: 'bug', message: error instanceof Error ? error.message : String(error) })
+const bugOf = (error: unknown): Failure => ({
+  kind: 'bug',
+  message: error instanceof Error ? error.message : String(error),
+})

@@ -157,7 +157,8 @@ export class Link {
     if (!connection) return
     const tookMs = soft && this.brokeAt === undefined ? 0 : Date.now() - startedAt
     this.brokeAt = undefined
-    if (this.adopted > 1) this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
+    if (this.adopted > 1)
+      this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
   }
 
   /** One dial of the endpoint in force. True when the endpoint was refused for its identity. */

@@ -8,8 +8,16 @@
 
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
-import { groupErrorOf, heartbeatAnswer, leaveGroupAnswer, offsetFetchErrorOf, readJoin, readOffsetCommit, readOffsetFetch } from './answers.ts'
 import type { CommittedOffset } from './answers.ts'
+import {
+  groupErrorOf,
+  heartbeatAnswer,
+  leaveGroupAnswer,
+  offsetFetchErrorOf,
+  readJoin,
+  readOffsetCommit,
+  readOffsetFetch,
+} from './answers.ts'
 import { ConnectionError } from './connection.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'

@@ -11,7 +11,14 @@
  */
 
 import type { Fact } from '../machines/fact.ts'
-import { apiVersionsAnswer, emptyFetchAnswer, type FetchSummary, findCoordinatorAnswer, hideMetadata, readFetch } from './answers.ts'
+import {
+  apiVersionsAnswer,
+  emptyFetchAnswer,
+  type FetchSummary,
+  findCoordinatorAnswer,
+  hideMetadata,
+  readFetch,
+} from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError } from './connection.ts'
 import type { Dial } from './dial.ts'
@@ -130,7 +137,10 @@ export class Routes {
     this.polls.add(end)
     try {
       if (this.stop.signal.aborted) return emptyFetchAnswer().answer()
-      const answer = await Promise.race([this.link(this.fetchLinks, nodeId).send(request, maxWaitMs + slackMs), hurried])
+      const answer = await Promise.race([
+        this.link(this.fetchLinks, nodeId).send(request, maxWaitMs + slackMs),
+        hurried,
+      ])
       if (!answer) return emptyFetchAnswer().answer()
       const summary = readFetch(answer)
       onFetched(nodeId, summary)

@@ -15,7 +15,14 @@ import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
 import type { HandOut, Reader } from './hand-out.ts'
-import { calls, encodeCall, type ISocketFactory, type KafkaJsConsumer, type KafkaJsOptions, openKafkaJs } from './kafka.ts'
+import {
+  calls,
+  encodeCall,
+  type ISocketFactory,
+  type KafkaJsConsumer,
+  type KafkaJsOptions,
+  openKafkaJs,
+} from './kafka.ts'
 import type { Lane } from './lane.ts'
 import { Membership } from './membership.ts'
 import { Routes } from './routes.ts'
@@ -183,7 +190,11 @@ export class Session {
     const lanes = this.options.handOut.uncommitted().length
     if (lanes === 0 || !this.membership.joined) return
     await this.commit(withinMs)
-    this.options.emit({ type: 'offsets.salvaged', epoch: this.epoch, partitions: lanes - this.options.handOut.uncommitted().length })
+    this.options.emit({
+      type: 'offsets.salvaged',
+      epoch: this.epoch,
+      partitions: lanes - this.options.handOut.uncommitted().length,
+    })
   }
 
   /** Leaves the group by the member's id; true when it is gone. Rejects with a ConnectionError when no coordinator answers. */
@@ -262,7 +273,10 @@ export class Session {
     const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
     try {
       const codes = await membership.commit(
-        topics.map((topic) => ({ topic, partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf) })),
+        topics.map((topic) => ({
+          topic,
+          partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf),
+        })),
         withinMs,
       )
       for (const [index, { lane, offset }] of ordered.entries()) {
@@ -283,7 +297,9 @@ export class Session {
       [{ topic, partitions: [{ partition, timestamp: edge === 'start' ? -2 : -1 }] }],
       this.options.readUncommitted,
     )
-    const answer = await this.routes.control(leader).send(await encodeCall(call, this.options.clientId), requestWithinMs)
+    const answer = await this.routes
+      .control(leader)
+      .send(await encodeCall(call, this.options.clientId), requestWithinMs)
     const found = (await call.decode(answer.subarray(answerHeaderBytes))).responses[0]?.partitions[0]
     if (!found || found.errorCode !== errorCodes.none) {
       throw noOffset(`asking for the ${edge} of ${topic}/${partition} gave error ${found?.errorCode}`)
@@ -300,15 +316,25 @@ export class Session {
   }
 }
 
-const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => ({ partition: lane.partition, offset: `${offset}` })
+const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => ({
+  partition: lane.partition,
+  offset: `${offset}`,
+})
 
 const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })
 
-function within<Value>(work: Promise<Value>, ms: number, what: string, kind: Failure['kind'] = 'unreachable'): Promise<Value> {
+function within<Value>(
+  work: Promise<Value>,
+  ms: number,
+  what: string,
+  kind: Failure['kind'] = 'unreachable',
+): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new ConnectionError({ kind, message: `${what} within ${ms} ms` })), ms)
     work
-      .then(resolve, (error) => reject(error instanceof ConnectionError ? error : new ConnectionError(failureOf(error))))
+      .then(resolve, (error) =>
+        reject(error instanceof ConnectionError ? error : new ConnectionError(failureOf(error))),
+      )
       .finally(() => clearTimeout(timer))
   })
 }
@@ -320,8 +346,10 @@ export function failureOf(error: unknown): Failure {
   const { name, message, type } = deepest
   const code = type ?? name
   if (/AUTHORIZATION_FAILED/.test(code)) return { kind: 'not-authorized', message, code }
-  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION') return { kind: 'topic-missing', message, code }
-  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID') return { kind: 'group-refused', message, code }
+  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION')
+    return { kind: 'topic-missing', message, code }
+  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID')
+    return { kind: 'group-refused', message, code }
   if (/Connection|Timeout|Broker|Metadata/.test(name)) return { kind: 'unreachable', message, code }
   return { kind: 'session-crashed', message, code }
 }

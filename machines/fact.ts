@@ -40,7 +40,12 @@ export interface FactData {
   'source.recovered': object
   'endpoint.refused': { readonly nodeId: number; readonly endpoint: string; readonly failure: Failure }
   'endpoint.healed': { readonly nodeId: number; readonly endpoint: string }
-  'wire.redialled': { readonly nodeId: number; readonly endpoint: string; readonly tookMs: number; readonly soft: boolean }
+  'wire.redialled': {
+    readonly nodeId: number
+    readonly endpoint: string
+    readonly tookMs: number
+    readonly soft: boolean
+  }
   // What the session and its group membership did.
   'session.opened': { readonly epoch: number }
   'session.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }

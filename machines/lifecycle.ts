@@ -45,7 +45,11 @@ const unfilled = fromCallback<Fact, PortInput>(() => {
   throw new Error('This port is not filled: the lifecycle needs provide({ actors })')
 })
 
-const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): PortInput => ({ epoch, plan, attempt })
+const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): PortInput => ({
+  epoch,
+  plan,
+  attempt,
+})
 
 const replacing = { target: 'draining', reenter: true, actions: 'planReplacement' } as const
 const retryOrEnd = [
@@ -78,7 +82,10 @@ export const lifecycleMachine = setup({
       epoch: ({ context }) => (context.plan?.kind === 'replacement' ? context.epoch + 1 : context.epoch),
     }),
     planInPlace: assign({
-      plan: ({ event }): Plan => ({ kind: 'in-place', reason: event.type === 'cluster.moved' ? event.reason : 'moved' }),
+      plan: ({ event }): Plan => ({
+        kind: 'in-place',
+        reason: event.type === 'cluster.moved' ? event.reason : 'moved',
+      }),
     }),
     planReplacement: assign({
       plan: ({ event }): Plan => ({ kind: 'replacement', reason: 'failure' in event ? event.failure.kind : 'retry' }),

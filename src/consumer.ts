@@ -94,7 +94,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   start(): Promise<void> {
-    if (this.ended && !this.starting) return Promise.reject(callError('The consumer was stopped', 'make a new one with createConsumer'))
+    if (this.ended && !this.starting)
+      return Promise.reject(callError('The consumer was stopped', 'make a new one with createConsumer'))
     this.starting ??= this.begin()
     return this.starting
   }
@@ -118,7 +119,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
-    if (!/^\d+$/.test(offset)) throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
+    if (!/^\d+$/.test(offset))
+      throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
     this.handOut.seek({ topic, partition }, BigInt(offset))
   }
 
@@ -146,7 +148,11 @@ class LifecycleConsumer implements Consumer {
     const { options } = this
     const { clientId = 'relisten' } = await options.kafka()
     const emit = (fact: Fact) => this.send(fact)
-    const dial: Dial = createDial({ ...options, security: options.kafka, clusterId: () => options.clusterId ?? this.cluster?.clusterId })
+    const dial: Dial = createDial({
+      ...options,
+      security: options.kafka,
+      clusterId: () => options.clusterId ?? this.cluster?.clusterId,
+    })
     const cluster = acquireCluster({ ...options, brokers: createSource(options.brokers), dial, key: this.key })
     this.cluster = cluster
     const keeper = new Keeper({ ...options, clientId, cluster, dial, handOut: this.handOut, emit })
@@ -182,8 +188,10 @@ class LifecycleConsumer implements Consumer {
         actor.subscribe({
           next: (snapshot) => {
             if (snapshot.value === 'consuming') resolve()
-            if (snapshot.value === 'failed') finish(errorFrom(snapshot.context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
-            if (snapshot.value === 'stopped') finish(callError('The consumer was stopped before it joined', 'start a new one'))
+            if (snapshot.value === 'failed')
+              finish(errorFrom(snapshot.context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
+            if (snapshot.value === 'stopped')
+              finish(callError('The consumer was stopped before it joined', 'start a new one'))
           },
           error: (error) => {
             actor.stop()
@@ -205,7 +213,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   private tell(record: FactRecord): void {
-    for (const listener of this.listeners.get(record.type) ?? []) quietly(listener as (record: FactRecord) => void, record)
+    for (const listener of this.listeners.get(record.type) ?? [])
+      quietly(listener as (record: FactRecord) => void, record)
     for (const listener of this.listeners.get('*') ?? []) quietly(listener as (record: FactRecord) => void, record)
     for (const queue of this.queues) queue.push(record)
   }

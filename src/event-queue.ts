@@ -16,7 +16,10 @@ export class EventQueue implements AsyncIterableIterator<FactRecord> {
 
   push(value: FactRecord): void {
     const reader = this.readers.shift()
-    if (reader) return reader({ value, done: false })
+    if (reader) {
+      reader({ value, done: false })
+      return
+    }
     this.held.push(value)
     if (this.held.length > capacity) this.held.shift()
   }

@@ -1,9 +1,18 @@
 /** relisten: a KafkaJS consumer that follows its brokers. */
 
-export type { BrokerSource, Brokers } from '../actors/source.ts'
 export type { HandlerDecision, HandlerErrorContext } from '../actors/handler.ts'
+export type { BrokerSource, Brokers } from '../actors/source.ts'
 export type { Endpoint } from '../machines/endpoint.ts'
-export type { Fact, FactData, FactOf, FactType, Move, PartitionsByTopic, Plan, TopicPartition } from '../machines/fact.ts'
+export type {
+  Fact,
+  FactData,
+  FactOf,
+  FactType,
+  Move,
+  PartitionsByTopic,
+  Plan,
+  TopicPartition,
+} from '../machines/fact.ts'
 export type { Failure, FailureKind, Remedy } from '../machines/failure.ts'
 export { remedyFor } from '../machines/failure.ts'
 export { lifecycleMachine } from '../machines/lifecycle.ts'

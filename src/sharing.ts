@@ -8,7 +8,8 @@ let count = 0
 /** Equal for consumers with the same brokers (the same function or source, or equal lists) and the same security options. */
 export function clusterKey(options: ConsumerOptions): string {
   const { brokers, kafka, allowEndpoint, lookup, clusterId, expectedIdentity, pollIntervalMs, dialTimeoutMs } = options
-  const security = typeof kafka === 'function' ? idOf(kafka) : [kafka?.ssl === true, idOf(kafka?.ssl), idOf(kafka?.sasl)]
+  const security =
+    typeof kafka === 'function' ? idOf(kafka) : [kafka?.ssl === true, idOf(kafka?.ssl), idOf(kafka?.sasl)]
   const places = Array.isArray(brokers) ? brokers : idOf(brokers)
   const choices = [clusterId, expectedIdentity, pollIntervalMs, dialTimeoutMs]
   return JSON.stringify([places, security, idOf(allowEndpoint), idOf(lookup), ...choices])
