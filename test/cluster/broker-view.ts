@@ -37,7 +37,7 @@ export async function askCoordinator(endpoint: string, group: string, deadlineMs
 }
 
 /** Metadata v2, body only (no correlation id). */
-export function decodeMetadata(body: Buffer): BrokerView {
+function decodeMetadata(body: Buffer): BrokerView {
   const answer = new Reader(body)
   const nodes = new Map(
     answer.array(() => {

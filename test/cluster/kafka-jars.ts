@@ -18,6 +18,8 @@ export interface JarOptions {
   readonly onProgress?: ((line: string) => void) | undefined
 }
 
+const mavenCommand = 'mvn'
+
 /** `java` to run brokers with: that of JAVA_HOME when set, else the one on the path. */
 export const javaCommand = (): string => (process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java')
 
@@ -59,7 +61,7 @@ async function assertJava(): Promise<void> {
 function fetchJars(version: KafkaVersion, folder: string, onProgress: (line: string) => void): Promise<void> {
   const pom = join(dirname(fileURLToPath(import.meta.url)), 'pom.xml')
   const settings = ['-DincludeScope=runtime', `-DoutputDirectory=${folder}`, `-Dkafka.version=${version}`]
-  const maven = spawn('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', ...settings], {
+  const maven = spawn(mavenCommand, ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', ...settings], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
@@ -71,7 +73,9 @@ function fetchJars(version: KafkaVersion, folder: string, onProgress: (line: str
   return new Promise<void>((resolve, reject) => {
     maven.once('error', () =>
       reject(
-        new Error('The test cluster fetches Kafka with Maven, but `mvn` does not run: install Maven 3.6 or newer.'),
+        new Error(
+          `The test cluster fetches Kafka with Maven, but \`${mavenCommand}\` does not run: install Maven 3.6 or newer.`,
+        ),
       ),
     )
     maven.once('close', (code) => {
