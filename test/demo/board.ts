@@ -1,11 +1,14 @@
-/** The board: shows what happens now. On a terminal a block of lines that is redrawn, elsewhere one line for each news. */
+/** The board: shows what happens now. On a terminal a block of lines that is redrawn, elsewhere one line for each piece of news. */
+import { styleText } from 'node:util'
 
 export interface Board {
-  /** Shows one line that stays. */
+  /** Shows a line that stays. */
   say(line: string): void
-  /** Starts to redraw these lines four times a second. Elsewhere than on a terminal one of them is shown every two seconds. */
+  /** Shows a line that a terminal does not need, because its live block says the same. */
+  news(line: string): void
+  /** Redraws these lines four times a second, on a terminal only. */
   live(lines: () => string[]): void
-  /** Replaces the line of progress shown while nothing is live. */
+  /** Shows how something proceeds; on a terminal each line replaces the one before. */
   progress(line: string): void
   /** Ends the redrawing; what is shown stays. */
   end(): void
@@ -13,8 +16,9 @@ export interface Board {
 
 export function createBoard(output: NodeJS.WriteStream): Board {
   const isTerminal = output.isTTY === true
+  const isColoured = isTerminal && process.env.NO_COLOR === undefined
   let drawn = 0
-  let progressing = ''
+  let progressing: string | undefined
   let lines: (() => string[]) | undefined
   let timer: NodeJS.Timeout | undefined
 
@@ -23,40 +27,51 @@ export function createBoard(output: NodeJS.WriteStream): Board {
     drawn = 0
   }
   const draw = () => {
-    if (lines === undefined) return
-    const width = output.columns || 100
-    const now = lines().map((line) => (line.length > width - 1 ? `${line.slice(0, width - 2)}…` : line))
+    if (lines === undefined || !isTerminal) return
+    const width = (output.columns || 100) - 1
+    const now = lines().map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
     erase()
-    output.write(`${now.join('\n')}\n`)
+    output.write(`${now.map(isColoured ? coloured : String).join('\n')}\n`)
     drawn = now.length
+  }
+  const say: Board['say'] = (line) => {
+    erase()
+    progressing = undefined
+    output.write(`${line}\n`)
+    draw()
   }
 
   return {
-    say(line) {
-      erase()
-      output.write(`${line}\n`)
-      progressing = ''
-      if (isTerminal) draw()
+    say,
+    news(line) {
+      if (!isTerminal) say(line)
     },
     live(given) {
       lines = given
-      const tick = isTerminal ? draw : () => output.write(`${given().slice(1).join('\n')}\n`)
-      timer = setInterval(tick, isTerminal ? 250 : 2000)
+      draw()
+      if (isTerminal) timer = setInterval(draw, 250)
     },
     progress(line) {
-      if (isTerminal && progressing !== '') {
-        output.write(`\x1b[1A\x1b[0J`)
-      } else if (!isTerminal && progressing.split(':')[0] === line.split(':')[0]) {
-        return
-      }
+      const continues = progressing !== undefined && subject(progressing) === subject(line)
+      // elsewhere than on a terminal a line each half second would bury everything else
+      if (continues && !isTerminal) return
+      if (continues) output.write('\x1b[1A\x1b[0J')
       progressing = line
       output.write(`  ${line}\n`)
     },
     end() {
       clearInterval(timer)
-      if (isTerminal) draw()
+      draw()
       lines = undefined
       drawn = 0
     },
   }
 }
+
+/** What a line of progress is about: the text before its figures. */
+const subject = (line: string) => line.split(':')[0]
+
+const coloured = (line: string) =>
+  line
+    .replace(/silent for [\d.]+ s/, (found) => styleText('red', found))
+    .replace(/\bconsuming\b/, (found) => styleText('green', found))

@@ -27,8 +27,11 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   await using front = await startFront(cluster)
   await cluster.createTopic(topic)
   const brokers = () => front.endpoints()
-  const relisten = createSide({ name: 'relisten', cluster, client: relistenMember, members: 3, topic, brokers })
-  const stock = createSide({ name: 'kafkajs', cluster, client: stockMember, members: 1, topic, brokers })
+  const relisten = createSide({
+    ...{ name: 'relisten', client: relistenMember, members: 3, topic, brokers },
+    describe: (members) => [...new Set(members.map(({ consumer }) => consumer.status().state))].join(', '),
+  })
+  const stock = createSide({ name: 'KafkaJS', client: stockMember, members: 1, topic, brokers })
   const workload = await createWorkload(cluster.kafka(), { topic })
   const end = async () => {
     await workload.close()
@@ -41,13 +44,17 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   let now = 'the groups join'
   const lines = () => [
     '',
-    `  now       ${now}`,
-    `  brokers   ${[1, 2, 3].map((nodeId) => `${nodeId} at ${front.endpoint(nodeId)}`).join('   ')}`,
+    `  ${now}`,
+    `  brokers at ${[1, 2, 3].map((nodeId) => front.endpoint(nodeId)).join('   ')}`,
+    '',
+    columns('', 'state', 'longest gap', 'handled', 'twice', 'behind'),
     sideLine(relisten, workload.sent),
     sideLine(stock, workload.sent),
   ]
   await within(60_000, 'The join of both groups', Promise.all([relisten.start(), stock.start()]))
-  board.say('  Both groups have joined. 200 messages per second flow into six partitions.')
+  board.say('  Three relisten members and one KafkaJS consumer have joined, each side in a group of its own.')
+  board.say('  200 messages per second flow into six partitions. `brokers` is a function: no old address stays valid.')
+  board.news(columns('', 'state', 'longest gap', 'handled', 'twice', 'behind'))
   workload.start()
   const steadyFrom = Date.now() + 1000
   now = 'nothing moves yet'
@@ -65,7 +72,8 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   const moves = demoMoves(await cluster.coordinatorOf('demo-relisten'))
   for (const [index, move] of moves.entries()) {
     now = `move ${index + 1} of ${moves.length}: ${move.says}`
-    if (!process.stdout.isTTY) board.say(`  ${now}`)
+    board.news(`\n  ${now}`)
+    for (const side of [relisten, stock]) side.beginPhase()
     const before = { relisten: relisten.generation(), stock: stock.generation(), sent: workload.sent, at: Date.now() }
     await move.make(front, signal)
     const to = Date.now() + 2000
@@ -97,12 +105,14 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
 }
 
 function sideLine(side: Side, sent: number): string {
-  const silentMs = side.silentMs()
-  const state = silentMs > 1000 ? `silent for ${(silentMs / 1000).toFixed(1)} s` : 'consuming'
   const { handled, twice } = side.ledger
   const behind = Math.max(0, sent - (handled - twice))
-  return `  ${side.name.padEnd(9)} ${state.padEnd(18)} handled ${handled}   twice ${twice}   behind ${behind}`
+  const gap = `${(side.phaseGapMs() / 1000).toFixed(2)} s`
+  return columns(side.name, side.state(), gap, ...[handled, twice, behind].map(String))
 }
+
+const columns = (name: string, state: string, ...rest: string[]) =>
+  `  ${name.padEnd(10)}${state.padEnd(18)}${rest.map((text) => text.padStart(13)).join('')}`
 
 async function main() {
   const command = new Command('npm run demo --')

@@ -15,13 +15,13 @@ export interface DemoMove {
 export function demoMoves(coordinator: number): DemoMove[] {
   return [
     {
-      kind: 'all at once, closed (FIN)',
+      kind: 'all at once (FIN)',
       says: 'every broker moves; the old addresses close',
       make: (front) => front.move(2, { close: 'fin' }),
       bound: () => 1000,
     },
     {
-      kind: 'all at once, reset (RST)',
+      kind: 'all at once (RST)',
       says: 'every broker moves; old connections are reset',
       make: (front) => front.move(3, { close: 'rst' }),
       bound: () => 1000,
@@ -33,7 +33,7 @@ export function demoMoves(coordinator: number): DemoMove[] {
       bound: () => 1500,
     },
     {
-      kind: 'overlap, then closed',
+      kind: 'overlap',
       says: 'every broker moves; the old addresses work for three more seconds, then close',
       async make(front, signal) {
         await front.open(5)
@@ -55,19 +55,19 @@ export function demoMoves(coordinator: number): DemoMove[] {
       bound: (steadyMs) => steadyMs + 150,
     },
     {
-      kind: 'only the coordinator',
+      kind: 'coordinator only',
       says: `only broker ${coordinator} moves: it coordinates the group`,
       make: (front) => front.move(7, { nodes: [coordinator] }),
       bound: (steadyMs) => steadyMs + 150,
     },
     {
-      kind: 'two brokers swap',
+      kind: 'two swap',
       says: 'brokers 1 and 2 exchange their addresses',
       make: (front) => front.swap(1, 2),
       bound: () => 500,
     },
     {
-      kind: 'back to where they were',
+      kind: 'back again',
       says: 'every broker returns to the address it had at the very beginning',
       make: (front) => front.move(1, { close: 'fin' }),
       bound: () => 1500,

@@ -1,17 +1,17 @@
 /** A side of the demo: one group of one client, what it was handed, and its figures per move. */
-import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import type { Log } from '../real/harness/ground-truth.ts'
 import { createLedger, type Ledger } from '../real/harness/ledger.ts'
-import { type Client, type Member, type MemberTask, recorded } from '../real/harness/member.ts'
+import { type Client, type Handed, type Member, type MemberTask, recorded } from '../real/harness/member.ts'
 import { type Stretch, steadySilence, worstSilence } from '../real/harness/silence.ts'
 
 export interface SideOptions<Kind extends Member> {
   readonly name: string
-  readonly cluster: KafkaCluster
   readonly client: Client<Kind>
   readonly members: number
   readonly topic: string
   readonly brokers: MemberTask['brokers']
+  /** What the live view says of the members while messages come. Default `consuming`. */
+  readonly describe?: (members: readonly Kind[]) => string
 }
 
 /** One move as the sides are measured by it. `phaseTo` is when the next one begins. */
@@ -41,6 +41,10 @@ export interface Side<Kind extends Member = Member> {
   generation(): number
   /** Milliseconds for which the partition that waits longest has been silent by now. */
   silentMs(): number
+  /** For the live view: the state in a few words, and the longest silence since `beginPhase`. */
+  state(): string
+  phaseGapMs(): number
+  beginPhase(): void
   figures(phase: Phase, log: Log): PhaseFigures
   /** Longest silence outside of all moves. */
   steadyMs(whole: Stretch, moves: readonly Stretch[]): number
@@ -51,15 +55,23 @@ export interface Side<Kind extends Member = Member> {
 const partitions = [0, 1, 2, 3, 4, 5]
 
 export function createSide<Kind extends Member>(options: SideOptions<Kind>): Side<Kind> {
-  const { name, client, topic, brokers } = options
+  const { name, client, topic, brokers, describe = () => 'consuming' } = options
   const ledger = createLedger()
+  const latest = new Map<number, number>()
+  let phaseGapMs = 0
+  const watch = ({ partition }: Handed) => {
+    const now = Date.now()
+    phaseGapMs = Math.max(phaseGapMs, now - (latest.get(partition) ?? now))
+    latest.set(partition, now)
+  }
+  const silentMs = () => (latest.size === 0 ? 0 : Date.now() - Math.min(...latest.values()))
   const members = Array.from({ length: options.members }, (_, index) =>
     client({
       name: `${name}-${index + 1}`,
       brokers,
       groupId: `demo-${name}`,
       topic,
-      handle: recorded(ledger),
+      handle: recorded(ledger, watch),
       options: {},
     }),
   )
@@ -71,9 +83,11 @@ export function createSide<Kind extends Member>(options: SideOptions<Kind>): Sid
     start: async () => void (await Promise.all(members.map((member) => member.start()))),
     stop: async () => void (await Promise.allSettled(members.map((member) => member.stop()))),
     generation: () => Math.max(...members.map((member) => member.generation())),
-    silentMs() {
-      const latest = partitions.map((partition) => ledger.handOuts(partition).at(-1)?.startedAt ?? Date.now())
-      return Date.now() - Math.min(...latest)
+    silentMs,
+    state: () => (silentMs() > 1000 ? `silent for ${(silentMs() / 1000).toFixed(1)} s` : describe(members)),
+    phaseGapMs: () => Math.max(phaseGapMs, silentMs()),
+    beginPhase() {
+      phaseGapMs = 0
     },
     figures({ move, phaseTo, sequences }, log) {
       const until = { from: move.from, to: Math.min(move.to, phaseTo) }

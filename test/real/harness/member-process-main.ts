@@ -35,7 +35,7 @@ async function report(action: 'start' | 'stop', name: string, work: () => Promis
 async function start({ name, groupId, topic, options }: Extract<ToProcess, { kind: 'start' }>): Promise<void> {
   const member = relistenMember({ name, groupId, topic, options, brokers: () => ask(name), handle: tell })
   members.set(name, member)
-  member.consumer.on(() =>
+  member.consumer.on('*', () =>
     send({ kind: 'owns', name, generation: member.generation(), partitions: member.partitions() }),
   )
   await member.start()

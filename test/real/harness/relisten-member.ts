@@ -36,7 +36,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
   const facts: FactRecord[] = []
   let generation = 0
   const owned = new Set<number>()
-  consumer.on((record) => {
+  consumer.on('*', (record) => {
     facts.push(record)
     if (facts.length > FACTS_KEPT) facts.shift()
     if (record.type === 'session.joined') generation = Math.max(generation, record.data.generation)
