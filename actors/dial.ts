@@ -35,6 +35,9 @@ export type Dial = (
   options?: { readonly nodeId?: number | undefined; readonly signal?: AbortSignal | undefined },
 ) => Promise<Connection>
 
+/** A function that gives credentials has this long, in milliseconds. */
+const securityTimeoutMs = 3000
+
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
@@ -50,7 +53,10 @@ export function createDial(options: DialerOptions): Dial {
     if (options.allowEndpoint && !options.allowEndpoint(nodeId === undefined ? endpoint : { ...endpoint, nodeId })) {
       throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
     }
-    const { ssl, sasl, clientId = 'relisten' } = await options.security()
+    const given = (async () => options.security())()
+    const { ssl, sasl, clientId = 'relisten' } = await withDeadline(given, securityTimeoutMs, signal).catch((error) => {
+      throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
+    })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined

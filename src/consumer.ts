@@ -10,7 +10,7 @@ import { createSource } from '../actors/source.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
-import type { ConsumerOptions } from './consumer-options.ts'
+import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
 import { callError, errorFrom } from './error.ts'
 import { EventQueue } from './event-queue.ts'
 import { safeInspector } from './inspector.ts'
@@ -55,6 +55,8 @@ export interface Consumer extends AsyncDisposable {
 export function createConsumer(options: ConsumerOptions): Consumer {
   return new LifecycleConsumer(resolveOptions(options), clusterKey(options))
 }
+
+const settingsWithinMs = 3000
 
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
@@ -146,7 +148,10 @@ class LifecycleConsumer implements Consumer {
 
   private async begin(): Promise<void> {
     const { options } = this
-    const { clientId = 'relisten' } = await options.kafka()
+    // What is wrong with these settings is told by the dials, which read them again; here only the name is needed.
+    const given = options.kafka().catch((): KafkaOptions => ({}))
+    const late = new Promise<KafkaOptions>((resolve) => setTimeout(resolve, settingsWithinMs, {}).unref())
+    const { clientId = 'relisten' } = await Promise.race([given, late])
     const emit = (fact: Fact) => this.send(fact)
     const dial: Dial = createDial({
       ...options,
@@ -160,7 +165,7 @@ class LifecycleConsumer implements Consumer {
     const machine = recorded(lifecycleMachine.provide({ actors: keeper.ports }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
-      input: { retryBudget: Number.isFinite(options.retryBudget) ? options.retryBudget : null },
+      input: { retryBudget: options.retryBudget },
       ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
     })
     this.send = (fact) => actor.send(fact)
