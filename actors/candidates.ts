@@ -39,7 +39,7 @@ interface Candidate {
 }
 
 /** A kept connection that does not answer our small request for so long is dropped. */
-export const answerTimeoutMs = 500
+const answerTimeoutMs = 500
 
 /** Silent for so long, it is dialled anew beside; both in milliseconds. */
 const doubtAfterMs = 150

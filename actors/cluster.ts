@@ -4,8 +4,7 @@
  */
 
 import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
-import type { Claim } from '../machines/acceptance.ts'
-import { backoffMs } from '../machines/backoff.ts'
+import { claimWindowMs } from '../machines/acceptance.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
@@ -13,6 +12,7 @@ import type { Snapshot } from '../machines/snapshot.ts'
 import type { Relocation, Verdict } from '../machines/verdict.ts'
 import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
+import { Chase } from './chase.ts'
 import { ConnectionError } from './connection.ts'
 import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
@@ -65,9 +65,6 @@ const askTimeoutMs = 2000
 const askHedgeMs = 250
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
-/** Of many open claims so many are looked into at once: each answer speaks about all of them. */
-const maxChased = 4
-const chasePace = { floorMs: 50, baseMs: 100, capMs: 1000 }
 
 const shared = new Map<unknown, { cluster: SharedCluster; holders: number }>()
 
@@ -116,16 +113,14 @@ class SharedCluster {
   private readonly candidates: Candidates
   private readonly facts$ = new Subject<Fact>()
   private readonly answers$ = new Subject<Snapshot>()
-  private readonly random: () => number
   private readonly closing = new AbortController()
   private readonly refusals = new Map<number, string>()
-  private readonly chases = new Map<string, { attempt: number; nextAt: number }>()
+  private readonly chase: Chase
   private gathered: Relocation[] = []
   private gathering: NodeJS.Timeout | undefined
   private sourceFailure: string | undefined
 
   constructor({ brokers, dial, pollIntervalMs, clusterId, random = Math.random }: ClusterOptions) {
-    this.random = random
     this.book = new AddressBook(clusterId)
     this.reachability = new Reachability((fact) => this.facts$.next(fact))
     this.candidates = new Candidates({
@@ -135,6 +130,7 @@ class SharedCluster {
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
       onLost: () => this.poller.poke(),
     })
+    this.chase = new Chase(this.candidates, random)
     this.poller = new Poller({
       source: brokers,
       book: this.book,
@@ -170,7 +166,7 @@ class SharedCluster {
     this.healSpeaker(snapshot)
     this.moved(moves)
     this.answers$.next(snapshot)
-    this.chase()
+    this.chase.look(this.book.claims)
     return undefined
   }
 
@@ -312,30 +308,12 @@ class SharedCluster {
     }
   }
 
-  /** Asks the claimed endpoint and the old one, so that a true claim is proven in a moment and not at the next poll. */
-  private chase(): void {
-    const { claims } = this.book
-    const open = new Set(claims.map(nameOf))
-    for (const name of this.chases.keys()) if (!open.has(name)) this.chases.delete(name)
-    const now = performance.now()
-    for (const claim of claims.slice(0, maxChased)) {
-      const { attempt, nextAt } = this.chases.get(nameOf(claim)) ?? { attempt: 0, nextAt: 0 }
-      if (now < nextAt) continue
-      const waitMs = backoffMs(attempt + 1, chasePace, this.random())
-      this.chases.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
-      if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
-      for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
-    }
-  }
-
   private heardSource({ failure }: SourceReading): void {
     if (failure?.message === this.sourceFailure) return
     this.sourceFailure = failure?.message
     this.facts$.next(failure ? { type: 'source.failed', failure } : { type: 'source.recovered' })
   }
 }
-
-const nameOf = ({ nodeId, to }: Claim): string => `${nodeId} ${formatEndpoint(to)} ${to.addresses}`
 
 const describeMove = ({ nodeId, from, to }: Relocation) => ({
   nodeId,
@@ -344,7 +322,7 @@ const describeMove = ({ nodeId, from, to }: Relocation) => ({
 })
 
 /** An answer this much older than the newest was asked for on a clock that has been set back since. */
-const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > 5000
+const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > claimWindowMs
 
 const unanswered: Failure = {
   kind: 'unreachable',

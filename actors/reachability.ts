@@ -4,7 +4,7 @@ import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 
 /** A silence is a fact after this time, counted from the start of the first refresh that failed, in milliseconds. */
-export const unreachableAfterMs = 1000
+const unreachableAfterMs = 1000
 
 export class Reachability {
   private readonly emit: (fact: Fact) => void

@@ -1,0 +1,38 @@
+/** A chase: looks into moves that were reported, so that a true one is proven in a moment and not at the next poll. */
+
+import type { Claim } from '../machines/acceptance.ts'
+import { backoffMs } from '../machines/backoff.ts'
+import { formatEndpoint } from '../machines/endpoint.ts'
+import type { Candidates } from './candidates.ts'
+
+/** Of many open claims so many are looked into at once: each answer speaks about all of them. */
+const maxChased = 4
+const pace = { floorMs: 50, baseMs: 100, capMs: 1000 }
+
+export class Chase {
+  private readonly candidates: Candidates
+  private readonly random: () => number
+  private readonly looks = new Map<string, { attempt: number; nextAt: number }>()
+
+  constructor(candidates: Candidates, random: () => number) {
+    this.candidates = candidates
+    this.random = random
+  }
+
+  /** Asks the claimed endpoints and the old ones: the same claim again only after a growing wait. */
+  look(claims: readonly Claim[]): void {
+    const open = new Set(claims.map(nameOf))
+    for (const name of this.looks.keys()) if (!open.has(name)) this.looks.delete(name)
+    const now = performance.now()
+    for (const claim of claims.slice(0, maxChased)) {
+      const { attempt, nextAt } = this.looks.get(nameOf(claim)) ?? { attempt: 0, nextAt: 0 }
+      if (now < nextAt) continue
+      const waitMs = backoffMs(attempt + 1, pace, this.random())
+      this.looks.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
+      if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
+      for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
+    }
+  }
+}
+
+const nameOf = ({ nodeId, to }: Claim): string => `${nodeId} ${formatEndpoint(to)} ${to.addresses}`
