@@ -120,7 +120,7 @@ export const lifecycleMachine = setup({
       on: {
         'session.joined': { guard: 'isCurrent', target: 'consuming' },
         'session.failed': retryOrEnd,
-        'stop.requested': 'stopping',
+        'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
       },
     },
     consuming: {
