@@ -54,7 +54,11 @@ export function createDial(options: DialerOptions): Dial {
       throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
     }
     const given = (async () => options.security())()
-    const { ssl, sasl, clientId = 'relisten' } = await withDeadline(given, securityTimeoutMs, signal).catch((error) => {
+    const {
+      ssl,
+      sasl,
+      clientId = 'relisten',
+    } = await withDeadline(given, securityTimeoutMs, signal).catch((error) => {
       throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)

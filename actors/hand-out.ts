@@ -60,7 +60,7 @@ export class HandOut {
 
   /** The lanes of the partitions that are assigned now. */
   assigned(): Lane[] {
-    return lanesOf(this.tenure?.partitions ?? {}).map((found) => this.laneOf(found))
+    return partitionsIn(this.tenure?.partitions ?? {}).map((found) => this.laneOf(found))
   }
 
   /** A new assignment: messages of this tenure are handed out from now on, read by `reader`. */
@@ -113,13 +113,16 @@ export class HandOut {
     return this.assigned().filter((lane) => lane.uncommitted !== undefined)
   }
 
-  /** Decides where reading begins after an assignment; where nothing was committed, the position is looked up and pinned. */
-  async place(committed: readonly CommittedOffset[], reader: Reader): Promise<void> {
+  /** Decides where reading begins after an assignment; where nothing was committed, the position is looked up.
+   * True when one was looked up and has to be committed. */
+  async place(committed: readonly CommittedOffset[], reader: Reader): Promise<boolean> {
+    let pinned = false
     for (const entry of committed) {
       const lane = this.laneOf(entry)
       const { topic, partition } = lane
       if (entry.offset < 0n || lane.outOfRange) {
         entry.start(await this.pin(lane, reader))
+        pinned = true
         continue
       }
       const { offset, dropped } = lane.startFrom(entry.offset)
@@ -128,6 +131,7 @@ export class HandOut {
       }
       entry.start(offset)
     }
+    return pinned
   }
 
   /** KafkaJS gave up this position: the next one is looked up. */
@@ -274,5 +278,5 @@ export class HandOut {
 }
 
 /** The partitions of an assignment, one by one. */
-export const lanesOf = (partitions: PartitionsByTopic): TopicPartition[] =>
+export const partitionsIn = (partitions: PartitionsByTopic): TopicPartition[] =>
   Object.entries(partitions).flatMap(([topic, list]) => list.map((partition) => ({ topic, partition })))

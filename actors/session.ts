@@ -8,13 +8,13 @@
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
-import { type FetchSummary, nodeAddress, nodeOfName } from './answers.ts'
+import { type CommittedOffset, type FetchSummary, nodeAddress, nodeOfName } from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
-import type { HandOut, Reader } from './hand-out.ts'
+import { type HandOut, partitionsIn, type Reader } from './hand-out.ts'
 import {
   calls,
   encodeCall,
@@ -66,6 +66,9 @@ export class Session {
   private readonly stop = new AbortController()
   private readonly timers: NodeJS.Timeout[] = []
   private tenure: Tenure | undefined
+  private announced: Tenure | undefined
+  private unplaced: Set<string> = new Set()
+  private joined = () => {}
   private committing: Promise<void> | undefined
   private sealed = false
 
@@ -104,7 +107,7 @@ export class Session {
       rebalanceTimeoutMs: options.rebalanceTimeout,
       emit,
       settle: () => this.settle(),
-      place: (committed) => options.handOut.place(committed, this.reader).then(() => this.commitSoon()),
+      place: (committed) => this.place(committed),
       reset: (topic, partition) => options.handOut.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
@@ -114,17 +117,15 @@ export class Session {
   async open(): Promise<void> {
     const { topics, fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
     const { consumer } = this.kafka
-    let joined = () => {}
     let crashed = (_error: unknown) => {}
     const join = new Promise<void>((resolve, reject) => {
-      joined = resolve
+      this.joined = resolve
       crashed = reject
     })
     join.catch(() => {}) // it may end before anybody waits for it
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
-      joined()
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       const failure = failureOf(payload.error)
@@ -242,12 +243,13 @@ export class Session {
   private assigned(partitions: Record<string, number[]>): void {
     const { emit, handOut } = this.options
     const { epoch } = this
-    const { memberId, generation } = this.membership
+    const { generation } = this.membership
     this.fetched.clear()
     this.tenure = new Tenure(epoch, generation, partitions)
     handOut.begin(this.tenure, this.reader)
+    this.unplaced = new Set(partitionsIn(partitions).map(({ topic, partition }) => `${topic}/${partition}`))
     emit({ type: 'partitions.assigned', epoch, generation, partitions })
-    emit({ type: 'session.joined', epoch, memberId, generation })
+    if (this.unplaced.size === 0) this.announce(this.tenure)
   }
 
   private async settle(): Promise<void> {
@@ -259,8 +261,22 @@ export class Session {
     emit({ type: 'partitions.revoked', epoch, generation, partitions })
   }
 
-  private commitSoon(): void {
-    setImmediate(() => void this.commit(requestWithinMs))
+  /** Positions of an assignment. The session has joined once all of them are known: from then on nothing new is missed. */
+  private async place(committed: readonly CommittedOffset[]): Promise<void> {
+    const { tenure } = this
+    const pinned = await this.options.handOut.place(committed, this.reader)
+    // Durable before the first message, or a restart would begin at a later end.
+    if (pinned) await this.commit(requestWithinMs)
+    for (const { topic, partition } of committed) this.unplaced.delete(`${topic}/${partition}`)
+    if (this.unplaced.size === 0 && tenure && tenure === this.tenure) this.announce(tenure)
+  }
+
+  private announce(tenure: Tenure): void {
+    if (this.announced === tenure || this.sealed) return
+    this.announced = tenure
+    const { memberId, generation } = this.membership
+    this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })
+    this.joined()
   }
 
   private async commitNow(withinMs: number): Promise<void> {

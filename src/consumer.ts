@@ -70,7 +70,11 @@ class LifecycleConsumer implements Consumer {
   private cluster: Cluster | undefined
   private send: (fact: Fact) => void = () => {}
   private starting: Promise<void> | undefined
-  private ended: Promise<void> | undefined
+  private end = () => {}
+  private readonly ended = new Promise<void>((resolve) => {
+    this.end = resolve
+  })
+  private stopping = false
   private release = () => {}
 
   constructor(options: ResolvedOptions, key: string) {
@@ -96,16 +100,16 @@ class LifecycleConsumer implements Consumer {
   }
 
   start(): Promise<void> {
-    if (this.ended && !this.starting)
-      return Promise.reject(callError('The consumer was stopped', 'make a new one with createConsumer'))
+    if (this.stopping && !this.starting) return Promise.reject(stopped())
     this.starting ??= this.begin()
     return this.starting
   }
 
   stop(): Promise<void> {
-    if (!this.starting) this.ended ??= Promise.resolve()
-    this.send({ type: 'stop.requested' })
-    return this.ended ?? Promise.resolve()
+    if (!this.stopping) this.send({ type: 'stop.requested' })
+    this.stopping = true
+    if (!this.starting) this.end()
+    return this.ended
   }
 
   async commit(): Promise<void> {
@@ -152,6 +156,10 @@ class LifecycleConsumer implements Consumer {
     const given = options.kafka().catch((): KafkaOptions => ({}))
     const late = new Promise<KafkaOptions>((resolve) => setTimeout(resolve, settingsWithinMs, {}).unref())
     const { clientId = 'relisten' } = await Promise.race([given, late])
+    if (this.stopping) {
+      this.end()
+      throw stopped()
+    }
     const emit = (fact: Fact) => this.send(fact)
     const dial: Dial = createDial({
       ...options,
@@ -184,26 +192,23 @@ class LifecycleConsumer implements Consumer {
       for (const queue of this.queues) queue.end()
     }
     const joined = new Promise<void>((resolve, reject) => {
-      this.ended = new Promise((end) => {
-        const finish = (error: unknown) => {
-          this.release()
-          end()
-          reject(error)
-        }
-        actor.subscribe({
-          next: (snapshot) => {
-            if (snapshot.value === 'consuming') resolve()
-            if (snapshot.value === 'failed')
-              finish(errorFrom(snapshot.context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
-            if (snapshot.value === 'stopped')
-              finish(callError('The consumer was stopped before it joined', 'start a new one'))
-          },
-          error: (error) => {
-            actor.stop()
-            void keeper.session?.close(options.stopTimeoutMs)
-            finish(error)
-          },
-        })
+      const finish = (error: unknown) => {
+        this.release()
+        this.end()
+        reject(error)
+      }
+      actor.subscribe({
+        next: ({ value, context }) => {
+          if (value === 'consuming') resolve()
+          if (value === 'failed')
+            finish(errorFrom(context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
+          if (value === 'stopped') finish(stopped())
+        },
+        error: (error) => {
+          actor.stop()
+          void keeper.session?.close(options.stopTimeoutMs)
+          finish(error)
+        },
       })
     })
     actor.start()
@@ -231,3 +236,5 @@ function quietly(listener: (record: FactRecord) => void, record: FactRecord): vo
     listener(record)
   } catch {}
 }
+
+const stopped = () => callError('The consumer was stopped', 'make a new one with createConsumer')
