@@ -1,0 +1,134 @@
+// A lane's mark and commits: where reading begins after an assignment, and what is to be committed.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Lane } from '../../actors/lane.ts'
+
+interface Known {
+  readonly mark?: bigint
+  readonly acknowledged?: bigint
+  readonly unknown?: bigint
+  readonly sought?: boolean
+}
+
+const laneWith = (known: Known): Lane => Object.assign(new Lane('orders', 0), known)
+
+const ours = { mark: 20n, acknowledged: 15n }
+
+test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropped?: bigint }>([
+  { what: 'nothing is known here', known: {}, committed: 10n, offset: 10n },
+  { what: 'our own last commit', known: ours, committed: 15n, offset: 20n },
+  { what: 'a commit of ours whose outcome was unknown', known: { ...ours, unknown: 18n }, committed: 18n, offset: 20n },
+  { what: 'the one before it, as it was not applied', known: { ...ours, unknown: 18n }, committed: 15n, offset: 20n },
+  { what: 'an earlier one of unknown outcome', known: { ...ours, unknown: 18n }, committed: 16n, offset: 20n },
+  { what: 'our mark itself', known: { ...ours, unknown: 20n }, committed: 20n, offset: 20n },
+  { what: 'somebody else, further than ours', known: ours, committed: 17n, offset: 17n, dropped: 20n },
+  { what: 'somebody else, behind ours', known: ours, committed: 12n, offset: 12n, dropped: 20n },
+  { what: 'somebody else, beyond our mark', known: ours, committed: 30n, offset: 30n },
+  { what: 'somebody else, beyond the unknown one', known: { ...ours, unknown: 18n }, committed: 25n, offset: 25n },
+  {
+    what: 'somebody else, between the unknown one and our mark',
+    known: { ...ours, unknown: 18n },
+    committed: 19n,
+    offset: 19n,
+    dropped: 20n,
+  },
+  {
+    what: 'somebody else, behind all of ours',
+    known: { ...ours, unknown: 18n },
+    committed: 12n,
+    offset: 12n,
+    dropped: 20n,
+  },
+  {
+    what: 'anything, after a seek back',
+    known: { mark: 5n, acknowledged: 15n, sought: true },
+    committed: 15n,
+    offset: 5n,
+  },
+  {
+    what: 'anything, after a seek on',
+    known: { mark: 40n, acknowledged: 15n, sought: true },
+    committed: 99n,
+    offset: 40n,
+  },
+])('the group has committed $committed: $what → begin at $offset', ({ known, committed, offset, dropped }) => {
+  const lane = laneWith(known)
+  expect(lane.startFrom(committed)).toEqual({ offset, dropped })
+  expect(lane).toMatchObject({ mark: offset, acknowledged: committed, unknown: undefined })
+})
+
+test.each<{ what: string; known: Known; commit: bigint | undefined }>([
+  { what: 'no position yet', known: {}, commit: undefined },
+  { what: 'a position the group does not have', known: { mark: 7n }, commit: 7n },
+  { what: 'progress', known: { mark: 20n, acknowledged: 15n }, commit: 20n },
+  { what: 'what the group has', known: { mark: 15n, acknowledged: 15n }, commit: undefined },
+  { what: 'less than the group has', known: { mark: 10n, acknowledged: 15n }, commit: undefined },
+  { what: 'less, after a seek', known: { mark: 10n, acknowledged: 15n, sought: true }, commit: 10n },
+  { what: 'progress whose commit has no known outcome', known: { ...ours, unknown: 20n }, commit: 20n },
+])('to commit with $what: $commit', ({ known, commit }) => {
+  expect(laneWith(known).uncommitted).toBe(commit)
+})
+
+test('a seek may be committed downwards once, then commits only go up again', () => {
+  const lane = laneWith({ mark: 20n, acknowledged: 20n })
+  lane.seek(5n)
+  expect(lane.uncommitted).toBe(5n)
+  lane.committed(5n, true)
+  expect(lane.uncommitted).toBeUndefined()
+  lane.mark = 4n
+  expect(lane.uncommitted).toBeUndefined()
+})
+
+test('an acknowledged commit settles the unknown ones up to it, and no later one', () => {
+  const lane = laneWith({ mark: 30n })
+  lane.committed(18n, false)
+  lane.committed(12n, false)
+  expect(lane.unknown).toBe(18n)
+  lane.committed(15n, true)
+  expect(lane).toMatchObject({ acknowledged: 15n, unknown: 18n })
+  lane.committed(18n, true)
+  expect(lane).toMatchObject({ acknowledged: 18n, unknown: undefined })
+})
+
+/** A group that applies our commits or loses their answers, or has its offset moved by somebody else. */
+type Event =
+  | { kind: 'handle'; count: number }
+  | { kind: 'commit'; applied: boolean; told: boolean }
+  | { kind: 'assign' }
+const event: fc.Arbitrary<Event> = fc.oneof(
+  fc.record({ kind: fc.constant('handle' as const), count: fc.integer({ min: 1, max: 9 }) }),
+  fc.record({ kind: fc.constant('commit' as const), applied: fc.boolean(), told: fc.boolean() }),
+  fc.record({ kind: fc.constant('assign' as const) }),
+)
+
+test('as long as nobody else commits, no assignment reads again what was handled here', () => {
+  const walk = fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+    const lane = new Lane('orders', 0)
+    let group = 0n
+    lane.startFrom(group)
+    for (const each of events) {
+      const before = lane.mark ?? 0n
+      if (each.kind === 'handle') lane.mark = before + BigInt(each.count)
+      if (each.kind === 'commit' && lane.uncommitted !== undefined) {
+        const offset = lane.uncommitted
+        expect(offset).toBe(before)
+        expect(offset).toBeGreaterThan(group < before ? group : -1n)
+        if (each.applied) group = offset
+        lane.committed(offset, each.applied && each.told)
+      }
+      if (each.kind === 'assign') expect(lane.startFrom(group)).toEqual({ offset: before, dropped: undefined })
+      expect(lane.mark).toBeGreaterThanOrEqual(before)
+    }
+  })
+  fc.assert(walk, { numRuns: 300 })
+})
+
+test('a commit of somebody else is where reading begins, wherever our mark is', () => {
+  const offset = fc.bigInt({ min: 0n, max: 50n })
+  fc.assert(
+    fc.property(offset, offset, offset, (mark, acknowledged, theirs) => {
+      fc.pre(theirs !== acknowledged)
+      expect(laneWith({ mark, acknowledged }).startFrom(theirs).offset).toBe(theirs)
+    }),
+  )
+})
