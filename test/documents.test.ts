@@ -1,0 +1,184 @@
+// What README, DESIGN and CHANGELOG say, held against the code it is about.
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type FailureKind, remedyFor } from '../machines/failure.ts'
+import { lifecycleMachine } from '../machines/lifecycle.ts'
+import type { ConsumerOptions } from '../src/consumer-options.ts'
+import { resolveOptions } from '../src/options.ts'
+import { codeBlocks, quoted, tableOf } from './markdown.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8')
+const [readme, design, changelog] = (await Promise.all(['README.md', 'DESIGN.md', 'CHANGELOG.md'].map(read))) as [
+  string,
+  string,
+  string,
+]
+const manifest = JSON.parse(await read('package.json'))
+const minimal: ConsumerOptions = { brokers: ['b1:9092'], groupId: 'g', topics: ['t'], eachMessage: async () => {} }
+
+test('the file map of DESIGN names every file of the sources and every folder of the tests, and nothing else', async () => {
+  const sources = await Promise.all(
+    ['machines', 'actors', 'src'].map(async (layer) => {
+      const names = await readdir(join(root, layer), { recursive: true })
+      return names.filter((name) => name.endsWith('.ts')).map((name) => `${layer}/${name}`)
+    }),
+  )
+  const entries = await readdir(join(root, 'test'), { recursive: true, withFileTypes: true })
+  const folders = entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ parentPath, name }) => `${join(parentPath, name).slice(root.length + 1)}/`)
+  const named = tableOf(design, 'file').flatMap(({ file = '' }) => quoted(file))
+  expect(named.length).toBeGreaterThan(50)
+  expect(named.toSorted()).toEqual([...sources.flat(), ...folders].toSorted())
+})
+
+test('every path of a source or test that DESIGN names exists', async () => {
+  const paths = quoted(design).filter((code) => /^(machines|actors|src|test)\/\S*$/.test(code))
+  expect(paths.length).toBeGreaterThan(50)
+  for (const path of paths)
+    await expect(
+      readdir(join(root, path)).catch(() => read(path)),
+      path,
+    ).resolves.toBeDefined()
+})
+
+test('DESIGN gives a reason for every dependency, and for no other', () => {
+  const named = tableOf(design, 'package').flatMap((row) => quoted(row.package ?? ''))
+  const used = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)]
+  expect(named.toSorted()).toEqual(used.toSorted())
+})
+
+test('every npm script that a document names exists', () => {
+  const named = [...`${readme}\n${design}`.matchAll(/npm (?:run )?(demo|cluster|build|test(?::\w+)?)\b/g)]
+  expect(named.length).toBeGreaterThan(4)
+  for (const [, script = ''] of named) expect(Object.keys(manifest.scripts)).toContain(script)
+})
+
+test('the changelog has an entry for this version', () => {
+  expect(changelog).toContain(`## ${manifest.version}`)
+})
+
+test('the option table of the README names every option, and nothing else', async () => {
+  const [, fields = ''] =
+    /export interface ConsumerOptions \{\n([\s\S]*?)\n\}/.exec(await read('src/consumer-options.ts')) ?? []
+  const options = [...fields.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
+  expect(options.length).toBeGreaterThan(30)
+  expect(optionRows().map(({ name }) => name)).toEqual(options)
+})
+
+test.each(optionRows())('the README gives the default of $name as it is', ({ name, preset }) => {
+  const value: unknown = name in minimal ? undefined : { ...resolveOptions(minimal) }[name]
+  const isPlain = ['number', 'boolean', 'string'].includes(typeof value) && value !== ''
+  if (isPlain) expect(preset).toBe(`\`${value}\``)
+  else expect(preset).not.toMatch(/^`[\w-]+`$/)
+})
+
+test.each(optionRows())('the README gives the bounds of $name as they are', ({ name, bounds }) => {
+  const [, least, most] = /whole number (?:of at least|from) (\d+)(?: to (\d+))?/.exec(refusal(name, -1)) ?? []
+  if (least === undefined) expect(bounds).not.toMatch(/^\d+(–\d+$| or more)/)
+  else expect(bounds).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
+})
+
+test('the fact table of the README names every fact with its data, and nothing else', async () => {
+  const [, fields = ''] = /export interface FactData \{\n([\s\S]*?)\n\}/.exec(await read('machines/fact.ts')) ?? []
+  const facts = fields
+    .split(/^ {2}(?=')/m)
+    .slice(1)
+    .map((text) => {
+      const own = [...text.matchAll(/readonly (\w+):/g)].map(([, name = '']) => name)
+      return { fact: quotedName(text), data: text.includes('TopicPartition') ? ['topic', 'partition', ...own] : own }
+    })
+  expect(facts.length).toBeGreaterThan(30)
+  const told = tableOf(readme, 'fact').map(({ fact = '', data = '' }) => ({
+    fact: quoted(fact)[0],
+    data: quoted(data),
+  }))
+  expect(told).toEqual(facts)
+})
+
+test('the failure table of the README names every failure with its remedy, and nothing else', async () => {
+  const [, union = ''] = /export type FailureKind =\n([\s\S]*?)\n\n/.exec(await read('machines/failure.ts')) ?? []
+  const kinds = [...union.matchAll(/'([\w-]+)'/g)].map(([, kind = '']) => kind)
+  const rows = tableOf(readme, 'failure')
+  expect(rows.map(({ failure = '' }) => quoted(failure)[0])).toEqual(kinds)
+  for (const row of rows) {
+    expect(quoted(row['what helps'] ?? '')).toEqual([remedyFor(quoted(row.failure ?? '')[0] as FailureKind)])
+  }
+})
+
+test('the state diagram of the README has the states and transitions of the lifecycle, and no other', () => {
+  expect(drawn()).toEqual(real())
+})
+
+test('the state table of the README names every state in order', () => {
+  const named = tableOf(readme, 'state').flatMap(({ state = '' }) => quoted(state))
+  expect(named).toEqual(Object.keys(lifecycleMachine.states))
+})
+
+function optionRows() {
+  return tableOf(readme, 'option').map(({ option = '', default: preset = '', bounds = '' }) => ({
+    name: quoted(option)[0] ?? '',
+    preset,
+    bounds,
+  }))
+}
+
+function refusal(name: string, value: unknown): string {
+  try {
+    resolveOptions({ ...minimal, [name]: value })
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+function quotedName(text: string): string {
+  return /^'([^']+)'/.exec(text)?.[1] ?? ''
+}
+
+/** `from → to: events` for each pair of states; an arrow from a group of states counts for each of them. */
+function drawn(): string[] {
+  const [diagram = ''] = codeBlocks(readme, 'mermaid')
+  const [, group = '', inside = ''] = /state (\w+) \{\n([\s\S]*?)\n {2}\}/.exec(diagram) ?? []
+  const members = [...new Set([...inside.matchAll(/^ +(\w+) -->/gm)].map(([, from = '']) => from))]
+  const arrows = [...diagram.matchAll(/^ *(\[\*\]|\w+) --> (\[\*\]|\w+)(?: : (.*))?$/gm)]
+  return arrows
+    .flatMap(([, from = '', to = '', label = '']) => {
+      const events = label.match(/[a-z]+\.[a-z-]+/g) ?? []
+      // What the members of a group have in common is drawn once; which of the events each of them knows is not.
+      return from === group
+        ? members.map((member) => `${member} → ${to}`)
+        : [`${from} → ${to}${events.length > 0 ? `: ${events.toSorted().join(', ')}` : ''}`]
+    })
+    .toSorted()
+}
+
+function real(): string[] {
+  const { states, root: machine } = lifecycleMachine
+  const first = machine.initial.target?.map(({ key }) => `[*] → ${key}`) ?? []
+  const grouped = Object.keys(states).filter((from) => targets(from).has('stopping'))
+  const arrows = Object.entries(states).flatMap(([from, { type }]) => [
+    ...(type === 'final' ? [`${from} → [*]`] : []),
+    ...[...targets(from)].map(([to, events]) => {
+      return grouped.includes(from) && to === 'stopping' ? `${from} → ${to}` : `${from} → ${to}: ${events.join(', ')}`
+    }),
+  ])
+  return [...first, ...arrows].toSorted()
+}
+
+/** Where a state leads, and by which facts. A port that throws leads to where a failure leads anyway. */
+function targets(from: string): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const [event, transitions] of lifecycleMachine.states[from as 'idle']?.transitions ?? []) {
+    for (const { target = [] } of transitions) {
+      for (const { key } of target) {
+        const events = found.get(key) ?? []
+        if (!event.startsWith('xstate.') && !events.includes(event)) events.push(event)
+        found.set(key, events.toSorted())
+      }
+    }
+  }
+  return found
+}
