@@ -75,8 +75,12 @@ export class Handler {
         continue
       }
       if (!tenure.open || lane.held || lane.seeks !== seeks) return 'broken-off'
-      const outcome = await this.attempt(lane, load, message, message.offset, (signal) =>
-        eachMessage({ topic, partition, message, heartbeat, pause, signal }),
+      const outcome = await this.attempt(
+        lane,
+        load,
+        message,
+        () => message.offset,
+        (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
       if (outcome === 'given-up') return outcome
       this.advance(lane, load, seeks, offset + 1n)
@@ -103,21 +107,22 @@ export class Handler {
       return first < 0 ? [] : batch.messages.slice(first)
     }
     const brokenOff = () => !tenure.open || lane.seeks !== seeks
-    while (!brokenOff() && !lane.held) {
-      const messages = left()
-      this.suppressed += batch.messages.length - messages.length
-      if (messages.length === 0) break
+    // Counted once: what is left out later was handled from this very batch.
+    if (load.next === 0) this.suppressed += batch.messages.length - left().length
+    load.next = batch.messages.length
+    while (!brokenOff() && !lane.held && left().length > 0) {
       let resolved = lane.mark ?? 0n
       const resolve = (offset: bigint) => {
         if (offset <= resolved) return
         resolved = offset
         this.advance(lane, load, seeks, offset)
       }
-      const payload = (signal: AbortSignal): EachBatchPayload & { signal: AbortSignal } => ({
+      // Read anew for each attempt: what an earlier one resolved is not handed out again.
+      const payload = (signal: AbortSignal, messages = left()): EachBatchPayload & { signal: AbortSignal } => ({
         batch: view(batch, messages),
         resolveOffset: (offset) => {
           const next = BigInt(offset) + 1n
-          resolve(offset === messages.at(-1)?.offset ? whole : next)
+          resolve(offset === batch.messages.at(-1)?.offset ? whole : next)
         },
         heartbeat,
         pause: () => this.options.pause(lane),
@@ -129,8 +134,8 @@ export class Handler {
         isStale: () => lane.seeks !== seeks,
         signal,
       })
-      const first = messages[0]?.offset ?? '0'
-      const outcome = await this.attempt(lane, load, undefined, first, (signal) => eachBatch(payload(signal)))
+      const next = () => left()[0]?.offset
+      const outcome = await this.attempt(lane, load, undefined, next, (signal) => eachBatch(payload(signal)))
       if (outcome === 'given-up') return outcome
       // Broken off, only what was resolved counts; a normal return has handled the batch.
       if (brokenOff() && outcome !== 'skipped') return 'broken-off'
@@ -154,26 +159,33 @@ export class Handler {
     }
   }
 
-  /** Calls the user's function until it succeeds, the tenure ends, or the policy decides. */
+  /**
+   * Calls the user's function until it succeeds, the tenure ends, or the policy decides. `next` is the first offset that is
+   * not handled; undefined when none is left, and then an error comes too late to matter.
+   */
   private async attempt(
     lane: Lane,
     load: Load,
     message: KafkaMessage | undefined,
-    offset: string,
+    next: () => string | undefined,
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<'handled' | 'skipped' | 'given-up'> {
     const { emit, handlerRetries, onHandlerError } = this.options
     const { topic, partition } = lane
+    let offset = next() ?? '0'
     for (let attempt = 1; ; attempt++) {
       try {
         await this.timed(lane, load, offset, work)
         return 'handled'
       } catch (error) {
+        const left = next()
+        offset = left ?? offset
         const failure = {
           kind: 'handler-failed',
           message: error instanceof Error ? error.message : String(error),
         } as const
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
+        if (left === undefined) return 'handled'
         if (!load.tenure.open) return 'given-up'
         if (attempt <= handlerRetries) {
           const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
@@ -216,9 +228,9 @@ export class Handler {
     }, handlerTimeoutMs)
     try {
       await work(AbortSignal.any([load.tenure.signal, deadline.signal]))
-      if (deadline.signal.aborted) emit({ type: 'partition.resumed', topic, partition })
     } finally {
       clearTimeout(timer)
+      if (deadline.signal.aborted) emit({ type: 'partition.resumed', topic, partition })
     }
   }
 }
