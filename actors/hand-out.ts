@@ -41,6 +41,8 @@ export class HandOut {
   private readonly places = new Map<Lane, () => void>()
   private readonly waiting = new Set<Lane>()
   private readonly room = new Map<Lane, () => void>()
+  /** Lanes whose position in this tenure is known. */
+  private readonly placed = new Set<Lane>()
   private readonly pins = new Map<Lane, Promise<bigint>>()
   private reader: Reader | undefined
   private free: number
@@ -67,6 +69,7 @@ export class HandOut {
   begin(tenure: Tenure, reader: Reader): void {
     this.tenure = tenure
     this.reader = reader
+    this.placed.clear()
     for (const lane of this.assigned()) {
       lane.queue.length = 0
       lane.pausedBy.delete('backlog')
@@ -113,18 +116,28 @@ export class HandOut {
     return this.assigned().filter((lane) => lane.uncommitted !== undefined)
   }
 
-  /** Decides where reading begins after an assignment; where nothing was committed, the position is looked up.
-   * True when one was looked up and has to be committed. */
+  /**
+   * Decides where reading begins after an assignment; where nothing was committed, the position is looked up.
+   * True when one was looked up and has to be committed.
+   */
   async place(committed: readonly CommittedOffset[], reader: Reader): Promise<boolean> {
     let pinned = false
     for (const entry of committed) {
       const lane = this.laneOf(entry)
       const { topic, partition } = lane
       if (entry.offset < 0n || lane.outOfRange) {
+        // The group has no commit of ours, or none any more.
+        if (entry.offset < 0n) lane.acknowledged = undefined
         entry.start(await this.pin(lane, reader))
         pinned = true
         continue
       }
+      // Of several answers in one tenure the later ones may be older than our commits.
+      if (this.placed.has(lane) && lane.mark !== undefined) {
+        entry.start(lane.mark)
+        continue
+      }
+      this.placed.add(lane)
       const { offset, dropped } = lane.startFrom(entry.offset)
       if (dropped !== undefined) {
         this.options.emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })

@@ -142,11 +142,13 @@ export class Session {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: batchesAtOnce,
-      eachBatch: async ({ batch, resolveOffset }) => {
+      eachBatch: async ({ batch, resolveOffset, isStale }) => {
         const last = batch.messages.at(-1)
         // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
         const { handOut } = this.options
-        if (!this.sealed && (await handOut.offer(batch, this.tenure)) && last) resolveOffset(last.offset)
+        // Stale: fetched before a seek, so it is not what was asked for any more.
+        if (this.sealed || isStale()) return
+        if ((await handOut.offer(batch, this.tenure)) && last) resolveOffset(last.offset)
       },
     })
     running.catch(crashed)

@@ -298,3 +298,24 @@ test('a position that is out of range is looked up anew, with its fact, and may 
   expect(stage.lane(0).uncommitted).toBe(20n)
   expect(await stage.place({ 0: 50n })).toEqual([20n])
 })
+
+test('a second answer about the committed offsets of one assignment changes no mark', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5, 6])
+  await stage.handlers.end('0/5', '0/6')
+  stage.lane(0).committed(7n, true)
+  expect(await stage.place({ 0: 5n })).toEqual([7n])
+  expect(stage.lane(0).mark).toBe(7n)
+  expect(stage.factsOf('mark.dropped')).toEqual([])
+})
+
+test('where the group has lost its commit, ours is put back', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5])
+  await stage.handlers.end('0/5')
+  stage.lane(0).committed(6n, true)
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
+  expect(stage.lane(0).uncommitted).toBe(6n)
+})
