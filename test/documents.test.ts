@@ -138,12 +138,14 @@ function quotedName(text: string): string {
   return /^'([^']+)'/.exec(text)?.[1] ?? ''
 }
 
-/** `from → to: events` for each pair of states; an arrow from a group of states counts for each of them. */
+/** `from → to: events` for each pair of states; an arrow from a group counts for each state in it, one to a group for its first. */
 function drawn(): string[] {
   const [diagram = ''] = codeBlocks(readme, 'mermaid')
   const [, group = '', inside = ''] = /state (\w+) \{\n([\s\S]*?)\n {2}\}/.exec(diagram) ?? []
+  const [, first = ''] = /^ +\[\*\] --> (\w+)$/m.exec(inside) ?? []
   const members = [...new Set([...inside.matchAll(/^ +(\w+) -->/gm)].map(([, from = '']) => from))]
-  const arrows = [...diagram.matchAll(/^ *(\[\*\]|\w+) --> (\[\*\]|\w+)(?: : (.*))?$/gm)]
+  const plain = diagram.replace(/^ {4}\[\*\] .*\n/m, '').replaceAll(`--> ${group} `, `--> ${first} `)
+  const arrows = [...plain.matchAll(/^ *(\[\*\]|\w+) --> (\[\*\]|\w+)(?: : (.*))?$/gm)]
   return arrows
     .flatMap(([, from = '', to = '', label = '']) => {
       const events = label.match(/[a-z]+\.[a-z-]+/g) ?? []
