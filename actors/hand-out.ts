@@ -101,6 +101,14 @@ export class HandOut {
     return true
   }
 
+  /** A stretch of the log that ends with `lastOffset` has no messages for handlers: control records, or an aborted transaction. */
+  pass({ topic, partition }: TopicPartition, lastOffset: string, tenure: Tenure | undefined): void {
+    if (!tenure?.open || tenure !== this.tenure) return
+    const lane = this.laneOf({ topic, partition })
+    lane.queue.push({ batch: emptyBatch(topic, partition, lastOffset), tenure, next: 0 })
+    this.pump(lane)
+  }
+
   /** Ends the tenure: nothing is handed out any more, handlers settle. True when one had to be given up at `withinMs`. */
   async close(withinMs: number): Promise<boolean> {
     const { tenure } = this
@@ -293,3 +301,15 @@ export class HandOut {
 /** The partitions of an assignment, one by one. */
 export const partitionsIn = (partitions: PartitionsByTopic): TopicPartition[] =>
   Object.entries(partitions).flatMap(([topic, list]) => list.map((partition) => ({ topic, partition })))
+
+const emptyBatch = (topic: string, partition: number, lastOffset: string): Batch => ({
+  topic,
+  partition,
+  messages: [],
+  highWatermark: lastOffset,
+  isEmpty: () => true,
+  firstOffset: () => null,
+  lastOffset: () => lastOffset,
+  offsetLag: () => '0',
+  offsetLagLow: () => '0',
+})

@@ -127,6 +127,10 @@ export class Session {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
     })
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
+      // KafkaJS steps over a batch without messages by itself.
+      if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, lastOffset, this.tenure)
+    })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       const failure = failureOf(payload.error)
       crashed(new ConnectionError(failure))

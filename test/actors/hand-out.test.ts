@@ -319,3 +319,17 @@ test('where the group has lost its commit, ours is put back', async () => {
   expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
   expect(stage.lane(0).uncommitted).toBe(6n)
 })
+
+test('a stretch of the log without messages is stepped over in its turn', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 5n, 1: 0n })
+  await stage.offer(0, [5, 6])
+  stage.handOut.pass({ topic, partition: 0 }, '9', tenure)
+  stage.handOut.pass({ topic, partition: 1 }, '3', tenure)
+  await settled()
+  expect(stage.lane(1).mark).toBe(4n)
+  await stage.handlers.end('0/5')
+  expect(stage.lane(0).mark).toBe(6n)
+  await stage.handlers.end('0/6')
+  expect(stage.lane(0).mark).toBe(10n)
+})
