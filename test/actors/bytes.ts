@@ -1,0 +1,127 @@
+// Kafka's primitive types as bytes, written by hand so that nothing of what is tested builds its own input.
+
+export const int8 = (value: number): Buffer => Buffer.from([value & 0xff])
+
+export const int16 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+
+export const int32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+export const int64 = (value: bigint): Buffer => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(value)
+  return bytes
+}
+
+export const text = (value: string | null): Buffer =>
+  value === null ? int16(-1) : Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)])
+
+export const list = (items: readonly Buffer[]): Buffer => Buffer.concat([int32(items.length), ...items])
+
+/** An answer with its length and correlation id. */
+export const answerFrame = (correlation: number, ...body: Buffer[]): Buffer => framed(int32(correlation), ...body)
+
+/** A request with its length and header. */
+export const requestFrame = (apiKey: number, version: number, correlation: number, ...body: Buffer[]): Buffer =>
+  framed(int16(apiKey), int16(version), int32(correlation), text('orders-service'), ...body)
+
+function framed(...parts: Buffer[]): Buffer {
+  const body = Buffer.concat(parts)
+  return Buffer.concat([int32(body.length), body])
+}
+
+export interface BrokerBytes {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack?: string
+}
+
+export interface PartitionBytes {
+  readonly error?: number
+  readonly partition: number
+  readonly leader: number
+}
+
+export interface TopicBytes {
+  readonly error?: number
+  readonly topic: string
+  readonly partitions: readonly PartitionBytes[]
+}
+
+/** The body of a metadata answer, version 6. */
+export function metadataBody(
+  clusterId: string | null,
+  brokers: readonly BrokerBytes[],
+  topics: readonly TopicBytes[] = [],
+): Buffer {
+  const broker = ({ nodeId, host, port, rack }: BrokerBytes) =>
+    Buffer.concat([int32(nodeId), text(host), int32(port), text(rack ?? null)])
+  const partition = ({ error = 0, partition, leader }: PartitionBytes) =>
+    Buffer.concat([
+      ...[int16(error), int32(partition), int32(leader)],
+      ...[list([int32(1), int32(2)]), list([int32(1)]), list([])],
+    ])
+  const topic = ({ error = 0, topic, partitions }: TopicBytes) =>
+    Buffer.concat([int16(error), text(topic), int8(0), list(partitions.map(partition))])
+  const controller = brokers[0]?.nodeId ?? -1
+  return Buffer.concat([
+    int32(0),
+    list(brokers.map(broker)),
+    text(clusterId),
+    int32(controller),
+    list(topics.map(topic)),
+  ])
+}
+
+export interface FetchedBytes {
+  readonly partition: number
+  readonly error?: number
+  readonly highWatermark?: bigint
+  readonly lastStableOffset?: bigint
+  readonly aborted?: number
+  readonly records?: Buffer
+}
+
+/** The body of a fetch answer, version 11. */
+export function fetchBody(topics: Readonly<Record<string, readonly FetchedBytes[]>>): Buffer {
+  const partition = ({
+    partition,
+    error = 0,
+    highWatermark = 0n,
+    lastStableOffset = 0n,
+    aborted = 0,
+    records,
+  }: FetchedBytes) =>
+    Buffer.concat([
+      ...[int32(partition), int16(error), int64(highWatermark), int64(lastStableOffset), int64(0n)],
+      list(Array.from({ length: aborted }, () => Buffer.concat([int64(7n), int64(1n)]))),
+      ...[int32(-1), records ? Buffer.concat([int32(records.length), records]) : int32(-1)],
+    ])
+  const entries = Object.entries(topics).map(([topic, partitions]) =>
+    Buffer.concat([text(topic), list(partitions.map(partition))]),
+  )
+  return Buffer.concat([int32(0), int16(0), int32(0), list(entries)])
+}
+
+/** The body of an answer to an offset fetch, version 4. */
+export function offsetFetchBody(topics: Readonly<Record<string, Readonly<Record<number, bigint>>>>, error = 0): Buffer {
+  const entries = Object.entries(topics).map(([topic, offsets]) =>
+    Buffer.concat([
+      text(topic),
+      list(
+        Object.entries(offsets).map(([partition, offset]) =>
+          Buffer.concat([int32(Number(partition)), int64(offset), text('by us'), int16(0)]),
+        ),
+      ),
+    ]),
+  )
+  return Buffer.concat([int32(0), list(entries), int16(error)])
+}
