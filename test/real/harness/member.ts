@@ -36,6 +36,8 @@ export interface Member {
   generation(): number
   /** Partitions it owns now, in order. */
   partitions(): number[]
+  /** What it told, a line each, oldest first: read when a figure does not hold. */
+  story?(): string[]
 }
 
 export type Client<Kind extends Member = Member> = (task: MemberTask) => Kind

@@ -62,6 +62,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     },
     generation: () => generation,
     partitions: () => [...owned].toSorted((one, other) => one - other),
+    story: () => facts.map(({ at, type, to, data }) => `${at} ${name} ${type} (${to}) ${JSON.stringify(data)}`),
     async fact(type, fits = () => true, deadlineMs = 10_000) {
       const is = (record: FactRecord): record is RecordOf<typeof type> & FactRecord =>
         record.type === type && fits(record as never)

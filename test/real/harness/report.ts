@@ -1,5 +1,5 @@
 /** The report: judges an outcome by the bounds of its scenario, prints one row for each, and keeps them in a JSON file. */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
@@ -35,7 +35,7 @@ export interface Figure {
 export const MESSAGE_SPACING_MS = 30
 
 /** One row, as kept in the JSON file. */
-interface Row extends Outcome {
+interface Row extends Omit<Outcome, 'story'> {
   readonly violations: readonly string[]
   readonly bounds: Bounds
   readonly at: string
@@ -48,9 +48,15 @@ const file = join(tmpdir(), `relisten-scenarios-${process.ppid}.jsonl`)
 /** Notes the outcome and returns a sentence for each bound it breaks. */
 export function report(outcome: Outcome, bounds: Bounds): string[] {
   const violations = judge(outcome, bounds)
-  const row: Row = { ...outcome, violations, bounds, at: new Date().toISOString() }
+  const { story, ...figures } = outcome
+  const row: Row = { ...figures, violations, bounds, at: new Date().toISOString() }
   rows.push(row)
   appendFileSync(file, `${JSON.stringify(row)}\n`)
+  if (violations.length > 0) {
+    const told = join(tmpdir(), `relisten-story-${process.ppid}-${outcome.scenario.replace(/\W+/g, '-')}.txt`)
+    writeFileSync(told, `${[...violations, ...story].join('\n')}\n`)
+    console.log(`What happened in "${outcome.scenario}": ${told}`)
+  }
   return violations
 }
 

@@ -55,6 +55,8 @@ export interface Outcome extends Audit {
   readonly timerLateMs: number
   /** How long the slowest stop of a member took, in milliseconds. */
   readonly stopMs: number
+  /** Moves, lost offsets and what the members told, in the order of time. */
+  readonly story: readonly string[]
 }
 
 export interface Run<Kind extends Member = Member> extends AsyncDisposable {
@@ -222,6 +224,14 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
         steadyMs: steadySilence(ledger, partitions, { from: steadyFrom, to: steadyTo }, moves).ms,
         timerLateMs: timer.worstMs,
         stopMs,
+        story: [
+          ...moves.map(({ from, to }) => `${from} a move until ${to}`),
+          ...[...log].map(([partition, { low, sequences }]) => {
+            const missing = unhandled(ledger, partition, low, countedTo(partition) ?? low + sequences.length)
+            return `${steadyTo} partition ${partition}: ${sequences.length} messages from ${low} on, not handled: ${ranges(missing)}`
+          }),
+          ...members.flatMap((member) => member.story?.() ?? []),
+        ].toSorted(),
       }
     },
 
@@ -243,3 +253,10 @@ const afterLastHandled = (ledger: Ledger, partition: number): number =>
   ledger
     .handOuts(partition)
     .reduce((after, { offset, endedAt }) => (endedAt === undefined ? after : Math.max(after, offset + 1)), 0)
+
+/** `1-3, 7` for 1, 2, 3, 7. */
+function ranges(sorted: readonly number[]): string {
+  const starts = sorted.filter((value, index) => sorted[index - 1] !== value - 1)
+  const ends = sorted.filter((value, index) => sorted[index + 1] !== value + 1)
+  return starts.map((start, index) => (start === ends[index] ? start : `${start}-${ends[index]}`)).join(', ')
+}
