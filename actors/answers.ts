@@ -7,9 +7,14 @@
 import { apiKeys, errorCodes, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 import { coordinatorNodeId } from './kafka.ts'
 
-/** The version of each request KafkaJS is allowed to send. */
-const versions: ReadonlyMap<number, number> = new Map([
-  [apiKeys.fetch, 11],
+/**
+ * Versions of Fetch. From 11 on, a broker that follows a partition answers a consumer's fetch itself: right for reading in
+ * one's own rack, but a consumer that asks the wrong broker is not told so and stays with it. Up to 10 it is.
+ */
+export type FetchVersion = 10 | 11
+
+/** The version of each other request KafkaJS is allowed to send. */
+const versions: readonly (readonly [apiKey: number, version: number])[] = [
   [apiKeys.listOffsets, 3],
   [apiKeys.metadata, 6],
   [apiKeys.offsetCommit, 5],
@@ -20,7 +25,7 @@ const versions: ReadonlyMap<number, number> = new Map([
   [apiKeys.leaveGroup, 3],
   [apiKeys.syncGroup, 3],
   [apiKeys.apiVersions, 2],
-])
+]
 
 const anyPort = 9092
 
@@ -34,9 +39,10 @@ export const nodeOfName = (host: string): number | undefined => {
 /** `host:port` of a node for KafkaJS. */
 export const nodeAddress = (nodeId: number): string => `${nodeName(nodeId)}:${anyPort}`
 
-export function apiVersionsAnswer(): FrameWriter {
-  const answer = new FrameWriter().int16(errorCodes.none).int32(versions.size)
-  for (const [apiKey, version] of versions) answer.int16(apiKey).int16(version).int16(version)
+export function apiVersionsAnswer(fetchVersion: FetchVersion): FrameWriter {
+  const spoken = [[apiKeys.fetch, fetchVersion] as const, ...versions]
+  const answer = new FrameWriter().int16(errorCodes.none).int32(spoken.length)
+  for (const [apiKey, version] of spoken) answer.int16(apiKey).int16(version).int16(version)
   return answer.int32(0)
 }
 
@@ -149,8 +155,15 @@ export interface FetchedPartition {
 // fenced leader epoch, unknown leader epoch, offset not available, unknown topic id. KafkaJS would rejoin or crash.
 const passing = new Set([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])
 
-/** Reads the headers of a fetch answer and turns passing errors of single partitions into "nothing new", in the frame. */
-export function readFetch(frame: Buffer): FetchSummary {
+/**
+ * Reads the headers of a fetch answer and turns passing errors of single partitions into "nothing new", in the frame.
+ * An offset is out of range only if the partition's leader says so: a replica in one's rack may lag behind.
+ */
+export function readFetch(
+  frame: Buffer,
+  version: FetchVersion,
+  isLeader: (topic: string, partition: number) => boolean,
+): FetchSummary {
   const reader = new FrameReader(frame)
   reader.skip(4 + 2 + 4) // throttle, error, session
   let stale = false
@@ -161,7 +174,8 @@ export function readFetch(frame: Buffer): FetchSummary {
     reader.array(() => {
       const partition = reader.int32()
       const errorCode = reader.int16()
-      if (passing.has(errorCode)) {
+      const lags = errorCode === errorCodes.offsetOutOfRange && !isLeader(topic, partition)
+      if (lags || passing.has(errorCode)) {
         stale = true
         frame.writeInt16BE(errorCodes.none, reader.at - 2)
       }
@@ -169,7 +183,7 @@ export function readFetch(frame: Buffer): FetchSummary {
       const lastStableOffset = reader.int64()
       reader.skip(8)
       reader.skip(16 * Math.max(0, reader.int32()))
-      reader.skip(4)
+      if (version === 11) reader.skip(4) // preferred read replica
       const bytes = Math.max(0, reader.int32())
       reader.skip(bytes)
       recordBytes += bytes

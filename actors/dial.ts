@@ -59,6 +59,7 @@ export function createDial(options: DialerOptions): Dial {
       sasl,
       clientId = 'relisten',
     } = await withDeadline(given, securityTimeoutMs, signal).catch((error) => {
+      if (signal?.aborted) throw turnDown(classify(error))
       throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)

@@ -48,7 +48,10 @@ export class Keeper {
 
   /** What the cluster shows that matters here. */
   notice(fact: Fact): void {
-    if (fact.type === 'endpoint.refused') this.refused.add(fact.nodeId)
+    if (fact.type === 'endpoint.refused') {
+      this.refused.add(fact.nodeId)
+      this.session?.routes.recheck()
+    }
     if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
     if (fact.type === 'cluster.reached') this.lastFailure = undefined
@@ -125,7 +128,7 @@ export class Keeper {
       message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move`,
     }
     try {
-      if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.routes.takeLongestGap() ?? 0)
+      if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.takeLongestGap() ?? 0)
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       failure = { ...error.failure, kind: 'unproven' }

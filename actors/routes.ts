@@ -15,6 +15,7 @@ import {
   apiVersionsAnswer,
   emptyFetchAnswer,
   type FetchSummary,
+  type FetchVersion,
   findCoordinatorAnswer,
   hideMetadata,
   readFetch,
@@ -30,6 +31,9 @@ export interface RoutesOptions {
   readonly dial: Dial
   readonly holdMs: number
   readonly maxWaitMs: number
+  readonly fetchVersion: FetchVersion
+  /** Whether this node leads the partition, as far as KafkaJS knows. */
+  readonly isLeader: (nodeId: number, topic: string, partition: number) => boolean
   readonly emit: (fact: Fact) => void
   /** Answers group requests. */
   readonly group: (request: Buffer) => Promise<Buffer>
@@ -52,7 +56,6 @@ const slackMs = 250
 const leaderlessPauseMs = 100
 
 export class Routes {
-  private longestGapMs = 0
   private readonly redialled = new Set<() => void>()
   private readonly options: RoutesOptions
   private readonly fetchLinks = new Map<number, Link>()
@@ -72,7 +75,7 @@ export class Routes {
     if (apiKey === apiKeys.fetch) return this.fetch(nodeId, request)
     if (apiKey === apiKeys.metadata) return this.metadata(request)
     if (apiKey === apiKeys.findCoordinator) return findCoordinatorAnswer().answer()
-    if (apiKey === apiKeys.apiVersions) return apiVersionsAnswer().answer()
+    if (apiKey === apiKeys.apiVersions) return apiVersionsAnswer(this.options.fetchVersion).answer()
     return this.control(nodeId).send(request, 1000)
   }
 
@@ -108,11 +111,9 @@ export class Routes {
     })
   }
 
-  /** The longest time a link was without a connection since this was last asked, in milliseconds. */
-  takeLongestGap(): number {
-    const gapMs = this.longestGapMs
-    this.longestGapMs = 0
-    return gapMs
+  /** Somebody who waits for links should look again: a node is left out now. */
+  recheck(): void {
+    for (const look of this.redialled) look()
   }
 
   /** Ends all long polls now with "nothing new", so that KafkaJS looks at what else there is to do. */
@@ -129,7 +130,7 @@ export class Routes {
   }
 
   private async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
-    const { maxWaitMs, onFetched } = this.options
+    const { maxWaitMs, fetchVersion, isLeader, onFetched } = this.options
     let end = () => {}
     const hurried = new Promise<undefined>((resolve) => {
       end = () => resolve(undefined)
@@ -142,7 +143,7 @@ export class Routes {
         hurried,
       ])
       if (!answer) return emptyFetchAnswer().answer()
-      const summary = readFetch(answer)
+      const summary = readFetch(answer, fetchVersion, (topic, partition) => isLeader(nodeId, topic, partition))
       onFetched(nodeId, summary)
       // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
       if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
@@ -198,9 +199,8 @@ export class Routes {
         dial,
         holdMs,
         onRedial: (redial) => {
-          this.longestGapMs = Math.max(this.longestGapMs, redial.tookMs)
           emit({ type: 'wire.redialled', ...redial })
-          for (const look of this.redialled) look()
+          this.recheck()
         },
       })
       if (this.stop.signal.aborted) link.close()

@@ -52,6 +52,8 @@ const kafkaJsHeartbeatMs = 50
 /** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
+/** A gap belongs to a hand-over that follows it so closely, in milliseconds. */
+const gapCountsForMs = 30_000
 
 export class Session {
   readonly epoch: number
@@ -66,6 +68,7 @@ export class Session {
   private readonly stop = new AbortController()
   private readonly timers: NodeJS.Timeout[] = []
   private tenure: Tenure | undefined
+  private longestGap = { ms: 0, endedAt: 0 }
   private announced: Tenure | undefined
   private unplaced: Set<string> = new Set()
   private joined = () => {}
@@ -88,6 +91,8 @@ export class Session {
       emit,
       holdMs: options.rebuildTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
+      fetchVersion: options.rackId === '' ? 10 : 11,
+      isLeader: (nodeId, topic, partition) => this.kafka.leaderOf(topic, partition) === nodeId,
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
       onFetched: (nodeId, summary) => this.noteFetch(nodeId, summary),
@@ -159,6 +164,13 @@ export class Session {
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
     this.timers.push(setInterval(() => void this.commit(requestWithinMs), commitIntervalMs))
     this.timers.push(setInterval(() => void this.kafka.refreshMetadata().catch(() => {}), metadataMaxAge))
+  }
+
+  /** The longest time any partition went without an answer to its fetches, in milliseconds, since this was last asked. */
+  takeLongestGap(): number {
+    const { ms, endedAt } = this.longestGap
+    this.longestGap = { ms: 0, endedAt: 0 }
+    return Date.now() - endedAt < gapCountsForMs ? ms : 0
   }
 
   /** Commits what was handled and not committed yet. Never rejects: a commit that failed is a fact and comes again. */
@@ -333,7 +345,11 @@ export class Session {
     const at = Date.now()
     for (const { topic, partition, highWatermark, lastStableOffset } of partitions) {
       const end = this.options.readUncommitted ? highWatermark : lastStableOffset
-      this.fetched.set(`${topic}/${partition}`, { at, end, nodeId })
+      const key = `${topic}/${partition}`
+      const ms = at - (this.fetched.get(key)?.at ?? at)
+      const isHeld = () => this.options.handOut.laneOf({ topic, partition }).pausedBy.size > 0
+      if (ms > this.longestGap.ms && !isHeld()) this.longestGap = { ms, endedAt: at }
+      this.fetched.set(key, { at, end, nodeId })
     }
   }
 }
