@@ -1,0 +1,229 @@
+// The dial: who is let through and who is turned down, and how long it may take. The endpoints are real sockets on loopback.
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer, type LookupFunction } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { ConnectionError } from '../../actors/connection.ts'
+import { createDial, type DialerOptions } from '../../actors/dial.ts'
+import { apiKeys } from '../../actors/frames.ts'
+import type { Failure } from '../../machines/failure.ts'
+import { createAuthority } from '../cluster/certificates.ts'
+import { FakeBroker } from './fake-broker.ts'
+
+const brokers = new Set<FakeBroker>()
+const listen = async (options?: Parameters<typeof FakeBroker.listen>[0]): Promise<FakeBroker> => {
+  const broker = await FakeBroker.listen(options)
+  brokers.add(broker)
+  return broker
+}
+afterEach(async () => {
+  vi.useRealTimers()
+  await Promise.all([...brokers].map((broker) => broker.close()))
+  brokers.clear()
+})
+
+const dialWith = (options: Partial<DialerOptions> = {}) =>
+  createDial({
+    security: () => ({ clientId: 'orders' }),
+    dialTimeoutMs: undefined,
+    clusterId: () => 'ours',
+    ...options,
+  })
+
+/** The failure a dial ends in. */
+const failureOf = async (dialled: Promise<unknown>): Promise<Failure> => {
+  const error = await dialled.then(
+    () => expect.unreachable('the dial went through'),
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(ConnectionError)
+  return (error as ConnectionError).failure
+}
+
+test('an endpoint that says it is this node of our cluster is let through, with what it said', async () => {
+  const broker = await listen()
+  const connection = await dialWith()(broker.endpoint, { nodeId: 1 })
+  expect(connection.open).toBe(true)
+  expect(connection.snapshot).toMatchObject({
+    clusterId: 'ours',
+    controllerId: 1,
+    brokers: [{ nodeId: 1, ...broker.endpoint, addresses: ['127.0.0.1'] }],
+    answeredBy: { ...broker.endpoint, address: '127.0.0.1' },
+  })
+  expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([apiKeys.metadata])
+  connection.close()
+  await broker.left()
+})
+
+test('an endpoint that is another node now is turned down, and what it said is kept', async () => {
+  const broker = await listen({ nodeId: 2 })
+  const dialled = dialWith()(broker.endpoint, { nodeId: 1 })
+  expect(await failureOf(dialled)).toMatchObject({ kind: 'dial-failed', code: 'WRONG_NODE', nodeId: 1 })
+  await expect(dialled).rejects.toMatchObject({ snapshot: { clusterId: 'ours', brokers: [{ nodeId: 2 }] } })
+  await broker.left()
+})
+
+test('a node that names another endpoint as its own is not found here', async () => {
+  const broker = await listen()
+  broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: '127.0.0.1', port: broker.port + 1 }] }
+  expect((await failureOf(dialWith()(broker.endpoint, { nodeId: 1 }))).code).toBe('WRONG_NODE')
+  const connection = await dialWith()(broker.endpoint)
+  expect(connection.open).toBe(true)
+  connection.close()
+})
+
+test('another cluster is turned down with its id, whoever was asked for; without a known id any cluster will do', async () => {
+  const broker = await listen()
+  broker.view = { ...broker.view, clusterId: 'theirs' }
+  for (const nodeId of [1, undefined]) {
+    const failure = await failureOf(dialWith()(broker.endpoint, { nodeId }))
+    expect(failure).toMatchObject({ kind: 'foreign-cluster', message: expect.stringContaining('theirs') })
+  }
+  await broker.left()
+  const connection = await dialWith({ clusterId: () => undefined })(broker.endpoint, { nodeId: 1 })
+  expect(connection.snapshot.clusterId).toBe('theirs')
+  connection.close()
+})
+
+test('an endpoint that the allow-list refuses gets no connection and no byte', async () => {
+  const broker = await listen()
+  const asked: unknown[] = []
+  const dial = dialWith({
+    allowEndpoint: (endpoint) => {
+      asked.push(endpoint)
+      return false
+    },
+  })
+  expect(await failureOf(dial(broker.endpoint, { nodeId: 1 }))).toMatchObject({
+    kind: 'identity-refused',
+    code: 'NOT_ALLOWED',
+  })
+  expect(asked).toEqual([{ ...broker.endpoint, nodeId: 1 }])
+  expect([broker.connections, broker.received]).toEqual([0, 0])
+})
+
+test('an endpoint that accepts and says nothing is given up at the deadline', async () => {
+  const broker = await listen()
+  broker.silence()
+  const failure = await failureOf(dialWith({ dialTimeoutMs: 60 })(broker.endpoint))
+  expect(failure).toMatchObject({ kind: 'dial-failed', code: 'ETIMEDOUT', message: expect.stringContaining('60 ms') })
+  await broker.left()
+})
+
+test('an endpoint where nobody listens is refused at once', async () => {
+  const broker = await listen()
+  const { endpoint } = broker
+  await broker.close()
+  brokers.clear()
+  expect(await failureOf(dialWith()(endpoint))).toMatchObject({ kind: 'dial-failed', code: 'ECONNREFUSED' })
+})
+
+test('a peer that does not speak Kafka is given up', async () => {
+  const broker = await listen()
+  broker.answering.set(apiKeys.metadata, () => Buffer.from([1]))
+  expect((await failureOf(dialWith()(broker.endpoint))).kind).toBe('dial-failed')
+  await broker.left()
+})
+
+test('a dial that is no longer wanted ends at once and leaves no socket', async () => {
+  const broker = await listen()
+  broker.silence()
+  const stop = new AbortController()
+  const failure = failureOf(dialWith({ dialTimeoutMs: 60_000 })(broker.endpoint, { signal: stop.signal }))
+  await broker.asked(apiKeys.metadata)
+  stop.abort()
+  expect((await failure).code).toBe('ABORT_ERR')
+  await broker.left()
+  expect((await failureOf(dialWith()(broker.endpoint, { signal: AbortSignal.abort() }))).code).toBe('ABORT_ERR')
+})
+
+test('settings that never come are given up after three seconds, and an error in them is told', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const hung = failureOf(dialWith({ security: () => new Promise(() => {}) })({ host: '127.0.0.1', port: 1 }))
+  await vi.advanceTimersByTimeAsync(3000)
+  expect(await hung).toMatchObject({ kind: 'login-refused', message: expect.stringContaining('3000 ms') })
+  const thrown = dialWith({ security: () => Promise.reject(new Error('the vault is sealed')) })
+  const failure = await failureOf(thrown({ host: '127.0.0.1', port: 1 }))
+  expect(failure).toMatchObject({ kind: 'login-refused', message: expect.stringContaining('the vault is sealed') })
+})
+
+test('names are resolved by the lookup that was given, and snapshots carry what they resolve to', async () => {
+  const broker = await listen()
+  broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: 'b1.test', port: broker.port }] }
+  const lookup = ((_host: string, { all }: { all?: boolean }, done: (...found: unknown[]) => void) =>
+    all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) as LookupFunction
+  const connection = await dialWith({ lookup })({ host: 'b1.test', port: broker.port }, { nodeId: 1 })
+  expect(connection.snapshot.brokers).toMatchObject([{ host: 'b1.test', addresses: ['127.0.0.1'] }])
+  expect(connection.address).toBe('127.0.0.1')
+  connection.close()
+})
+
+let folder: string
+let ca: string
+let keyStore: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'relisten-dial-'))
+  const authority = await createAuthority(folder)
+  ca = authority.ca
+  await authority.issue(join(folder, 'one.pem'), 'one', ['127.0.0.1', '127.0.0.2'])
+  keyStore = await readFile(join(folder, 'one.pem'), 'utf8')
+}, 30_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** A broker whose certificate covers 127.0.0.1 and .2, listening at this host. */
+const secure = (host: string): Promise<FakeBroker> => listen({ host, tls: { key: keyStore, cert: keyStore } })
+
+const sessionOf = async ({ port }: FakeBroker, host: string): Promise<Buffer> => {
+  const socket = connectTls({ host, port, ca, checkServerIdentity: () => undefined })
+  const [session] = (await once(socket, 'session')) as [Buffer]
+  socket.destroy()
+  return session
+}
+
+test.each<[string, (broker: FakeBroker) => TlsOptions | Promise<TlsOptions>]>([
+  ['the authority alone', () => ({ ca })],
+  ['an old address as servername', () => ({ ca, servername: '127.0.0.1' })],
+  ['the session of an earlier connection', async (broker) => ({ ca, session: await sessionOf(broker, '127.0.0.3') })],
+])('a certificate that lacks the dialled address is refused with %s, before any byte of ours', async (_with, ssl) => {
+  const broker = await secure('127.0.0.3')
+  const given = await ssl(broker)
+  const dial = dialWith({ security: () => ({ ssl: given }) })
+  expect(await failureOf(dial(broker.endpoint, { nodeId: 1 }))).toMatchObject({
+    kind: 'identity-refused',
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  })
+  expect(broker.received).toBe(0)
+})
+
+test('a certificate that covers the dialled address is accepted, and the one name all brokers share where it is named', async () => {
+  const covered = await secure('127.0.0.2')
+  const there = await dialWith({ security: () => ({ ssl: { ca } }) })(covered.endpoint, { nodeId: 1 })
+  expect(there.open).toBe(true)
+  there.close()
+  const moved = await secure('127.0.0.3')
+  const dial = dialWith({ security: () => ({ ssl: { ca } }), expectedIdentity: '127.0.0.1' })
+  const connection = await dial(moved.endpoint, { nodeId: 1 })
+  expect(connection.open).toBe(true)
+  connection.close()
+})
+
+test('a peer from an unknown authority is refused for its identity', async () => {
+  const broker = await secure('127.0.0.1')
+  const failure = await failureOf(dialWith({ security: () => ({ ssl: true }) })(broker.endpoint))
+  expect(failure).toMatchObject({ kind: 'identity-refused', code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) })
+  expect(broker.received).toBe(0)
+})
+
+test('a peer that speaks plain text where TLS is expected is refused for its identity', async () => {
+  const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  const failure = await failureOf(dialWith({ security: () => ({ ssl: { ca } }) })({ host: '127.0.0.1', port }))
+  expect(failure).toMatchObject({ kind: 'identity-refused', code: 'ERR_SSL_WRONG_VERSION_NUMBER' })
+  server.close()
+})
