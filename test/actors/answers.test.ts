@@ -103,22 +103,24 @@ test('a metadata answer that ends too early throws and is never taken for a shor
     expect(() => hideMetadata(frame.subarray(0, bytes), []), `${bytes} bytes`).toThrow(RangeError)
 })
 
+const leads = () => true
+
 test.each([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])(
   'fetch error %i of a partition passes as nothing new',
   async (error) => {
     const frame = answerFrame(
       1,
-      fetchBody({
+      fetchBody(10, {
         orders: [
           { partition: 0, error },
           { partition: 1, highWatermark: 9n },
         ],
       }),
     )
-    const { stale, partitions } = readFetch(frame)
+    const { stale, partitions } = readFetch(frame, 10, leads)
     expect(stale).toBe(true)
     expect(partitions.map(({ errorCode }) => errorCode)).toEqual([error, 0])
-    expect(await asKafkaJs('Fetch', 11, frame)).toMatchObject({
+    expect(await asKafkaJs('Fetch', 10, frame)).toMatchObject({
       responses: [
         {
           topicName: 'orders',
@@ -135,33 +137,44 @@ test.each([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])(
 test.each([
   [1, 'out of range'],
   [29, 'not authorized'],
-])('fetch error %i, %s, stays', async (error) => {
-  const frame = answerFrame(1, fetchBody({ orders: [{ partition: 0, error }] }))
-  expect(readFetch(frame).stale).toBe(false)
-  expect(await asKafkaJs('Fetch', 11, frame)).toMatchObject({ responses: [{ partitions: [{ errorCode: error }] }] })
+])('fetch error %i of a leader, %s, stays', async (error) => {
+  const frame = answerFrame(1, fetchBody(10, { orders: [{ partition: 0, error }] }))
+  expect(readFetch(frame, 10, leads).stale).toBe(false)
+  expect(await asKafkaJs('Fetch', 10, frame)).toMatchObject({ responses: [{ partitions: [{ errorCode: error }] }] })
 })
 
-test('a fetch is summed up behind aborted transactions and records, which are left as they are', () => {
-  const records = Buffer.from('not read here')
-  const frame = answerFrame(
-    1,
-    fetchBody({
-      orders: [{ partition: 4, highWatermark: 12n, lastStableOffset: 10n, aborted: 2, records }],
-      bills: [{ partition: 0, highWatermark: 3n, lastStableOffset: 3n }],
-    }),
-  )
-  const before = Buffer.from(frame)
-  const bytes = records.length
-  expect(readFetch(frame)).toEqual({
-    stale: false,
-    recordBytes: bytes,
-    partitions: [
-      { topic: 'orders', partition: 4, errorCode: 0, highWatermark: 12n, lastStableOffset: 10n, recordBytes: bytes },
-      { topic: 'bills', partition: 0, errorCode: 0, highWatermark: 3n, lastStableOffset: 3n, recordBytes: 0 },
-    ],
+test('an offset that only a follower finds out of range passes: leaders are looked up instead', async () => {
+  const frame = answerFrame(1, fetchBody(11, { orders: [0, 1].map((partition) => ({ partition, error: 1 })) }))
+  expect(readFetch(frame, 11, (topic, partition) => topic === 'orders' && partition === 1).stale).toBe(true)
+  expect(await asKafkaJs('Fetch', 11, frame)).toMatchObject({
+    responses: [{ partitions: [{ errorCode: 0 }, { errorCode: 1 }] }],
   })
-  expect(frame).toEqual(before)
 })
+
+test.each([10, 11] as const)(
+  'fetch %i is summed up behind aborted transactions and records, which are left as they are',
+  (version) => {
+    const records = Buffer.from('not read here')
+    const frame = answerFrame(
+      1,
+      fetchBody(version, {
+        orders: [{ partition: 4, highWatermark: 12n, lastStableOffset: 10n, aborted: 2, records }],
+        bills: [{ partition: 0, highWatermark: 3n, lastStableOffset: 3n }],
+      }),
+    )
+    const before = Buffer.from(frame)
+    const bytes = records.length
+    expect(readFetch(frame, version, leads)).toEqual({
+      stale: false,
+      recordBytes: bytes,
+      partitions: [
+        { topic: 'orders', partition: 4, errorCode: 0, highWatermark: 12n, lastStableOffset: 10n, recordBytes: bytes },
+        { topic: 'bills', partition: 0, errorCode: 0, highWatermark: 3n, lastStableOffset: 3n, recordBytes: 0 },
+      ],
+    })
+    expect(frame).toEqual(before)
+  },
+)
 
 test('where reading begins is written into the committed offsets that KafkaJS reads', async () => {
   const frame = answerFrame(1, offsetFetchBody({ orders: { 0: -1n, 1: 40n }, bills: { 0: 7n } }))
@@ -190,18 +203,23 @@ test('where reading begins is written into the committed offsets that KafkaJS re
 })
 
 test('KafkaJS reads every answer that is made up for it', async () => {
-  const versions = (await asKafkaJs('ApiVersions', 2, apiVersionsAnswer().answer())) as {
+  const versions = (await asKafkaJs('ApiVersions', 2, apiVersionsAnswer(10).answer())) as {
     apiVersions: { apiKey: number; minVersion: number; maxVersion: number }[]
   }
   expect(versions.apiVersions.map(({ apiKey }) => apiKey).sort()).toEqual(Object.values(apiKeys).sort())
   for (const { minVersion, maxVersion } of versions.apiVersions) expect(minVersion).toBe(maxVersion)
+  expect(versions.apiVersions.find(({ apiKey }) => apiKey === apiKeys.fetch)?.maxVersion).toBe(10)
   expect(await asKafkaJs('GroupCoordinator', 2, findCoordinatorAnswer().answer())).toMatchObject({
     errorCode: 0,
     coordinator: { nodeId: coordinatorNodeId, host: `node-${coordinatorNodeId}`, port: 9092 },
   })
   expect(await asKafkaJs('Heartbeat', 3, heartbeatAnswer(27).answer())).toMatchObject({ errorCode: 27 })
   expect(await asKafkaJs('LeaveGroup', 3, leaveGroupAnswer().answer())).toMatchObject({ errorCode: 0, members: [] })
-  expect(await asKafkaJs('Fetch', 11, emptyFetchAnswer().answer())).toMatchObject({ errorCode: 0, responses: [] })
+  for (const version of [10, 11])
+    expect(await asKafkaJs('Fetch', version, emptyFetchAnswer().answer())).toMatchObject({
+      errorCode: 0,
+      responses: [],
+    })
 })
 
 test('a commit of KafkaJS is read and answered without any broker', async () => {

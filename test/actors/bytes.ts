@@ -90,8 +90,8 @@ export interface FetchedBytes {
   readonly records?: Buffer
 }
 
-/** The body of a fetch answer, version 11. */
-export function fetchBody(topics: Readonly<Record<string, readonly FetchedBytes[]>>): Buffer {
+/** The body of a fetch answer. */
+export function fetchBody(version: 10 | 11, topics: Readonly<Record<string, readonly FetchedBytes[]>>): Buffer {
   const partition = ({
     partition,
     error = 0,
@@ -103,7 +103,8 @@ export function fetchBody(topics: Readonly<Record<string, readonly FetchedBytes[
     Buffer.concat([
       ...[int32(partition), int16(error), int64(highWatermark), int64(lastStableOffset), int64(0n)],
       list(Array.from({ length: aborted }, () => Buffer.concat([int64(7n), int64(1n)]))),
-      ...[int32(-1), records ? Buffer.concat([int32(records.length), records]) : int32(-1)],
+      ...(version === 11 ? [int32(-1)] : []),
+      ...[records ? Buffer.concat([int32(records.length), records]) : int32(-1)],
     ])
   const entries = Object.entries(topics).map(([topic, partitions]) =>
     Buffer.concat([text(topic), list(partitions.map(partition))]),

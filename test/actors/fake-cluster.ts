@@ -1,0 +1,121 @@
+// A cluster that says what a test tells it to, and writes down what it is told. Its book has no rule of acceptance.
+
+import { EventEmitter } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Subject } from 'rxjs'
+import { AddressBook, type BookChange } from '../../actors/address-book.ts'
+import type { Cluster } from '../../actors/cluster.ts'
+import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { Snapshot } from '../../machines/snapshot.ts'
+import type { BookEntry } from '../../machines/verdict.ts'
+
+export class FakeBook extends AddressBook {
+  private readonly places = new Map<number, BookEntry>()
+  private readonly watchers = new Set<(change: BookChange) => void>()
+
+  /** From now on the node is there. */
+  put(nodeId: number, { host, port }: Endpoint): void {
+    this.places.set(nodeId, { nodeId, host, port, addresses: [], present: true })
+    this.tell({ moved: [nodeId], joined: [], left: [] })
+  }
+
+  /** The newest snapshot does not name the node; its place is kept. */
+  drop(nodeId: number): void {
+    const place = this.places.get(nodeId)
+    if (place) this.places.set(nodeId, { ...place, present: false })
+    this.tell({ moved: [], joined: [], left: [nodeId] })
+  }
+
+  get watched(): number {
+    return this.watchers.size
+  }
+
+  override entries(): readonly BookEntry[] {
+    return [...this.places.values()]
+  }
+
+  override entryOf(nodeId: number): BookEntry | undefined {
+    return this.places.get(nodeId)
+  }
+
+  override names(nodeId: number): boolean {
+    return this.entryOf(nodeId)?.present === true
+  }
+
+  override onChange(listener: (change: BookChange) => void): () => void {
+    this.watchers.add(listener)
+    return () => this.watchers.delete(listener)
+  }
+
+  private tell(change: BookChange): void {
+    for (const watcher of [...this.watchers]) watcher(change)
+  }
+}
+
+export class FakeCluster implements Cluster {
+  readonly book = new FakeBook()
+  readonly facts$ = new Subject<Fact>()
+  readonly clusterId = 'ours'
+  readonly refused = false
+  /** Why it was poked, in order. */
+  readonly pokes: string[] = []
+  /** Emits `poke`. */
+  readonly moments = new EventEmitter()
+  /** Endpoints that were reported dead, refused or healed, in order: `dead host:port`. */
+  readonly reports: string[] = []
+  readonly observed: Snapshot[] = []
+  newestSnapshot: Snapshot | undefined
+  /** Answers a request that any broker can answer. */
+  answering: (frame: Buffer) => Promise<Buffer> = () => Promise.reject(new Error('nobody answers'))
+  /** Whether it is reached: `ready` and `askedAfter` wait for it. */
+  reached: Promise<void> = Promise.resolve()
+
+  ready(signal?: AbortSignal): Promise<void> {
+    return Promise.race([this.reached, rejected(signal)])
+  }
+  newest(): Snapshot | undefined {
+    return this.newestSnapshot
+  }
+  async askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
+    await this.ready(signal)
+    return snapshotOf(at)
+  }
+  poke(reason: string): void {
+    this.pokes.push(reason)
+    this.moments.emit('poke')
+  }
+  observe(snapshot: Snapshot): void {
+    this.observed.push(snapshot)
+  }
+  report(dead: Endpoint): void {
+    this.reports.push(`dead ${formatEndpoint(dead)}`)
+  }
+  refuse(_nodeId: number, endpoint: Endpoint, { kind }: Failure): void {
+    this.reports.push(`${kind} ${formatEndpoint(endpoint)}`)
+  }
+  heal(_nodeId: number, endpoint: Endpoint): void {
+    this.reports.push(`healed ${formatEndpoint(endpoint)}`)
+  }
+  async ask(frame: Buffer): Promise<Buffer> {
+    await turn()
+    return this.answering(frame)
+  }
+  release(): void {}
+}
+
+/** A snapshot of no brokers, asked for at this time. */
+export const snapshotOf = (at: number): Snapshot => ({
+  clusterId: 'ours',
+  controllerId: 1,
+  brokers: [],
+  answeredBy: { host: '127.0.0.1', port: 1, address: '127.0.0.1' },
+  at,
+})
+
+const rejected = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason)
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
