@@ -1,6 +1,6 @@
 /** The report: judges an outcome by the bounds of its scenario, prints one row for each, and keeps them in a JSON file. */
 import { appendFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import type { Outcome } from './run.ts'
@@ -39,6 +39,8 @@ interface Row extends Omit<Outcome, 'story'> {
   readonly violations: readonly string[]
   readonly bounds: Bounds
   readonly at: string
+  /** Processes that wanted the machine in the last minute: what figures of a busy machine are worth. */
+  readonly load: number
 }
 
 const rows: Row[] = []
@@ -49,7 +51,7 @@ const file = join(tmpdir(), `relisten-scenarios-${process.ppid}.jsonl`)
 export function report(outcome: Outcome, bounds: Bounds): string[] {
   const violations = judge(outcome, bounds)
   const { story, ...figures } = outcome
-  const row: Row = { ...figures, violations, bounds, at: new Date().toISOString() }
+  const row: Row = { ...figures, violations, bounds, at: new Date().toISOString(), load: loadavg()[0] ?? 0 }
   rows.push(row)
   appendFileSync(file, `${JSON.stringify(row)}\n`)
   if (violations.length > 0) {
@@ -64,7 +66,20 @@ export function report(outcome: Outcome, bounds: Bounds): string[] {
 export function printReport(): void {
   if (rows.length === 0) return
   const table = new Table({
-    head: ['scenario', 'moves', 'lost', 'twice', 'rebalances', 'median', 'worst', 'steady', 'bound', 'timer late', ''],
+    head: [
+      'scenario',
+      'moves',
+      'lost',
+      'twice',
+      'rebalances',
+      'median',
+      'worst',
+      'steady',
+      'bound',
+      'timer late',
+      'load',
+      '',
+    ],
     style: { head: [], border: [] },
   })
   for (const row of rows.splice(0)) {
@@ -79,6 +94,7 @@ export function printReport(): void {
       inMs(row.steadyMs),
       boundText(row),
       inMs(row.timerLateMs),
+      row.load.toFixed(1),
       row.violations.length === 0 ? 'ok' : 'FAILED',
     ])
   }
