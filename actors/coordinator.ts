@@ -46,8 +46,7 @@ export class Coordinator {
     let last: ConnectionError | undefined
     while (Date.now() < end && !this.options.signal.aborted) {
       try {
-        const nodeId = this.nodeId ?? (await this.find())
-        const answer = await this.options.linkTo(nodeId).send(frame, patience.silenceMs)
+        const answer = await this.inTime(this.ask(frame, patience.silenceMs), end)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
@@ -68,6 +67,19 @@ export class Coordinator {
     const decode = (answer: Buffer) => call.decode(answer.subarray(answerHeaderBytes))
     const answer = await this.send(frame, async (got) => errorOf(await decode(got)), patience)
     return decode(answer)
+  }
+
+  private async ask(frame: Buffer, silenceMs: number): Promise<Buffer> {
+    const nodeId = this.nodeId ?? (await this.find())
+    return this.options.linkTo(nodeId).send(frame, silenceMs)
+  }
+
+  /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
+  private inTime(answer: Promise<Buffer>, end: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.missing('it did not answer in time')), end - Date.now())
+      answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
   }
 
   private async find(): Promise<number> {

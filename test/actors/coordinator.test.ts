@@ -1,0 +1,76 @@
+// The coordinator: looked up, followed, asked again when it is not ready, and never waited for longer than was said.
+import { afterEach, expect, test } from 'vitest'
+import { ConnectionError } from '../../actors/connection.ts'
+import { apiKeys } from '../../actors/frames.ts'
+import { calls } from '../../actors/kafka.ts'
+import { agreeable, FakeGroup, groupAnswers } from './fake-group.ts'
+
+let group: FakeGroup
+afterEach(() => group.end())
+
+const patience = { withinMs: 5000, silenceMs: 60_000 }
+const beat = (withinMs = patience.withinMs) =>
+  group.coordinator.call(calls.heartbeat('orders', 'member-1', 4), ({ errorCode }) => errorCode, {
+    ...patience,
+    withinMs,
+  })
+
+test('it is looked up once and then asked where it is', async () => {
+  group = await FakeGroup.start(1, 2)
+  agreeable(group.broker())
+  expect([(await beat()).errorCode, (await beat()).errorCode]).toEqual([0, 0])
+  expect(group.lookups).toBe(1)
+  expect(group.coordinator.nodeId).toBe(1)
+  expect(group.broker(2).connections).toBe(0)
+})
+
+test('a node that is no longer the coordinator is left for the one that is', async () => {
+  group = await FakeGroup.start(1, 2)
+  agreeable(group.broker())
+  await beat()
+  group.broker(1).answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(16))
+  agreeable(group.broker(2))
+  group.coordinatorId = 2
+  expect((await beat()).errorCode).toBe(0)
+  expect(group.coordinator).toMatchObject({ nodeId: 2, moves: 1 })
+})
+
+test('a coordinator that still loads is asked again, without another look-up', async () => {
+  group = await FakeGroup.start(1)
+  const codes = [14, 14, 0]
+  group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(codes.shift() ?? 0))
+  expect((await beat()).errorCode).toBe(0)
+  expect(group.broker().requests.filter(({ apiKey }) => apiKey === apiKeys.heartbeat)).toHaveLength(3)
+  expect(group.lookups).toBe(1)
+})
+
+test('an error that speaks of the member and not of the coordinator is an answer', async () => {
+  group = await FakeGroup.start(1)
+  group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(25))
+  expect((await beat()).errorCode).toBe(25)
+})
+
+test('without a coordinator the request fails with its last reason when time is up', async () => {
+  group = await FakeGroup.start(1)
+  group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(15))
+  const asked = beat(150)
+  await expect(asked).rejects.toBeInstanceOf(ConnectionError)
+  await expect(asked).rejects.toMatchObject({
+    failure: { kind: 'unreachable', message: expect.stringContaining('15') },
+  })
+  await expect(beat(0)).rejects.toMatchObject({ failure: { code: 'COORDINATOR_NOT_AVAILABLE' } })
+})
+
+test('a coordinator that says nothing is not waited for longer than was said', async () => {
+  group = await FakeGroup.start(1)
+  group.broker().answering.set(apiKeys.heartbeat, () => undefined)
+  const startedAt = Date.now()
+  await expect(beat(150)).rejects.toMatchObject({ failure: { kind: 'unreachable' } })
+  expect(Date.now() - startedAt).toBeLessThan(1000)
+})
+
+test('a look-up that nobody answers is not waited for longer than was said', async () => {
+  group = await FakeGroup.start(1)
+  group.cluster.answering = () => new Promise(() => {})
+  await expect(beat(150)).rejects.toMatchObject({ failure: { kind: 'unreachable' } })
+})
