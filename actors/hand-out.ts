@@ -9,6 +9,7 @@ import type { CommittedOffset } from './answers.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import type { Batch } from './kafka.ts'
 import { Lane } from './lane.ts'
+import type { GroupProgress } from './progress.ts'
 import type { Tenure } from './tenure.ts'
 
 /** What the hand-out needs of the session that reads at the moment. */
@@ -24,6 +25,7 @@ export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdu
   /** Lanes worked at a time. */
   readonly concurrency: number
   readonly fromBeginning: boolean
+  readonly progress: GroupProgress
 }
 
 /** Batches that may wait in a lane beside the one at work before its partition is paused. */
@@ -121,7 +123,7 @@ export class HandOut {
 
   /** Lanes with progress the group does not know, of partitions of this tenure only. */
   uncommitted(): Lane[] {
-    return this.assigned().filter((lane) => lane.uncommitted !== undefined)
+    return this.assigned().filter((lane) => lane.progress.uncommitted !== undefined)
   }
 
   /**
@@ -135,18 +137,18 @@ export class HandOut {
       const { topic, partition } = lane
       if (entry.offset < 0n || lane.outOfRange) {
         // The group has no commit of ours, or none any more.
-        if (entry.offset < 0n) lane.acknowledged = undefined
+        if (entry.offset < 0n) lane.progress.acknowledged = undefined
         entry.start(await this.pin(lane, reader))
         pinned = true
         continue
       }
       // Of several answers in one tenure the later ones may be older than our commits.
-      if (this.placed.has(lane) && lane.mark !== undefined) {
-        entry.start(lane.mark)
+      if (this.placed.has(lane) && lane.progress.mark !== undefined) {
+        entry.start(lane.progress.mark)
         continue
       }
       this.placed.add(lane)
-      const { offset, dropped } = lane.startFrom(entry.offset)
+      const { offset, dropped } = lane.progress.startFrom(entry.offset)
       if (dropped !== undefined) {
         this.options.emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
       }
@@ -178,6 +180,7 @@ export class HandOut {
 
   seek(partition: TopicPartition, offset: bigint): void {
     const lane = this.laneOf(partition)
+    if (!this.assigned().includes(lane)) return
     lane.seek(offset)
     this.reader?.seek(lane, `${offset}`)
   }
@@ -191,7 +194,7 @@ export class HandOut {
     const key = `${topic}/${partition}`
     let lane = this.lanes.get(key)
     if (!lane) {
-      lane = new Lane(topic, partition)
+      lane = new Lane({ topic, partition }, this.options.progress.of({ topic, partition }))
       this.lanes.set(key, lane)
     }
     return lane
@@ -199,11 +202,12 @@ export class HandOut {
 
   /** The position of a partition without a usable commit, looked up once: KafkaJS asks several times at the same moment. */
   private pin(lane: Lane, reader: Reader): Promise<bigint> {
-    if (lane.mark !== undefined && !lane.outOfRange) return Promise.resolve(lane.mark)
+    if (lane.progress.mark !== undefined && !lane.outOfRange) return Promise.resolve(lane.progress.mark)
     const known = this.pins.get(lane)
     if (known) return known
     const { emit, fromBeginning } = this.options
-    const { topic, partition, mark, outOfRange } = lane
+    const { topic, partition, outOfRange } = lane
+    const { mark } = lane.progress
     const look = async (): Promise<bigint> => {
       const offset = await reader.offsetAt(lane, fromBeginning ? 'start' : 'end')
       if (outOfRange) {
@@ -212,7 +216,7 @@ export class HandOut {
         lane.outOfRange = false
       } else {
         emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-        lane.mark = offset
+        lane.progress.mark = offset
       }
       return offset
     }
@@ -223,6 +227,12 @@ export class HandOut {
 
   private pump(lane: Lane): void {
     if (lane.busy || lane.held || lane.queue.length === 0) return
+    const { progress } = lane
+    if (progress.work) {
+      // Another consumer of this process had the partition, and its handler has not settled.
+      void progress.work.then(() => this.pump(lane))
+      return
+    }
     if (this.free === 0) {
       this.waiting.add(lane)
       return
@@ -238,9 +248,11 @@ export class HandOut {
     const work = this.work(lane).finally(() => {
       tenure?.running.delete(work)
       lane.busy = false
+      progress.work = undefined
       this.places.get(lane)?.()
       this.pump(lane)
     })
+    progress.work = work
     tenure?.running.add(work)
   }
 

@@ -64,17 +64,17 @@ export class Handler {
     const { topic, partition } = lane
     const pause = () => this.options.pause(lane)
     const until = Date.now() + sliceMs
-    const { seeks } = lane
+    const { seeks } = lane.progress
     const messages = batch.messages
     for (; load.next < messages.length; load.next++) {
       const message = messages[load.next]
       if (!message) break
       const offset = BigInt(message.offset)
-      if (lane.mark !== undefined && offset < lane.mark) {
+      if (lane.progress.mark !== undefined && offset < lane.progress.mark) {
         this.suppressed++
         continue
       }
-      if (!tenure.open || lane.held || lane.seeks !== seeks) return 'broken-off'
+      if (!tenure.open || lane.held || lane.progress.seeks !== seeks) return 'broken-off'
       const outcome = await this.attempt(
         lane,
         load,
@@ -99,19 +99,19 @@ export class Handler {
     eachBatch: NonNullable<HandlerOptions['eachBatch']>,
   ): Promise<Outcome> {
     const { batch, tenure } = load
-    const { seeks } = lane
+    const { seeks } = lane.progress
     const whole = BigInt(batch.lastOffset()) + 1n
     const left = () => {
-      const mark = lane.mark ?? 0n
+      const mark = lane.progress.mark ?? 0n
       const first = batch.messages.findIndex((message) => BigInt(message.offset) >= mark)
       return first < 0 ? [] : batch.messages.slice(first)
     }
-    const brokenOff = () => !tenure.open || lane.seeks !== seeks
+    const brokenOff = () => !tenure.open || lane.progress.seeks !== seeks
     // Counted once: what is left out later was handled from this very batch.
     if (load.next === 0) this.suppressed += batch.messages.length - left().length
     load.next = batch.messages.length
     while (!brokenOff() && !lane.held && left().length > 0) {
-      let resolved = lane.mark ?? 0n
+      let resolved = lane.progress.mark ?? 0n
       const resolve = (offset: bigint) => {
         if (offset <= resolved) return
         resolved = offset
@@ -131,7 +131,7 @@ export class Handler {
           topics: [{ topic: lane.topic, partitions: [{ partition: lane.partition, offset: String(resolved) }] }],
         }),
         isRunning: () => tenure.open,
-        isStale: () => lane.seeks !== seeks,
+        isStale: () => lane.progress.seeks !== seeks,
         signal,
       })
       const next = () => left()[0]?.offset
@@ -147,8 +147,8 @@ export class Handler {
   }
 
   private advance(lane: Lane, load: Load, seeks: number, mark: bigint): void {
-    if (lane.seeks !== seeks || (lane.mark !== undefined && mark <= lane.mark)) return
-    lane.mark = mark
+    if (lane.progress.seeks !== seeks || (lane.progress.mark !== undefined && mark <= lane.progress.mark)) return
+    lane.progress.mark = mark
     lane.movedAt = Date.now()
     this.handled++
     // A stale result never commits, but this process knows now that the message is handled.

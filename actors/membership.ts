@@ -34,6 +34,8 @@ export interface MembershipOptions {
   readonly settle: () => Promise<void>
   /** Decides where reading begins, by writing into the committed offsets. */
   readonly place: (committed: readonly CommittedOffset[]) => Promise<void>
+  /** The group has given our partitions to others. */
+  readonly lost: () => void
   /** KafkaJS gave up a position that is out of range. */
   readonly reset: (topic: string, partition: number) => void
   /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
@@ -146,7 +148,8 @@ export class Membership {
 
   private async join(request: Buffer): Promise<Buffer> {
     clearTimeout(this.timer)
-    if (this.state === 'stable' || this.state === 'settling') await this.settle()
+    // After a rebalance that our heartbeat heard of, all has settled already.
+    if (this.state === 'stable' || this.settling) await this.settle()
     if (this.state !== 'closed') this.state = 'joining'
     this.verdict = errorCodes.none
     const withinMs = this.options.rebalanceTimeoutMs + 10_000
@@ -207,6 +210,7 @@ export class Membership {
       this.close()
       const message = `The coordinator does not know member ${memberId} of generation ${generation}`
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
+      this.options.lost()
       emit({ type: 'member.lost', epoch, memberId, failure })
     }
   }

@@ -113,6 +113,7 @@ export class Session {
       emit,
       settle: () => this.settle(),
       place: (committed) => this.place(committed),
+      lost: () => this.lost(),
       reset: (topic, partition) => options.handOut.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
@@ -279,6 +280,13 @@ export class Session {
     emit({ type: 'partitions.revoked', epoch, generation, partitions })
   }
 
+  private lost(): void {
+    const { tenure } = this
+    if (!tenure) return
+    const { epoch, generation, partitions } = tenure
+    this.options.emit({ type: 'partitions.lost', epoch, generation, partitions })
+  }
+
   /** Positions of an assignment. The session has joined once all of them are known: from then on nothing new is missed. */
   private async place(committed: readonly CommittedOffset[]): Promise<void> {
     const { tenure } = this
@@ -301,7 +309,7 @@ export class Session {
     const { handOut, emit } = this.options
     const { epoch, membership, tenure } = this
     if (!tenure || tenure.generation !== membership.generation || !membership.joined) return
-    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.uncommitted ?? 0n }))
+    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.progress.uncommitted ?? 0n }))
     if (lanes.length === 0) return
     const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
     const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
@@ -314,12 +322,12 @@ export class Session {
         withinMs,
       )
       for (const [index, { lane, offset }] of ordered.entries()) {
-        if (codes[index] === errorCodes.none) lane.committed(offset, true)
+        if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
       }
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
-      for (const { lane, offset } of ordered) lane.committed(offset, false)
+      for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
       if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: error.failure })
     }
   }

@@ -34,13 +34,13 @@ export interface EachBatchPayload extends KafkaBatchPayload {
 /** Options of `createConsumer`. An unknown or impossible one throws `invalid-option`. */
 export interface ConsumerOptions {
   /**
-   * Where the brokers are: a list, a function, or a source that also announces changes. A function is asked again while brokers are
-   * out of reach and is given up after 3 seconds. Entries are `host:port`, at most 64. Kafka: `bootstrap.servers`.
+   * Where the brokers are: a list, a function, or a source that also announces changes. A function is asked at each poll and
+   * given up after 3 seconds. Entries are `host:port`, at most 64. Kafka: `bootstrap.servers`.
    */
   brokers: Brokers
   /** The consumer group. Kafka: `group.id`. */
   groupId: string
-  /** Topics to read, at least one: names, or regular expressions that are matched against the topics known at each join. */
+  /** Topics to read, at least one: names, or regular expressions that are matched against the topics known when a session is opened. */
   topics: readonly (string | RegExp)[]
   /** Called for each message, in order within a partition. Either this or `eachBatch`. */
   eachMessage?: (payload: EachMessagePayload) => Promise<void>

@@ -6,6 +6,7 @@ import { createDial, type Dial } from '../actors/dial.ts'
 import { watchEventLoop } from '../actors/event-loop.ts'
 import { HandOut } from '../actors/hand-out.ts'
 import { Keeper } from '../actors/keeper.ts'
+import { acquireProgress, type GroupProgress } from '../actors/progress.ts'
 import { createSource } from '../actors/source.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
@@ -63,6 +64,7 @@ class LifecycleConsumer implements Consumer {
   private readonly key: string
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly handOut: HandOut
+  private readonly progress: GroupProgress
   private readonly listeners = new Map<string, Set<(record: never) => void>>()
   private readonly queues = new Set<EventQueue>()
   private fold = emptyStatus
@@ -87,8 +89,10 @@ class LifecycleConsumer implements Consumer {
     })
     if (logger) this.recorder.onFact(logFacts(logger))
     this.recorder.onFact((record) => this.tell(record as FactRecord))
+    this.progress = acquireProgress(`${key} ${groupId}`)
     this.handOut = new HandOut({
       ...options,
+      progress: this.progress,
       concurrency: options.partitionsConsumedConcurrently,
       emit: (fact) => this.send(fact),
       commit: () => this.commit(),
@@ -189,6 +193,8 @@ class LifecycleConsumer implements Consumer {
       facts.unsubscribe()
       unwatch()
       cluster.release()
+      this.progress.release()
+      this.recorder.close()
       for (const queue of this.queues) queue.end()
     }
     const joined = new Promise<void>((resolve, reject) => {
@@ -206,6 +212,7 @@ class LifecycleConsumer implements Consumer {
         },
         error: (error) => {
           actor.stop()
+          void this.handOut.close(0)
           void keeper.session?.close(options.stopTimeoutMs)
           finish(error)
         },

@@ -90,12 +90,12 @@ class Life {
 
   private commit(applied: boolean, told: boolean): void {
     for (const lane of this.stage.handOut.uncommitted()) {
-      const offset = lane.uncommitted ?? 0n
+      const offset = lane.progress.uncommitted ?? 0n
       expect(offset, 'commits never go down').toBeGreaterThanOrEqual(this.group[lane.partition] ?? 0n)
       const skipped = log.filter((each) => each < offset && !this.handled[lane.partition]?.has(each))
       expect(skipped, 'nothing below a commit is unhandled').toEqual([])
       if (applied) this.group[lane.partition] = offset
-      lane.committed(offset, applied && told)
+      lane.progress.committed(offset, applied && told)
     }
   }
 
@@ -103,7 +103,7 @@ class Life {
     const { atWork, log: calls } = this.stage.handlers
     expect(new Set(atWork.map(({ at }) => at.split('/')[0])).size, 'one handler per partition').toBe(atWork.length)
     for (const where of partitions) {
-      const mark = this.stage.lane(where).mark ?? 0n
+      const mark = this.stage.lane(where).progress.mark ?? 0n
       expect(mark, 'marks only go up').toBeGreaterThanOrEqual(this.marks[where] ?? 0n)
       this.marks[where] = mark
       const order = calls.filter((at) => at.startsWith(`${where}/`)).map((at) => Number(at.split('/')[1]))

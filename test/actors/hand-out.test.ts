@@ -17,21 +17,21 @@ test('messages of a partition are handled one after the other, and the mark foll
   expect(stage.handlers.log).toEqual(['0/5'])
   await stage.handlers.end('0/5')
   expect(stage.handlers.log).toEqual(['0/5', '0/6'])
-  expect(stage.lane(0).mark).toBe(6n)
+  expect(stage.lane(0).progress.mark).toBe(6n)
   await stage.handlers.end('0/6', '0/7')
   expect(stage.handlers.log).toEqual(['0/5', '0/6', '0/7'])
-  expect(stage.lane(0).mark).toBe(8n)
+  expect(stage.lane(0).progress.mark).toBe(8n)
 })
 
 test('a mark steps over offsets that compaction removed and over control records at the end', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [8, 12], { last: 15, fetchedAt: 5 })
-  expect(stage.lane(0).mark).toBe(5n)
+  expect(stage.lane(0).progress.mark).toBe(5n)
   await stage.handlers.end('0/8')
-  expect(stage.lane(0).mark).toBe(9n)
+  expect(stage.lane(0).progress.mark).toBe(9n)
   await stage.handlers.end('0/12')
-  expect(stage.lane(0).mark).toBe(16n)
+  expect(stage.lane(0).progress.mark).toBe(16n)
 })
 
 test('what was handled here already is not handed out again', async () => {
@@ -65,7 +65,7 @@ test('a partition that has had its slice of time gives its place to one that wai
   await stage.handlers.end('1/0')
   await stage.handlers.end('0/1', '0/2')
   expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1', '0/2'])
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
 test('a lane without room is paused after a moment, and resumed as soon as there is room again', async () => {
@@ -84,7 +84,7 @@ test('a lane without room is paused after a moment, and resumed as soon as there
   await stage.handlers.end('0/1')
   expect(stage.reader.log).toEqual(['pause 0', 'resume 0'])
   await stage.handlers.end('0/2')
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
 test('room that comes in time lets the fetch go on without a pause', async () => {
@@ -112,7 +112,7 @@ test('the end of a backlog does not take back a pause of the user', async () => 
   await settled()
   await stage.handlers.end('0/1', '0/2')
   expect(stage.reader.log).toContain('resume 0')
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
 test('a paused partition hands out nothing, says so, and goes on where it was', async () => {
@@ -162,7 +162,7 @@ test('a drain lets the handler at work end and hands out nothing more', async ()
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
   expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
 })
 
@@ -190,7 +190,7 @@ test('a handler that ends on its signal is not given up', async () => {
   await vi.advanceTimersByTimeAsync(1000)
   await settled()
   expect(await closed).toBe(false)
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
 })
 
 test('a stale result advances the mark with its fact, and the partition waits for that handler', async () => {
@@ -244,11 +244,11 @@ test('a seek drops what waits and reads from there; the handler at work before i
   stage.handOut.seek({ topic, partition: 0 }, 3n)
   expect(stage.reader.log).toContain('seek 0 3')
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
   await stage.offer(0, [3, 4])
   await stage.handlers.end('0/3', '0/4')
   expect(stage.handlers.log).toEqual(['0/10', '0/3', '0/4'])
-  expect(stage.lane(0).mark).toBe(5n)
+  expect(stage.lane(0).progress.mark).toBe(5n)
 })
 
 test('a seek survives a new assignment, whatever the group has committed', async () => {
@@ -256,7 +256,7 @@ test('a seek survives a new assignment, whatever the group has committed', async
   await stage.assign({ 0: 10n })
   stage.handOut.seek({ topic, partition: 0 }, 3n)
   expect((await stage.assign({ 0: 10n }, 2)).starts).toEqual([3n])
-  expect(stage.lane(0).uncommitted).toBe(3n)
+  expect(stage.lane(0).progress.uncommitted).toBe(3n)
 })
 
 test.each([
@@ -273,7 +273,7 @@ test.each([
     expect(stage.factsOf('offsets.pinned')).toEqual([
       { type: 'offsets.pinned', topic, partition: 0, offset: `${offset}` },
     ])
-    expect(stage.lane(0).uncommitted).toBe(offset)
+    expect(stage.lane(0).progress.uncommitted).toBe(offset)
   },
 )
 
@@ -295,7 +295,7 @@ test('a position that is out of range is looked up anew, with its fact, and may 
   stage.handOut.reset({ topic, partition: 0 })
   expect(await stage.place({ 0: 50n })).toEqual([20n])
   expect(stage.factsOf('offsets.lost')).toEqual([{ type: 'offsets.lost', topic, partition: 0, from: '50', to: '20' }])
-  expect(stage.lane(0).uncommitted).toBe(20n)
+  expect(stage.lane(0).progress.uncommitted).toBe(20n)
   expect(await stage.place({ 0: 50n })).toEqual([20n])
 })
 
@@ -304,9 +304,9 @@ test('a second answer about the committed offsets of one assignment changes no m
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5, 6])
   await stage.handlers.end('0/5', '0/6')
-  stage.lane(0).committed(7n, true)
+  stage.lane(0).progress.committed(7n, true)
   expect(await stage.place({ 0: 5n })).toEqual([7n])
-  expect(stage.lane(0).mark).toBe(7n)
+  expect(stage.lane(0).progress.mark).toBe(7n)
   expect(stage.factsOf('mark.dropped')).toEqual([])
 })
 
@@ -315,9 +315,9 @@ test('where the group has lost its commit, ours is put back', async () => {
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5])
   await stage.handlers.end('0/5')
-  stage.lane(0).committed(6n, true)
+  stage.lane(0).progress.committed(6n, true)
   expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
-  expect(stage.lane(0).uncommitted).toBe(6n)
+  expect(stage.lane(0).progress.uncommitted).toBe(6n)
 })
 
 test('a stretch of the log without messages is stepped over in its turn', async () => {
@@ -327,9 +327,9 @@ test('a stretch of the log without messages is stepped over in its turn', async 
   stage.handOut.pass({ topic, partition: 0 }, '9', tenure)
   stage.handOut.pass({ topic, partition: 1 }, '3', tenure)
   await settled()
-  expect(stage.lane(1).mark).toBe(4n)
+  expect(stage.lane(1).progress.mark).toBe(4n)
   await stage.handlers.end('0/5')
-  expect(stage.lane(0).mark).toBe(6n)
+  expect(stage.lane(0).progress.mark).toBe(6n)
   await stage.handlers.end('0/6')
-  expect(stage.lane(0).mark).toBe(10n)
+  expect(stage.lane(0).progress.mark).toBe(10n)
 })

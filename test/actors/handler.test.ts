@@ -54,7 +54,7 @@ test('without a policy the partition is paused, reported, and goes on with the s
   expect(stage.factsOf('partition.stalled')).toHaveLength(1)
   expect(stage.handOut.paused()).toEqual([partitionOf])
   expect(stage.reader.log).toContain('pause 0')
-  expect(stage.lane(0).mark).toBe(0n)
+  expect(stage.lane(0).progress.mark).toBe(0n)
   stage.handOut.resume(partitionOf)
   await settled()
   expect(stage.factsOf('partition.resumed')).toHaveLength(1)
@@ -73,7 +73,7 @@ test('a policy that skips goes on behind the message', async () => {
   await stage.handlers.at('0/0').throw('poison')
   expect(told).toMatchObject([{ ...partitionOf, offset: '0', attempts: 1, message: { offset: '0' } }])
   expect(told[0]?.error).toEqual(new Error('poison'))
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
   expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('skip')
 })
@@ -97,7 +97,7 @@ test.each([
     const stage = await staged({ onHandlerError })
     await stage.handlers.at('0/0').throw('no')
     expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('pause')
-    expect(stage.lane(0).mark).toBe(0n)
+    expect(stage.lane(0).progress.mark).toBe(0n)
   },
 )
 
@@ -106,7 +106,7 @@ test('the policy `stop` keeps the message and says so', async () => {
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('stop')
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).mark).toBe(0n)
+  expect(stage.lane(0).progress.mark).toBe(0n)
 })
 
 test('the wait before a retry ends with the tenure, and the message is not tried again in it', async () => {
@@ -137,7 +137,7 @@ test('past its deadline a handler gets its signal, is reported, and gives its pl
   expect(stage.handlers.log).toEqual(['0/0', '1/0'])
   await stage.handlers.end('0/0')
   expect(stage.factsOf('partition.resumed')).toHaveLength(1)
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
 })
 
 test('a partition that was reported for its late handler is reported well again when a retry succeeds', async () => {
@@ -156,7 +156,7 @@ test('a handler can pause its partition and resume it later', async () => {
   const resume = (call.payload as EachMessagePayload).pause()
   await call.end()
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
   resume()
   await settled()
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
@@ -170,16 +170,16 @@ test('a batch handler that returns has handled the batch, control records at its
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1], { last: 4 })
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).mark).toBe(5n)
+  expect(stage.lane(0).progress.mark).toBe(5n)
 })
 
 test('resolved offsets advance the mark before the batch is done', async () => {
   const stage = await staged({ batches: true })
   const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
   resolveOffset('1')
-  expect(stage.lane(0).mark).toBe(2n)
+  expect(stage.lane(0).progress.mark).toBe(2n)
   resolveOffset('0')
-  expect(stage.lane(0).mark).toBe(2n)
+  expect(stage.lane(0).progress.mark).toBe(2n)
   expect(uncommittedOffsets()).toEqual({ topics: [{ topic, partitions: [{ partition: 0, offset: '2' }] }] })
   await commitOffsetsIfNecessary()
   expect(stage.commits).toBe(1)
@@ -190,7 +190,7 @@ test('resolving the last message of a batch resolves the control records behind 
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1], { last: 4 })
   batchIn(stage, '0/0').resolveOffset('1')
-  expect(stage.lane(0).mark).toBe(5n)
+  expect(stage.lane(0).progress.mark).toBe(5n)
 })
 
 test('a batch that is broken off by a drain counts as far as it was resolved', async () => {
@@ -202,7 +202,7 @@ test('a batch that is broken off by a drain counts as far as it was resolved', a
   expect(isRunning()).toBe(false)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1, 2])
   expect(offsetsIn(batchIn(stage, '0/1'))).toEqual(['1', '2'])
@@ -217,7 +217,7 @@ test('a batch during which there was a seek is stale and moves no mark', async (
   expect(isStale()).toBe(true)
   resolveOffset('2')
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).mark).toBe(1n)
+  expect(stage.lane(0).progress.mark).toBe(1n)
 })
 
 test('a batch that throws after a part of it was resolved is tried again from there', async () => {
@@ -230,7 +230,7 @@ test('a batch that throws after a part of it was resolved is tried again from th
   await stage.handlers.at('0/1').throw('no')
   expect(stage.factsOf('handler.failed').map(({ offset }) => offset)).toEqual(['1', '2'])
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '2', decision: 'pause' }])
-  expect(stage.lane(0).mark).toBe(2n)
+  expect(stage.lane(0).progress.mark).toBe(2n)
 })
 
 test('a batch that throws after all of it was resolved is not tried again', async () => {
@@ -239,14 +239,14 @@ test('a batch that throws after all of it was resolved is not tried again', asyn
   await stage.handlers.at('0/0').throw('too late')
   await vi.advanceTimersByTimeAsync(1000)
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
   expect(stage.factsOf('handler.failed')).toHaveLength(1)
 })
 
 test('a batch that a policy skips counts as handled', async () => {
   const stage = await staged({ batches: true, onHandlerError: () => 'skip' })
   await stage.handlers.at('0/0').throw('no')
-  expect(stage.lane(0).mark).toBe(3n)
+  expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
 test('suppressed messages are counted once, however often the batch is looked at', async () => {

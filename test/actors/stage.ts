@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { HandOut, type HandOutOptions, type Reader } from '../../actors/hand-out.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafka.ts'
 import type { Lane } from '../../actors/lane.ts'
+import { acquireProgress } from '../../actors/progress.ts'
 import { Tenure } from '../../actors/tenure.ts'
 import type { Fact, FactOf, FactType, TopicPartition } from '../../machines/fact.ts'
 
@@ -116,6 +117,8 @@ export class FakeReader implements Reader {
   }
 }
 
+let stages = 0
+
 export class Stage {
   readonly handlers = new Handlers()
   readonly reader = new FakeReader()
@@ -132,6 +135,7 @@ export class Stage {
       onHandlerError: 'pause',
       concurrency: 3,
       fromBeginning: false,
+      progress: acquireProgress(`stage ${stages++}`),
       emit: (fact) => this.facts.push(fact),
       commit: async () => void this.commits++,
       ...options,

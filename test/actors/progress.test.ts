@@ -1,7 +1,7 @@
-// A lane's mark and commits: where reading begins after an assignment, and what is to be committed.
+// The progress of a partition: its mark and commits: where reading begins after an assignment, and what is to be committed.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Lane } from '../../actors/lane.ts'
+import { Progress } from '../../actors/progress.ts'
 
 interface Known {
   readonly mark?: bigint
@@ -10,7 +10,7 @@ interface Known {
   readonly sought?: boolean
 }
 
-const laneWith = (known: Known): Lane => Object.assign(new Lane('orders', 0), known)
+const progressWith = (known: Known): Progress => Object.assign(new Progress(), known)
 
 const ours = { mark: 20n, acknowledged: 15n }
 
@@ -52,9 +52,9 @@ test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropp
     offset: 40n,
   },
 ])('the group has committed $committed: $what → begin at $offset', ({ known, committed, offset, dropped }) => {
-  const lane = laneWith(known)
-  expect(lane.startFrom(committed)).toEqual({ offset, dropped })
-  expect(lane).toMatchObject({ mark: offset, acknowledged: committed, unknown: undefined })
+  const progress = progressWith(known)
+  expect(progress.startFrom(committed)).toEqual({ offset, dropped })
+  expect(progress).toMatchObject({ mark: offset, acknowledged: committed, unknown: undefined })
 })
 
 test.each<{ what: string; known: Known; commit: bigint | undefined }>([
@@ -66,28 +66,28 @@ test.each<{ what: string; known: Known; commit: bigint | undefined }>([
   { what: 'less, after a seek', known: { mark: 10n, acknowledged: 15n, sought: true }, commit: 10n },
   { what: 'progress whose commit has no known outcome', known: { ...ours, unknown: 20n }, commit: 20n },
 ])('to commit with $what: $commit', ({ known, commit }) => {
-  expect(laneWith(known).uncommitted).toBe(commit)
+  expect(progressWith(known).uncommitted).toBe(commit)
 })
 
 test('a seek may be committed downwards once, then commits only go up again', () => {
-  const lane = laneWith({ mark: 20n, acknowledged: 20n })
-  lane.seek(5n)
-  expect(lane.uncommitted).toBe(5n)
-  lane.committed(5n, true)
-  expect(lane.uncommitted).toBeUndefined()
-  lane.mark = 4n
-  expect(lane.uncommitted).toBeUndefined()
+  const progress = progressWith({ mark: 20n, acknowledged: 20n })
+  progress.seek(5n)
+  expect(progress.uncommitted).toBe(5n)
+  progress.committed(5n, true)
+  expect(progress.uncommitted).toBeUndefined()
+  progress.mark = 4n
+  expect(progress.uncommitted).toBeUndefined()
 })
 
 test('an acknowledged commit settles the unknown ones up to it, and no later one', () => {
-  const lane = laneWith({ mark: 30n })
-  lane.committed(18n, false)
-  lane.committed(12n, false)
-  expect(lane.unknown).toBe(18n)
-  lane.committed(15n, true)
-  expect(lane).toMatchObject({ acknowledged: 15n, unknown: 18n })
-  lane.committed(18n, true)
-  expect(lane).toMatchObject({ acknowledged: 18n, unknown: undefined })
+  const progress = progressWith({ mark: 30n })
+  progress.committed(18n, false)
+  progress.committed(12n, false)
+  expect(progress.unknown).toBe(18n)
+  progress.committed(15n, true)
+  expect(progress).toMatchObject({ acknowledged: 15n, unknown: 18n })
+  progress.committed(18n, true)
+  expect(progress).toMatchObject({ acknowledged: 18n, unknown: undefined })
 })
 
 /** A group that applies our commits or loses their answers, or has its offset moved by somebody else. */
@@ -103,21 +103,21 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 
 test('as long as nobody else commits, no assignment reads again what was handled here', () => {
   const walk = fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-    const lane = new Lane('orders', 0)
+    const progress = new Progress()
     let group = 0n
-    lane.startFrom(group)
+    progress.startFrom(group)
     for (const each of events) {
-      const before = lane.mark ?? 0n
-      if (each.kind === 'handle') lane.mark = before + BigInt(each.count)
-      if (each.kind === 'commit' && lane.uncommitted !== undefined) {
-        const offset = lane.uncommitted
+      const before = progress.mark ?? 0n
+      if (each.kind === 'handle') progress.mark = before + BigInt(each.count)
+      if (each.kind === 'commit' && progress.uncommitted !== undefined) {
+        const offset = progress.uncommitted
         expect(offset).toBe(before)
         expect(offset).toBeGreaterThan(group < before ? group : -1n)
         if (each.applied) group = offset
-        lane.committed(offset, each.applied && each.told)
+        progress.committed(offset, each.applied && each.told)
       }
-      if (each.kind === 'assign') expect(lane.startFrom(group)).toEqual({ offset: before, dropped: undefined })
-      expect(lane.mark).toBeGreaterThanOrEqual(before)
+      if (each.kind === 'assign') expect(progress.startFrom(group)).toEqual({ offset: before, dropped: undefined })
+      expect(progress.mark).toBeGreaterThanOrEqual(before)
     }
   })
   fc.assert(walk, { numRuns: 300 })
@@ -128,7 +128,7 @@ test('a commit of somebody else is where reading begins, wherever our mark is', 
   fc.assert(
     fc.property(offset, offset, offset, (mark, acknowledged, theirs) => {
       fc.pre(theirs !== acknowledged)
-      expect(laneWith({ mark, acknowledged }).startFrom(theirs).offset).toBe(theirs)
+      expect(progressWith({ mark, acknowledged }).startFrom(theirs).offset).toBe(theirs)
     }),
   )
 })
