@@ -43,8 +43,8 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
     },
     settle: async () => note('settle'),
     place: async () => note('place'),
+    lost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),
-    lost: () => {},
     hurry: () => note('hurry'),
     ...options,
   })
@@ -140,6 +140,7 @@ test('a member the coordinator does not know is lost: one fact, and no more hear
   expect(await membership.heartbeat(1000)).toBe(25)
   expect(heartbeats()).toBe(before + 1)
   expect(factsOf('member.lost')).toHaveLength(1)
+  expect(log).toEqual(['lost'])
   expect(membership.joined).toBe(false)
 })
 
