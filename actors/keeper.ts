@@ -42,7 +42,7 @@ export class Keeper {
       drain: this.port((input) => this.drain(input)),
       rebuild: this.port((input, signal) => this.rebuild(input, signal)),
       backOff: this.port(({ attempt }, signal) => this.backOff(attempt, signal)),
-      shutDown: this.port(() => this.shutDown()),
+      shutDown: this.port((input) => this.shutDown(input)),
     }
   }
 
@@ -160,10 +160,11 @@ export class Keeper {
   private async discard(session: Session): Promise<void> {
     this.unwatch()
     if (this.session === session) this.session = undefined
+    // From here on a stop that comes in between finds it there.
+    this.ghosts.add(session)
     session.seal()
     await this.options.handOut.close(0)
     await session.salvage(salvageWithinMs)
-    this.ghosts.add(session)
     await this.evict(session)
   }
 
@@ -188,9 +189,30 @@ export class Keeper {
     if (!signal.aborted) emit({ type: 'backoff.elapsed', attempt })
   }
 
-  private async shutDown(): Promise<void> {
-    const { emit, stopTimeoutMs, drainTimeoutMs, handOut } = this.options
+  /** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
+  private async shutDown({ epoch }: PortInput): Promise<void> {
+    const { emit, stopTimeoutMs } = this.options
     const startedAt = Date.now()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), stopTimeoutMs)
+    })
+    let forced = true
+    try {
+      forced = await Promise.race([this.windDown(startedAt), late])
+    } catch (error) {
+      emit({ type: 'session.failed', epoch, failure: bugOf(error) })
+    }
+    clearTimeout(timer)
+    for (const left of [...this.ghosts, ...(this.session ? [this.session] : [])]) void left.close(0)
+    this.ghosts.clear()
+    this.session = undefined
+    emit({ type: 'stop.completed', tookMs: Date.now() - startedAt, forced })
+  }
+
+  /** Drains, commits, leaves, closes; each step by its share of the time. True when something had to be given up. */
+  private async windDown(startedAt: number): Promise<boolean> {
+    const { stopTimeoutMs, drainTimeoutMs, handOut } = this.options
     const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - Date.now())
     this.unwatch()
     const { session } = this
@@ -200,11 +222,11 @@ export class Keeper {
       forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
       session.seal()
     }
-    const closing = [...this.ghosts, ...(session ? [session] : [])].map((each) => each.close(left(0.95)))
-    await Promise.all(closing)
-    this.ghosts.clear()
+    const closing = [...this.ghosts, ...(session ? [session] : [])]
+    await Promise.all(closing.map((each) => each.close(left(0.95))))
+    for (const closed of closing) this.ghosts.delete(closed)
     this.session = undefined
-    emit({ type: 'stop.completed', tookMs: Date.now() - startedAt, forced })
+    return forced
   }
 
   /** A node that was refused, or left the cluster, is no part of the proof. */
