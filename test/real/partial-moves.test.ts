@@ -11,11 +11,11 @@ const cluster = sharedCluster({ bindFixed: true })
 
 /** Where brokers of a client come from: asked anew, or a list that is right at the start only. */
 const sources = [
-  { kind: 'function', brokers: (front: Front) => () => front.endpoints() },
-  { kind: 'list', brokers: (front: Front) => front.endpoints() },
-]
+  ['function', (front: Front) => () => front.endpoints()],
+  ['list', (front: Front) => front.endpoints()],
+] as const
 
-describe.each(sources)('with brokers as a $kind', ({ kind, brokers }) => {
+describe.each(sources)('with brokers as a %s', (kind, brokers) => {
   test('old and new addresses overlap for ten seconds, then the old ones close', async () => {
     await using front = await startFront(cluster())
     await using run = await startRun({

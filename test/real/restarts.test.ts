@@ -16,7 +16,7 @@ const clusters = [
   { name: '4.4.0 with TLS and SCRAM', version: '4.4.0' as const, security: 'tls-scram' as const },
 ]
 
-describe.each(clusters)('on Kafka $name', ({ name, version, security }) => {
+describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s', (name, { version, security }) => {
   const cluster = sharedCluster({ version, security })
 
   test('every broker restarts on a new address, one by one, under one member and under three', async () => {

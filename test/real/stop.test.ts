@@ -12,38 +12,35 @@ const STOP_TIMEOUT_MS = 5000
 const cluster = sharedCluster({ bindFixed: true })
 
 test.each([
-  { how: 'rst', what: 'unreachable' },
-  { how: 'silent', what: 'silent' },
-] as const)(
-  'stop() returns by its deadline while every broker is $what, and leaves nothing behind',
-  async ({ how, what }) => {
-    await using front = await startFront(cluster())
-    await using process = await startMemberProcess()
-    const endpoints = front.endpoints()
-    const before = await process.measure()
-    await using run = await startRun<Member>({
-      scenario: `stop() while every broker is ${what}`,
-      cluster: cluster(),
-      client: (task) => process.member(task),
-      brokers: () => endpoints,
-      options: { stopTimeoutMs: STOP_TIMEOUT_MS },
-    })
-    const silentFor = (partition: number) => Date.now() - (run.ledger.handOuts(partition).at(-1)?.startedAt ?? 0)
-    await run.move(
-      async () => {
-        await front.close(1, how)
-        await until(() => (run.workload.partitions.some((one) => silentFor(one) < 2000) ? 'silence' : undefined))
-      },
-      { passes: false },
-    )
-    await Promise.all(run.members.map((member) => member.stop()))
-    const after = await process.measure()
-    expect({ active: after.active, listeners: after.listeners }).toEqual({
-      active: before.active,
-      listeners: before.listeners,
-    })
-    const outcome = await run.finish({ upTo: 'handled' })
-    const figures = [{ name: 'ms of stop()', value: Math.max(...process.stopsMs), most: STOP_TIMEOUT_MS + 250 }]
-    expect(report(outcome, { rebalances: 0, figures })).toEqual([])
-  },
-)
+  ['unreachable', 'rst'],
+  ['silent', 'silent'],
+] as const)('stop() returns by its deadline while every broker is %s, and leaves nothing behind', async (what, how) => {
+  await using front = await startFront(cluster())
+  await using process = await startMemberProcess()
+  const endpoints = front.endpoints()
+  const before = await process.measure()
+  await using run = await startRun<Member>({
+    scenario: `stop() while every broker is ${what}`,
+    cluster: cluster(),
+    client: (task) => process.member(task),
+    brokers: () => endpoints,
+    options: { stopTimeoutMs: STOP_TIMEOUT_MS },
+  })
+  const silentFor = (partition: number) => Date.now() - (run.ledger.handOuts(partition).at(-1)?.startedAt ?? 0)
+  await run.move(
+    async () => {
+      await front.close(1, how)
+      await until(() => (run.workload.partitions.some((one) => silentFor(one) < 2000) ? 'silence' : undefined))
+    },
+    { passes: false },
+  )
+  await Promise.all(run.members.map((member) => member.stop()))
+  const after = await process.measure()
+  expect({ active: after.active, listeners: after.listeners }).toEqual({
+    active: before.active,
+    listeners: before.listeners,
+  })
+  const outcome = await run.finish({ upTo: 'handled' })
+  const figures = [{ name: 'ms of stop()', value: Math.max(...process.stopsMs), most: STOP_TIMEOUT_MS + 250 }]
+  expect(report(outcome, { rebalances: 0, figures })).toEqual([])
+})

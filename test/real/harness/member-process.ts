@@ -117,7 +117,10 @@ export async function startMemberProcess(): Promise<MemberProcess> {
     async measure() {
       resources = undefined
       send({ kind: 'measure' })
-      await until(() => (resources === undefined ? 'what the process holds' : undefined))
+      await until(() => {
+        if (!alive()) throw new Error('The process of the members has ended by itself; what it said last is above')
+        return resources === undefined ? 'what the process holds' : undefined
+      })
       return resources as unknown as Resources
     },
     kill,
