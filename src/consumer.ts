@@ -77,6 +77,7 @@ class LifecycleConsumer implements Consumer {
     this.end = resolve
   })
   private stopping = false
+  private over = false
   private release = () => {}
 
   constructor(options: ResolvedOptions, key: string) {
@@ -112,7 +113,7 @@ class LifecycleConsumer implements Consumer {
   stop(): Promise<void> {
     if (!this.stopping) this.send({ type: 'stop.requested' })
     this.stopping = true
-    if (!this.starting) this.end()
+    if (!this.starting) this.finish()
     return this.ended
   }
 
@@ -147,6 +148,7 @@ class LifecycleConsumer implements Consumer {
   events(): AsyncIterableIterator<FactRecord> {
     const queue = new EventQueue((ended) => this.queues.delete(ended))
     this.queues.add(queue)
+    if (this.over) queue.end()
     return queue
   }
 
@@ -161,7 +163,7 @@ class LifecycleConsumer implements Consumer {
     const late = new Promise<KafkaOptions>((resolve) => setTimeout(resolve, settingsWithinMs, {}).unref())
     const { clientId = 'relisten' } = await Promise.race([given, late])
     if (this.stopping) {
-      this.end()
+      this.finish()
       throw stopped()
     }
     const emit = (fact: Fact) => this.send(fact)
@@ -193,14 +195,11 @@ class LifecycleConsumer implements Consumer {
       facts.unsubscribe()
       unwatch()
       cluster.release()
-      this.progress.release()
       this.recorder.close()
-      for (const queue of this.queues) queue.end()
     }
     const joined = new Promise<void>((resolve, reject) => {
       const finish = (error: unknown) => {
-        this.release()
-        this.end()
+        this.finish()
         reject(error)
       }
       actor.subscribe({
@@ -221,6 +220,16 @@ class LifecycleConsumer implements Consumer {
     actor.start()
     emit({ type: 'start.requested' })
     await joined
+  }
+
+  /** Lets go of everything it holds. */
+  private finish(): void {
+    if (this.over) return
+    this.over = true
+    this.release()
+    this.progress.release()
+    for (const queue of this.queues) queue.end()
+    this.end()
   }
 
   private *each(partitions: readonly TopicPartitions[]): Iterable<TopicPartition> {

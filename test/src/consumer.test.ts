@@ -1,0 +1,198 @@
+// The façade without a cluster behind it: wrong calls, starts that fail, stops at odd moments, facts as events.
+import { afterEach, expect, test } from 'vitest'
+import { type Consumer, createConsumer } from '../../src/consumer.ts'
+import type { ConsumerOptions } from '../../src/consumer-options.ts'
+import { RelistenError } from '../../src/error.ts'
+import type { FactRecord } from '../../src/journal.ts'
+import { FakeBroker } from '../actors/fake-broker.ts'
+
+const brokers: FakeBroker[] = []
+afterEach(() => Promise.all(brokers.splice(0).map((broker) => broker.close())))
+
+async function listen(): Promise<FakeBroker> {
+  const broker = await FakeBroker.listen()
+  brokers.push(broker)
+  return broker
+}
+
+/** A place where nobody listens: a broker was there a moment ago. */
+async function nowhere(): Promise<string> {
+  const broker = await FakeBroker.listen()
+  const place = `127.0.0.1:${broker.port}`
+  await broker.close()
+  return place
+}
+
+const consumerWith = (options: Partial<ConsumerOptions> & Pick<ConsumerOptions, 'brokers'>) =>
+  createConsumer({
+    groupId: 'orders',
+    topics: ['orders'],
+    eachMessage: async () => {},
+    rebuildTimeoutMs: 100,
+    stopTimeoutMs: 2000,
+    pollIntervalMs: 100,
+    ...options,
+  })
+
+/** The first fact: from here on there is something to stop. */
+const begun = (consumer: Consumer) =>
+  new Promise<void>((resolve) => void consumer.on('start.requested', () => resolve()))
+
+const errorOf = async (work: Promise<unknown>): Promise<RelistenError> => {
+  const error = await work.then(
+    () => expect.unreachable('it did not fail'),
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(RelistenError)
+  return error as RelistenError
+}
+
+test('wrong options throw before anything happens', () => {
+  expect(() => consumerWith({ brokers: [] })).toThrow(/Expected `brokers` to have 1 to 64 entries/)
+})
+
+test('nothing is connected before the start', async () => {
+  const broker = await listen()
+  const consumer = consumerWith({ brokers: [`127.0.0.1:${broker.port}`] })
+  expect(consumer.status().state).toBe('idle')
+  consumer.pause([{ topic: 'orders', partitions: [0] }])
+  consumer.resume([{ topic: 'orders' }])
+  await consumer.commit()
+  await consumer.stop()
+  expect(broker.connections).toBe(0)
+})
+
+test('a stop before the start ends it: the same promise each time, and no start after it', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const events = consumer.events()
+  const stopped = consumer.stop()
+  expect(consumer.stop()).toBe(stopped)
+  await stopped
+  expect((await errorOf(consumer.start())).code).toBe('invalid-call')
+  expect(await events.next()).toEqual({ value: undefined, done: true })
+})
+
+test('a stop while it connects ends the start with an error that says so', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const started = errorOf(consumer.start())
+  await begun(consumer)
+  await consumer.stop()
+  const error = await started
+  expect(error.code).toBe('invalid-call')
+  expect(error.message).toMatch(/stopped.*Next step: /)
+  expect(consumer.status()).toMatchObject({ state: 'stopped', ready: false })
+})
+
+test('a stop right behind the start leaves nothing behind', async () => {
+  const broker = await listen()
+  const consumer = consumerWith({ brokers: [`127.0.0.1:${broker.port}`] })
+  const started = errorOf(consumer.start())
+  await consumer.stop()
+  expect((await started).code).toBe('invalid-call')
+  expect(await consumer.events().next()).toEqual({ value: undefined, done: true })
+  expect(broker.connections).toBe(0)
+})
+
+test('a start is one start, however often it is called', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const started = consumer.start()
+  expect(consumer.start()).toBe(started)
+  const failed = errorOf(started)
+  await consumer.stop()
+  await failed
+})
+
+test('a spent budget ends the start with what happened, the likely cause and the next step', async () => {
+  const place = await nowhere()
+  const consumer = consumerWith({ brokers: [place], retryBudget: 0 })
+  const error = await errorOf(consumer.start())
+  expect(error).toMatchObject({ code: 'unreachable', failure: { kind: 'unreachable' } })
+  expect(error.message).toMatch(/^No broker answered.*Likely cause: .*Next step: /)
+  expect(consumer.status().state).toBe('failed')
+  await consumer.stop()
+})
+
+test('settings that fail are told by the attempts, not thrown out of the start', async () => {
+  const broker = await listen()
+  const consumer = consumerWith({
+    brokers: [`127.0.0.1:${broker.port}`],
+    kafka: () => Promise.reject(new Error('the vault is sealed')),
+    rebuildTimeoutMs: 1500,
+    retryBudget: 0,
+  })
+  const error = await errorOf(consumer.start())
+  expect(error.message).toMatch(/the vault is sealed/)
+  expect(broker.received).toBe(0)
+  await consumer.stop()
+})
+
+test('another cluster at the address is refused with its fact; nothing but the question who it is goes there', async () => {
+  const broker = await listen()
+  broker.view = { ...broker.view, clusterId: 'theirs' }
+  const consumer = consumerWith({ brokers: [`127.0.0.1:${broker.port}`], clusterId: 'ours' })
+  const refused = new Promise<FactRecord>((resolve) => void consumer.on('cluster.refused', resolve))
+  const started = errorOf(consumer.start())
+  expect((await refused).data).toMatchObject({ expected: 'ours', got: 'theirs' })
+  expect(consumer.status().ready).toBe(false)
+  await consumer.stop()
+  await started
+  expect(new Set(broker.requests.map(({ apiKey }) => apiKey))).toEqual(new Set([3]))
+  await broker.left()
+})
+
+test.each(['', '-1', '1.5', 'latest'])('a seek to %o is a wrong call', async (offset) => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  expect(() => consumer.seek({ topic: 'orders', partition: 0, offset })).toThrow(
+    /Expected `offset` to be a decimal string/,
+  )
+})
+
+test('events are the facts from the moment they are asked for, and end with the consumer', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const events = consumer.events()
+  const started = errorOf(consumer.start())
+  await begun(consumer)
+  expect((await events.next()).value).toMatchObject({ seq: 1, type: 'actor.started', to: 'idle' })
+  expect((await events.next()).value).toMatchObject({ type: 'start.requested', from: 'idle', to: 'connecting' })
+  await consumer.stop()
+  await started
+  const rest: string[] = []
+  for await (const { type } of events) rest.push(type)
+  expect(rest).toEqual(expect.arrayContaining(['stop.requested', 'stop.completed']))
+})
+
+test('events that nobody wants any more can be left', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const started = errorOf(consumer.start())
+  for await (const { type } of consumer.events()) if (type !== 'start.requested') break
+  await consumer.stop()
+  await started
+})
+
+test('a listener that throws harms neither the consumer nor the other listeners, and one that left hears nothing', async () => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  const heard: string[] = []
+  consumer.on('*', () => {
+    throw new Error('a listener')
+  })
+  consumer.on('start.requested', () => void heard.push('one type'))
+  consumer.on('*', ({ type }) => void heard.push(type))
+  consumer.on('*', () => void heard.push('left'))()
+  const started = errorOf(consumer.start())
+  await begun(consumer)
+  await consumer.stop()
+  await started
+  expect(heard).toEqual(expect.arrayContaining(['one type', 'start.requested', 'stop.completed']))
+  expect(heard).not.toContain('left')
+})
+
+test('leaving its scope stops it', async () => {
+  let status = (): string => ''
+  {
+    await using consumer = consumerWith({ brokers: [await nowhere()] })
+    status = () => consumer.status().state
+    consumer.start().catch(() => {})
+    await begun(consumer)
+  }
+  expect(status()).toBe('stopped')
+})
