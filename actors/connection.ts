@@ -21,6 +21,10 @@ export class ConnectionError extends Error {
   }
 }
 
+/** What waits on something that was closed by its owner ends with this; also the reason to abort with. */
+export const closedError = (what: string): ConnectionError =>
+  new ConnectionError({ kind: 'dial-failed', message: `${what} is closed`, code: 'CLOSED' })
+
 export interface ConnectionOptions {
   readonly socket: Socket
   readonly endpoint: Endpoint

@@ -52,8 +52,7 @@ export class Coordinator {
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
         last = this.missing(`it answered with error ${code}`)
       } catch (error) {
-        if (!(error instanceof ConnectionError)) throw error
-        last = error
+        last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
         this.nodeId = undefined
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))

@@ -50,7 +50,7 @@ export function createDial(options: DialerOptions): Dial {
         endpoint: formatEndpoint(endpoint),
         ...(nodeId === undefined ? {} : { nodeId }),
       })
-    if (options.allowEndpoint && !options.allowEndpoint(nodeId === undefined ? endpoint : { ...endpoint, nodeId })) {
+    if (!isAllowed(nodeId === undefined ? endpoint : { ...endpoint, nodeId }, options.allowEndpoint)) {
       throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
     }
     const given = (async () => options.security())()
@@ -85,6 +85,18 @@ export function createDial(options: DialerOptions): Dial {
       if (error instanceof ConnectionError && error.snapshot) throw error
       throw turnDown(classify(error))
     }
+  }
+}
+
+/** A check that throws has not allowed anything. */
+function isAllowed(
+  endpoint: Endpoint & { readonly nodeId?: number },
+  allowEndpoint: DialerOptions['allowEndpoint'],
+): boolean {
+  try {
+    return allowEndpoint?.(endpoint) ?? true
+  } catch {
+    return false
   }
 }
 

@@ -8,8 +8,7 @@ import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
-import { ConnectionError } from './connection.ts'
-import { Session, type SessionOptions } from './session.ts'
+import { failureOf, Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
 export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
@@ -92,8 +91,7 @@ export class Keeper {
       await session.open()
     } catch (error) {
       if (signal.aborted) return false
-      const failure = error instanceof ConnectionError ? error.failure : bugOf(error)
-      emit({ type: 'session.failed', epoch, failure })
+      emit({ type: 'session.failed', epoch, failure: failureOf(error) })
       return false
     }
     this.unwatch = watch({ session, handOut, emit })
@@ -130,8 +128,7 @@ export class Keeper {
     try {
       if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.takeLongestGap() ?? 0)
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
-      failure = { ...error.failure, kind: 'unproven' }
+      failure = { ...failureOf(error), kind: 'unproven' }
     }
     emit({ type: 'rebuild.unproven', epoch, failure })
   }
@@ -173,8 +170,8 @@ export class Keeper {
       if (!(await session.leave(salvageWithinMs))) return
       this.ghosts.delete(session)
       void session.close(closeWithinMs)
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
+    } catch {
+      // It stays a ghost: the next session tries again before it joins.
     }
   }
 

@@ -18,7 +18,6 @@ import {
   readOffsetCommit,
   readOffsetFetch,
 } from './answers.ts'
-import { ConnectionError } from './connection.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { calls } from './kafka.ts'
@@ -188,10 +187,8 @@ export class Membership {
     const { heartbeatIntervalMs } = this.options
     this.timer = setTimeout(
       async () => {
-        // Out of reach: the coordinator is looked for as long as one session timeout lasts, again at the next beat.
-        await this.heartbeat(10_000).catch((error: unknown) => {
-          if (!(error instanceof ConnectionError)) throw error
-        })
+        // Out of reach, or not understood: the next beat asks again, and a member that was forgotten meanwhile is told so.
+        await this.heartbeat(10_000).catch(() => {})
         this.beat()
       },
       heartbeatIntervalMs * (0.9 + Math.random() * 0.1),

@@ -21,7 +21,7 @@ import {
   readFetch,
 } from './answers.ts'
 import type { Cluster } from './cluster.ts'
-import { ConnectionError } from './connection.ts'
+import { ConnectionError, closedError } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { apiKeyOf, apiKeys } from './frames.ts'
 import { Link } from './link.ts'
@@ -123,7 +123,7 @@ export class Routes {
 
   /** Closes every link. From here on nothing of KafkaJS's reaches a broker. */
   close(): void {
-    this.stop.abort()
+    this.stop.abort(closedError('This session'))
     clearTimeout(this.refreshTimer)
     this.hurry()
     for (const link of [...this.fetchLinks.values(), ...this.controlLinks.values()]) link.close()

@@ -10,7 +10,7 @@ import type { Fact, TopicPartition } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { type CommittedOffset, type FetchSummary, nodeAddress, nodeOfName } from './answers.ts'
 import type { Cluster } from './cluster.ts'
-import { ConnectionError } from './connection.ts'
+import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
@@ -227,10 +227,10 @@ export class Session {
     this.seal()
     this.membership.close()
     this.routes.close()
-    this.stop.abort()
+    this.stop.abort(closedError('This session'))
     const ended = this.kafka.consumer.disconnect().catch(() => {})
     await within(ended, withinMs, 'KafkaJS did not end').catch(() => {})
-    for (const wire of this.wires) wire.fail(new Error('This session is closed'))
+    for (const wire of this.wires) wire.fail(closedError('This session'))
   }
 
   /** The leader of a partition as KafkaJS knows it. */
@@ -243,7 +243,7 @@ export class Session {
     const wire: Wire = new Wire({
       onConnect,
       answer: async (request) => {
-        if (this.sealed) throw new Error('This session is sealed')
+        if (this.sealed) throw closedError('This session')
         return this.routes.answer(nodeId, request)
       },
       onEnd: () => this.wires.delete(wire),
@@ -325,10 +325,9 @@ export class Session {
         if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
       }
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
       for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
-      if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: error.failure })
+      if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
     }
   }
 
@@ -377,16 +376,13 @@ function within<Value>(
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new ConnectionError({ kind, message: `${what} within ${ms} ms` })), ms)
-    work
-      .then(resolve, (error) =>
-        reject(error instanceof ConnectionError ? error : new ConnectionError(failureOf(error))),
-      )
-      .finally(() => clearTimeout(timer))
+    work.then(resolve, (error) => reject(new ConnectionError(failureOf(error)))).finally(() => clearTimeout(timer))
   })
 }
 
-/** What an error of KafkaJS's means. Its `retriable` says yes where it does not know, so the deepest cause is read instead. */
+/** The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so the deepest cause is read instead. */
 export function failureOf(error: unknown): Failure {
+  if (error instanceof ConnectionError) return error.failure
   let deepest = error as Error & { type?: string; code?: string | number; cause?: unknown }
   while (deepest.cause instanceof Error) deepest = deepest.cause
   const { name, message, type } = deepest

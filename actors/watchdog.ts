@@ -24,6 +24,8 @@ const lookEachMs = 500
 /** Starts watching; the function it returns ends it. */
 export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
   const stalled = new Map<Lane, { readonly since: number; redialled: boolean }>()
+  /** Since when a look has found more to read each time: after a long silence the first message has only just come. */
+  const unreadSince = new Map<Lane, number>()
   const startedAt = Date.now()
 
   const look = (lane: Lane): void => {
@@ -33,7 +35,9 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
     const unread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
     // A handler at work, a pause, or a full lane is not a stall; nor is a partition that was fetched and has nothing more.
     const waits = lane.busy || lane.pausedBy.size > 0 || lane.queue.length > 0
-    const since = Math.max(startedAt, unread ? lane.movedAt : (fetched?.at ?? 0))
+    if (!unread) unreadSince.delete(lane)
+    else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
+    const since = Math.max(startedAt, unread ? lane.movedAt : (fetched?.at ?? 0), unreadSince.get(lane) ?? 0)
     const quietMs = waits ? 0 : now - since
     const known = stalled.get(lane)
     if (waits || (fetched && !unread && now - fetched.at < redialAfterMs) || quietMs < redialAfterMs) {
@@ -63,7 +67,9 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
 
   const timer = setInterval(() => {
     const lanes = handOut.assigned()
-    for (const lane of stalled.keys()) if (!lanes.includes(lane)) stalled.delete(lane)
+    for (const known of [stalled, unreadSince]) {
+      for (const lane of known.keys()) if (!lanes.includes(lane)) known.delete(lane)
+    }
     for (const lane of lanes) look(lane)
   }, lookEachMs)
   return () => clearInterval(timer)
