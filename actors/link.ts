@@ -19,6 +19,8 @@ export interface LinkOptions {
   readonly holdMs: number
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
+  /** It is connected to where the book says the node is, for the first time or again. */
+  readonly onCurrent?: () => void
 }
 
 interface Outstanding {
@@ -144,7 +146,10 @@ export class Link {
         await this.pause(refused ? refusedPauseMs : pauseMs)
         pauseMs = Math.min(longestPauseMs, pauseMs * 2)
       }
-      if (this.current) this.report(soft, startedAt)
+      if (this.current) {
+        this.report(soft, startedAt)
+        this.options.onCurrent?.()
+      }
     } finally {
       this.dialling = false
       // A connection that ended, or a book that changed, between the last look and here starts the next round.

@@ -198,10 +198,8 @@ export class Routes {
         cluster,
         dial,
         holdMs,
-        onRedial: (redial) => {
-          emit({ type: 'wire.redialled', ...redial })
-          this.recheck()
-        },
+        onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
+        onCurrent: () => this.recheck(),
       })
       if (this.stop.signal.aborted) link.close()
       links.set(nodeId, link)

@@ -1,0 +1,205 @@
+// The routes: where each request of KafkaJS's goes, and what it gets when the node it asks is not there.
+import { EventEmitter, once } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { FetchSummary } from '../../actors/answers.ts'
+import { ConnectionError } from '../../actors/connection.ts'
+import { createDial } from '../../actors/dial.ts'
+import { apiKeys } from '../../actors/frames.ts'
+import { Routes, type RoutesOptions } from '../../actors/routes.ts'
+import type { Fact } from '../../machines/fact.ts'
+import { answerFrame, fetchBody, int32, metadataBody, requestFrame, text } from './bytes.ts'
+import { FakeBroker } from './fake-broker.ts'
+import { FakeCluster, snapshotOf } from './fake-cluster.ts'
+
+let cluster: FakeCluster
+let broker: FakeBroker
+let fetched: [nodeId: number, summary: FetchSummary][]
+let facts: Fact[]
+let refreshes: number
+const moments = new EventEmitter()
+const made: Routes[] = []
+
+beforeEach(async () => {
+  cluster = new FakeCluster()
+  broker = await FakeBroker.listen()
+  cluster.book.put(1, broker.endpoint)
+  fetched = []
+  facts = []
+  refreshes = 0
+})
+afterEach(async () => {
+  for (const routes of made.splice(0)) routes.close()
+  await broker.close()
+})
+
+function routesWith(options: Partial<RoutesOptions> = {}): Routes {
+  const routes = new Routes({
+    cluster,
+    dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
+    holdMs: 5000,
+    maxWaitMs: 100,
+    fetchVersion: 10,
+    isLeader: () => true,
+    emit: (fact) => facts.push(fact),
+    group: async (request) => Buffer.concat([Buffer.from('group: '), request]),
+    refreshMetadata: async () => {
+      refreshes++
+      moments.emit('refresh')
+    },
+    onFetched: (...given) => fetched.push(given),
+    ...options,
+  })
+  made.push(routes)
+  return routes
+}
+
+const fetchRequest = (): Buffer => requestFrame(apiKeys.fetch, 10, 1)
+const emptyFetch = answerFrame(0, fetchBody(10, {}))
+
+test('versions and the coordinator are answered by nobody', async () => {
+  const routes = routesWith()
+  await routes.answer(1, requestFrame(apiKeys.apiVersions, 2, 1))
+  const coordinator = await routes.answer(1, requestFrame(apiKeys.findCoordinator, 2, 2))
+  expect(coordinator.includes('node-2147483647')).toBe(true)
+  expect(broker.connections).toBe(0)
+})
+
+test.each(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup', 'offsetFetch', 'offsetCommit'] as const)(
+  '%s goes to the group, whichever wire it came over',
+  async (name) => {
+    const request = requestFrame(apiKeys[name], 3, 1)
+    expect(await routesWith().answer(2147483647, request)).toEqual(Buffer.concat([Buffer.from('group: '), request]))
+    expect(broker.connections).toBe(0)
+  },
+)
+
+test('metadata comes from any broker, under constant names, with the nodes of the book', async () => {
+  cluster.answering = async () => answerFrame(0, metadataBody('ours', [{ nodeId: 2, host: '10.0.0.2', port: 9092 }]))
+  const answer = await routesWith().answer(1, requestFrame(apiKeys.metadata, 6, 1, int32(0)))
+  for (const name of ['node-1', 'node-2', 'node-2147483647']) expect(answer.includes(text(name)), name).toBe(true)
+  expect(answer.includes('10.0.0.2')).toBe(false)
+  expect(refreshes).toBe(0)
+})
+
+test('metadata that shows a partition without a leader is asked for again soon', async () => {
+  const topics = [{ topic: 'orders', partitions: [{ partition: 0, leader: -1, error: 5 }] }]
+  cluster.answering = async () => answerFrame(0, metadataBody('ours', broker.view.brokers, topics))
+  const refreshed = once(moments, 'refresh')
+  await routesWith().answer(1, requestFrame(apiKeys.metadata, 6, 1, int32(0)))
+  await refreshed
+  expect(refreshes).toBe(1)
+})
+
+test('metadata that nobody answers is tried until `holdMs` is over', async () => {
+  let tries = 0
+  cluster.answering = async () => {
+    tries++
+    if (tries === 1) throw new ConnectionError({ kind: 'unreachable', message: 'not yet' })
+    return answerFrame(0, metadataBody('ours', broker.view.brokers))
+  }
+  const request = requestFrame(apiKeys.metadata, 6, 1, int32(0))
+  expect((await routesWith().answer(1, request)).includes(text('node-1'))).toBe(true)
+  cluster.answering = () => Promise.reject(new ConnectionError({ kind: 'unreachable', message: 'never' }))
+  await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('never')
+})
+
+test('a fetch goes to its node and is told, and other requests do not wait behind its long poll', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  let release: () => void = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  broker.answering.set(apiKeys.fetch, async () => {
+    await held
+    return fetchBody(10, { orders: [{ partition: 0, highWatermark: 7n }] })
+  })
+  const routes = routesWith()
+  const poll = routes.answer(1, fetchRequest())
+  await broker.asked(apiKeys.fetch)
+  expect((await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 2))).includes('at once')).toBe(true)
+  const connectionOf = (key: number) => broker.requests.find(({ apiKey }) => apiKey === key)?.connection
+  expect(connectionOf(apiKeys.listOffsets)).not.toBe(connectionOf(apiKeys.fetch))
+  release()
+  await poll
+  expect(fetched).toMatchObject([[1, { stale: false, partitions: [{ topic: 'orders', highWatermark: 7n }] }]])
+  expect(routes.fetchLink(1)?.current).toBe(true)
+  expect(routes.fetchLink(2)).toBeUndefined()
+})
+
+test('a fetch of the wrong leader is "nothing new" once leaders were looked up again', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, error: 6 }] }))
+  const answer = await routesWith().answer(1, fetchRequest())
+  expect(refreshes).toBe(1)
+  expect(answer.subarray(8)).toEqual(fetchBody(10, { orders: [{ partition: 0 }] }))
+})
+
+test('a fetch from a node that has left is "nothing new", and leaders are looked up again', async () => {
+  const routes = routesWith()
+  await broker.close()
+  cluster.book.drop(1)
+  cluster.newestSnapshot = snapshotOf(Date.now() + 60_000)
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  expect(refreshes).toBe(1)
+  expect(fetched).toEqual([])
+  broker = await FakeBroker.listen()
+})
+
+test('long polls end early with "nothing new" when KafkaJS has something else to do', async () => {
+  broker.answering.set(apiKeys.fetch, () => undefined)
+  const routes = routesWith()
+  const polls = [routes.answer(1, fetchRequest()), routes.answer(1, fetchRequest())]
+  await broker.asked(apiKeys.fetch, 1)
+  routes.hurry()
+  expect(await Promise.all(polls)).toEqual([emptyFetch, emptyFetch])
+})
+
+test('links have caught up when each in use is where the book says, those left out aside', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => text('here'))
+  const routes = routesWith()
+  expect(await routes.caughtUp(() => false, 1000)).toBe(true)
+  await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
+  const next = await FakeBroker.listen()
+  cluster.book.put(1, next.endpoint)
+  expect(await routes.caughtUp(() => false, 2000)).toBe(true)
+  expect(facts).toMatchObject([{ type: 'wire.redialled', nodeId: 1, soft: true, tookMs: 0 }])
+  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
+  expect(await routes.caughtUp(() => false, 60)).toBe(false)
+  expect(await routes.caughtUp((nodeId) => nodeId === 1, 60)).toBe(true)
+  routes.close()
+  await next.close()
+})
+
+test('a link that is dialled for the first time when somebody waits for links is told as soon as it is there', async () => {
+  let admit: () => void = () => {}
+  const admitted = new Promise<void>((resolve) => {
+    admit = resolve
+  })
+  broker.answering.set(apiKeys.listOffsets, () => text('here'))
+  broker.answering.set(apiKeys.metadata, async () => {
+    await admitted
+    return metadataBody('ours', broker.view.brokers)
+  })
+  const routes = routesWith()
+  const asked = routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
+  await broker.asked(apiKeys.metadata)
+  const startedAt = Date.now()
+  const caughtUp = routes.caughtUp(() => false, 3000)
+  admit()
+  expect(await caughtUp).toBe(true)
+  expect(Date.now() - startedAt).toBeLessThan(2000)
+  await asked
+  expect(facts).toEqual([])
+})
+
+test('closed routes let nothing through and leave no socket', async () => {
+  broker.answering.set(apiKeys.fetch, () => undefined)
+  const routes = routesWith()
+  const poll = routes.answer(1, fetchRequest())
+  await broker.asked(apiKeys.fetch)
+  routes.close()
+  expect(await poll).toEqual(emptyFetch)
+  await broker.left()
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  await expect(routes.answer(2, requestFrame(apiKeys.listOffsets, 3, 1))).rejects.toBeInstanceOf(ConnectionError)
+  expect(broker.connections).toBe(1)
+})
