@@ -1,10 +1,11 @@
 /** The report: judges an outcome by the bounds of its scenario, prints one row for each, and keeps them in a JSON file. */
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import type { Outcome } from './run.ts'
 import { median } from './silence.ts'
+import { writeStory } from './story.ts'
 
 /**
  * What a scenario allows. Nothing lost, no foreign message, nothing out of order, no commit beyond what was handled or
@@ -54,11 +55,7 @@ export function report(outcome: Outcome, bounds: Bounds): string[] {
   const row: Row = { ...figures, violations, bounds, at: new Date().toISOString(), load: loadavg()[0] ?? 0 }
   rows.push(row)
   appendFileSync(file, `${JSON.stringify(row)}\n`)
-  if (violations.length > 0) {
-    const told = join(tmpdir(), `relisten-story-${process.ppid}-${outcome.scenario.replace(/\W+/g, '-')}.txt`)
-    writeFileSync(told, `${[...violations, ...story].join('\n')}\n`)
-    console.log(`What happened in "${outcome.scenario}": ${told}`)
-  }
+  if (violations.length > 0) writeStory(outcome.scenario, [...violations, ...story])
   return violations
 }
 

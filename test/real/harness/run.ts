@@ -9,6 +9,7 @@ import { auditCommits, watchGroup } from './group-watch.ts'
 import { type Audit, audit, createLedger, type Ledger, unhandled } from './ledger.ts'
 import { type Client, type Handler, type Member, type MemberTask, recorded } from './member.ts'
 import { type Stretch, steadySilence, worstSilence } from './silence.ts'
+import { writeStory } from './story.ts'
 import { watchTimer } from './timer-watch.ts'
 import { until, within } from './until.ts'
 import { createWorkload, type Workload } from './workload.ts'
@@ -154,6 +155,12 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
   const steadyFrom = Date.now()
   if (stream) await pass(3000)
 
+  let finished = false
+  const story = () =>
+    [
+      ...moves.map(({ from, to }) => `${from} a move until ${to}`),
+      ...members.flatMap((member) => member.story?.() ?? []),
+    ].toSorted()
   const silence: Run['silence'] = (stretch, partitions = workload.partitions) =>
     worstSilence(ledger, partitions, stretch).ms
 
@@ -185,6 +192,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
     },
 
     async finish({ partitions = workload.partitions, stuck = [], upTo = 'end', catchUpMs = 30_000 } = {}) {
+      finished = true
       await workload.stop()
       const steadyTo = Date.now()
       const ends = await extents(kafka, topic)
@@ -225,17 +233,17 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
         timerLateMs: timer.worstMs,
         stopMs,
         story: [
-          ...moves.map(({ from, to }) => `${from} a move until ${to}`),
+          ...story(),
           ...[...log].map(([partition, { low, sequences }]) => {
             const missing = unhandled(ledger, partition, low, countedTo(partition) ?? low + sequences.length)
             return `${steadyTo} partition ${partition}: ${sequences.length} messages from ${low} on, not handled: ${ranges(missing)}`
           }),
-          ...members.flatMap((member) => member.story?.() ?? []),
         ].toSorted(),
       }
     },
 
     async [Symbol.asyncDispose]() {
+      if (!finished) writeStory(scenario, story())
       await close()
       await watch.stop().catch(() => {})
     },
