@@ -1,6 +1,6 @@
 // Kafka's primitive types as bytes, written by hand so that nothing of what is tested builds its own input.
 
-export const int8 = (value: number): Buffer => Buffer.from([value & 0xff])
+const int8 = (value: number): Buffer => Buffer.from([value & 0xff])
 
 export const int16 = (value: number): Buffer => {
   const bytes = Buffer.alloc(2)

@@ -11,7 +11,7 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import type { BookEntry } from '../../machines/verdict.ts'
 
-export class FakeBook extends AddressBook {
+class FakeBook extends AddressBook {
   private readonly places = new Map<number, BookEntry>()
   private readonly watchers = new Set<(change: BookChange) => void>()
 

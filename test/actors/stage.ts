@@ -54,7 +54,7 @@ export interface HandlerCall {
 }
 
 /** Handlers that are at work until a test ends them. */
-export class Handlers {
+class Handlers {
   /** Every call so far, `partition/offset`. */
   readonly log: string[] = []
   readonly atWork: HandlerCall[] = []
@@ -98,7 +98,7 @@ export class Handlers {
 }
 
 /** A reader that writes down what it is told, and finds the ends of the log where a test puts them. */
-export class FakeReader implements Reader {
+class FakeReader implements Reader {
   readonly log: string[] = []
   start = 0n
   end = 100n
