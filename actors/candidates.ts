@@ -46,6 +46,7 @@ const doubtAfterMs = 150
 
 const maxDials = 8
 const maxLines = 4
+const loginPace = { floorMs: 2000, baseMs: 5000, capMs: 60_000 }
 const dialPace = { floorMs: 50, baseMs: 100, capMs: 1000 }
 
 export class Candidates {
@@ -215,7 +216,9 @@ export class Candidates {
     const isUnreachable = failure.kind === 'dial-failed'
     candidate.failures++
     // Refused for its identity, its login or its cluster: trying often changes nothing and may lock an account.
-    const waitMs = isUnreachable ? backoffMs(candidate.failures, dialPace, random()) : dialPace.capMs
+    const pace = failure.kind === 'login-refused' ? loginPace : dialPace
+    const isPaced = isUnreachable || pace === loginPace
+    const waitMs = isPaced ? backoffMs(candidate.failures, pace, random()) : dialPace.capMs
     candidate.nextDialAt = Math.max(candidate.nextDialAt, performance.now() + waitMs)
     // What it said of its cluster before the dial turned it down.
     if (error instanceof ConnectionError && error.snapshot) onSnapshot(error.snapshot)

@@ -31,6 +31,7 @@ export class Keeper {
   private readonly ghosts = new Set<Session>()
   private lastFailure: Failure | undefined
   private unwatch = () => {}
+  private onLoginRefused = () => {}
   private handoverAt = 0
   private sealedAt = 0
 
@@ -54,6 +55,7 @@ export class Keeper {
     if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
     if (fact.type === 'cluster.reached') this.lastFailure = undefined
+    if (this.lastFailure?.kind === 'login-refused') this.onLoginRefused()
   }
 
   private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
@@ -70,8 +72,11 @@ export class Keeper {
   private async open(epoch: number, signal: AbortSignal): Promise<void> {
     const { cluster, emit, rebuildTimeoutMs } = this.options
     if (this.session) await this.discard(this.session)
+    // More attempts with a login that was refused would lock the account.
+    const refused = new AbortController()
+    this.onLoginRefused = () => refused.abort()
     try {
-      await cluster.ready(AbortSignal.any([signal, AbortSignal.timeout(rebuildTimeoutMs)]))
+      await cluster.ready(AbortSignal.any([signal, refused.signal, AbortSignal.timeout(rebuildTimeoutMs)]))
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return

@@ -33,7 +33,10 @@ interface Outstanding {
 
 const firstPauseMs = 20
 const longestPauseMs = 250
-const refusedPauseMs = 1000
+/** A refused endpoint is dialled again slowly: its certificate may be mended, but logins would lock the account. */
+const refusedPauseMs = { 'identity-refused': 1000, 'login-refused': 5000 } as const
+
+type Refusal = keyof typeof refusedPauseMs
 
 export class Link {
   readonly nodeId: number
@@ -143,7 +146,7 @@ export class Link {
         const refused = await this.tryDial()
         if (this.current || this.stop.signal.aborted) break
         if (!this.connection?.open && this.mustFail(startedAt, refused)) return
-        await this.pause(refused ? refusedPauseMs : pauseMs)
+        await this.pause(refused ? refusedPauseMs[refused] : pauseMs)
         pauseMs = Math.min(longestPauseMs, pauseMs * 2)
       }
       if (this.current) {
@@ -166,30 +169,30 @@ export class Link {
       this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
   }
 
-  /** One dial of the endpoint in force. True when the endpoint was refused for its identity. */
-  private async tryDial(): Promise<boolean> {
+  /** One dial of the endpoint in force. Says whether the endpoint was refused, and for what. */
+  private async tryDial(): Promise<Refusal | undefined> {
     const { cluster, dial } = this.options
     const endpoint: Endpoint | undefined = cluster.book.entryOf(this.nodeId)
     if (!endpoint) {
       cluster.poke('a node has no endpoint')
-      return false
+      return undefined
     }
     const { host, port } = endpoint
     try {
       const connection = await dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal })
       if (this.stop.signal.aborted) {
         connection.close()
-        return false
+        return undefined
       }
       cluster.observe(connection.snapshot)
       cluster.heal(this.nodeId, endpoint)
       this.adopt(connection)
-      return false
+      return undefined
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       const { failure, snapshot } = error
       if (snapshot) cluster.observe(snapshot)
-      const refused = failure.kind === 'identity-refused' || failure.kind === 'login-refused'
+      const refused = failure.kind === 'identity-refused' || failure.kind === 'login-refused' ? failure.kind : undefined
       if (refused) cluster.refuse(this.nodeId, endpoint, failure)
       else if (failure.code !== 'ABORT_ERR' && failure.code !== 'WRONG_NODE') cluster.report(endpoint)
       cluster.poke('a dial failed')
@@ -221,7 +224,7 @@ export class Link {
     if (!this.dialling) await this.tryDial()
   }
 
-  private mustFail(startedAt: number, refused: boolean): boolean {
+  private mustFail(startedAt: number, refused: Refusal | undefined): boolean {
     const { cluster, holdMs } = this.options
     const newest = cluster.newest()
     const left = newest !== undefined && newest.at > startedAt && !cluster.book.names(this.nodeId)

@@ -69,6 +69,10 @@ export function failureFrom(thrown: unknown, kind: FailureKind): Failure {
   return typeof code === 'string' ? { kind, message, code } : { kind, message }
 }
 
+/** Likely cause and next step for a kind of failure, as one text. */
+export const adviceFor = (kind: FailureKind): string =>
+  `Likely cause: ${advice[kind].likelyCause} Next step: ${advice[kind].nextStep}`
+
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** User and password of a URL do not belong into any message. */

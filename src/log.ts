@@ -2,6 +2,8 @@
 
 import type { Level } from 'pino'
 import type { FactData, FactType, PartitionsByTopic } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import { adviceFor } from './error.ts'
 import type { JournalRecord } from './journal.ts'
 
 type LogLevel = Extract<Level, 'debug' | 'info' | 'warn' | 'error'>
@@ -18,8 +20,16 @@ export function logFacts(logger: Logger): (record: JournalRecord) => void {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
     const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
-    logger[level]({ ...data, seq, consumer, epoch, fact: type, ...moved }, message)
+    logger[level]({ ...data, seq, consumer, epoch, fact: type, ...moved }, `${message}${adviceIn(record)}`)
   }
+}
+
+/** Facts somebody may have to act on say what to do; the others would only grow longer. */
+const advised = new Set(['cluster.unreachable', 'session.failed', 'session.stalled', 'endpoint.refused', 'member.lost'])
+
+function adviceIn({ type, data }: JournalRecord): string {
+  const failure = data.failure as Failure | undefined
+  return failure && advised.has(type) ? `. ${adviceFor(failure.kind)}` : ''
 }
 
 type Lines = { readonly [Type in FactType]: readonly [LogLevel, (data: FactData[Type]) => string] }
@@ -85,7 +95,7 @@ const lines: Lines = {
   'session.stalled': ['warn', ({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`],
   'session.sealed': ['info', ({ epoch }) => `Session ${epoch} is sealed`],
   'member.lost': ['warn', ({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`],
-  'member.evicted': ['info', ({ memberId }) => `Our earlier member ${memberId} has left the group`],
+  'member.evicted': ['info', ({ memberId }) => `Member ${memberId} has left the group`],
   'group.rebalancing': ['info', ({ generation }) => `The group rebalances after generation ${generation}`],
   'partitions.assigned': ['info', ({ partitions }) => `Partitions assigned: ${list(partitions)}`],
   'partitions.revoked': ['info', ({ partitions }) => `Partitions revoked: ${list(partitions)}`],

@@ -1,6 +1,7 @@
 // Log lines as a real pino logger writes them.
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { adviceFor } from '../../src/error.ts'
 import { chainStart, type JournalRecord, sealed } from '../../src/journal.ts'
 import { logFacts } from '../../src/log.ts'
 
@@ -65,8 +66,8 @@ test('what is healed by itself warns, what needs somebody is an error, and small
     record('actor.started', {}),
   )
   expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-    [40, 'Session 2 failed: KafkaJS ended'],
-    [50, 'Broker 2 at b:2 is refused: KafkaJS ended'],
+    [40, `Session 2 failed: KafkaJS ended. ${adviceFor('session-crashed')}`],
+    [50, `Broker 2 at b:2 is refused: KafkaJS ended. ${adviceFor('session-crashed')}`],
     [20, 'Broker 2 is connected at b:2 after 12 ms'],
     [30, 'Partitions assigned: orders 0, 2; refunds 1'],
     [50, 'lifecycle failed: bug'],
