@@ -68,6 +68,15 @@ test('a partition that has had its slice of time gives its place to one that wai
   expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
+test('a partition with more batches gives its place to one that waits, between two of them', async () => {
+  const stage = new Stage({ concurrency: 1 })
+  await stage.assign({ 0: 0n, 1: 0n })
+  for (const offset of [0, 1]) await stage.offer(0, [offset])
+  await stage.offer(1, [0])
+  await stage.handlers.end('0/0', '1/0', '0/1')
+  expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1'])
+})
+
 test('a lane without room is paused after a moment, and resumed as soon as there is room again', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })

@@ -198,6 +198,7 @@ test('closed routes let nothing through and leave no socket', async () => {
   await broker.asked(apiKeys.fetch)
   routes.close()
   expect(await poll).toEqual(emptyFetch)
+  expect(refreshes).toBe(0)
   await broker.left()
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   await expect(routes.answer(2, requestFrame(apiKeys.listOffsets, 3, 1))).rejects.toBeInstanceOf(ConnectionError)
