@@ -20,10 +20,13 @@ import { createSide, type Side } from './side.ts'
 const topic = 'orders'
 
 async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): Promise<Result> {
+  // until Kafka runs there is nothing to end in order; what was started is ended by the cluster's watchdog
+  const leave = () => process.exit(130)
+  signal.addEventListener('abort', leave)
   const beganAt = Date.now()
   board.say(`relisten demo: Apache Kafka ${version} with three brokers that move while a group consumes.\n`)
   await using cluster = await startCluster({ version, bindFixed: true, onProgress: (line) => board.progress(line) })
-  signal.throwIfAborted()
+  signal.removeEventListener('abort', leave)
   await using front = await startFront(cluster)
   await cluster.createTopic(topic)
   const brokers = () => front.endpoints()
@@ -59,12 +62,18 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   const steadyFrom = Date.now() + 1000
   now = 'nothing moves yet'
   board.live(lines)
-  const watch = async (ms: number) => {
+  const watch = async (ms: number, patienceMs = 0) => {
     await pause(ms, undefined, { signal })
-    // a move is judged only when relisten has been silent for a while or has gone on; it gets no mercy beyond that
-    await until(() => (relisten.silentMs() > 1000 ? 'new messages for relisten' : undefined), {
-      deadlineMs: 20_000,
-    }).catch(() => {})
+    // should relisten need longer, let it end before the next move, so that each move is judged by itself
+    const relistenBack = () => (relisten.silentMs() > 1000 ? 'messages for relisten' : undefined)
+    await until(relistenBack, { deadlineMs: 4000 }).catch(() => {})
+    const stockBack = () => {
+      signal.throwIfAborted()
+      return stock.phaseGapMs() > 2000 && stock.silentMs() < 1000 ? undefined : 'messages for KafkaJS'
+    }
+    if (patienceMs > 0) await until(stockBack, { deadlineMs: patienceMs, everyMs: 100 }).catch(() => {})
+    signal.throwIfAborted()
+    for (const side of [relisten, stock]) board.news(sideLine(side, workload.sent))
   }
   await watch(4000)
 
@@ -77,7 +86,7 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     const before = { relisten: relisten.generation(), stock: stock.generation(), sent: workload.sent, at: Date.now() }
     await move.make(front, signal)
     const to = Date.now() + 2000
-    await watch(4000)
+    await watch(3500, move.patienceMs)
     const phaseTo = Date.now()
     const rebalances = {
       relisten: relisten.generation() - before.relisten,
@@ -90,7 +99,9 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     })
   }
 
-  now = 'the end: the stream stops, and the log is read again'
+  now = 'the end: the stream has stopped, and the log is read again'
+  board.end()
+  board.say(`\n  ${now}`)
   await workload.stop()
   const whole = { from: steadyFrom, to: Date.now() }
   await until(() => (relisten.ledger.handled < workload.sent ? 'the last messages' : undefined), {
@@ -98,7 +109,6 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   }).catch(() => {})
   const log = await readLog(cluster.kafka(), topic)
   await end()
-  board.end()
   board.say('')
   const outcome = result(relisten, stock, made, log, whole)
   return { ...outcome, text: `${outcome.text}\nIt took ${Math.round((Date.now() - beganAt) / 1000)} s.` }

@@ -7,6 +7,8 @@ export interface DemoMove {
   /** One line for the live view. */
   readonly says: string
   make(front: Front, signal: AbortSignal): Promise<unknown>
+  /** How long the demo waits for KafkaJS to come back before it goes on, in milliseconds. */
+  readonly patienceMs?: number
   /** Longest gap that relisten may have, in milliseconds; `steadyMs` is the longest silence of the run without moves. */
   bound(steadyMs: number): number
 }
@@ -18,6 +20,7 @@ export function demoMoves(coordinator: number): DemoMove[] {
       kind: 'all at once (FIN)',
       says: 'every broker moves; the old addresses close',
       make: (front) => front.move(2, { close: 'fin' }),
+      patienceMs: 26_000,
       bound: () => 1000,
     },
     {
@@ -70,6 +73,7 @@ export function demoMoves(coordinator: number): DemoMove[] {
       kind: 'back again',
       says: 'every broker returns to the address it had at the very beginning',
       make: (front) => front.move(1, { close: 'fin' }),
+      patienceMs: 12_000,
       bound: () => 1500,
     },
   ]

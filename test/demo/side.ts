@@ -24,8 +24,10 @@ export interface Phase {
 }
 
 export interface PhaseFigures {
-  /** Longest silence of the worst partition that touches the move, in milliseconds, up to the next move. */
+  /** Longest silence of the worst partition from the move to the next one, in milliseconds. */
   readonly gapMs: number
+  /** The same from the move until two seconds after it. */
+  readonly atMoveMs: number
   /** False when a partition was still silent as the next move began. */
   readonly back: boolean
   readonly lost: number
@@ -90,14 +92,18 @@ export function createSide<Kind extends Member>(options: SideOptions<Kind>): Sid
       phaseGapMs = 0
     },
     figures({ move, phaseTo, sequences }, log) {
-      const until = { from: move.from, to: Math.min(move.to, phaseTo) }
-      const handOuts = partitions.map((partition) => ledger.handOuts(partition))
-      const lastSeen = handOuts.map(
-        (all) => all.findLast(({ startedAt }) => startedAt < phaseTo)?.startedAt ?? move.from,
+      // what spans the next move is a matter of the next move
+      const silence = (to: number) => worstSilence(ledger, partitions, { from: move.from, to }, phaseTo).ms
+      const newest = partitions.map(
+        (one) => ledger.handOuts(one).findLast(({ startedAt }) => startedAt < phaseTo)?.startedAt ?? move.from,
       )
-      const back = phaseTo - Math.min(...lastSeen) < 1000
-      const gapMs = back ? worstSilence(ledger, partitions, until).ms : phaseTo - Math.min(...lastSeen)
-      return { gapMs, back, lost: lost(ledger, log, sequences), twice: repeatsBetween(ledger, move.from, phaseTo) }
+      return {
+        gapMs: silence(phaseTo),
+        atMoveMs: silence(Math.min(move.to, phaseTo)),
+        back: phaseTo - Math.min(...newest) < 1000,
+        lost: lost(ledger, log, sequences),
+        twice: repeatsBetween(ledger, move.from, phaseTo),
+      }
     },
     steadyMs: (whole, moves) => steadySilence(ledger, partitions, whole, moves).ms,
     unread: (log) => lost(ledger, log, { from: 0, below: Number.POSITIVE_INFINITY }),

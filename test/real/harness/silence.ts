@@ -12,11 +12,19 @@ export interface Silence {
   readonly partition: number
 }
 
-/** The longest time between two hand-outs of one of these partitions that touches the stretch, in full length. */
-export function worstSilence(ledger: Ledger, partitions: readonly number[], stretch: Stretch): Silence {
+/**
+ * The longest time between two hand-outs of one of these partitions that touches the stretch, in full length. What was handed
+ * out from `endAt` on does not count.
+ */
+export function worstSilence(
+  ledger: Ledger,
+  partitions: readonly number[],
+  stretch: Stretch,
+  endAt = Number.POSITIVE_INFINITY,
+): Silence {
   let worst: Silence = { ms: 0, partition: -1 }
   for (const partition of partitions) {
-    const times = ledger.handOuts(partition).map(({ startedAt }) => startedAt)
+    const times = ledger.handOuts(partition).flatMap(({ startedAt }) => (startedAt < endAt ? startedAt : []))
     for (const gap of gaps(times, stretch.to)) {
       if (gap.to <= stretch.from || gap.from >= stretch.to) continue
       if (gap.to - gap.from > worst.ms) worst = { ms: gap.to - gap.from, partition }
