@@ -1,0 +1,64 @@
+// The tests of the lifecycle against mistakes in it: each mutant has to be caught by its structure, its table or its paths.
+import { afterAll, expect, test } from 'vitest'
+import { type Mutant, mutants } from './lifecycle-mutants.ts'
+import { budgets, drive, graphOf } from './lifecycle-stage.ts'
+import { after, type Machine, outcome, stories, told } from './lifecycle-stories.ts'
+import { flawsIn } from './lifecycle-structure.ts'
+import { type EventClass, type Situation, table } from './lifecycle-table.ts'
+
+/** The paths of the lifecycle as it is. */
+const courses = budgets.map((retryBudget) => ({ retryBudget, paths: graphOf(retryBudget).paths }))
+const results: { readonly mutant: Mutant; readonly caughtBy: string }[] = []
+
+test('every mutant of the lifecycle is caught', () => {
+  for (const mutant of mutants()) results.push({ mutant, caughtBy: catcherOf(mutant) ?? 'nobody' })
+  expect(results.length).toBeGreaterThan(20)
+  const survivors = results.filter(({ caughtBy }) => caughtBy === 'nobody')
+  expect(survivors.map(({ mutant: { kind, name } }) => `${kind}: ${name}`)).toEqual([])
+}, 120_000)
+
+test('no two mutants are one', () => {
+  const names = results.map(({ mutant: { kind, name } }) => `${kind}: ${name}`)
+  expect(new Set(names).size).toBe(names.length)
+})
+
+afterAll(() => {
+  const width = Math.max(...results.map(({ mutant }) => mutant.name.length))
+  const lines = results.map(
+    ({ mutant: { kind, name }, caughtBy }) => `${kind.padEnd(16)} ${name.padEnd(width)}  ${caughtBy}`,
+  )
+  const caught = results.filter(({ caughtBy }) => caughtBy !== 'nobody').length
+  console.info([...lines, `${caught} of ${results.length} mutants caught`].join('\n'))
+})
+
+/** What finds this mutant, the cheapest first. */
+function catcherOf({ machine, state }: Mutant): string | undefined {
+  const [flaw] = flawsIn(machine).flaws
+  if (flaw !== undefined) return `structure: ${flaw}`
+  return cellOf(machine, state) ?? pathOf(machine)
+}
+
+/** The first cell of the table that is not as it should be; those of the mutant's state are looked at first. */
+function cellOf(machine: Machine, state = ''): string | undefined {
+  const rows = Object.entries(table).toSorted(([one], [other]) => rank(one, state) - rank(other, state))
+  for (const [situation, row] of rows) {
+    const before = told(stories[situation as Situation], { machine })
+    for (const [event, expected] of Object.entries(row)) {
+      const found = outcome(before, after(before, event as EventClass, machine))
+      if (found !== expected) return `table: ${situation} × ${event} → ${found}`
+    }
+  }
+  return undefined
+}
+
+const rank = (situation: string, state: string): number => (situation.startsWith(state) ? 0 : 1)
+
+function pathOf(machine: Machine): string | undefined {
+  for (const { retryBudget, paths } of courses) {
+    for (const path of paths) {
+      const [broken] = drive(path, { retryBudget, machine })
+      if (broken !== undefined) return `paths: ${broken}`
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,80 @@
+// Stories: how each situation of the table comes about, and one fact of each class, told to the lifecycle or to a changed copy of it.
+import { initialTransition, type SnapshotFrom, transition } from 'xstate'
+import type { Fact } from '../../machines/fact.ts'
+import type { Failure, FailureKind } from '../../machines/failure.ts'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import type { EventClass, Expected, Situation } from './lifecycle-table.ts'
+
+export type Machine = typeof lifecycleMachine
+export type Snapshot = SnapshotFrom<Machine>
+
+/** A failure of this kind that nothing has caused. */
+export const failure = (kind: FailureKind): Failure => ({ kind, message: `made up: ${kind}` })
+
+/** One fact of each class, as it reads when the newest session has this epoch. */
+export const facts: Record<EventClass, (epoch: number) => Fact> = {
+  startAsked: () => ({ type: 'start.requested' }),
+  stopAsked: () => ({ type: 'stop.requested' }),
+  moved: () => ({ type: 'cluster.moved', moves: [], reason: 'moved' }),
+  reached: () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: [] }),
+  elapsed: () => ({ type: 'backoff.elapsed', attempt: 1 }),
+  joined: (epoch) => ({ type: 'session.joined', epoch, memberId: 'me', generation: 1 }),
+  joinedOld: (epoch) => ({ type: 'session.joined', epoch: epoch - 1, memberId: 'me', generation: 1 }),
+  failed: (epoch) => ({ type: 'session.failed', epoch, failure: failure('unreachable') }),
+  failedOld: (epoch) => ({ type: 'session.failed', epoch: epoch - 1, failure: failure('unreachable') }),
+  failedForGood: (epoch) => ({ type: 'session.failed', epoch, failure: failure('topic-missing') }),
+  stalled: (epoch) => ({ type: 'session.stalled', epoch, failure: failure('session-silent') }),
+  stalledOld: (epoch) => ({ type: 'session.stalled', epoch: epoch - 1, failure: failure('session-silent') }),
+  memberLost: (epoch) => ({ type: 'member.lost', epoch, memberId: 'me', failure: failure('member-lost') }),
+  memberLostOld: (epoch) => ({
+    type: 'member.lost',
+    epoch: epoch - 1,
+    memberId: 'me',
+    failure: failure('member-lost'),
+  }),
+  drained: (epoch) => ({ type: 'drain.completed', epoch, tookMs: 1, forced: false }),
+  drainedOld: (epoch) => ({ type: 'drain.completed', epoch: epoch - 1, tookMs: 1, forced: false }),
+  proven: (epoch) => ({ type: 'rebuild.proven', epoch, tookMs: 1, gapMs: 0 }),
+  provenOld: (epoch) => ({ type: 'rebuild.proven', epoch: epoch - 1, tookMs: 1, gapMs: 0 }),
+  unproven: (epoch) => ({ type: 'rebuild.unproven', epoch, failure: failure('unproven') }),
+  unprovenOld: (epoch) => ({ type: 'rebuild.unproven', epoch: epoch - 1, failure: failure('unproven') }),
+  stopDone: () => ({ type: 'stop.completed', tookMs: 1, forced: false }),
+  other: (epoch) => ({ type: 'partitions.assigned', epoch, generation: 1, partitions: { orders: [0] } }),
+}
+
+/** How each situation comes about. */
+export const stories: Record<Situation, readonly EventClass[]> = {
+  idle: [],
+  connecting: ['startAsked'],
+  'connecting a third time': ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed'],
+  consuming: ['startAsked', 'joined'],
+  'draining in place': ['startAsked', 'joined', 'moved'],
+  'draining for a replacement': ['startAsked', 'joined', 'stalled'],
+  'rebuilding in place': ['startAsked', 'joined', 'moved', 'drained'],
+  'rebuilding by replacement': ['startAsked', 'joined', 'stalled', 'drained'],
+  retrying: ['startAsked', 'failed'],
+  stopping: ['startAsked', 'joined', 'stopAsked'],
+  'stopping after a failure': ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failedForGood'],
+  stopped: ['startAsked', 'joined', 'stopAsked', 'stopDone'],
+  failed: ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failedForGood', 'stopDone'],
+}
+
+/** The snapshot after one more fact. */
+export const after = (before: Snapshot, event: EventClass, machine: Machine = lifecycleMachine): Snapshot =>
+  transition(machine, before, facts[event](before.context.epoch))[0]
+
+/** The snapshot at the end of a story. */
+export const told = (
+  story: readonly EventClass[],
+  { retryBudget = null, machine = lifecycleMachine }: { retryBudget?: number | null; machine?: Machine } = {},
+): Snapshot =>
+  story.reduce((before, event) => after(before, event, machine), initialTransition(machine, { retryBudget })[0])
+
+/** What a fact made of a snapshot, in the words of the table. */
+export function outcome(before: Snapshot, next: Snapshot): Expected {
+  if (next === before) return 'ignored'
+  const { value, context } = next
+  const plan = context.plan === null ? '' : ` ${context.plan.kind}`
+  const epochs = context.epoch === before.context.epoch ? '' : ` +${context.epoch - before.context.epoch}`
+  return `${value}${plan}${epochs}` as Expected
+}
