@@ -28,8 +28,16 @@ export interface ClusterOptions {
   readonly key: unknown
   /** The cluster id to expect. Default: the one that answers first. */
   readonly clusterId?: string | undefined
+  /** Where the brokers were in an earlier life: asked beside the source until they answer. */
+  readonly remembered?: Remembered | undefined
   /** Numbers in [0, 1). Default `Math.random`. */
   readonly random?: () => number
+}
+
+/** What is known of a cluster from before: its id and where its nodes were. */
+export interface Remembered {
+  readonly clusterId: string
+  readonly endpoints: ReadonlyMap<number, Endpoint>
 }
 
 export interface Cluster {
@@ -120,8 +128,17 @@ class SharedCluster {
   private gathering: NodeJS.Timeout | undefined
   private sourceFailure: string | undefined
 
-  constructor({ brokers, dial, pollIntervalMs, clusterId, random = Math.random }: ClusterOptions) {
+  constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, random = Math.random }: ClusterOptions) {
     this.book = new AddressBook(clusterId)
+    if (remembered) {
+      const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
+        nodeId,
+        host,
+        port,
+        addresses: [],
+      }))
+      this.book.restore(entries, remembered.clusterId)
+    }
     this.reachability = new Reachability((fact) => this.facts$.next(fact))
     this.candidates = new Candidates({
       dial,
@@ -158,7 +175,7 @@ class SharedCluster {
     if (this.newest === undefined || snapshot.at >= this.newest.at || isFarFrom(snapshot, this.newest))
       this.newest = snapshot
     const endpoint = formatEndpoint(snapshot.answeredBy)
-    this.reachability.answered(endpoint, snapshot.clusterId, snapshot.brokers.map(formatEndpoint))
+    this.reachability.answered(endpoint, snapshot.clusterId, endpointsIn(snapshot))
     this.poller.answered()
     if (!isFirst && joined.length + left.length > 0) {
       this.facts$.next({ type: 'cluster.membership-changed', joined, left })
@@ -314,6 +331,9 @@ class SharedCluster {
     this.facts$.next(failure ? { type: 'source.failed', failure } : { type: 'source.recovered' })
   }
 }
+
+const endpointsIn = ({ brokers }: Snapshot): Record<number, string> =>
+  Object.fromEntries(brokers.map((broker) => [broker.nodeId, formatEndpoint(broker)]))
 
 const describeMove = ({ nodeId, from, to }: Relocation) => ({
   nodeId,

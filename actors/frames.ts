@@ -29,6 +29,8 @@ export const errorCodes = {
   illegalGeneration: 22,
   unknownMemberId: 25,
   rebalanceInProgress: 27,
+  topicAuthorizationFailed: 29,
+  groupAuthorizationFailed: 30,
   memberIdRequired: 79,
 } as const
 

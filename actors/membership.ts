@@ -107,7 +107,8 @@ export class Membership {
   /** Commits under this member and generation. Resolves with the error code of each partition, in the order asked. */
   async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
     const { coordinator, groupId } = this.options
-    const call = calls.offsetCommit(groupId, this.memberId, this.generation, offsets)
+    const { memberId, generation } = this
+    const call = calls.offsetCommit(groupId, memberId, generation, offsets)
     const { responses } = await coordinator.call(
       call,
       (answer) => answer.responses[0]?.partitions[0]?.errorCode ?? errorCodes.none,
@@ -121,16 +122,20 @@ export class Membership {
       partitions.map(({ partition }) => byPartition.get(`${topic}/${partition}`) ?? errorCodes.none),
     )
     const worst = told.find((code) => code !== errorCodes.none)
-    if (worst !== undefined && this.state === 'stable') this.heed(worst)
+    if (worst !== undefined && generation === this.generation && this.state === 'stable') this.heed(worst)
     return told
   }
 
   /** Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. */
   async leave(withinMs: number): Promise<boolean> {
-    const { coordinator, groupId, epoch, emit } = this.options
     const { memberId } = this
     this.close()
-    if (memberId === '') return true
+    return memberId === '' || this.evict(memberId, withinMs)
+  }
+
+  /** Takes a member of ours out of the group, by its id. True when it is gone. */
+  async evict(memberId: string, withinMs: number): Promise<boolean> {
+    const { coordinator, groupId, epoch, emit } = this.options
     const call = calls.leaveGroup(groupId, memberId)
     const answer = await coordinator.call(call, (got) => got.errorCode, { withinMs, silenceMs: 500 })
     const code = answer.members?.[0]?.errorCode ?? answer.errorCode

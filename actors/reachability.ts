@@ -31,7 +31,7 @@ export class Reachability {
   }
 
   /** Our cluster answered at this endpoint. */
-  answered(endpoint: string, clusterId: string, brokers: readonly string[]): void {
+  answered(endpoint: string, clusterId: string, brokers: Readonly<Record<number, string>>): void {
     const isNews = this.reached === undefined || this.isTold || this.refused
     clearTimeout(this.timer)
     this.silentSince = undefined

@@ -52,6 +52,11 @@ const kafkaJsHeartbeatMs = 50
 /** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
+const groupChanges: ReadonlySet<number> = new Set([
+  errorCodes.illegalGeneration,
+  errorCodes.unknownMemberId,
+  errorCodes.rebalanceInProgress,
+])
 /** A gap belongs to a hand-over that follows it so closely, in milliseconds. */
 const gapCountsForMs = 30_000
 
@@ -73,6 +78,7 @@ export class Session {
   private unplaced: Set<string> = new Set()
   private joined = () => {}
   private committing: Promise<void> | undefined
+  private refusal: number | undefined
   private sealed = false
 
   constructor(options: SessionOptions) {
@@ -222,6 +228,11 @@ export class Session {
     return this.membership.leave(withinMs)
   }
 
+  /** Takes the member of an earlier life out of the group, so that nobody waits for it. True when it is gone. */
+  evict(memberId: string, withinMs: number): Promise<boolean> {
+    return this.membership.evict(memberId, withinMs)
+  }
+
   /** Closes sockets and lets KafkaJS end. Resolves by `withinMs` at the latest. */
   async close(withinMs: number): Promise<void> {
     this.seal()
@@ -321,14 +332,35 @@ export class Session {
         })),
         withinMs,
       )
+      let refused: number | undefined
       for (const [index, { lane, offset }] of ordered.entries()) {
         if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
+        else refused ??= codes[index]
       }
+      this.noteRefusal(refused)
     } catch (error) {
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
       for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
       if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
     }
+  }
+
+  /** A commit the coordinator refused, told once until one is accepted. Changes of the group are told elsewhere. */
+  private noteRefusal(code: number | undefined): void {
+    const isGroupChange = code !== undefined && groupChanges.has(code)
+    if (code === this.refusal || isGroupChange) return
+    this.refusal = code
+    if (code === undefined || this.sealed) return
+    const kind =
+      code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
+        ? 'not-authorized'
+        : 'group-refused'
+    const failure: Failure = {
+      kind,
+      message: `The coordinator refused a commit with Kafka's error ${code}`,
+      code: `${code}`,
+    }
+    this.options.emit({ type: 'commit.failed', epoch: this.epoch, failure })
   }
 
   private async offsetAt({ topic, partition }: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {

@@ -31,7 +31,8 @@ export interface FactData {
   'start.requested': object
   'stop.requested': object
   // What the cluster showed.
-  'cluster.reached': { readonly clusterId: string; readonly brokers: readonly string[] }
+  /** `brokers`: endpoints as `host:port`, by node id. */
+  'cluster.reached': { readonly clusterId: string; readonly brokers: Readonly<Record<number, string>> }
   'cluster.unreachable': { readonly failure: Failure; readonly sinceMs: number }
   'cluster.moved': { readonly moves: readonly Move[]; readonly reason: 'moved' | 'resolved-anew' }
   'cluster.membership-changed': { readonly joined: readonly number[]; readonly left: readonly number[] }

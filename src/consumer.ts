@@ -12,6 +12,7 @@ import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
+import { type EarlierLife, earlierLife } from './earlier-life.ts'
 import { callError, errorFrom } from './error.ts'
 import { EventQueue } from './event-queue.ts'
 import { safeInspector } from './inspector.ts'
@@ -62,6 +63,7 @@ const settingsWithinMs = 3000
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
   private readonly key: string
+  private readonly earlier: EarlierLife
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly handOut: HandOut
   private readonly progress: GroupProgress
@@ -84,6 +86,7 @@ class LifecycleConsumer implements Consumer {
     this.options = options
     this.key = key
     const { groupId, journal, onJournalError, logger } = options
+    this.earlier = earlierLife(journal)
     this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
     this.recorder.onFact((record) => {
       this.fold = reduceStatus(this.fold, record)
@@ -136,7 +139,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   status(): Status {
-    return viewStatus(this.fold, Date.now(), this.handOut.handler.suppressed)
+    return { ...viewStatus(this.fold, Date.now(), this.handOut.handler.suppressed), paused: this.handOut.paused() }
   }
 
   on(type: string, listener: (record: never) => void): () => void {
@@ -172,9 +175,23 @@ class LifecycleConsumer implements Consumer {
       security: options.kafka,
       clusterId: () => options.clusterId ?? this.cluster?.clusterId,
     })
-    const cluster = acquireCluster({ ...options, brokers: createSource(options.brokers), dial, key: this.key })
+    const cluster = acquireCluster({
+      ...options,
+      brokers: createSource(options.brokers),
+      dial,
+      key: this.key,
+      remembered: this.earlier.cluster,
+    })
     this.cluster = cluster
-    const keeper = new Keeper({ ...options, clientId, cluster, dial, handOut: this.handOut, emit })
+    const keeper = new Keeper({
+      ...options,
+      predecessor: this.earlier.memberId,
+      clientId,
+      cluster,
+      dial,
+      handOut: this.handOut,
+      emit,
+    })
     this.keeper = keeper
     const machine = recorded(lifecycleMachine.provide({ actors: keeper.ports }), this.recorder.append)
     const actor = createActor(machine, {

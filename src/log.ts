@@ -54,7 +54,7 @@ const lines: Lines = {
   'stop.requested': ['info', () => 'Stop was requested'],
   'cluster.reached': [
     'info',
-    ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${many(brokers.length, 'broker')}`,
+    ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${many(Object.keys(brokers).length, 'broker')}`,
   ],
   'cluster.unreachable': [
     'warn',

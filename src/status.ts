@@ -59,7 +59,7 @@ export interface Status extends Readiness {
     readonly failure: Failure
   }[]
   readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
-  /** Partitions that wait because their handler gave up. */
+  /** Partitions that nothing is handed out of: the user paused them, or their handler gave up. */
   readonly paused: readonly TopicPartition[]
   readonly journal: 'recording' | 'degraded' | 'failed'
   readonly counts: Counts

@@ -61,7 +61,7 @@ test('the first answer is accepted and told once', async () => {
   const { network } = ours()
   const { cluster, types, book, fact } = watch(network, ['a:1'])
   await cluster.ready()
-  expect(await fact('cluster.reached')).toMatchObject({ clusterId: 'ours', brokers: ['a:1', 'b:1', 'c:1'] })
+  expect(await fact('cluster.reached')).toMatchObject({ clusterId: 'ours', brokers: { 1: 'a:1', 2: 'b:1', 3: 'c:1' } })
   expect(book()).toBe(old)
   expect(cluster.clusterId).toBe('ours')
   expect(cluster.book.endpointOf(2)).toEqual({ host: 'b', port: 1 })

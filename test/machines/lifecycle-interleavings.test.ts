@@ -27,7 +27,7 @@ const endings: Readonly<Record<PortName, readonly ((told: PortInput) => Fact)[]>
 /** What comes from elsewhere while ports work; a fact of the session speaks of the epoch that is newest when it comes. */
 const disturbances: readonly ((epoch: number) => Fact)[] = [
   () => ({ type: 'cluster.moved', moves: [], reason: 'moved' }),
-  () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: [] }),
+  () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: {} }),
   (epoch) => ({ type: 'session.stalled', epoch, failure: failure('session-silent') }),
   (epoch) => ({ type: 'member.lost', epoch, memberId: 'me', failure: failure('member-lost') }),
   (epoch) => ({ type: 'session.failed', epoch, failure: failure('session-crashed') }),

@@ -35,7 +35,7 @@ export function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[
     { type: 'stop.requested' },
     { type: 'cluster.moved', moves: [], reason: 'moved' },
     { type: 'cluster.moved', moves: [], reason: 'resolved-anew' },
-    { type: 'cluster.reached', clusterId: 'ours', brokers: [] },
+    { type: 'cluster.reached', clusterId: 'ours', brokers: {} },
     { type: 'backoff.elapsed', attempt },
     { type: 'stop.completed', tookMs: 1, forced: false },
     ...ofSession(epoch),

@@ -16,7 +16,7 @@ export const facts: Record<EventClass, (epoch: number) => Fact> = {
   startAsked: () => ({ type: 'start.requested' }),
   stopAsked: () => ({ type: 'stop.requested' }),
   moved: () => ({ type: 'cluster.moved', moves: [], reason: 'moved' }),
-  reached: () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: [] }),
+  reached: () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: {} }),
   elapsed: () => ({ type: 'backoff.elapsed', attempt: 1 }),
   joined: (epoch) => ({ type: 'session.joined', epoch, memberId: 'me', generation: 1 }),
   joinedOld: (epoch) => ({ type: 'session.joined', epoch: epoch - 1, memberId: 'me', generation: 1 }),

@@ -53,7 +53,7 @@ interface Turn {
 function consuming(): Story {
   return new Story()
     .tell('start.requested', {}, { to: 'connecting' })
-    .tell('cluster.reached', { clusterId: 'abc', brokers: ['b1:9092'] })
+    .tell('cluster.reached', { clusterId: 'abc', brokers: { 1: 'b1:9092' } })
     .tell('session.opened', { epoch: 1 })
     .tell('session.joined', { epoch: 1, memberId: 'm-1', generation: 4 }, { to: 'consuming' })
     .tell('partitions.assigned', { epoch: 1, generation: 4, partitions: { orders: [0, 1, 2] } })
@@ -145,7 +145,7 @@ test('another cluster takes readiness away until ours is found', () => {
     ready: false,
     reason: 'Another cluster (xyz instead of abc) answers at a:1; nothing is read there.',
   })
-  story.tell('cluster.reached', { clusterId: 'abc', brokers: [] })
+  story.tell('cluster.reached', { clusterId: 'abc', brokers: {} })
   expect(story.status).toMatchObject({ ready: true, counts: { endpointChanges: { foreign: 1 } } })
 })
 
@@ -156,7 +156,7 @@ test('brokers out of reach take readiness away after the grace', () => {
     ready: false,
     reason: 'No broker has answered for more than 10000 ms.',
   })
-  story.tell('cluster.reached', { clusterId: 'abc', brokers: [] })
+  story.tell('cluster.reached', { clusterId: 'abc', brokers: {} })
   expect(viewStatus(story.fold, story.at + graceMs).ready).toBe(true)
 })
 

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import type { FactData, FactType } from '../../machines/fact.ts'
+import { earlierLife } from '../../src/earlier-life.ts'
+import { chainStart, type JournalRecord, sealed } from '../../src/journal.ts'
+import { memoryJournal } from '../../src/memory-journal.ts'
+
+function journalOf(...facts: { [Type in FactType]: readonly [Type, FactData[Type]] }[FactType][]) {
+  const journal = memoryJournal()
+  let end: Pick<JournalRecord, 'seq' | 'checksum'> = chainStart
+  for (const [type, data] of facts) {
+    const envelope = {
+      at: 0,
+      consumer: 'g',
+      epoch: 1,
+      actor: 'consumer',
+      from: null,
+      to: null,
+      plan: null,
+      cause: null,
+    }
+    const record = sealed({ ...envelope, type, data: { ...data }, machineVersion: '1' }, end)
+    journal.append(record, end.seq)
+    end = record
+  }
+  return journal
+}
+
+const reached = ['cluster.reached', { clusterId: 'ours', brokers: { 1: 'a:1', 2: 'b:1' } }] as const
+const joined = ['session.joined', { epoch: 1, memberId: 'm-1', generation: 4 }] as const
+const failure = { kind: 'member-lost', message: 'gone' } as const
+
+test('an empty journal remembers nothing', () => {
+  expect(earlierLife(memoryJournal())).toEqual({ cluster: undefined, memberId: undefined })
+})
+
+test('a life that ended without leaving is remembered with its member and where the brokers were last', () => {
+  const moves = [{ nodeId: 2, from: 'b:1', to: '[::1]:2' }]
+  const { cluster, memberId } = earlierLife(journalOf(reached, joined, ['cluster.moved', { moves, reason: 'moved' }]))
+  expect(memberId).toBe('m-1')
+  expect(cluster?.clusterId).toBe('ours')
+  expect([...(cluster?.endpoints ?? [])]).toEqual([
+    [1, { host: 'a', port: 1 }],
+    [2, { host: '::1', port: 2 }],
+  ])
+})
+
+test.each([
+  ['left', ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const],
+  ['was lost', ['member.lost', { epoch: 1, memberId: 'm-1', failure }] as const],
+])('a member that %s is not evicted again', (_how, end) => {
+  expect(earlierLife(journalOf(reached, joined, end)).memberId).toBeUndefined()
+})
+
+test('of several lives the last one counts', () => {
+  const again = ['session.joined', { epoch: 1, memberId: 'm-2', generation: 9 }] as const
+  const evicted = ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const
+  expect(earlierLife(journalOf(reached, joined, evicted, again)).memberId).toBe('m-2')
+})
