@@ -30,7 +30,7 @@ const versions: readonly (readonly [apiKey: number, version: number])[] = [
 const anyPort = 9092
 
 /** The constant name under which KafkaJS knows a node. */
-export const nodeName = (nodeId: number): string => `node-${nodeId}`
+const nodeName = (nodeId: number): string => `node-${nodeId}`
 /** The node behind a constant name; undefined for any other host. */
 export const nodeOfName = (host: string): number | undefined => {
   const match = /^node-(\d+)$/.exec(host)
