@@ -12,8 +12,8 @@ import { failureOf, Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
 export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
-  /** The member of an earlier life of this consumer, which may still be in the group. */
-  readonly predecessor?: string | undefined
+  /** Members of an earlier life of this consumer, which may still be in the group. Default none. */
+  readonly predecessors?: readonly string[]
   readonly stopTimeoutMs: number
 }
 
@@ -34,13 +34,13 @@ export class Keeper {
   private lastFailure: Failure | undefined
   private unwatch = () => {}
   private onLoginRefused = () => {}
-  private predecessor: string | undefined
+  private readonly predecessors: Set<string>
   private handoverAt = 0
   private sealedAt = 0
 
   constructor(options: KeeperOptions) {
     this.options = options
-    this.predecessor = options.predecessor
+    this.predecessors = new Set(options.predecessors)
     this.ports = {
       open: this.port(({ epoch }, signal) => this.open(epoch, signal)),
       drain: this.port((input) => this.drain(input)),
@@ -97,7 +97,7 @@ export class Keeper {
     this.session = session
     emit({ type: 'session.opened', epoch })
     try {
-      await this.evictPredecessor(session)
+      await this.evictPredecessors(session)
       await session.open()
     } catch (error) {
       if (signal.aborted) return false
@@ -176,9 +176,10 @@ export class Keeper {
   }
 
   /** Until its session times out, a member that was killed keeps the group from giving its partitions to anybody. */
-  private async evictPredecessor(session: Session): Promise<void> {
-    const { predecessor } = this
-    if (predecessor !== undefined && (await session.evict(predecessor, salvageWithinMs))) this.predecessor = undefined
+  private async evictPredecessors(session: Session): Promise<void> {
+    for (const memberId of this.predecessors) {
+      if (await session.evict(memberId, salvageWithinMs)) this.predecessors.delete(memberId)
+    }
   }
 
   private async evict(session: Session): Promise<void> {

@@ -185,7 +185,7 @@ class LifecycleConsumer implements Consumer {
     this.cluster = cluster
     const keeper = new Keeper({
       ...options,
-      predecessor: this.earlier.memberId,
+      predecessors: this.earlier.members,
       clientId,
       cluster,
       dial,

@@ -1,37 +1,28 @@
 /**
- * The earlier life of a consumer, as its journal tells it: where the brokers were, and which member may still be in the
+ * The earlier life of a consumer, as its journal tells it: where the brokers were, and which members may still be in the
  * group. So a service whose bootstrap list went obsolete while it was down still finds its cluster.
  */
 
-import type { Remembered } from '../actors/cluster.ts'
+import type { Remembered as RememberedCluster } from '../actors/cluster.ts'
 import { type Endpoint, parseEndpoint } from '../machines/endpoint.ts'
-import type { FactRecord, Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
+import { nothingRemembered, remember } from './remembered.ts'
 
 export interface EarlierLife {
-  readonly cluster: Remembered | undefined
-  /** The member that neither left nor was evicted. */
-  readonly memberId: string | undefined
+  readonly cluster: RememberedCluster | undefined
+  /** Members that neither left nor were evicted. */
+  readonly members: readonly string[]
 }
 
 /** Reads the journal once, before anything is recorded in this life. */
 export function earlierLife(journal: Journal): EarlierLife {
+  let known = nothingRemembered
+  for (const record of journal.read()) known = remember(known, record)
   const endpoints = new Map<number, Endpoint>()
-  let clusterId: string | undefined
-  let memberId: string | undefined
-  const place = (nodeId: number, text: string) => {
+  for (const [nodeId, text] of Object.entries(known.brokers)) {
     const endpoint = parseEndpoint(text)
-    if (endpoint) endpoints.set(nodeId, endpoint)
+    if (endpoint) endpoints.set(Number(nodeId), endpoint)
   }
-  for (const { type, data } of journal.read() as Iterable<FactRecord>) {
-    if (type === 'cluster.reached') {
-      clusterId = data.clusterId
-      endpoints.clear()
-      for (const [nodeId, endpoint] of Object.entries(data.brokers)) place(Number(nodeId), endpoint)
-    }
-    if (type === 'cluster.moved') for (const { nodeId, to } of data.moves) place(nodeId, to)
-    if (type === 'session.joined') memberId = data.memberId
-    if ((type === 'member.evicted' || type === 'member.lost') && data.memberId === memberId) memberId = undefined
-  }
-  const cluster = clusterId !== undefined && endpoints.size > 0 ? { clusterId, endpoints } : undefined
-  return { cluster, memberId }
+  const { clusterId, members } = known
+  return { cluster: clusterId !== null && endpoints.size > 0 ? { clusterId, endpoints } : undefined, members }
 }

@@ -30,13 +30,13 @@ const joined = ['session.joined', { epoch: 1, memberId: 'm-1', generation: 4 }] 
 const failure = { kind: 'member-lost', message: 'gone' } as const
 
 test('an empty journal remembers nothing', () => {
-  expect(earlierLife(memoryJournal())).toEqual({ cluster: undefined, memberId: undefined })
+  expect(earlierLife(memoryJournal())).toEqual({ cluster: undefined, members: [] })
 })
 
 test('a life that ended without leaving is remembered with its member and where the brokers were last', () => {
   const moves = [{ nodeId: 2, from: 'b:1', to: '[::1]:2' }]
-  const { cluster, memberId } = earlierLife(journalOf(reached, joined, ['cluster.moved', { moves, reason: 'moved' }]))
-  expect(memberId).toBe('m-1')
+  const { cluster, members } = earlierLife(journalOf(reached, joined, ['cluster.moved', { moves, reason: 'moved' }]))
+  expect(members).toEqual(['m-1'])
   expect(cluster?.clusterId).toBe('ours')
   expect([...(cluster?.endpoints ?? [])]).toEqual([
     [1, { host: 'a', port: 1 }],
@@ -48,11 +48,11 @@ test.each([
   ['left', ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const],
   ['was lost', ['member.lost', { epoch: 1, memberId: 'm-1', failure }] as const],
 ])('a member that %s is not evicted again', (_how, end) => {
-  expect(earlierLife(journalOf(reached, joined, end)).memberId).toBeUndefined()
+  expect(earlierLife(journalOf(reached, joined, end)).members).toEqual([])
 })
 
 test('of several lives the last one counts', () => {
   const again = ['session.joined', { epoch: 1, memberId: 'm-2', generation: 9 }] as const
   const evicted = ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const
-  expect(earlierLife(journalOf(reached, joined, evicted, again)).memberId).toBe('m-2')
+  expect(earlierLife(journalOf(reached, joined, evicted, again)).members).toEqual(['m-2'])
 })

@@ -1,0 +1,36 @@
+/** What a later process can use of an earlier one's facts: which cluster it was, where its brokers were, who was in the group for it. */
+
+import type { FactRecord, JournalRecord } from './journal.ts'
+
+export interface Remembered {
+  readonly clusterId: string | null
+  /** Endpoints as `host:port` by node id, after the moves that were accepted. */
+  readonly brokers: Readonly<Record<number, string>>
+  /** Members that joined and are not known to have left. */
+  readonly members: readonly string[]
+}
+
+export const nothingRemembered: Remembered = { clusterId: null, brokers: {}, members: [] }
+
+/** Folds one record. Pure. A snapshot record brings what was remembered before it. */
+export function remember(known: Remembered, record: JournalRecord): Remembered {
+  if (record.type === 'journal.snapshot') return { ...known, ...(record.data.remembered as Partial<Remembered>) }
+  const { type, data } = record as FactRecord
+  switch (type) {
+    case 'cluster.reached':
+      return { ...known, clusterId: data.clusterId, brokers: data.brokers }
+    case 'cluster.moved': {
+      const moved = Object.fromEntries(data.moves.map(({ nodeId, to }) => [nodeId, to]))
+      return { ...known, brokers: { ...known.brokers, ...moved } }
+    }
+    case 'session.joined':
+      return { ...known, members: [...known.members.filter((id) => id !== data.memberId), data.memberId] }
+    case 'member.lost':
+    case 'member.evicted':
+      return { ...known, members: known.members.filter((id) => id !== data.memberId) }
+    case 'stop.completed':
+      return data.forced ? known : { ...known, members: [] }
+    default:
+      return known
+  }
+}
