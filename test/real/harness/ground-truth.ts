@@ -5,15 +5,35 @@
 import { randomUUID } from 'node:crypto'
 import type { Kafka } from 'kafkajs'
 import { until } from './until.ts'
-import { sequenceOf } from './workload.ts'
+import { contentOf } from './workload.ts'
 
-/** Partition → its first offset and the workload's number of each message from there on. */
-export type Log = ReadonlyMap<number, { readonly low: number; readonly sequences: readonly number[] }>
+/** One partition's log: its first offset, and from there on the workload's number and the time of each message. */
+export interface PartitionLog {
+  readonly low: number
+  readonly sequences: readonly number[]
+  /** When its leader appended each message, milliseconds since the epoch; see `stampOnAppend`. */
+  readonly appendedAt: readonly number[]
+}
+
+export type Log = ReadonlyMap<number, PartitionLog>
 
 /** First offset and end (exclusive) of a partition's log. */
 export interface Extent {
   readonly low: number
   readonly high: number
+}
+
+/** Makes the leaders stamp messages when they append them: so the log tells for how long it could not grow. */
+export async function stampOnAppend(kafka: Kafka, topic: string): Promise<void> {
+  const TOPIC = 2
+  const configEntries = [{ name: 'message.timestamp.type', value: 'LogAppendTime' }]
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: TOPIC, name: topic, configEntries }] })
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 /** Where each partition's log begins and ends now. */
@@ -31,7 +51,12 @@ export async function extents(kafka: Kafka, topic: string): Promise<Map<number, 
 /** Reads the whole log. Throws when an offset between the ends cannot be read. */
 export async function readLog(kafka: Kafka, topic: string): Promise<Log> {
   const ends = await extents(kafka, topic)
-  const log = new Map([...ends].map(([partition, { low }]) => [partition, { low, sequences: [] as number[] }]))
+  const log = new Map(
+    [...ends].map(([partition, { low }]) => [
+      partition,
+      { low, sequences: [] as number[], appendedAt: [] as number[] },
+    ]),
+  )
   if ([...ends.values()].every(({ low, high }) => low === high)) return log
 
   const consumer = kafka.consumer({ groupId: `truth-${randomUUID()}`, maxWaitTimeInMs: 100 })
@@ -44,7 +69,10 @@ export async function readLog(kafka: Kafka, topic: string): Promise<Log> {
       eachBatch: async ({ batch }) => {
         const read = log.get(batch.partition)
         if (read === undefined) return
-        for (const { offset, value } of batch.messages) read.sequences[Number(offset) - read.low] = sequenceOf(value)
+        for (const { offset, value, timestamp } of batch.messages) {
+          read.sequences[Number(offset) - read.low] = contentOf(value).sequence
+          read.appendedAt[Number(offset) - read.low] = Number(timestamp)
+        }
       },
     })
     await until(() => unread(ends, log), { deadlineMs: 60_000, everyMs: 50 })

@@ -3,7 +3,7 @@ import type { FactType } from '../../../machines/fact.ts'
 import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
 import type { Client, Member } from './member.ts'
 import { until } from './until.ts'
-import { sequenceOf } from './workload.ts'
+import { contentOf } from './workload.ts'
 
 export interface RelistenMember extends Member {
   readonly consumer: Consumer
@@ -28,9 +28,8 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     brokers,
     groupId,
     topics: [topic],
-    eachMessage: async ({ partition, message: { offset, value, timestamp }, signal }) => {
-      const [sequence, sentAt] = [sequenceOf(value), Number(timestamp)]
-      await handle({ member: name, process: 'here', partition, offset: Number(offset), sequence, sentAt, signal })
+    eachMessage: async ({ partition, message: { offset, value }, signal }) => {
+      await handle({ member: name, process: 'here', partition, offset: Number(offset), ...contentOf(value), signal })
     },
   })
   const facts: FactRecord[] = []

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
-import type { Outcome } from './run.ts'
+import type { Outcome } from './outcome.ts'
 import { median } from './silence.ts'
 import { writeStory } from './story.ts'
 
@@ -72,6 +72,7 @@ export function printReport(): void {
       'median',
       'worst',
       'steady',
+      'log',
       'bound',
       'timer late',
       'load',
@@ -89,14 +90,18 @@ export function printReport(): void {
       inMs(median(row.silencesMs)),
       inMs(Math.max(0, ...row.silencesMs)),
       inMs(row.steadyMs),
+      inMs(Math.max(0, ...row.logSilencesMs)),
       boundText(row),
       inMs(row.timerLateMs),
       row.load.toFixed(1),
       row.violations.length === 0 ? 'ok' : 'FAILED',
     ])
   }
-  console.log(`${table.toString()}\nAll figures: ${file}`)
+  console.log(`${table.toString()}\n${legend}\nAll figures: ${file}`)
 }
+
+const legend =
+  'median, worst: longest silence of the worst partition, over the moves. steady: outside of them. log: longest time the log of the worst partition did not grow.'
 
 const inMs = (value: number) => `${Math.round(value)} ms`
 

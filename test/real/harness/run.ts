@@ -4,11 +4,12 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
-import { extents, readLog } from './ground-truth.ts'
-import { auditCommits, watchGroup } from './group-watch.ts'
-import { type Audit, audit, createLedger, type Ledger, unhandled } from './ledger.ts'
+import { extents, readLog, stampOnAppend } from './ground-truth.ts'
+import { watchGroup } from './group-watch.ts'
+import { createLedger, type Ledger, unhandled } from './ledger.ts'
 import { type Client, type Handler, type Member, type MemberTask, recorded } from './member.ts'
-import { type Stretch, steadySilence, worstSilence } from './silence.ts'
+import { assess, findings, type Outcome } from './outcome.ts'
+import { type Stretch, worstSilence } from './silence.ts'
 import { writeStory } from './story.ts'
 import { watchTimer } from './timer-watch.ts'
 import { until, within } from './until.ts'
@@ -42,24 +43,6 @@ export interface FinishOptions {
   readonly catchUpMs?: number
 }
 
-export interface Outcome extends Audit {
-  readonly scenario: string
-  readonly handled: number
-  readonly commitsBeyond: number
-  readonly commitsBack: number
-  readonly rebalances: number
-  readonly coordinatorChanges: number
-  /** Longest silence of the worst partition, per move, in milliseconds. */
-  readonly silencesMs: readonly number[]
-  /** The same outside of all moves. */
-  readonly steadyMs: number
-  readonly timerLateMs: number
-  /** How long the slowest stop of a member took, in milliseconds. */
-  readonly stopMs: number
-  /** Moves, lost offsets and what the members told, in the order of time. */
-  readonly story: readonly string[]
-}
-
 export interface Run<Kind extends Member = Member> extends AsyncDisposable {
   readonly topic: string
   readonly groupId: string
@@ -90,13 +73,14 @@ export interface MoveOptions {
   readonly passes?: boolean
 }
 
-/** Resolves when the members have joined, every partition is owned and the stream has been handled for three seconds. */
+/** Resolves when the members have joined, every partition is owned and the stream has been handled for a few seconds. */
 export async function startRun<Kind extends Member = Member>(options: RunOptions<Kind>): Promise<Run<Kind>> {
   const { scenario, cluster, brokers, members: count = 3, client, handle, perSecond = 200, stream = true } = options
   const id = randomUUID().slice(0, 8)
   const [topic, groupId] = [`topic-${id}`, `group-${id}`]
   await cluster.createTopic(topic)
   const kafka = cluster.kafka()
+  await stampOnAppend(kafka, topic)
   const ledger = createLedger()
   const workload = await createWorkload(kafka, { topic, perSecond })
   const members: Kind[] = []
@@ -144,7 +128,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
     await until(() => unowned(members, workload.partitions))
     if (stream) {
       workload.start()
-      await pass(3000)
+      await pass(1500)
     }
   } catch (error) {
     await close()
@@ -215,30 +199,26 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
       const stopMs = await close()
       const committed = await watch.stop()
       const log = await readLog(kafka, topic)
-      const commits = auditCommits(watch.commits, ledger)
       const countedTo = (partition: number) => {
         if (stuck.includes(partition)) return committed.get(partition)
         return upTo === 'end' ? undefined : afterLastHandled(ledger, partition)
       }
       return {
         scenario,
-        ...audit(ledger, log, countedTo),
-        handled: ledger.handled,
-        commitsBeyond: commits.beyond,
-        commitsBack: commits.back,
+        ...assess({
+          ledger,
+          log,
+          moves,
+          partitions,
+          countedTo,
+          commits: watch.commits,
+          steady: { from: steadyFrom, to: steadyTo },
+        }),
         rebalances,
         coordinatorChanges: watch.coordinatorChanges,
-        silencesMs: moves.map((stretch) => worstSilence(ledger, partitions, stretch).ms),
-        steadyMs: steadySilence(ledger, partitions, { from: steadyFrom, to: steadyTo }, moves).ms,
         timerLateMs: timer.worstMs,
         stopMs,
-        story: [
-          ...story(),
-          ...[...log].map(([partition, { low, sequences }]) => {
-            const missing = unhandled(ledger, partition, low, countedTo(partition) ?? low + sequences.length)
-            return `${steadyTo} partition ${partition}: ${sequences.length} messages from ${low} on, not handled: ${ranges(missing)}`
-          }),
-        ].toSorted(),
+        story: [...story(), ...findings({ ledger, log, moves, partitions, countedTo })],
       }
     },
 
@@ -261,10 +241,3 @@ const afterLastHandled = (ledger: Ledger, partition: number): number =>
   ledger
     .handOuts(partition)
     .reduce((after, { offset, endedAt }) => (endedAt === undefined ? after : Math.max(after, offset + 1)), 0)
-
-/** `1-3, 7` for 1, 2, 3, 7. */
-function ranges(sorted: readonly number[]): string {
-  const starts = sorted.filter((value, index) => sorted[index - 1] !== value - 1)
-  const ends = sorted.filter((value, index) => sorted[index + 1] !== value + 1)
-  return starts.map((start, index) => (start === ends[index] ? start : `${start}-${ends[index]}`)).join(', ')
-}

@@ -1,4 +1,5 @@
 /** Silences: how long a partition handed out nothing, at a move and in the steady state of the same run. */
+import type { Log } from './ground-truth.ts'
 import type { Ledger } from './ledger.ts'
 
 /** A stretch of time, milliseconds since the epoch. */
@@ -7,7 +8,7 @@ export interface Stretch {
   readonly to: number
 }
 
-export interface Silence {
+export interface Silence extends Stretch {
   readonly ms: number
   readonly partition: number
 }
@@ -22,16 +23,14 @@ export function worstSilence(
   stretch: Stretch,
   endAt = Number.POSITIVE_INFINITY,
 ): Silence {
-  let worst: Silence = { ms: 0, partition: -1 }
-  for (const partition of partitions) {
-    const times = ledger.handOuts(partition).flatMap(({ startedAt }) => (startedAt < endAt ? startedAt : []))
-    for (const gap of gaps(times, stretch.to)) {
-      if (gap.to <= stretch.from || gap.from >= stretch.to) continue
-      if (gap.to - gap.from > worst.ms) worst = { ms: gap.to - gap.from, partition }
-    }
-  }
-  return worst
+  const times = (partition: number) =>
+    ledger.handOuts(partition).flatMap(({ startedAt }) => (startedAt < endAt ? startedAt : []))
+  return worst(partitions, (partition) => touching(gaps(times(partition), stretch.to), stretch))
 }
+
+/** The same for the log itself: for how long the leader of the worst partition appended nothing. */
+export const logSilence = (log: Log, partitions: readonly number[], stretch: Stretch): Silence =>
+  worst(partitions, (partition) => touching(gaps(log.get(partition)?.appendedAt ?? [], stretch.to), stretch))
 
 /** The longest silence of any of these partitions inside `whole` that touches none of the `moves`. */
 export function steadySilence(
@@ -40,16 +39,10 @@ export function steadySilence(
   whole: Stretch,
   moves: readonly Stretch[],
 ): Silence {
-  let worst: Silence = { ms: 0, partition: -1 }
-  for (const partition of partitions) {
-    const times = ledger.handOuts(partition).map(({ startedAt }) => startedAt)
-    for (const gap of gaps(times, 0)) {
-      if (gap.from < whole.from || gap.to > whole.to) continue
-      if (moves.some(({ from, to }) => gap.to > from && gap.from < to)) continue
-      if (gap.to - gap.from > worst.ms) worst = { ms: gap.to - gap.from, partition }
-    }
-  }
-  return worst
+  const isSteady = (gap: Stretch) =>
+    gap.from >= whole.from && gap.to <= whole.to && !moves.some((move) => gap.to > move.from && gap.from < move.to)
+  const times = (partition: number) => ledger.handOuts(partition).map(({ startedAt }) => startedAt)
+  return worst(partitions, (partition) => gaps(times(partition), 0).filter(isSteady))
 }
 
 /** Milliseconds from `at` until the last of these partitions has handed out something again; Infinity if one never did. */
@@ -64,6 +57,19 @@ export function backAfter(ledger: Ledger, partitions: readonly number[], at: num
 /** The middle of the values; of an even number of them the upper one of the two in the middle. 0 without any. */
 export const median = (values: readonly number[]): number =>
   values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
+
+function worst(partitions: readonly number[], stretches: (partition: number) => readonly Stretch[]): Silence {
+  let found: Silence = { ms: 0, partition: -1, from: 0, to: 0 }
+  for (const partition of partitions) {
+    for (const { from, to } of stretches(partition)) {
+      if (to - from > found.ms) found = { ms: to - from, partition, from, to }
+    }
+  }
+  return found
+}
+
+const touching = (all: readonly Stretch[], stretch: Stretch): Stretch[] =>
+  all.filter((gap) => gap.to > stretch.from && gap.from < stretch.to)
 
 /** The stretches between neighbours; a partition that fell silent for good is silent until `end`. */
 function gaps(times: readonly number[], end: number): Stretch[] {

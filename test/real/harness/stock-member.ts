@@ -1,7 +1,7 @@
 /** A stock KafkaJS consumer as a member: KafkaJS's defaults, with the same function or list for `brokers`. */
 import kafkajs, { type KafkaConfig } from 'kafkajs'
 import type { Client } from './member.ts'
-import { sequenceOf } from './workload.ts'
+import { contentOf } from './workload.ts'
 
 export const stockMember: Client = ({ name, brokers, groupId, topic, handle, options }) => {
   const kafka = new kafkajs.Kafka({
@@ -29,14 +29,13 @@ export const stockMember: Client = ({ name, brokers, groupId, topic, handle, opt
       await consumer.subscribe({ topic })
       await consumer.run({
         eachMessage: async ({ partition, message }) => {
-          const { offset, value, timestamp } = message
+          const { offset, value } = message
           await handle({
             member: name,
             process: 'here',
             partition,
             offset: Number(offset),
-            sequence: sequenceOf(value),
-            sentAt: Number(timestamp),
+            ...contentOf(value),
             signal,
           })
         },

@@ -30,10 +30,17 @@ export interface Workload {
   readonly failed: number
 }
 
-/** The number in a message of a workload; -1 when it is none. */
-export const sequenceOf = (value: Buffer | null): number => {
-  const text = value?.toString() ?? ''
-  return /^\d+$/.test(text) ? Number(text) : -1
+/** What a message of a workload carries; its timestamp is left to the broker. */
+export interface Content {
+  /** -1 when the message is of no workload. */
+  readonly sequence: number
+  /** Milliseconds since the epoch. */
+  readonly sentAt: number
+}
+
+export function contentOf(value: Buffer | null): Content {
+  const [, sequence = -1, sentAt = 0] = /^(\d+) (\d+)$/.exec(value?.toString() ?? '') ?? []
+  return { sequence: Number(sequence), sentAt: Number(sentAt) }
 }
 
 export async function createWorkload(kafka: Kafka, options: WorkloadOptions): Promise<Workload> {
@@ -52,7 +59,7 @@ export async function createWorkload(kafka: Kafka, options: WorkloadOptions): Pr
   const inFlight = new Set<Promise<unknown>>()
   const message = (partition: number) => {
     sequence += 1
-    return { partition, value: String(sequence - 1), timestamp: String(Date.now()) }
+    return { partition, value: `${sequence - 1} ${Date.now()}` }
   }
   const send = (messages: ReturnType<typeof message>[]) => {
     const sending = producer
