@@ -143,8 +143,8 @@ export class HandOut {
         continue
       }
       // Of several answers in one tenure the later ones may be older than our commits.
-      if (this.placed.has(lane) && lane.progress.mark !== undefined) {
-        entry.start(lane.progress.mark)
+      if (this.placed.has(lane) && lane.position !== undefined) {
+        entry.start(lane.position)
         continue
       }
       this.placed.add(lane)
@@ -206,23 +206,39 @@ export class HandOut {
     const known = this.pins.get(lane)
     if (known) return known
     const { emit, fromBeginning } = this.options
-    const { topic, partition, outOfRange } = lane
-    const { mark } = lane.progress
+    const { topic, partition } = lane
     const look = async (): Promise<bigint> => {
       const offset = await reader.offsetAt(lane, fromBeginning ? 'start' : 'end')
-      if (outOfRange) {
-        emit({ type: 'offsets.lost', topic, partition, from: `${mark ?? 'unknown'}`, to: `${offset}` })
-        lane.seek(offset)
-        lane.outOfRange = false
-      } else {
-        emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-        lane.progress.mark = offset
-      }
+      emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+      lane.progress.mark = offset
       return offset
     }
-    const pin = look().finally(() => this.pins.delete(lane))
+    const { position } = lane
+    const found = position !== undefined && lane.outOfRange ? this.backInRange(lane, position, reader) : look()
+    const pin = found.finally(() => {
+      lane.outOfRange = false
+      this.pins.delete(lane)
+    })
     this.pins.set(lane, pin)
     return pin
+  }
+
+  /**
+   * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever
+   * `fromBeginning` says: nothing more is lost than is gone. Where the log ends before it, it was cut or made anew.
+   */
+  private async backInRange(lane: Lane, position: bigint, reader: Reader): Promise<bigint> {
+    const { topic, partition } = lane
+    const start = await reader.offsetAt(lane, 'start')
+    const end = await reader.offsetAt(lane, 'end')
+    const offset = position < start ? start : position > end ? end : position
+    if (offset !== position) {
+      this.options.emit({ type: 'offsets.lost', topic, partition, from: `${position}`, to: `${offset}` })
+    }
+    if (offset < position) lane.seek(offset)
+    // What waits here is handled first; then the mark steps over what is gone.
+    else this.pass(lane, `${offset - 1n}`, this.tenure)
+    return offset
   }
 
   private pump(lane: Lane): void {

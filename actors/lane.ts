@@ -37,6 +37,12 @@ export class Lane {
     return this.pausedBy.has('user') || this.pausedBy.has('handler')
   }
 
+  /** The next offset to fetch: behind what waits here, or the mark; undefined before the first position. */
+  get position(): bigint | undefined {
+    const last = this.queue.at(-1)
+    return last ? BigInt(last.batch.lastOffset()) + 1n : this.progress.mark
+  }
+
   /** Reading goes on at this offset; what was fetched before is forgotten. */
   seek(offset: bigint): void {
     this.queue.length = 0

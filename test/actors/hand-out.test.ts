@@ -297,10 +297,25 @@ test('a commit of somebody else drops the mark, with its fact', async () => {
   ])
 })
 
-test('a position that is out of range is looked up anew, with its fact, and may be committed downwards', async () => {
-  const stage = new Stage({ fromBeginning: true })
+test('a position whose start has passed it by goes on at the start, after what was fetched before', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  stage.reader.start = 50n
+  stage.handOut.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: 10n })).toEqual([50n])
+  expect(stage.factsOf('offsets.lost')).toEqual([{ type: 'offsets.lost', topic, partition: 0, from: '12', to: '50' }])
+  expect(await stage.place({ 0: 10n })).toEqual([50n])
+  await stage.handlers.end('0/10', '0/11')
+  await stage.offer(0, [50])
+  await stage.handlers.end('0/50')
+  expect(stage.lane(0).progress.mark).toBe(51n)
+})
+
+test('a position behind the end of the log goes back to the end, with its fact, and may be committed downwards', async () => {
+  const stage = new Stage()
   await stage.assign({ 0: 50n })
-  stage.reader.start = 20n
+  stage.reader.end = 20n
   stage.handOut.reset({ topic, partition: 0 })
   expect(await stage.place({ 0: 50n })).toEqual([20n])
   expect(stage.factsOf('offsets.lost')).toEqual([{ type: 'offsets.lost', topic, partition: 0, from: '50', to: '20' }])
