@@ -18,7 +18,7 @@ export const factCount = 24
 const places = new WeakMap<Fact, number>()
 
 /** One fact of each kind the machine listens to, those of a session for the newest epoch and for the one before, and the port's throw. */
-export function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
+function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
   const ofSession = (of: number): Fact[] => [
     { type: 'session.joined', epoch: of, memberId: 'me', generation: 1 },
     { type: 'session.failed', epoch: of, failure: failure('unreachable') },
@@ -47,7 +47,7 @@ export function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[
 }
 
 /** What tells two states apart: epochs only grow, so they do not count. */
-export const serializeState = ({ value, context }: Snapshot): string =>
+const serializeState = ({ value, context }: Snapshot): string =>
   [value, context.plan?.kind ?? '-', context.attempt, context.failure?.kind ?? '-'].join(' ')
 
 /** States, edges, and for each edge a path that ends with it; facts are given as places in the list of `factsIn`. */

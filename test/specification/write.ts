@@ -1,0 +1,19 @@
+// Writes the generated parts of SPEC.md and README.md anew: `npm run spec`. The tests compare them with what stands there.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { factsTold } from './facts.ts'
+import { diagram, specParts, withGenerated } from './generated.ts'
+import { root } from './sources.ts'
+
+const parts = {
+  'SPEC.md': specParts(await factsTold()),
+  'README.md': { diagram: diagram() },
+}
+
+for (const [name, generated] of Object.entries(parts)) {
+  const path = join(root, name)
+  const before = await readFile(path, 'utf8')
+  const after = withGenerated(before, generated)
+  if (after !== before) await writeFile(path, after)
+  console.log(`${name}: ${after === before ? 'as it was' : 'written anew'}`)
+}
