@@ -2,6 +2,7 @@
 
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, SnapshotFrom, StateValue } from 'xstate'
 import { initialTransition, transition } from 'xstate'
+import { agrees, restored, savedIn, snapshotType } from './saved.ts'
 
 /** What a replay needs of a step or a journal record. */
 export interface ReplayStep {
@@ -13,8 +14,8 @@ export interface ReplayStep {
 
 /**
  * Folds the steps of `actor` (default: the actor of the first step) and returns the snapshot they end in. `machine` is the plain
- * one, neither provided nor recorded.
- * Throws when the first of them is not its start, or when a step leads to another state than the recorded one.
+ * one, neither provided nor recorded. A snapshot record is where the fold begins if it comes first, and is checked otherwise.
+ * Throws when the first of them is neither its start nor such a record, or when a step leads to another state than the recorded one.
  */
 export function replay<Machine extends AnyStateMachine>(
   machine: Machine,
@@ -25,6 +26,17 @@ export function replay<Machine extends AnyStateMachine>(
   let path = actor
   let count = 0
   for (const step of steps) {
+    if (step.type === snapshotType) {
+      const found = savedIn(step.data, path)
+      path ??= found?.path
+      if (found && snapshot && !agrees(snapshot, found.saved)) {
+        throw new Error(`Replay left the record: after step ${count}, a snapshot of ${path} says something else.`)
+      }
+      if (found) snapshot ??= restored(machine, found.saved)
+      continue
+    }
+    // The journal's own records: no machine stands behind them.
+    if (step.to === null) continue
     path ??= step.actor
     if (step.actor !== path) continue
     count += 1

@@ -7,6 +7,7 @@ import type { Remembered as RememberedCluster } from '../actors/cluster.ts'
 import { type Endpoint, parseEndpoint } from '../machines/endpoint.ts'
 import type { Journal } from './journal.ts'
 import { nothingRemembered, remember } from './remembered.ts'
+import { upcast } from './upcast.ts'
 
 export interface EarlierLife {
   readonly cluster: RememberedCluster | undefined
@@ -17,7 +18,7 @@ export interface EarlierLife {
 /** Reads the journal once, before anything is recorded in this life. */
 export function earlierLife(journal: Journal): EarlierLife {
   let known = nothingRemembered
-  for (const record of journal.read()) known = remember(known, record)
+  for (const record of journal.read(journal.snapshotSeq)) known = remember(known, upcast(record))
   const endpoints = new Map<number, Endpoint>()
   for (const [nodeId, text] of Object.entries(known.brokers)) {
     const endpoint = parseEndpoint(text)

@@ -1,10 +1,11 @@
-/** A journal in a file: one JSON line per record, on the disk before `append` returns. Recommended for services. */
+/** A journal in files: one JSON line per record, on the disk before `append` returns. Recommended for services. */
 
 import fs from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { snapshotType } from '../machines/saved.ts'
+import { optionError } from './error.ts'
 import {
   assertAppendable,
-  brokenChain,
   type ChainEnd,
   chainStart,
   type Journal,
@@ -12,136 +13,219 @@ import {
   journalError,
 } from './journal.ts'
 import { lockJournal } from './journal-lock.ts'
+import { checkAndRepair, type Repair } from './repair.ts'
+import { type Segment, scanSegment, segmentAt, segmentsIn, syncDirectory, writeAll } from './segment.ts'
 
-/** What was found when the file was opened. */
-export interface Opening {
-  /** Records in the file. */
-  readonly records: number
-  /** Bytes of a last line that was not written to its end, and is cut off: its record never counted as appended. 0 if there was none. */
-  readonly cutBytes: number
+/** How a file journal is kept. */
+export interface FileJournalOptions {
+  /** A file this large is followed by the next one, which begins with a snapshot. Bytes, default 1 MiB, at least 64 KiB. */
+  readonly segmentBytes?: number
+  /** Most bytes kept; whole files are deleted for it, the oldest first. Default 16 MiB, at least four times `segmentBytes`. */
+  readonly maxBytes?: number
 }
 
 export interface FileJournal extends Journal {
-  readonly opening: Opening
+  /** Records that are kept. */
+  readonly records: number
+  /** What was not good when it was opened, and what was done about it; undefined when all was well. */
+  readonly repair: Repair | undefined
 }
 
 /**
- * Opens the journal at `path`, or creates it, and locks it (`path` with `.lock` added). Its directory has to exist.
- * Throws `journal-failed` when another process writes to it, when it can't be read or written, or when a record before the last line is
- * damaged: the message says in which line, and nothing is changed. After an append that failed, nothing more is appended until it is
- * opened anew, as a disk that failed to sync may have dropped what it says it has.
+ * Opens the journal in `directory`, or creates it, and locks it. The directory above it has to exist. A last line that was not written
+ * to its end is cut off; where anything else is damaged, the records before it are kept and the rest is set aside in files beside
+ * (`repair` says what and where, and so does the next record).
+ * Throws `journal-failed` when another process writes to it, or when it can't be read or written, and `invalid-option` for sizes that
+ * can't be. After an append that failed, its file is closed and nothing more is appended until the journal is opened anew: a disk that
+ * failed to sync may have dropped what it says it has.
  */
-export function fileJournal(path: string): FileJournal {
-  const file = resolve(path)
-  const release = lockJournal(`${file}.lock`)
-  let descriptor: number | undefined
-  let broken: Error | undefined
-  let end: ChainEnd = chainStart
-
-  function open(): Opening {
-    const isNew = !fs.existsSync(file)
-    descriptor = fs.openSync(file, 'a+', 0o600)
-    if (isNew) syncDirectory(dirname(file))
-    const bytes = fs.readFileSync(file)
-    const whole = bytes.lastIndexOf(newline) + 1
-    let records = 0
-    for (const record of parse(bytes.subarray(0, whole), file)) {
-      const reason = brokenChain(record, end)
-      // The first one may continue a journal that was cut at its head.
-      if (reason !== undefined && !(records === 0 && brokenChain(record, before(record)) === undefined)) {
-        throw damaged(file, records + 1, reason)
-      }
-      end = record
-      records += 1
-    }
-    if (whole < bytes.length) {
-      fs.ftruncateSync(descriptor, whole)
-      fs.fsyncSync(descriptor)
-    }
-    return { records, cutBytes: bytes.length - whole }
-  }
-
-  function close(): void {
-    const open = descriptor
-    descriptor = undefined
-    try {
-      if (open !== undefined) fs.closeSync(open)
-    } finally {
-      release()
-    }
-  }
-
-  let opening: Opening
+export function fileJournal(directory: string, options: FileJournalOptions = {}): FileJournal {
+  const { segmentBytes, maxBytes } = sizes(options)
+  const folder = resolve(directory)
+  const release = prepared(folder)
   try {
-    opening = open()
+    return new LockedJournal(folder, segmentBytes, maxBytes, release)
   } catch (error) {
-    close()
-    throw journalFailure(error, `${file} can't be opened.`)
-  }
-
-  return {
-    opening,
-    append(record, expectedSeq) {
-      if (broken) throw journalError(`nothing was appended to ${file} since an earlier append failed.`, broken)
-      if (descriptor === undefined) throw journalError(`the journal ${file} is closed.`)
-      assertAppendable(record, expectedSeq, end)
-      try {
-        writeAll(descriptor, Buffer.from(`${JSON.stringify(record)}\n`))
-        fs.fdatasyncSync(descriptor)
-      } catch (error) {
-        broken = error as Error
-        throw journalError(`record ${record.seq} can't be written to ${file}: ${broken.message}.`, error)
-      }
-      end = record
-    },
-    *read(from = 1) {
-      const bytes = fs.readFileSync(file)
-      for (const record of parse(bytes.subarray(0, bytes.lastIndexOf(newline) + 1), file)) {
-        if (record.seq >= from && record.seq <= end.seq) yield record
-      }
-    },
-    close,
+    release()
+    throw journalFailure(error, `${folder} can't be opened.`)
   }
 }
 
-const newline = 10
+class LockedJournal implements FileJournal {
+  readonly repair: Repair | undefined
+  private readonly folder: string
+  private readonly segmentBytes: number
+  private readonly maxBytes: number
+  private readonly release: () => void
+  private segments: Segment[]
+  private end: ChainEnd
+  /** The newest segment, once something is written to it, and its size. */
+  private descriptor: number | undefined
+  private size = 0
+  private broken: Error | undefined
+  private closed = false
 
-/** A full disk takes a part of the line and says so only at the next write. */
-function writeAll(descriptor: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) {
-    const written = fs.writeSync(descriptor, bytes, done)
-    if (written === 0) throw new Error(`only ${done} of ${bytes.length} bytes were written`)
-    done += written
+  constructor(folder: string, segmentBytes: number, maxBytes: number, release: () => void) {
+    this.folder = folder
+    this.segmentBytes = segmentBytes
+    this.maxBytes = maxBytes
+    this.release = release
+    const { segments, end, repair } = checkAndRepair(segmentsIn(folder))
+    this.segments = [...segments]
+    this.end = end ?? chainStart
+    this.repair = repair
+    const newest = this.segments.at(-1)
+    if (newest) this.reopen(newest)
   }
-}
 
-function* parse(bytes: Buffer, file: string): Generator<JournalRecord> {
-  let line = 0
-  for (const text of bytes.toString('utf8').split('\n').slice(0, -1)) {
-    line += 1
+  get repaired(): Journal['repaired'] {
+    return this.repair && { ...this.repair }
+  }
+
+  get records(): number {
+    return this.end.seq + 1 - (this.segments[0]?.first ?? 1)
+  }
+
+  get wantsSnapshot(): boolean {
+    return this.size >= this.segmentBytes
+  }
+
+  /** Every segment but the very first one begins with a snapshot. */
+  get snapshotSeq(): number | undefined {
+    const first = this.segments.at(-1)?.first ?? 1
+    return first === 1 ? undefined : first
+  }
+
+  append(record: JournalRecord, expectedSeq: number): void {
+    if (this.broken) {
+      throw journalError(`nothing was appended to ${this.folder} since an earlier append failed.`, this.broken)
+    }
+    if (this.closed) throw journalError(`the journal ${this.folder} is closed.`)
+    assertAppendable(record, expectedSeq, this.end)
     try {
-      yield JSON.parse(text) as JournalRecord
+      if (this.descriptor === undefined) this.begin(record)
+      else if (record.type === snapshotType) this.rotate(record)
+      else this.write(this.descriptor, record)
     } catch (error) {
-      if (error instanceof SyntaxError) throw damaged(file, line, 'it is no JSON')
-      throw error
+      this.broken = error as Error
+      this.letGo()
+      throw journalError(`record ${record.seq} can't be written to ${this.folder}: ${this.broken.message}.`, error)
+    }
+    this.end = record
+  }
+
+  *read(from = 1): Generator<JournalRecord> {
+    const last = this.end.seq
+    const start = Math.max(
+      0,
+      this.segments.findLastIndex(({ first }) => first <= from),
+    )
+    let end: ChainEnd | undefined
+    for (const segment of this.segments.slice(start)) {
+      const found: JournalRecord[] = []
+      try {
+        const seen = scanSegment(segment, end, (record) => found.push(record))
+        end = seen.end
+        const { fault } = seen
+        if (fault && (end?.seq ?? 0) < last) {
+          const good = found.length === 0 ? 'Nothing in it is good.' : `Its ${found.length} records before it are good.`
+          throw journalError(`${segment.path} is damaged in line ${fault.line}: ${fault.reason}. ${good}`)
+        }
+      } catch (error) {
+        // It has made room for others meanwhile.
+        if (!this.segments.includes(segment)) continue
+        yield* found
+        throw journalFailure(error, `${segment.path} can't be read.`)
+      }
+      for (const record of found) if (record.seq >= from && record.seq <= last) yield record
     }
   }
-}
 
-/** A new name in a directory is durable only when the directory is. */
-function syncDirectory(directory: string): void {
-  const descriptor = fs.openSync(directory, 'r')
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    try {
+      this.letGo()
+    } finally {
+      this.release()
+    }
+  }
+
+  private letGo(): void {
+    const open = this.descriptor
+    this.descriptor = undefined
+    if (open !== undefined) fs.closeSync(open)
+  }
+
+  private reopen({ path }: Segment): void {
+    this.descriptor = fs.openSync(path, 'a')
+    this.size = fs.fstatSync(this.descriptor).size
+  }
+
+  private write(descriptor: number, record: JournalRecord): void {
+    const { nlink, size } = fs.fstatSync(descriptor)
+    if (nlink === 0) throw new Error('its file was deleted')
+    if (size !== this.size) throw new Error(`its file has ${size} bytes, expected ${this.size}; another writer uses it`)
+    const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
+    writeAll(descriptor, bytes)
+    fs.fdatasyncSync(descriptor)
+    this.size += bytes.length
+  }
+
+  /** A file that loses its name, or has a name and no line, when the power goes now, is a record that never counted. */
+  private begin(record: JournalRecord): void {
+    const segment = segmentAt(this.folder, record.seq)
+    const descriptor = fs.openSync(segment.path, 'ax', 0o600)
+    const before = this.descriptor
+    this.descriptor = descriptor
+    if (before !== undefined) fs.closeSync(before)
+    this.size = 0
+    this.write(descriptor, record)
+    syncDirectory(this.folder)
+    this.segments = [...this.segments, segment]
+  }
+
+  private rotate(record: JournalRecord): void {
+    this.begin(record)
+    const kept = this.segments.map((segment) => ({ segment, bytes: fs.statSync(segment.path).size }))
+    // Room for the new one to grow.
+    let total = kept.reduce((sum, { bytes }) => sum + bytes, this.segmentBytes)
+    while (total > this.maxBytes && kept.length > 2) {
+      const oldest = kept.shift()
+      if (!oldest) break
+      this.segments = kept.map(({ segment }) => segment)
+      fs.rmSync(oldest.segment.path)
+      total -= oldest.bytes
+    }
+    syncDirectory(this.folder)
   }
 }
 
-const before = ({ seq, previous }: JournalRecord): ChainEnd => ({ seq: seq - 1, checksum: previous })
+function sizes({ segmentBytes = 2 ** 20, maxBytes = 2 ** 24 }: FileJournalOptions): Required<FileJournalOptions> {
+  const least = { segmentBytes: 2 ** 16, maxBytes: 4 * segmentBytes }
+  for (const [name, value] of Object.entries({ segmentBytes, maxBytes }) as [keyof typeof least, number][]) {
+    if (Number.isInteger(value) && value >= least[name]) continue
+    throw optionError(
+      `Expected \`${name}\` to be a whole number of at least ${least[name]}, got ${value}`,
+      'give a larger number of bytes.',
+    )
+  }
+  return { segmentBytes, maxBytes }
+}
 
-const damaged = (file: string, line: number, reason: string): Error =>
-  journalError(`${file} is damaged in line ${line}: ${reason}. The ${line - 1} records before it are good.`)
+/** Creates the directory where there is none, and takes the lock in it. */
+function prepared(folder: string): () => void {
+  try {
+    if (!fs.existsSync(folder)) {
+      fs.mkdirSync(folder, { mode: 0o700 })
+      syncDirectory(dirname(folder))
+    }
+  } catch (error) {
+    throw journalFailure(error, `${folder} can't be created.`)
+  }
+  if (!fs.statSync(folder).isDirectory()) throw journalError(`${folder} is a file; the journal is a directory.`)
+  return lockJournal(join(folder, 'lock'))
+}
 
 const journalFailure = (error: unknown, message: string): unknown =>
-  (error as Error).name === 'RelistenError' ? error : journalError(`${message} ${(error as Error).message}`, error)
+  (error as Error).name === 'RelistenError' ? error : journalError(`${message} ${(error as Error).message}.`, error)

@@ -19,7 +19,10 @@ export interface JournalRecord {
   readonly epoch: number
   /** The machine's path of ids. */
   readonly actor: string
-  /** The fact's type, or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`. */
+  /**
+   * The fact's type; or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`; or, of the journal itself,
+   * `journal.snapshot` (the machines as they are here, at the head of a segment) and `journal.repaired` (what was damaged when it was opened).
+   */
   readonly type: string
   /** What the fact says beside its type. */
   readonly data: Readonly<Record<string, unknown>>
@@ -56,6 +59,12 @@ export interface Journal {
   read(from?: number): Iterable<JournalRecord>
   /** Lets go of files and locks. Does nothing the second time. */
   close(): void
+  /** True when a `journal.snapshot` is due: it is appended after the next record. Left out by a journal that needs none. */
+  readonly wantsSnapshot?: boolean
+  /** `seq` of the newest `journal.snapshot`: who reads from there knows the present. Undefined when there is none. */
+  readonly snapshotSeq?: number | undefined
+  /** What was repaired when it was opened, as it is recorded; undefined when nothing was. */
+  readonly repaired?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Where a chain of records ends: what the next one has to continue. */
@@ -63,6 +72,9 @@ export interface ChainEnd {
   readonly seq: number
   readonly checksum: string
 }
+
+/** The end of the chain that `record` continues, by what it says itself. */
+export const endBefore = ({ seq, previous }: JournalRecord): ChainEnd => ({ seq: seq - 1, checksum: previous })
 
 export const chainStart: ChainEnd = { seq: 0, checksum: '' }
 

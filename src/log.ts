@@ -34,12 +34,22 @@ function adviceIn({ type, data }: JournalRecord): string {
 
 type Lines = { readonly [Type in FactType]: readonly [LogLevel, (data: FactData[Type]) => string] }
 
+/** The sentence that tells a record. */
+export const sentenceFor = (record: JournalRecord): string => lineFor(record).message
+
 function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; message: string } {
   const line = Object.hasOwn(lines, type) ? lines[type as FactType] : undefined
   // The table ties each type to its data; a union of its rows can't show that any more.
   if (line) return { level: line[0], message: (line[1] as (data: unknown) => string)(data) }
+  if (type === 'journal.repaired') return { level: 'warn', message: repairIn(data) }
+  if (type === 'journal.snapshot') return { level: 'debug', message: 'The journal begins a new file with a snapshot' }
   if (type === 'actor.failed') return { level: 'error', message: `${actor} failed: ${data.message}` }
   return { level: 'debug', message: `${actor}: ${type}` }
+}
+
+function repairIn({ file, line, reason, cutBytes, setAside }: JournalRecord['data']): string {
+  const lost = Number(cutBytes) > 0 ? `${cutBytes} bytes are cut off` : `what follows is in ${String(setAside)}`
+  return `The journal was damaged, ${file} in line ${line}: ${reason}; ${lost}`
 }
 
 const list = (partitions: PartitionsByTopic): string =>

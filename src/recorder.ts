@@ -2,10 +2,13 @@
 
 import type { Plan } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
-import type { Append } from '../machines/recorded.ts'
+import type { Append, Step } from '../machines/recorded.ts'
+import { type SavedMachine, snapshotType } from '../machines/saved.ts'
 import { errorFrom, failureFrom } from './error.ts'
 import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
 import { memoryJournal } from './memory-journal.ts'
+import { nothingRemembered, type Remembered, remember } from './remembered.ts'
+import { upcast } from './upcast.ts'
 
 /** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
 export type JournalPolicy = 'stop-intake' | 'degrade'
@@ -29,6 +32,8 @@ export interface Recorder {
   readonly journal: Journal
   /** What the given journal failed with; undefined while it is well. */
   readonly failure: Failure | undefined
+  /** What the journal knows of the cluster and our members, also from earlier processes as far as it goes back to its newest snapshot. */
+  readonly remembered: Remembered
   /**
    * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
    * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
@@ -55,19 +60,31 @@ export function createRecorder({
   let telling = false
   let end: ChainEnd = chainStart
   let epoch = 0
-  for (const record of journal.read()) {
+  let remembered = nothingRemembered
+  /** The machines as they are, for the next snapshot. */
+  const machines: Record<string, SavedMachine> = {}
+  let repaired = journal.repaired
+  for (const record of journal.read(journal.snapshotSeq)) {
     end = record
     epoch = record.epoch
+    remembered = remember(remembered, upcast(record))
   }
 
   const append: Append = (step) => {
     if (failure && inUse === journal) throw errorFrom(failure)
+    if (repaired) {
+      const content = ofJournal('journal.repaired', repaired)
+      repaired = undefined
+      store(content)
+    }
     const { actor, type } = step
     const data = json(step.data)
     epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
     store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
     if (step.changed) changedBy.set(actor, end.seq)
+    machines[actor] = savedFrom(step)
+    if (inUse.wantsSnapshot) store(ofJournal(snapshotType, { machines, remembered }))
     tell()
   }
 
@@ -77,16 +94,7 @@ export function createRecorder({
     } catch (thrown) {
       if (inUse !== journal) throw thrown
       failure = failureFrom(thrown, 'journal-failed')
-      const data = json({ failure, policy: onJournalError })
-      const report: Content = {
-        actor: 'journal',
-        type: 'journal.failed',
-        data,
-        from: null,
-        to: null,
-        plan: null,
-        cause: null,
-      }
+      const report = ofJournal('journal.failed', { failure, policy: onJournalError })
       closeQuietly(journal)
       if (onJournalError === 'stop-intake') {
         untold.push(enveloped(report))
@@ -103,6 +111,7 @@ export function createRecorder({
     const record = enveloped(content)
     inUse.append(record, end.seq)
     end = record
+    remembered = remember(remembered, record)
     untold.push(record)
   }
 
@@ -133,6 +142,9 @@ export function createRecorder({
     get failure() {
       return failure
     },
+    get remembered() {
+      return remembered
+    },
     onFact(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -145,6 +157,15 @@ export function createRecorder({
 }
 
 type Content = Pick<JournalRecord, 'actor' | 'type' | 'data' | 'from' | 'to' | 'plan' | 'cause'>
+
+/** What the journal says of itself. */
+const ofJournal = (type: string, data: object): Content => {
+  return { actor: 'journal', type, data: json(data), from: null, to: null, plan: null, cause: null }
+}
+
+const savedFrom = ({ type, to, context }: Step): SavedMachine => {
+  return { value: to, context, stopped: type === 'actor.stopped' }
+}
 
 /** What the user, the cluster or the source does has no record behind it. */
 const isFromOutside = (type: string): boolean =>

@@ -1,91 +1,41 @@
-// The journal in a file: the shared cases, then what disks and processes do to it.
+// The journal in files: the shared cases, its segments, its lock, and what it says of a wrong path or option.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, expect, test, vi } from 'vitest'
-import { type FileJournal, fileJournal } from '../../src/file-journal.ts'
+import { afterEach, expect, test, vi } from 'vitest'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { replay } from '../../machines/replay.ts'
+import { snapshotType } from '../../machines/saved.ts'
+import { fileJournal } from '../../src/file-journal.ts'
+import { chainStart } from '../../src/journal.ts'
+import { createRecorder } from '../../src/recorder.ts'
 import { fill, journalCases, recordAfter } from './journal-cases.ts'
-
-const folder = fs.mkdtempSync(join(tmpdir(), 'relisten-journal-'))
-let files = 0
-const newPath = (): string => join(folder, `journal-${++files}.jsonl`)
+import { newPath, opened, segmentFiles, written } from './journal-files.ts'
+import { startLife } from './journal-lives.ts'
 
 /** Empty where the kernel does not tell. */
 const bootId = fs.existsSync('/proc/sys/kernel/random/boot_id')
   ? fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   : ''
+const small = { segmentBytes: 2 ** 16, maxBytes: 2 ** 18 }
 
 afterEach(() => vi.restoreAllMocks())
-afterAll(() => fs.rmSync(folder, { recursive: true }))
 
 journalCases('file', () => fileJournal(newPath()))
 
-/** A closed journal of `count` records. */
-function written(count: number) {
-  const path = newPath()
-  const journal = fileJournal(path)
-  const records = fill(journal, count)
-  journal.close()
-  return { path, records, bytes: fs.readFileSync(path) }
-}
-
-function opened<Result>(path: string, look: (journal: FileJournal) => Result): Result {
-  const journal = fileJournal(path)
-  try {
-    return look(journal)
-  } finally {
-    journal.close()
-  }
-}
-
 test('records outlive the process that wrote them, one line each, and the chain goes on', () => {
-  const { path, records, bytes } = written(3)
-  expect(bytes.toString().split('\n')).toHaveLength(4)
-  const next = recordAfter(records[2] ?? { seq: 0, checksum: '' })
+  const { path, file, records } = written(3)
+  expect(fs.readFileSync(file, 'utf8').split('\n')).toHaveLength(4)
+  const next = recordAfter(records[2] ?? chainStart)
   const seen = opened(path, (journal) => {
-    expect(journal.opening).toEqual({ records: 3, cutBytes: 0 })
+    expect(journal.repair).toBeUndefined()
+    expect(journal.records).toBe(3)
     journal.append(next, 3)
     return [...journal.read()]
   })
   expect(seen).toEqual([...records, next])
-  expect(fs.existsSync(`${path}.lock`)).toBe(false)
-})
-
-test('a line torn at any of its bytes is cut off and reported, and the journal goes on', () => {
-  const { path, records, bytes } = written(3)
-  const lastLine = bytes.lastIndexOf(10, bytes.length - 2) + 1
-  for (let length = lastLine; length < bytes.length; length += 1) {
-    fs.writeFileSync(path, bytes.subarray(0, length))
-    opened(path, (journal) => {
-      expect(journal.opening).toEqual({ records: 2, cutBytes: length - lastLine })
-      journal.append(recordAfter(records[1] ?? { seq: 0, checksum: '' }, { after: 'repair' }), 2)
-    })
-    expect(opened(path, (journal) => [...journal.read()].length)).toBe(3)
-  }
-})
-
-test('a damaged byte in a whole line is found, named, and left as it is', () => {
-  const { path, bytes } = written(3)
-  const secondLine = bytes.indexOf(10) + 1
-  for (let index = secondLine; index < bytes.indexOf(10, secondLine); index += 7) {
-    const flipped = Buffer.from(bytes)
-    flipped[index] = (flipped[index] ?? 0) ^ 1
-    fs.writeFileSync(path, flipped)
-    expect(() => fileJournal(path)).toThrow(/damaged in line (2|3): .+ The [12] records before it are good/)
-    expect(fs.readFileSync(path)).toEqual(flipped)
-    expect(fs.existsSync(`${path}.lock`)).toBe(false)
-  }
-})
-
-test('a missing line is found', () => {
-  const { path, bytes } = written(3)
-  const [first, , third] = bytes.toString().split('\n')
-  fs.writeFileSync(path, `${first}\n${third}\n`)
-  expect(() => fileJournal(path)).toThrow(
-    'damaged in line 2: expected record 2, got 3. The 1 records before it are good.',
-  )
+  expect(fs.readdirSync(path)).toEqual(['000000000001.jsonl'])
 })
 
 test('a record is on the disk when append returns', () => {
@@ -94,60 +44,91 @@ test('a record is on the disk when append returns', () => {
   opened(path, (journal) => {
     fill(journal, 4)
     expect(sync).toHaveBeenCalledTimes(4)
-    expect(fs.readFileSync(path, 'utf8').split('\n')).toHaveLength(5)
+    expect(fs.readFileSync(segmentFiles(path)[0] ?? '', 'utf8').split('\n')).toHaveLength(5)
   })
 })
 
-test('short writes are continued', () => {
+test('a new directory and a new file are synced by name', () => {
+  const synced: string[] = []
+  const real = fs.fsyncSync.bind(fs)
+  vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+    synced.push(fs.readlinkSync(`/proc/self/fd/${descriptor}`))
+    real(descriptor)
+  })
   const path = newPath()
-  const write = fs.writeSync.bind(fs) as (descriptor: number, bytes: Buffer, from: number, length: number) => number
-  const short = (descriptor: number, bytes: unknown, from: unknown) =>
-    write(descriptor, bytes as Buffer, from as number, Math.min(11, (bytes as Buffer).length - (from as number)))
-  vi.spyOn(fs, 'writeSync').mockImplementation(short as typeof fs.writeSync)
-  const records = opened(path, (journal) => fill(journal, 2))
-  expect(opened(path, (journal) => [...journal.read()])).toEqual(records)
+  opened(path, (journal) => {
+    expect(synced).toEqual([join(path, '..')])
+    fill(journal, 2)
+    expect(synced).toEqual([join(path, '..'), path])
+  })
 })
 
-test('a disk that fills up in the middle of a line loses that record only, and takes no more until it is opened anew', () => {
+test('a full file is followed by one that begins with a snapshot, and the oldest make room', () => {
   const path = newPath()
-  const journal = fileJournal(path)
-  const [first] = fill(journal, 1)
-  const write = fs.writeSync.bind(fs) as (descriptor: number, bytes: Buffer, from: number, length: number) => number
-  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-  const filling = vi.spyOn(fs, 'writeSync').mockImplementation(((descriptor: number, bytes: Buffer, from: number) => {
-    if (from > 0) throw full
-    return write(descriptor, bytes, 0, 20)
-  }) as typeof fs.writeSync)
-  const next = recordAfter(first ?? { seq: 0, checksum: '' })
-  expect(() => journal.append(next, 1)).toThrow(
-    expect.objectContaining({ code: 'journal-failed', failure: expect.objectContaining({ code: 'ENOSPC' }) }),
+  const journal = fileJournal(path, small)
+  const life = startLife(journal)
+  const sizes: number[] = []
+  while (fs.existsSync(join(path, '000000000001.jsonl'))) {
+    life.move()
+    life.retry()
+    sizes.push(segmentFiles(path).reduce((sum, file) => sum + fs.statSync(file).size, 0))
+  }
+  const records = [...journal.read()]
+  journal.close()
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(small.maxBytes + small.segmentBytes)
+  expect(Math.max(...sizes)).toBeGreaterThan(small.maxBytes / 2)
+  const heads = records.filter(({ type }) => type === snapshotType)
+  expect(segmentFiles(path).map((file) => Number.parseInt(file.split('/').at(-1) ?? '', 10))).toEqual(
+    heads.map(({ seq }) => seq),
   )
-  filling.mockRestore()
-  expect(() => journal.append(next, 1)).toThrow('an earlier append failed')
-  expect([...journal.read()]).toEqual([first])
+  expect(records.map(({ seq }) => seq)).toEqual(records.map((_, index) => (records[0]?.seq ?? 0) + index))
+  expect(replay(lifecycleMachine, records)).toMatchObject(plain(life.snapshot()))
+})
+
+test('the newest file alone leads to the live state, and to what is known of cluster and members', () => {
+  const path = newPath()
+  const journal = fileJournal(path, small)
+  const life = startLife(journal)
+  while (segmentFiles(path).length < 3) {
+    life.move()
+    life.retry()
+  }
+  life.move()
+  const live = life.snapshot()
+  const newest = segmentFiles(path).at(-1) ?? ''
   journal.close()
+  const read = vi.spyOn(fs, 'readFileSync')
   opened(path, (again) => {
-    expect(again.opening).toEqual({ records: 1, cutBytes: 20 })
-    again.append(next, 1)
+    expect(replay(lifecycleMachine, again.read(again.snapshotSeq))).toMatchObject(plain(live))
+    read.mockClear()
+    const { remembered } = createRecorder({
+      ...{ consumer: 'orders', journal: again, machineVersion: '1', onJournalError: 'stop-intake' },
+    })
+    expect(read.mock.calls.map(([file]) => file)).toEqual([newest])
+    expect(remembered).toMatchObject({ clusterId: 'EbqYVNZ4Q9eP-7G3cGQdOg' })
+    expect(remembered.members.length).toBeGreaterThan(1)
+    expect(remembered.brokers).toEqual(life.brokers())
   })
 })
 
-test('a sync that fails is not tried again on the same file', () => {
+test('a snapshot that says something else than the records before it is found', () => {
   const path = newPath()
-  const journal = fileJournal(path)
-  const sync = vi.spyOn(fs, 'fdatasyncSync').mockImplementation(() => {
-    throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+  const journal = fileJournal(path, small)
+  const life = startLife(journal)
+  while (segmentFiles(path).length < 2) life.retry()
+  const records = [...journal.read()].map((record) => {
+    if (record.type !== snapshotType) return record
+    const { consumer } = record.data.machines as { consumer: { context: object } }
+    return { ...record, data: { machines: { consumer: { ...consumer, context: { ...consumer.context, epoch: 1 } } } } }
   })
-  expect(() => fill(journal, 1)).toThrow('EIO')
-  expect(() => fill(journal, 1)).toThrow('an earlier append failed')
-  expect(sync).toHaveBeenCalledTimes(1)
   journal.close()
+  expect(() => replay(lifecycleMachine, records)).toThrow(/after step \d+, a snapshot of consumer says something else/)
 })
 
 test('a second writer is refused, in this process and from another one', async () => {
   const path = newPath()
   opened(path, () => {
-    expect(() => fileJournal(path)).toThrow(`another writer holds ${path}.lock (process ${process.pid})`)
+    expect(() => fileJournal(path)).toThrow(`another writer holds ${path}/lock (process ${process.pid})`)
   })
   const child = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1000); console.log("up")'], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -156,11 +137,11 @@ test('a second writer is refused, in this process and from another one', async (
   const stat = fs.existsSync(`/proc/${child.pid}/stat`) ? fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8') : ''
   const began = stat.split(') ').at(-1)?.split(' ')[19] ?? ''
   const lock = { pid: child.pid, bootId, began }
-  fs.writeFileSync(`${path}.lock`, JSON.stringify(lock))
-  expect(() => fileJournal(path)).toThrow(`another writer holds ${path}.lock (process ${child.pid})`)
+  fs.writeFileSync(`${path}/lock`, JSON.stringify(lock))
+  expect(() => fileJournal(path)).toThrow(`another writer holds ${path}/lock (process ${child.pid})`)
   child.kill('SIGKILL')
   await once(child, 'close')
-  expect(opened(path, (journal) => journal.opening.records)).toBe(0)
+  expect(opened(path, (journal) => journal.records)).toBe(0)
 })
 
 test.each([
@@ -169,14 +150,38 @@ test.each([
   ['a process that died while it wrote the lock', 'torn'],
 ])('a lock left by %s is taken over', (_, holder) => {
   const path = newPath()
-  fs.writeFileSync(`${path}.lock`, typeof holder === 'string' ? holder : JSON.stringify(holder))
+  fs.mkdirSync(path)
+  fs.writeFileSync(`${path}/lock`, typeof holder === 'string' ? holder : JSON.stringify(holder))
   expect(opened(path, (journal) => fill(journal, 1))).toHaveLength(1)
-  expect(fs.existsSync(`${path}.lock`)).toBe(false)
+  expect(fs.existsSync(`${path}/lock`)).toBe(false)
 })
 
-test('a directory that does not exist is named in the error', () => {
-  const path = join(folder, 'missing', 'journal.jsonl')
-  expect(() => fileJournal(path)).toThrow(
-    expect.objectContaining({ code: 'journal-failed', message: expect.stringContaining(path) }),
-  )
+test('a writer that got past the lock, as from another container, is noticed at the next append', () => {
+  const path = newPath()
+  opened(path, (journal) => {
+    const [first] = fill(journal, 1)
+    fs.appendFileSync(segmentFiles(path)[0] ?? '', `${JSON.stringify(recordAfter(first ?? chainStart))}\n`)
+    expect(() => journal.append(recordAfter(first ?? chainStart), 1)).toThrow('another writer uses it')
+  })
 })
+
+test('a directory whose parent does not exist, and a path that is a file, are named in the error', () => {
+  const missing = join(newPath(), 'journal')
+  expect(() => fileJournal(missing)).toThrow(
+    expect.objectContaining({ code: 'journal-failed', message: expect.stringContaining(missing) }),
+  )
+  const file = newPath()
+  fs.writeFileSync(file, '')
+  expect(() => fileJournal(file)).toThrow(`${file} is a file; the journal is a directory.`)
+})
+
+test.each([
+  [{ segmentBytes: 1000 }, 'Expected `segmentBytes` to be a whole number of at least 65536, got 1000'],
+  [{ segmentBytes: 2 ** 20, maxBytes: 2 ** 20 }, 'Expected `maxBytes` to be a whole number of at least 4194304'],
+])('sizes that can not be are refused: %o', (options, message) => {
+  expect(() => fileJournal(newPath(), options)).toThrow(message)
+})
+
+const plain = ({ value, context, status }: { value: unknown; context: unknown; status: string }) => {
+  return { value, context, status }
+}

@@ -64,7 +64,7 @@ test('the cause is the record whose transition started what reports, and nothing
   recorder.append(step('session.opened', { epoch: 1 }))
   recorder.append(step('wire.redialled', {}, { changed: false }))
   recorder.append(step('session.joined', { epoch: 1 }))
-  recorder.append(step('cluster.moved'))
+  recorder.append(step('cluster.moved', { moves: [] }))
   expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, null])
 })
 

@@ -1,0 +1,79 @@
+/** `relisten journal verify`: the chain, the order and the replay of a journal, told in a few lines. */
+
+import type { JournalRecord } from '../journal.ts'
+import type { Survey } from '../survey.ts'
+import { stateAfter } from './fold.ts'
+import { duration } from './show.ts'
+
+/** What `verify` says, and whether all is well. */
+export interface Verdict {
+  readonly lines: readonly string[]
+  readonly isGood: boolean
+}
+
+export function verify(records: Generator<JournalRecord, Survey>): Verdict {
+  const clock: string[] = []
+  let before: JournalRecord | undefined
+  let found: Survey | undefined
+  let lives = 0
+  function* watched(): Generator<JournalRecord> {
+    for (let step = records.next(); ; step = records.next()) {
+      if (step.done) {
+        found = step.value
+        return
+      }
+      const record = step.value
+      if (record.type === 'actor.started') lives += 1
+      if (before && record.at < before.at) {
+        clock.push(`clock    went back by ${duration(before.at - record.at)} at record ${record.seq}`)
+      }
+      before = record
+      yield record
+    }
+  }
+  const replayed = replayLine(watched())
+  const isGood = found?.damage === undefined && replayed.isGood
+  return { lines: [...storedLines(found), ...replayed.lines(lives), ...clock], isGood }
+}
+
+function replayLine(all: Generator<JournalRecord>) {
+  // A replay that breaks off must not close it: the rest of the chain is still to be seen.
+  const open: Iterable<JournalRecord> = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
+  try {
+    const { machine } = stateAfter(open)
+    const lines = (lives: number) => [
+      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${machine.value}`,
+    ]
+    return { lines, isGood: true }
+  } catch (error) {
+    for (const _ of all);
+    return { lines: () => [`replay   BROKEN: ${(error as Error).message}`], isGood: false }
+  }
+}
+
+function storedLines(found: Survey | undefined): string[] {
+  if (!found) return []
+  const { files, records, oldest, newest, unfinishedBytes } = found
+  const span =
+    oldest && newest
+      ? `, ${oldest.seq} to ${newest.seq}, ${new Date(oldest.at).toISOString()} to ${new Date(newest.at).toISOString()}`
+      : ''
+  return [
+    `records  ${records}${span}, in ${files} file${files === 1 ? '' : 's'}`,
+    ...(unfinishedBytes > 0
+      ? [`tail     ${unfinishedBytes} bytes of a line without an end: being written, or cut off at the next start`]
+      : []),
+    ...(damageLines(found) ?? ['chain    good']),
+  ]
+}
+
+/** Where a journal is damaged and what is still good; undefined when it is not. */
+export function damageLines({ damage, oldest, newest }: Survey): string[] | undefined {
+  if (!damage) return undefined
+  const { file, line, offset, reason, linesBehind, filesBehind } = damage
+  return [
+    `chain    BROKEN: ${file}, line ${line} (byte ${offset}): ${reason}`,
+    oldest && newest ? `good     records ${oldest.seq} to ${newest.seq}` : 'good     nothing',
+    `behind   ${linesBehind} line${linesBehind === 1 ? '' : 's'} of that file and ${filesBehind} later file${filesBehind === 1 ? '' : 's'}`,
+  ]
+}

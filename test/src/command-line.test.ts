@@ -1,0 +1,221 @@
+// `relisten journal`: what it prints, what it says of a journal that is not well, and its exit codes.
+import fs from 'node:fs'
+import { expect, test } from 'vitest'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { replay } from '../../machines/replay.ts'
+import { runCommand } from '../../src/command-line/command.ts'
+import { duration } from '../../src/command-line/show.ts'
+import { fileJournal } from '../../src/file-journal.ts'
+import { chainStart, type JournalRecord, sealed } from '../../src/journal.ts'
+import { newPath, segmentFiles } from './journal-files.ts'
+import { startLife } from './journal-lives.ts'
+
+test('show prints a line per record: time, state and how long the one before lasted, fact, cause, a sentence', () => {
+  const { path, records } = lived()
+  const { code, out } = relisten('journal', 'show', path)
+  expect(code).toBe(0)
+  expect(out).toHaveLength(records.length + 1)
+  expect(out[0]).toMatch(/^time \(UTC\) +record +state +after +fact +cause +what it says$/)
+  expect(out.slice(1, 8).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
+    '2026-01-01 00:00:00.000 | 1 | idle | actor.started | consumer: actor.started',
+    '2026-01-01 00:00:00.400 | 2 | idle → connecting | 400 ms | start.requested | Start was requested',
+    '2026-01-01 00:00:00.800 | 3 | connecting | cluster.reached | Cluster EbqYVNZ4Q9eP-7G3cGQdOg is reached, 3 brokers',
+    '2026-01-01 00:00:01.200 | 4 | connecting | session.opened | by 2 | Session 1 is opened',
+    expect.stringMatching(
+      /^2026-01-01 00:00:01.600 \| 5 \| connecting → consuming \| 1.2 s \| session.joined \| by 2 \| The/,
+    ),
+    '2026-01-01 00:00:02.000 | 6 | consuming | partitions.assigned | by 5 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
+    '2026-01-01 00:00:02.400 | 7 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
+  ])
+})
+
+test('export prints the records as they are stored', () => {
+  const { path, records } = lived()
+  const { code, out } = relisten('journal', 'export', path)
+  expect([code, out.map((line) => JSON.parse(line))]).toEqual([0, records])
+})
+
+test('what was exported is a journal again for every command', () => {
+  const { path } = lived()
+  const file = newPath()
+  fs.writeFileSync(file, `${relisten('journal', 'export', path).out.join('\n')}\n`)
+  for (const command of ['show', 'export', 'replay']) {
+    expect(relisten('journal', command, file)).toEqual(relisten('journal', command, path))
+  }
+})
+
+test('verify finds a good journal good, also while somebody writes to it', () => {
+  const { path, records } = lived(false)
+  const { code, out } = relisten('journal', 'verify', path)
+  const [first, last] = [records[0]?.at ?? 0, records.at(-1)?.at ?? 0].map((at) => new Date(at).toISOString())
+  expect([code, out]).toEqual([
+    0,
+    [
+      `records  ${records.length}, 1 to ${records.length}, ${first} to ${last}, in 1 file`,
+      'chain    good',
+      'replay   good, 1 start, ends in consuming',
+    ],
+  ])
+  fs.appendFileSync(segmentFiles(path)[0] ?? '', '{"seq":')
+  expect(relisten('journal', 'verify', path)).toMatchObject({
+    code: 0,
+    out: expect.arrayContaining([expect.stringMatching(/^tail +7 bytes of a line without an end/)]),
+  })
+  expect(relisten('journal', 'show', path)).toMatchObject({ code: 0, error: [expect.stringContaining('7 bytes')] })
+})
+
+test.each(['verify', 'show', 'export', 'replay'])(
+  '%s of a damaged journal says where, and uses what is good',
+  (command) => {
+    const { path, records } = lived()
+    const [file = ''] = segmentFiles(path)
+    const lines = fs.readFileSync(file, 'utf8').split('\n')
+    const offset = lines.slice(0, 4).join('\n').length + 1
+    lines[4] = lines[4]?.replace('"epoch":1', '"epoch":2') ?? ''
+    fs.writeFileSync(file, lines.join('\n'))
+    fs.writeFileSync(`${path}/000000000999.jsonl`, '')
+    const { code, out, error } = relisten('journal', command, path, ...(command === 'replay' ? ['--at', '5'] : []))
+    expect(code).toBe(1)
+    if (command === 'replay') {
+      expect(error).toEqual(['There is no good record 5: the newest is 4. "relisten journal verify" tells more.'])
+      expect(relisten('journal', 'replay', path, '--at', '4').code).toBe(0)
+      return
+    }
+    const told = command === 'verify' ? out : error
+    expect(told).toEqual(
+      expect.arrayContaining([
+        `chain    BROKEN: ${file}, line 5 (byte ${offset}): record 5 does not fit its checksum`,
+        'good     records 1 to 4',
+        `behind   ${records.length - 4} lines of that file and 1 later file`,
+      ]),
+    )
+    if (command === 'verify') expect(out).toContain('replay   good, 1 start, ends in connecting')
+    else expect(out.filter((line) => /session\.opened/.test(line))).toHaveLength(1)
+    expect(fs.readFileSync(file, 'utf8')).toBe(lines.join('\n'))
+  },
+)
+
+test('verify finds a journal whose machine went elsewhere than it says', () => {
+  const { records } = lived()
+  const forged = resealed(records.map((record) => (record.seq === 8 ? { ...record, to: 'retrying' } : record)))
+  const { code, out } = relisten('journal', 'verify', exported(forged))
+  expect(code).toBe(1)
+  expect(out).toContain('chain    good')
+  expect(out.join('\n')).toMatch(
+    /replay +BROKEN: Replay ends at record 8: .*recorded "retrying", replayed "rebuilding"/,
+  )
+})
+
+test('verify tells of a clock that went back, and of nothing else', () => {
+  const { records } = lived()
+  const back = resealed(records.map((record) => (record.seq < 5 ? record : { ...record, at: record.at - 3_600_000 })))
+  const { code, out } = relisten('journal', 'verify', exported(back))
+  expect([code, out.slice(1)]).toEqual([
+    0,
+    ['chain    good', expect.stringMatching(/^replay +good/), 'clock    went back by 59 min 59 s at record 5'],
+  ])
+})
+
+test('facts that are not known yet are passed over, and machines that are not are named', () => {
+  const { records } = lived()
+  const last = records.at(-1)
+  const unknown = { ...last, type: 'broker.sang', data: { song: 'low' } } as JournalRecord
+  const path = exported(resealed([...records, unknown]))
+  expect(relisten('journal', 'verify', path).code).toBe(0)
+  expect(relisten('journal', 'show', path).out.at(-1)).toContain('broker.sang')
+  const newer = exported(resealed([...records, { ...unknown, machineVersion: '99' }]))
+  const { code, out } = relisten('journal', 'verify', newer)
+  expect(code).toBe(1)
+  expect(out.at(-1)).toContain(`record ${records.length + 1}: it was written by machine version 99`)
+})
+
+test('replay gives the machine, the status and what is known after a record', () => {
+  const { path, records } = lived()
+  for (const { seq } of records) {
+    const { code, out } = relisten('journal', 'replay', path, '--at', String(seq))
+    const state = JSON.parse(out.join('\n'))
+    const { value, context, status } = replay(lifecycleMachine, records.slice(0, seq))
+    expect([code, state.record, state.machine]).toEqual([0, seq, { value, context, status }])
+    expect(state.status.state).toBe(value)
+  }
+  const newest = JSON.parse(relisten('journal', 'replay', path).out.join('\n'))
+  expect(newest).toMatchObject({ record: records.length, remembered: { brokers: { 1: '127.0.2.1:9092' } } })
+})
+
+test.each<[string, string[], RegExp]>([
+  ['no words', [], /^Nothing was asked\. "relisten --help"/],
+  ['another area', ['consumer', 'show'], /^Expected the word "journal", got "consumer"/],
+  ['no command', ['journal'], /^Expected one of show, export, verify, replay after "journal", got nothing/],
+  ['an unknown command', ['journal', 'shwo', 'x'], /got "shwo"/],
+  ['no path', ['journal', 'show'], /^"journal show" needs the path/],
+  ['two paths', ['journal', 'show', 'a', 'b'], /^Expected one path, got also "b"/],
+  ['an unknown option', ['journal', 'show', 'a', '--tail'], /^Unknown option '--tail'/],
+  ['an option of another command', ['journal', 'show', 'a', '--at', '3'], /^--at goes with "journal replay" only/],
+  [
+    'a number that is none',
+    ['journal', 'replay', 'a', '--at', 'x'],
+    /^Expected --at to be the number of a record, got "x"/,
+  ],
+  ['a path without a journal', ['journal', 'show', '/nowhere'], /^There is no journal at \/nowhere/],
+  ['a directory without a journal', ['journal', 'verify', import.meta.dirname], /has no files of a journal in it/],
+])('%s is wrong usage, told in a sentence', (_, args, sentence) => {
+  const { code, out, error } = relisten(...args)
+  expect({ code, out }).toEqual({ code: 2, out: [] })
+  expect(error).toHaveLength(1)
+  expect(error[0]).toMatch(sentence)
+})
+
+test('help tells the usage', () => {
+  const { code, out } = relisten('--help')
+  expect(code).toBe(0)
+  for (const command of ['show', 'verify', 'replay', 'export']) expect(out.join('\n')).toContain(`  ${command} PATH`)
+})
+
+test.each([
+  [0, '0 ms'],
+  [999, '999 ms'],
+  [1_250, '1.3 s'],
+  [243_000, '4 min 3 s'],
+  [7_500_000, '2 h 5 min'],
+  [273_600_000, '3 d 4 h'],
+  [-1_500, '-1.5 s'],
+])('%d ms read as %s', (ms, text) => {
+  expect(duration(ms)).toBe(text)
+})
+
+function relisten(...args: string[]) {
+  const out: string[] = []
+  const error: string[] = []
+  const code = runCommand(args, { out: (line) => out.push(line), error: (line) => error.push(line) })
+  return { code, out: out.flatMap((text) => text.split('\n')), error }
+}
+
+/** A file journal of one life: a move and a retry. */
+function lived(close = true) {
+  const path = newPath()
+  const journal = fileJournal(path)
+  let clock = Date.UTC(2026, 0, 1) - 400
+  const life = startLife(journal, () => {
+    clock += 400
+    return clock
+  })
+  life.move()
+  life.retry()
+  const records = [...journal.read()]
+  if (close) journal.close()
+  return { path, records }
+}
+
+function exported(records: readonly JournalRecord[]): string {
+  const path = newPath()
+  fs.writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  return path
+}
+
+/** The records with their chain made anew, as if they had been written so. */
+function resealed(records: readonly JournalRecord[]): JournalRecord[] {
+  const chain: JournalRecord[] = []
+  for (const { seq: _, previous: __, checksum: ___, ...open } of records)
+    chain.push(sealed(open, chain.at(-1) ?? chainStart))
+  return chain
+}
