@@ -41,6 +41,7 @@ function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; messa
   const line = Object.hasOwn(lines, type) ? lines[type as FactType] : undefined
   // The table ties each type to its data; a union of its rows can't show that any more.
   if (line) return { level: line[0], message: (line[1] as (data: unknown) => string)(data) }
+  if (type === 'actor.started') return { level: 'debug', message: `The machine of the ${actor} starts` }
   if (type === 'journal.repaired') return { level: 'warn', message: repairIn(data) }
   if (type === 'journal.snapshot') return { level: 'debug', message: 'The journal begins a new file with a snapshot' }
   if (type === 'actor.failed') return { level: 'error', message: `${actor} failed: ${data.message}` }
@@ -104,6 +105,7 @@ const lines: Lines = {
   'session.failed': ['warn', ({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`],
   'session.stalled': ['warn', ({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`],
   'session.sealed': ['info', ({ epoch }) => `Session ${epoch} is sealed`],
+  'member.named': ['debug', ({ memberId }) => `The group knows us as ${memberId}`],
   'member.lost': ['warn', ({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`],
   'member.evicted': ['info', ({ memberId }) => `Member ${memberId} has left the group`],
   'group.rebalancing': ['info', ({ generation }) => `The group rebalances after generation ${generation}`],
