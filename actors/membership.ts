@@ -159,8 +159,12 @@ export class Membership {
     const withinMs = this.options.rebalanceTimeoutMs + 10_000
     const answer = await this.forward(request, groupErrorOf, withinMs)
     const { errorCode, generation, memberId } = readJoin(answer)
-    // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member.
-    if (memberId !== '') this.memberId = memberId
+    // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
+    // joins under it, or a process that is killed then leaves a member that nobody can evict.
+    if (memberId !== '' && memberId !== this.memberId) {
+      this.memberId = memberId
+      this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
+    }
     if (errorCode === errorCodes.none) this.generation = generation
     return answer
   }

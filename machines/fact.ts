@@ -53,6 +53,8 @@ export interface FactData {
   'session.failed': { readonly epoch: number; readonly failure: Failure }
   'session.stalled': { readonly epoch: number; readonly failure: Failure }
   'session.sealed': { readonly epoch: number }
+  /** Known to the broker from here on: until it leaves, others wait for it. Recorded before it joins, so that a next life can evict it. */
+  'member.named': { readonly epoch: number; readonly memberId: string }
   'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
   'member.evicted': { readonly epoch: number; readonly memberId: string }
   'group.rebalancing': { readonly epoch: number; readonly generation: number }

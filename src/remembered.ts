@@ -6,7 +6,7 @@ export interface Remembered {
   readonly clusterId: string | null
   /** Endpoints as `host:port` by node id, after the moves that were accepted. */
   readonly brokers: Readonly<Record<number, string>>
-  /** Members that joined and are not known to have left. */
+  /** Members that brokers named and that are not known to have left. */
   readonly members: readonly string[]
 }
 
@@ -23,6 +23,7 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
       const moved = Object.fromEntries(data.moves.map(({ nodeId, to }) => [nodeId, to]))
       return { ...known, brokers: { ...known.brokers, ...moved } }
     }
+    case 'member.named':
     case 'session.joined':
       return { ...known, members: [...known.members.filter((id) => id !== data.memberId), data.memberId] }
     case 'member.lost':

@@ -64,6 +64,7 @@ async function joined(options: Partial<MembershipOptions> = {}): Promise<Members
   const membership = membershipWith(options)
   await membership.answer(frame(apiKeys.joinGroup, 5))
   await membership.answer(frame(apiKeys.syncGroup, 3))
+  facts = facts.filter(({ type }) => type !== 'member.named')
   return membership
 }
 
@@ -80,11 +81,14 @@ test('member id and generation are those of the join, and heartbeats go out by t
   expect(await told(membership)).toBe(0)
 })
 
-test('a member id is known as soon as a broker names it, so that it can be evicted', async () => {
+test('a member id is known and told as soon as a broker names it, and once, so that it can be evicted', async () => {
   group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(79, -1, 'pending-1'))
   const membership = membershipWith()
   await membership.answer(frame(apiKeys.joinGroup, 5))
   expect(membership).toMatchObject({ memberId: 'pending-1', generation: -1, joined: false })
+  group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(0, 4, 'pending-1'))
+  await membership.answer(frame(apiKeys.joinGroup, 5))
+  expect(factsOf('member.named')).toEqual([{ type: 'member.named', epoch: 3, memberId: 'pending-1' }])
   expect(await membership.leave(1000)).toBe(true)
   expect((await group.broker().asked(apiKeys.leaveGroup)).includes('pending-1')).toBe(true)
   expect(factsOf('member.evicted')).toEqual([{ type: 'member.evicted', epoch: 3, memberId: 'pending-1' }])

@@ -51,6 +51,12 @@ test.each([
   expect(earlierLife(journalOf(reached, joined, end)).members).toEqual([])
 })
 
+test('a member that was named and never joined is remembered, and one that joined is so once', () => {
+  const named = ['member.named', { epoch: 1, memberId: 'm-1' }] as const
+  expect(earlierLife(journalOf(reached, named)).members).toEqual(['m-1'])
+  expect(earlierLife(journalOf(reached, named, joined)).members).toEqual(['m-1'])
+})
+
 test('of several lives the last one counts', () => {
   const again = ['session.joined', { epoch: 1, memberId: 'm-2', generation: 9 }] as const
   const evicted = ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const
