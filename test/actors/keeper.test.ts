@@ -170,6 +170,17 @@ test('a port that was left reports nothing any more', async () => {
   expect(facts).toEqual([])
 })
 
+test('a drain in place that was left for a replacement is not taken for the drain of the replacement', async () => {
+  const keeper = keeperWith()
+  const session = { ...sessionThat({}), routes: { caughtUp: () => after(100, true) }, drain: never }
+  keeper.session = session as unknown as Session
+  const leave = enter(keeper, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
+  leave()
+  enter(keeper, 'drain', { plan: { kind: 'replacement', reason: 'member-lost' } })
+  await advance(100)
+  expect(facts).toEqual([])
+})
+
 test('a backoff tells how long it waits, and elapses unless it is left', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   const keeper = keeperWith()
