@@ -19,7 +19,9 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/real/**/*.test.ts'],
+          // One file at a time, and all in one process, so that they can share a cluster.
           fileParallelism: false,
+          isolate: false,
           testTimeout: 300_000,
           hookTimeout: 600_000,
         },

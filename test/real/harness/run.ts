@@ -82,7 +82,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
   const kafka = cluster.kafka()
   await stampOnAppend(kafka, topic)
   const ledger = createLedger()
-  const workload = await createWorkload(kafka, { topic, perSecond })
+  const workload = await createWorkload(cluster, { topic, perSecond })
   const members: Kind[] = []
   const moves: Stretch[] = []
   const timer = watchTimer()
