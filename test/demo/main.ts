@@ -35,7 +35,7 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     describe: (members) => [...new Set(members.map(({ consumer }) => consumer.status().state))].join(', '),
   })
   const stock = createSide({ name: 'KafkaJS', client: stockMember, members: 1, topic, brokers })
-  const workload = await createWorkload(cluster.kafka(), { topic })
+  const workload = await createWorkload(cluster, { topic })
   const end = async () => {
     await workload.close()
     // a stock consumer may wait for a dead broker for half a minute and more

@@ -21,7 +21,7 @@ test('another cluster on the old addresses is refused until ours is found', asyn
     brokers: () => known,
   })
   await stranger.createTopic(run.topic)
-  const theirs = await createWorkload(stranger.kafka(), { topic: run.topic, firstSequence: 1_000_000_000 })
+  const theirs = await createWorkload(stranger, { topic: run.topic, firstSequence: 1_000_000_000 })
   theirs.start()
 
   let refusedMs = Number.POSITIVE_INFINITY

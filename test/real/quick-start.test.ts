@@ -28,7 +28,7 @@ test('the quick start reads every message once while every broker moves, and end
     })
   await prints('the join', () => /^joined as /m.test(program.printed))
 
-  const workload = await createWorkload(cluster().kafka(), { topic })
+  const workload = await createWorkload(cluster(), { topic })
   const reads = async (count: number) => {
     const wanted = workload.sent + count
     await prints(`${wanted} messages`, () => handed(program.printed).length >= wanted)

@@ -2,7 +2,9 @@
  * The workload: a steady stream into all partitions of a topic through the listener that never moves, so that whatever the
  * consumer misses is the consumer's fault. Each message carries its number; the number is compared with the log later.
  */
-import type { Kafka } from 'kafkajs'
+import { setTimeout as pause } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
 
 export interface WorkloadOptions {
   readonly topic: string
@@ -18,16 +20,14 @@ export interface Workload {
   readonly partitions: readonly number[]
   /** Begins or goes on with the stream. */
   start(): void
-  /** Ends the stream; resolves when the last message was acknowledged or given up. */
+  /** Ends the stream; resolves when the last message was acknowledged. */
   stop(): Promise<void>
   /** Writes this many messages as fast as the brokers take them. */
   backlog(count: number): Promise<void>
-  /** Ends stream and producer. */
+  /** Ends stream and producer; what could not be sent yet is dropped. */
   close(): Promise<void>
-  /** Messages given to the producer. */
+  /** Messages meant for the log so far. A send that fails is made again, so one of them may be in the log twice. */
   readonly sent: number
-  /** Sends that failed in the end. Says nothing about the log. */
-  readonly failed: number
 }
 
 /** What a message of a workload carries; its timestamp is left to the broker. */
@@ -43,62 +43,72 @@ export function contentOf(value: Buffer | null): Content {
   return { sequence: Number(sequence), sentAt: Number(sentAt) }
 }
 
-export async function createWorkload(kafka: Kafka, options: WorkloadOptions): Promise<Workload> {
+/** Partitions are written independently of each other: one without a leader holds up no other. */
+export async function createWorkload(
+  { internal }: Pick<KafkaCluster, 'internal'>,
+  options: WorkloadOptions,
+): Promise<Workload> {
   const { topic, partitions: count = 6, perSecond = 200, firstSequence = 0 } = options
   const partitions = Array.from({ length: count }, (_, partition) => partition)
-  // a constant short wait between retries: while a broker restarts, its partitions must not fall silent on our account
-  const producer = kafka.producer({
-    allowAutoTopicCreation: false,
-    retry: { retries: 400, initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0 },
+  // KafkaJS retries in three places, by default with growing waits: the stream must not fall silent on their account
+  const steadily = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0 }
+  const kafka = new kafkajs.Kafka({
+    clientId: 'relisten-workload',
+    brokers: [...internal],
+    connectionTimeout: 500,
+    retry: { ...steadily, retries: 2 },
+    logLevel: kafkajs.logLevel.NOTHING,
   })
+  const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { ...steadily, retries: 2 } })
   await producer.connect()
 
   let sequence = firstSequence
-  let failed = 0
+  let closed = false
   let timer: NodeJS.Timeout | undefined
-  const inFlight = new Set<Promise<unknown>>()
-  const message = (partition: number) => {
+  const lines = partitions.map((partition) => ({
+    partition,
+    waiting: [] as { value: string }[],
+    busy: Promise.resolve(),
+  }))
+  const add = (line: (typeof lines)[number]) => {
+    line.waiting.push({ value: `${sequence} ${Date.now()}` })
     sequence += 1
-    return { partition, value: `${sequence - 1} ${Date.now()}` }
+    if (line.waiting.length === 1) line.busy = line.busy.then(() => flush(line))
   }
-  const send = (messages: ReturnType<typeof message>[]) => {
-    const sending = producer
-      .send({ topic, acks: -1, messages })
-      .catch(() => {
-        failed += 1
-      })
-      .finally(() => inFlight.delete(sending))
-    inFlight.add(sending)
-    return sending
+  /** What came while a send was under way goes out with the next one; what could not be sent is sent again. */
+  const flush = async ({ partition, waiting }: (typeof lines)[number]) => {
+    while (waiting.length > 0 && !closed) {
+      const messages = waiting.slice(0, 500).map((message) => ({ ...message, partition }))
+      const sent = await producer.send({ topic, acks: -1, messages }).catch(() => undefined)
+      if (sent === undefined) await pause(50)
+      else waiting.splice(0, messages.length)
+    }
   }
-
   const stop = async () => {
     clearInterval(timer)
     timer = undefined
-    await Promise.all(inFlight)
+    await Promise.all(lines.map((line) => line.busy))
   }
 
   return {
     partitions,
     start() {
       // one message to each partition at a time: the rate of a partition is what the silences are compared with
-      timer ??= setInterval(() => void send(partitions.map(message)), (1000 * count) / perSecond)
+      timer ??= setInterval(() => lines.forEach(add), (1000 * count) / perSecond)
     },
     stop,
     async backlog(wanted) {
-      for (let left = wanted; left > 0; left -= 1000) {
-        await send(Array.from({ length: Math.min(left, 1000) }, (_, index) => message(index % count)))
-      }
+      for (let written = 0; written < wanted; written += 1) add(lines[written % count] as (typeof lines)[number])
+      await Promise.all(lines.map((line) => line.busy))
     },
     async close() {
-      await stop()
+      clearInterval(timer)
+      closed = true
+      await Promise.all(lines.map((line) => line.busy))
       await producer.disconnect()
     },
     get sent() {
       return sequence - firstSequence
-    },
-    get failed() {
-      return failed
     },
   }
 }
