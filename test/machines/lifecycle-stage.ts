@@ -56,7 +56,8 @@ export interface Graph {
   readonly edges: ReadonlySet<string>
   /** The shortest way to each state. */
   readonly ways: readonly (readonly number[])[]
-  readonly paths: readonly (readonly number[])[]
+  /** `from`: the state its last edge begins in. */
+  readonly paths: readonly { readonly from: string; readonly places: readonly number[] }[]
 }
 
 /** The graph of the lifecycle with this budget of attempts. */
@@ -73,7 +74,7 @@ export function graphOf(retryBudget: number): Graph {
   })
   const paths = found
     .filter(({ state }) => state.status === 'active')
-    .flatMap(({ way, state }) => factsIn(state).map((_, place) => [...way, place]))
+    .flatMap(({ way, state }) => factsIn(state).map((_, place) => ({ from: state.value, places: [...way, place] })))
   return { states: adjacency.length, edges: new Set(edges), ways: found.map(({ way }) => way), paths }
 }
 
