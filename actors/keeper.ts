@@ -126,11 +126,11 @@ export class Keeper {
   }
 
   private async rebuild({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
-    return plan?.kind === 'in-place' ? this.prove(epoch) : this.replace(epoch, signal)
+    return plan?.kind === 'in-place' ? this.prove(epoch, signal) : this.replace(epoch, signal)
   }
 
   /** In place: the connections are up; a heartbeat sent now shows that the member still counts. */
-  private async prove(epoch: number): Promise<void> {
+  private async prove(epoch: number, signal: AbortSignal): Promise<void> {
     const { emit, rebuildTimeoutMs } = this.options
     const { session } = this
     let failure: Failure = {
@@ -138,8 +138,12 @@ export class Keeper {
       message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move`,
     }
     try {
-      if (await session?.confirmed(rebuildTimeoutMs)) return this.proven(epoch, session?.takeLongestGap() ?? 0)
+      const isConfirmed = await session?.confirmed(rebuildTimeoutMs)
+      // A newer move has interrupted this proof, and has its own.
+      if (signal.aborted) return
+      if (isConfirmed) return this.proven(epoch, session?.takeLongestGap() ?? 0)
     } catch (error) {
+      if (signal.aborted) return
       failure = { ...failureOf(error), kind: 'unproven' }
     }
     emit({ type: 'rebuild.unproven', epoch, failure })

@@ -51,7 +51,9 @@ test('DESIGN gives a reason for every dependency, and for no other', () => {
 })
 
 test('every npm script that a document names exists', () => {
-  const named = [...`${readme}\n${design}`.matchAll(/npm (?:run )?(demo|cluster|build|measure:journal|test(?::\w+)?)\b/g)]
+  const named = [
+    ...`${readme}\n${design}`.matchAll(/npm (?:run )?(demo|cluster|build|measure:journal|test(?::\w+)?)\b/g),
+  ]
   expect(named.length).toBeGreaterThan(4)
   for (const [, script = ''] of named) expect(Object.keys(manifest.scripts)).toContain(script)
 })

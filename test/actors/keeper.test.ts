@@ -181,6 +181,19 @@ test('a drain in place that was left for a replacement is not taken for the drai
   expect(facts).toEqual([])
 })
 
+test.each([true, false])(
+  'a proof that a newer move interrupted is not taken for the newer one (%s)',
+  async (confirmed) => {
+    const keeper = keeperWith()
+    const session = { ...sessionThat({}), confirmed: () => after(100, confirmed), takeLongestGap: () => 0 }
+    keeper.session = session as unknown as Session
+    const leave = enter(keeper, 'rebuild', { plan: { kind: 'in-place', reason: 'moved' } })
+    leave()
+    await advance(100)
+    expect(facts).toEqual([])
+  },
+)
+
 test('a backoff tells how long it waits, and elapses unless it is left', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   const keeper = keeperWith()
