@@ -8,7 +8,8 @@ import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
-import { failureOf, Session, type SessionOptions } from './session.ts'
+import { failureOf } from './kafkajs-call.ts'
+import { Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
 export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
@@ -141,7 +142,7 @@ export class Keeper {
       const isConfirmed = await session?.confirmed(rebuildTimeoutMs)
       // A newer move has interrupted this proof, and has its own.
       if (signal.aborted) return
-      if (isConfirmed) return this.proven(epoch, session?.takeLongestGap() ?? 0)
+      if (isConfirmed) return this.proven(epoch, session?.fetched.takeLongestGap() ?? 0)
     } catch (error) {
       if (signal.aborted) return
       failure = { ...failureOf(error), kind: 'unproven' }
@@ -238,7 +239,7 @@ export class Keeper {
     const { session } = this
     let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))
     if (session) {
-      await session.commit(left(0.75))
+      await session.commits.commitAll(left(0.75))
       forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
       session.seal()
     }

@@ -7,12 +7,13 @@
  */
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
-import type { Failure } from '../machines/failure.ts'
-import { type CommittedOffset, type FetchSummary, nodeAddress, nodeOfName } from './answers.ts'
+import { type CommittedOffset, nodeAddress, nodeOfName } from './answers.ts'
 import type { Cluster } from './cluster.ts'
+import { Commits } from './commits.ts'
 import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
+import { FetchRecord } from './fetch-record.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
 import { type HandOut, partitionsIn, type Reader } from './hand-out.ts'
 import {
@@ -23,7 +24,7 @@ import {
   type KafkaJsOptions,
   openKafkaJs,
 } from './kafka.ts'
-import type { Lane } from './lane.ts'
+import { failureOf, within } from './kafkajs-call.ts'
 import { Membership } from './membership.ts'
 import { Routes } from './routes.ts'
 import { Tenure } from './tenure.ts'
@@ -52,39 +53,31 @@ const kafkaJsHeartbeatMs = 50
 /** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
-const groupChanges: ReadonlySet<number> = new Set([
-  errorCodes.illegalGeneration,
-  errorCodes.unknownMemberId,
-  errorCodes.rebalanceInProgress,
-])
-/** A gap belongs to a hand-over that follows it so closely, in milliseconds. */
-const gapCountsForMs = 30_000
 
 export class Session {
   readonly epoch: number
   readonly coordinator: Coordinator
   readonly membership: Membership
   readonly routes: Routes
-  /** When the leader last answered a fetch for a partition, and whether it had more than was read then. */
-  readonly fetched = new Map<string, { readonly at: number; readonly end: bigint; readonly nodeId: number }>()
+  readonly commits: Commits
+  readonly fetched: FetchRecord
   private readonly options: SessionOptions
   private readonly kafka: KafkaJsConsumer
   private readonly wires = new Set<Wire>()
   private readonly stop = new AbortController()
   private readonly timers: NodeJS.Timeout[] = []
   private tenure: Tenure | undefined
-  private longestGap = { ms: 0, endedAt: 0 }
   private announced: Tenure | undefined
   private unplaced: Set<string> = new Set()
   private joined = () => {}
-  private committing: Promise<void> | undefined
-  private refusal: number | undefined
   private sealed = false
 
   constructor(options: SessionOptions) {
     this.options = options
     this.epoch = options.epoch
     const { cluster, dial, emit, groupId, clientId } = options
+    const isHeld = (partition: TopicPartition) => options.handOut.laneOf(partition).pausedBy.size > 0
+    this.fetched = new FetchRecord(options.readUncommitted, isHeld)
     this.kafka = openKafkaJs({
       ...options,
       heartbeatInterval: kafkaJsHeartbeatMs,
@@ -101,7 +94,7 @@ export class Session {
       isLeader: (nodeId, topic, partition) => this.kafka.leaderOf(topic, partition) === nodeId,
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
-      onFetched: (nodeId, summary) => this.noteFetch(nodeId, summary),
+      onFetched: (nodeId, summary) => this.fetched.note(nodeId, summary),
     })
     this.coordinator = new Coordinator({
       groupId,
@@ -123,6 +116,8 @@ export class Session {
       reset: (topic, partition) => options.handOut.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
+    const { epoch, membership } = this
+    this.commits = new Commits({ epoch, membership, handOut: options.handOut, emit })
   }
 
   /** Connects, subscribes, joins. Resolves when the group has given an assignment; rejects with a ConnectionError by its deadline. */
@@ -169,23 +164,8 @@ export class Session {
     })
     running.catch(crashed)
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
-    this.timers.push(setInterval(() => void this.commit(requestWithinMs), commitIntervalMs))
+    this.timers.push(setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs))
     this.timers.push(setInterval(() => void this.kafka.refreshMetadata().catch(() => {}), metadataMaxAge))
-  }
-
-  /** The longest time any partition went without an answer to its fetches, in milliseconds, since this was last asked. */
-  takeLongestGap(): number {
-    const { ms, endedAt } = this.longestGap
-    this.longestGap = { ms: 0, endedAt: 0 }
-    return Date.now() - endedAt < gapCountsForMs ? ms : 0
-  }
-
-  /** Commits what was handled and not committed yet. Never rejects: a commit that failed is a fact and comes again. */
-  commit(withinMs: number): Promise<void> {
-    this.committing ??= this.commitNow(withinMs).finally(() => {
-      this.committing = undefined
-    })
-    return this.committing
   }
 
   /** True when the coordinator accepts this member's heartbeat, asked now. */
@@ -197,8 +177,7 @@ export class Session {
   /** Ends the tenure: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
   async drain(withinMs: number): Promise<boolean> {
     const forced = await this.options.handOut.close(withinMs)
-    if (this.committing) await this.committing
-    await this.commit(Math.min(withinMs, requestWithinMs))
+    await this.commits.commitAll(Math.min(withinMs, requestWithinMs))
     return forced
   }
 
@@ -215,7 +194,7 @@ export class Session {
   async salvage(withinMs: number): Promise<void> {
     const lanes = this.options.handOut.uncommitted().length
     if (lanes === 0 || !this.membership.joined) return
-    await this.commit(withinMs)
+    await this.commits.commitAll(withinMs)
     this.options.emit({
       type: 'offsets.salvaged',
       epoch: this.epoch,
@@ -303,7 +282,7 @@ export class Session {
     const { tenure } = this
     const pinned = await this.options.handOut.place(committed, this.reader)
     // Durable before the first message, or a restart would begin at a later end.
-    if (pinned) await this.commit(requestWithinMs)
+    if (pinned) await this.commits.commit(requestWithinMs)
     for (const { topic, partition } of committed) this.unplaced.delete(`${topic}/${partition}`)
     if (this.unplaced.size === 0 && tenure && tenure === this.tenure) this.announce(tenure)
   }
@@ -314,53 +293,6 @@ export class Session {
     const { memberId, generation } = this.membership
     this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })
     this.joined()
-  }
-
-  private async commitNow(withinMs: number): Promise<void> {
-    const { handOut, emit } = this.options
-    const { epoch, membership, tenure } = this
-    if (!tenure || tenure.generation !== membership.generation || !membership.joined) return
-    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.progress.uncommitted ?? 0n }))
-    if (lanes.length === 0) return
-    const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
-    const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
-    try {
-      const codes = await membership.commit(
-        topics.map((topic) => ({
-          topic,
-          partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf),
-        })),
-        withinMs,
-      )
-      let refused: number | undefined
-      for (const [index, { lane, offset }] of ordered.entries()) {
-        if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
-        else refused ??= codes[index]
-      }
-      this.noteRefusal(refused)
-    } catch (error) {
-      // Nobody knows whether it was applied: the marks stay valid for either outcome.
-      for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
-      if (!this.sealed) emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
-    }
-  }
-
-  /** A commit the coordinator refused, told once until one is accepted. Changes of the group are told elsewhere. */
-  private noteRefusal(code: number | undefined): void {
-    const isGroupChange = code !== undefined && groupChanges.has(code)
-    if (code === this.refusal || isGroupChange) return
-    this.refusal = code
-    if (code === undefined || this.sealed) return
-    const kind =
-      code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
-        ? 'not-authorized'
-        : 'group-refused'
-    const failure: Failure = {
-      kind,
-      message: `The coordinator refused a commit with Kafka's error ${code}`,
-      code: `${code}`,
-    }
-    this.options.emit({ type: 'commit.failed', epoch: this.epoch, failure })
   }
 
   private async offsetAt({ topic, partition }: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {
@@ -379,51 +311,6 @@ export class Session {
     }
     return BigInt(found.offset)
   }
-
-  private noteFetch(nodeId: number, { partitions }: FetchSummary): void {
-    const at = Date.now()
-    for (const { topic, partition, highWatermark, lastStableOffset } of partitions) {
-      const end = this.options.readUncommitted ? highWatermark : lastStableOffset
-      const key = `${topic}/${partition}`
-      const ms = at - (this.fetched.get(key)?.at ?? at)
-      const isHeld = () => this.options.handOut.laneOf({ topic, partition }).pausedBy.size > 0
-      if (ms > this.longestGap.ms && !isHeld()) this.longestGap = { ms, endedAt: at }
-      this.fetched.set(key, { at, end, nodeId })
-    }
-  }
 }
-
-const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => ({
-  partition: lane.partition,
-  offset: `${offset}`,
-})
 
 const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })
-
-function within<Value>(
-  work: Promise<Value>,
-  ms: number,
-  what: string,
-  kind: Failure['kind'] = 'unreachable',
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new ConnectionError({ kind, message: `${what} within ${ms} ms` })), ms)
-    work.then(resolve, (error) => reject(new ConnectionError(failureOf(error)))).finally(() => clearTimeout(timer))
-  })
-}
-
-/** The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so the deepest cause is read instead. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof ConnectionError) return error.failure
-  let deepest = error as Error & { type?: string; code?: string | number; cause?: unknown }
-  while (deepest.cause instanceof Error) deepest = deepest.cause
-  const { name, message, type } = deepest
-  const code = type ?? name
-  if (/AUTHORIZATION_FAILED/.test(code)) return { kind: 'not-authorized', message, code }
-  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION')
-    return { kind: 'topic-missing', message, code }
-  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID')
-    return { kind: 'group-refused', message, code }
-  if (/Connection|Timeout|Broker|Metadata/.test(name)) return { kind: 'unreachable', message, code }
-  return { kind: 'session-crashed', message, code }
-}

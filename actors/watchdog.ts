@@ -31,7 +31,7 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
   const look = (lane: Lane): void => {
     const { topic, partition } = lane
     const now = Date.now()
-    const fetched = session.fetched.get(`${topic}/${partition}`)
+    const fetched = session.fetched.of(lane)
     const unread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
     // A handler at work, a pause, or a full lane is not a stall; nor is a partition that was fetched and has nothing more.
     const waits = lane.busy || lane.pausedBy.size > 0 || lane.queue.length > 0

@@ -121,7 +121,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   async commit(): Promise<void> {
-    await this.keeper?.session?.commit(2000)
+    await this.keeper?.session?.commits.commitAll(2000)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {

@@ -83,7 +83,7 @@ function sessionThat(
   const session = {
     epoch: 1,
     seal: () => {},
-    commit: how.commit ?? (async () => {}),
+    commits: { commitAll: how.commit ?? (async () => {}) },
     salvage: how.salvage ?? (async () => {}),
     leave: how.leave ?? (async () => true),
     close: how.close ?? (async () => {}),
@@ -185,7 +185,7 @@ test.each([true, false])(
   'a proof that a newer move interrupted is not taken for the newer one (%s)',
   async (confirmed) => {
     const keeper = keeperWith()
-    const session = { ...sessionThat({}), confirmed: () => after(100, confirmed), takeLongestGap: () => 0 }
+    const session = { ...sessionThat({}), confirmed: () => after(100, confirmed), fetched: { takeLongestGap: () => 0 } }
     keeper.session = session as unknown as Session
     const leave = enter(keeper, 'rebuild', { plan: { kind: 'in-place', reason: 'moved' } })
     leave()

@@ -1,8 +1,9 @@
 // The watchdog: which silence is a stall, and what is done about it, step by step.
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Session } from '../../actors/session.ts'
 import { watch } from '../../actors/watchdog.ts'
-import type { Fact } from '../../machines/fact.ts'
+import type { Fact, TopicPartition } from '../../machines/fact.ts'
 import { Stage, topic } from './stage.ts'
 
 let stage: Stage
@@ -32,7 +33,7 @@ beforeEach(async () => {
   }
   const session = {
     epoch: 5,
-    fetched,
+    fetched: { of: ({ topic, partition }: TopicPartition) => fetched.get(`${topic}/${partition}`) },
     leaderOf: () => leader,
     routes: { fetchLink: () => link },
     membership: {

@@ -1,0 +1,93 @@
+/**
+ * The commits of a session: the marks of its partitions, under its member and generation, one request at a time. A commit
+ * that failed is a fact and comes again with the next one.
+ */
+
+import type { Fact } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
+import { errorCodes } from './frames.ts'
+import type { HandOut } from './hand-out.ts'
+import { failureOf } from './kafkajs-call.ts'
+import type { Lane } from './lane.ts'
+import type { Membership } from './membership.ts'
+
+export interface CommitsOptions {
+  readonly epoch: number
+  readonly handOut: HandOut
+  readonly membership: Membership
+  readonly emit: (fact: Fact) => void
+}
+
+/** These say that the group changes, which is told elsewhere. */
+const groupChanges: ReadonlySet<number> = new Set([
+  errorCodes.illegalGeneration,
+  errorCodes.unknownMemberId,
+  errorCodes.rebalanceInProgress,
+])
+
+export class Commits {
+  private readonly options: CommitsOptions
+  private underWay: Promise<void> | undefined
+  private refusal: number | undefined
+
+  constructor(options: CommitsOptions) {
+    this.options = options
+  }
+
+  /** Commits what was handled and not committed yet; joins the commit that is under way. Never rejects. */
+  commit(withinMs: number): Promise<void> {
+    this.underWay ??= this.commitNow(withinMs).finally(() => {
+      this.underWay = undefined
+    })
+    return this.underWay
+  }
+
+  /** Commits everything handled until now: what an earlier commit under way does not hold, too. */
+  async commitAll(withinMs: number): Promise<void> {
+    await this.underWay
+    await this.commit(withinMs)
+  }
+
+  private async commitNow(withinMs: number): Promise<void> {
+    const { handOut, membership, emit, epoch } = this.options
+    // The fence: marks of another assignment are no business of this member and generation.
+    const { tenure } = handOut
+    if (tenure?.epoch !== epoch || tenure.generation !== membership.generation || !membership.joined) return
+    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.progress.uncommitted ?? 0n }))
+    if (lanes.length === 0) return
+    const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
+    const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
+    try {
+      const offsets = topics.map((topic) => {
+        return { topic, partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf) }
+      })
+      const codes = await membership.commit(offsets, withinMs)
+      for (const [index, { lane, offset }] of ordered.entries()) {
+        if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
+      }
+      this.noteRefusal(codes.find((code) => code !== errorCodes.none))
+    } catch (error) {
+      // Nobody knows whether it was applied: the marks stay valid for either outcome.
+      for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
+      emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
+    }
+  }
+
+  /** A commit the coordinator refused, told once until one is accepted. */
+  private noteRefusal(code: number | undefined): void {
+    if (code === this.refusal || (code !== undefined && groupChanges.has(code))) return
+    this.refusal = code
+    if (code === undefined) return
+    const denied = code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
+    const failure: Failure = {
+      kind: denied ? 'not-authorized' : 'group-refused',
+      message: `The coordinator refused a commit with Kafka's error ${code}`,
+      code: `${code}`,
+    }
+    this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
+  }
+}
+
+const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => {
+  return { partition: lane.partition, offset: `${offset}` }
+}

@@ -1,0 +1,38 @@
+/** A call of KafkaJS's: never waited for without a deadline, and its errors read as failures. */
+
+import type { Failure } from '../machines/failure.ts'
+import { ConnectionError } from './connection.ts'
+
+/** Waits for `work` as long as `withinMs`; rejects with a ConnectionError, also for whatever it rejects with. */
+export function within<Value>(
+  work: Promise<Value>,
+  withinMs: number,
+  otherwise: Failure['message'],
+  kind: Failure['kind'] = 'unreachable',
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const late = { kind, message: `${otherwise} within ${withinMs} ms` }
+    const timer = setTimeout(() => reject(new ConnectionError(late)), withinMs)
+    work.then(resolve, (error) => reject(new ConnectionError(failureOf(error)))).finally(() => clearTimeout(timer))
+  })
+}
+
+/**
+ * The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so
+ * the deepest cause is read instead.
+ */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof ConnectionError) return error.failure
+  let deepest = error as Error & { type?: string; cause?: unknown }
+  while (deepest.cause instanceof Error) deepest = deepest.cause
+  const { name, message, type } = deepest
+  const code = type ?? name
+  return { kind: kindOf(code, name), message, code }
+}
+
+function kindOf(code: string, name: string): Failure['kind'] {
+  if (/AUTHORIZATION_FAILED/.test(code)) return 'not-authorized'
+  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing'
+  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID') return 'group-refused'
+  return /Connection|Timeout|Broker|Metadata/.test(name) ? 'unreachable' : 'session-crashed'
+}
