@@ -41,7 +41,6 @@ function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; messa
   const line = Object.hasOwn(lines, type) ? lines[type as FactType] : undefined
   // The table ties each type to its data; a union of its rows can't show that any more.
   if (line) return { level: line[0], message: (line[1] as (data: unknown) => string)(data) }
-  if (type === 'actor.started') return { level: 'debug', message: `The machine of the ${actor} starts` }
   if (type === 'journal.repaired') return { level: 'warn', message: repairIn(data) }
   if (type === 'journal.snapshot') return { level: 'debug', message: 'The journal begins a new file with a snapshot' }
   if (type === 'actor.failed') return { level: 'error', message: `${actor} failed: ${data.message}` }

@@ -1,11 +1,12 @@
 // The built package as its users get it: imported by name under plain Node, and its declarations checked without ours.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 beforeAll(() => {
   if (!existsSync(join(root, 'dist/src/index.js')))
@@ -46,6 +47,33 @@ test('an unreachable cluster is a fact, and stop lets the process end by itself'
     await consumer.stop()
   `)
   expect(JSON.parse(printed)).toEqual({ ready: false })
+})
+
+test('the command line runs, and says by its exit code what it thinks of the journal', async () => {
+  expect(manifest.bin).toEqual({ relisten: './dist/src/cli.js' })
+  const relisten = (...args: string[]) => run(process.execPath, ['dist/src/cli.js', ...args])
+  expect(await relisten('--help')).toContain('relisten journal <command> PATH')
+  await expect(relisten('journal', 'show')).rejects.toThrow(/ended with 2: [\s\S]*"journal show" needs the path/)
+  const printed = await plainNode(`
+    import { execFileSync, spawnSync } from 'node:child_process'
+    import fs from 'node:fs'
+    import { tmpdir } from 'node:os'
+    import { createConsumer, fileJournal } from 'relisten'
+    const folder = fs.mkdtempSync(tmpdir() + '/relisten-built-')
+    const journal = fileJournal(folder + '/journal')
+    const consumer = createConsumer({
+      brokers: ['127.0.0.1:1'], groupId: 'orders', topics: ['orders'], eachMessage: async () => {}, journal,
+    })
+    consumer.start().catch(() => {})
+    while (consumer.status().state !== 'connecting') await new Promise((resolve) => consumer.on('*', resolve))
+    await consumer.stop()
+    const cli = (command) => spawnSync(process.execPath, ['dist/src/cli.js', 'journal', command, folder + '/journal'])
+    console.log(cli('verify').status, String(cli('show').stdout).includes('connecting → stopping'))
+    const head = \`"\${process.execPath}" dist/src/cli.js journal show "\${folder}/journal" | head -n 1\`
+    console.log(String(execFileSync('sh', ['-c', head])).slice(0, 10))
+    fs.rmSync(folder, { recursive: true })
+  `)
+  expect(printed.split('\n')).toEqual(['0 true', 'time (UTC)'])
 })
 
 test('the declarations compile alone, without the declarations of our sources', async () => {

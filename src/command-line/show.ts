@@ -20,7 +20,7 @@ export function timeLine(): (record: JournalRecord) => string {
       isChange && from !== null && since !== undefined ? duration(at - since) : '',
       type,
       cause === null ? '' : `by ${cause}`,
-      sentenceFor(record),
+      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(record),
     ])
   }
 }

@@ -17,7 +17,7 @@ test('show prints a line per record: time, state and how long the one before las
   expect(out).toHaveLength(records.length + 1)
   expect(out[0]).toMatch(/^time \(UTC\) +record +state +after +fact +cause +what it says$/)
   expect(out.slice(1, 8).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
-    '2026-01-01 00:00:00.000 | 1 | idle | actor.started | consumer: actor.started',
+    '2026-01-01 00:00:00.000 | 1 | idle | actor.started | A life of the consumer begins',
     '2026-01-01 00:00:00.400 | 2 | idle → connecting | 400 ms | start.requested | Start was requested',
     '2026-01-01 00:00:00.800 | 3 | connecting | cluster.reached | Cluster EbqYVNZ4Q9eP-7G3cGQdOg is reached, 3 brokers',
     '2026-01-01 00:00:01.200 | 4 | connecting | session.opened | by 2 | Session 1 is opened',
