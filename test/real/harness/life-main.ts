@@ -1,7 +1,7 @@
 /** The inside of a life: a process with one consumer and its journal. It kills itself the moment the record it was told of is durable. */
 import { createConsumer, type FactRecord, fileJournal } from '../../../src/index.ts'
 import type { FromLife, KillStep, LifeTask, ToLife } from './life.ts'
-import { sequenceOf } from './workload.ts'
+import { contentOf } from './workload.ts'
 
 let step: KillStep | undefined
 let counting = false
@@ -33,15 +33,8 @@ async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask)
     fromBeginning: true,
     journal: fileJournal(journal),
     // handled means told: what was not told before the kill is not committed either
-    eachMessage: ({ partition, message: { offset, value, timestamp } }) =>
-      tell({
-        kind: 'handed',
-        partition,
-        offset: Number(offset),
-        sequence: sequenceOf(value),
-        sentAt: Number(timestamp),
-        startedAt: Date.now(),
-      }),
+    eachMessage: ({ partition, message: { offset, value } }) =>
+      tell({ kind: 'handed', partition, offset: Number(offset), ...contentOf(value), startedAt: Date.now() }),
   })
   consumer.on('*', (record) => {
     if (isTheOne(record)) process.kill(process.pid, 'SIGKILL')
