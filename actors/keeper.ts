@@ -10,6 +10,7 @@ import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
 import { failureOf } from './kafkajs-call.ts'
 import { Session, type SessionOptions } from './session.ts'
+import { timeLimit } from './time-limit.ts'
 import { watch } from './watchdog.ts'
 
 export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
@@ -80,11 +81,14 @@ export class Keeper {
     // More attempts with a login that was refused would lock the account.
     const refused = new AbortController()
     this.onLoginRefused = () => refused.abort()
+    const limit = timeLimit(rebuildTimeoutMs, signal, refused.signal)
     try {
-      await cluster.ready(AbortSignal.any([signal, refused.signal, AbortSignal.timeout(rebuildTimeoutMs)]))
+      await cluster.ready(limit.signal)
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return
+    } finally {
+      limit.abort()
     }
     await this.join(epoch, signal)
   }
@@ -152,12 +156,15 @@ export class Keeper {
 
   private async replace(epoch: number, signal: AbortSignal): Promise<void> {
     const { cluster, emit, rebuildTimeoutMs } = this.options
+    const limit = timeLimit(rebuildTimeoutMs, signal)
     try {
       // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
-      await cluster.askedAfter(Date.now(), AbortSignal.any([signal, AbortSignal.timeout(rebuildTimeoutMs)]))
+      await cluster.askedAfter(Date.now(), limit.signal)
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return
+    } finally {
+      limit.abort()
     }
     this.sealedAt = Date.now()
     if (this.session) await this.discard(this.session)

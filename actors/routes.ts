@@ -181,11 +181,12 @@ export class Routes {
     }
   }
 
+  /** Until it succeeds: a partition without a leader is not fetched, so no fetch would ask for its leader again. */
   private refreshSoon(): void {
     if (this.refreshTimer || this.stop.signal.aborted) return
     this.refreshTimer = setTimeout(() => {
       this.refreshTimer = undefined
-      this.options.refreshMetadata().catch(() => {}) // the next fetch that finds a wrong leader asks again
+      this.options.refreshMetadata().catch(() => this.refreshSoon())
     }, leaderlessPauseMs)
   }
 

@@ -53,6 +53,8 @@ const kafkaJsHeartbeatMs = 50
 /** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
+/** How often the commit of looked-up positions is tried before the session counts as joined without it. */
+const pinAttempts = 5
 
 export class Session {
   readonly epoch: number
@@ -165,7 +167,7 @@ export class Session {
     running.catch(crashed)
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
     this.timers.push(setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs))
-    this.timers.push(setInterval(() => void this.kafka.refreshMetadata().catch(() => {}), metadataMaxAge))
+    this.timers.push(setInterval(() => this.refreshLeaders(), metadataMaxAge))
   }
 
   /** True when the coordinator accepts this member's heartbeat, asked now. */
@@ -221,6 +223,11 @@ export class Session {
     const ended = this.kafka.consumer.disconnect().catch(() => {})
     await within(ended, withinMs, 'KafkaJS did not end').catch(() => {})
     for (const wire of this.wires) wire.fail(closedError('This session'))
+  }
+
+  /** Looks the leaders up again; a failure shows in what is read, and comes to nothing here. */
+  refreshLeaders(): void {
+    this.kafka.refreshMetadata().catch(() => {})
   }
 
   /** The leader of a partition as KafkaJS knows it. */
@@ -281,10 +288,14 @@ export class Session {
   private async place(committed: readonly CommittedOffset[]): Promise<void> {
     const { tenure } = this
     const pinned = await this.options.handOut.place(committed, this.reader)
-    // Durable before the first message, or a restart would begin at a later end.
-    if (pinned) await this.commits.commit(requestWithinMs)
+    // Durable before it is joined: the next owner would otherwise begin at a later end, and miss what came between.
+    for (let attempt = 0; pinned && tenure?.open && attempt < pinAttempts; attempt++) {
+      await this.commits.commitAll(requestWithinMs)
+      if (this.options.handOut.uncommitted().length === 0) break
+    }
+    if (!tenure?.open) return
     for (const { topic, partition } of committed) this.unplaced.delete(`${topic}/${partition}`)
-    if (this.unplaced.size === 0 && tenure && tenure === this.tenure) this.announce(tenure)
+    if (this.unplaced.size === 0 && tenure === this.tenure) this.announce(tenure)
   }
 
   private announce(tenure: Tenure): void {

@@ -54,10 +54,11 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
       emit({ type: 'partition.stalled', topic, partition, reason: reasonOf(leader, link?.current, quietMs) })
       return
     }
-    if (!link?.current || !session.membership.joined) return
+    session.refreshLeaders()
+    if (leader === undefined || link?.current === false || !session.membership.joined) return
     if (!known.redialled) {
       known.redialled = true
-      link.drop()
+      link?.drop()
     } else if (now - known.since > silentAfterMs - redialAfterMs) {
       const message = `${topic}/${partition} has made no progress for ${Math.round(quietMs)} ms although node ${leader} answers`
       stalled.clear()

@@ -35,6 +35,7 @@ beforeEach(async () => {
     epoch: 5,
     fetched: { of: ({ topic, partition }: TopicPartition) => fetched.get(`${topic}/${partition}`) },
     leaderOf: () => leader,
+    refreshLeaders: () => {},
     routes: { fetchLink: () => link },
     membership: {
       get joined() {
