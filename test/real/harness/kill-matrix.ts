@@ -97,6 +97,10 @@ export async function startKillMatrix(cluster: KafkaCluster, front: Front): Prom
 
       const committed = await service.committed()
       const ends = new Map(workload.partitions.map((partition) => [partition, handledEnd(partition)]))
+      for (const [partition, end] of ends) {
+        const at = committed.get(partition) ?? 0
+        promise(at <= end, `${partition} is committed up to ${at}, handled up to ${end}`)
+      }
       const wanted = await whileDown?.({ admin, topic, groupId, members: await service.members(), committed })
       for (const [partition, offset] of wanted ?? []) skipped.set(partition, [ends.get(partition) ?? 0, offset])
       const left = await service.members()
@@ -110,7 +114,8 @@ export async function startKillMatrix(cluster: KafkaCluster, front: Front): Prom
       const firsts = [...survivor.firsts]
       const times = firsts.map(([, { at }]) => at - survivor.startedAt)
       const [backMs, allBackMs] = [Math.min(...times), Math.max(...times)]
-      promise(backMs <= BACK_WITHIN_MS, `the first message came ${backMs} ms after the start`)
+      const story = survivor.told.map(({ at, type }) => `${type} ${at - survivor.startedAt}`).join(', ')
+      promise(backMs <= BACK_WITHIN_MS, `the first message came ${backMs} ms after the start: ${story}`)
       for (const [partition, { offset }] of firsts) {
         const [floor, exactly] = [committed.get(partition) ?? 0, wanted?.get(partition)]
         const fits = exactly === undefined ? offset >= floor : offset === exactly
