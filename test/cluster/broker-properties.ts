@@ -55,6 +55,9 @@ const shared = {
   // how long a killed broker stays registered: 9 s by default
   'broker.session.timeout.ms': '3000',
   'broker.heartbeat.interval.ms': '300',
+  // a follower that asks the new leader too early waits so long, 1 s by default, and until then nothing new can be read:
+  // the silences of the cluster itself, not the consumer's
+  'replica.fetch.backoff.ms': '100',
   'offsets.topic.replication.factor': '3',
   'offsets.topic.num.partitions': '3',
   'transaction.state.log.replication.factor': '3',

@@ -36,6 +36,8 @@ export interface Member {
   generation(): number
   /** Partitions it owns now, in order. */
   partitions(): number[]
+  /** Throws unless the fold of its journal is its live state. */
+  assertReplay?(): void
   /** What it told, a line each, oldest first: read when a figure does not hold. */
   story?(): string[]
 }

@@ -1,5 +1,7 @@
 /** A relisten consumer as a member, with the facts it told. */
 import type { FactType } from '../../../machines/fact.ts'
+import { lifecycleMachine } from '../../../machines/lifecycle.ts'
+import { replay } from '../../../machines/replay.ts'
 import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
 import type { Client, Member } from './member.ts'
 import { until } from './until.ts'
@@ -58,6 +60,14 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     },
     async stop() {
       await consumer.stop()
+    },
+    assertReplay() {
+      const { value, context } = replay(lifecycleMachine, consumer.journal.read())
+      const { state, epoch } = consumer.status()
+      if (value === state && context.epoch === epoch) return
+      throw new Error(
+        `The journal of ${name} replays to ${value}, epoch ${context.epoch}; it is ${state}, epoch ${epoch}`,
+      )
     },
     generation: () => generation,
     partitions: () => [...owned].toSorted((one, other) => one - other),

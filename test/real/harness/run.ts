@@ -197,6 +197,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
       ).catch(() => {})
       const rebalances = generation() - firstGeneration
       const stopMs = await close()
+      for (const member of members) member.assertReplay?.()
       const committed = await watch.stop()
       const log = await readLog(kafka, topic)
       const countedTo = (partition: number) => {
