@@ -9,8 +9,7 @@ declare module 'kafkajs/src/cluster/index.js' {
   }
 }
 declare module 'kafkajs/src/consumer/index.js' {
-  import type { Consumer } from 'kafkajs'
-  export default function createConsumer(options: Record<string, unknown>): Consumer
+  export default function createConsumer(options: Record<string, unknown>): import('kafkajs').Consumer
 }
 declare module 'kafkajs/src/instrumentation/emitter.js' {
   export default class InstrumentationEventEmitter {}
