@@ -318,7 +318,7 @@ class SharedCluster {
   private tellMoves(): void {
     clearTimeout(this.gathering)
     this.gathering = undefined
-    const gathered = this.gathered.splice(0)
+    const gathered = this.gathered.splice(0).toSorted((one, other) => one.nodeId - other.nodeId)
     for (const reason of ['moved', 'resolved-anew'] as const) {
       const moves = gathered.filter((move) => move.reason === reason).map(describeMove)
       if (moves.length > 0) this.facts$.next({ type: 'cluster.moved', moves, reason })

@@ -72,7 +72,9 @@ test('the first answer is accepted and told once', async () => {
 test.each(['close', 'silence'] as const)('all brokers move at once and the old endpoints %s', async (how) => {
   const { network, view } = ours()
   let list = endpoints(old)
-  const { cluster, facts, fact, book } = watch(network, () => list, { pollIntervalMs: 300 })
+  // An end is noticed at once, a silence by the next poll: both far within these bounds, and the first far before a poll.
+  const pollIntervalMs = how === 'close' ? 60_000 : 300
+  const { cluster, facts, fact, book } = watch(network, () => list, { pollIntervalMs })
   await cluster.ready()
   await laterAnswer(cluster)
   view.places = elsewhere
@@ -81,7 +83,7 @@ test.each(['close', 'silence'] as const)('all brokers move at once and the old e
   const movedAt = performance.now()
   network[how](...endpoints(old))
   const { moves, reason, at } = await fact('cluster.moved')
-  expect(at - movedAt).toBeLessThan(how === 'close' ? 200 : 600)
+  expect(at - movedAt).toBeLessThan(3000)
   expect(reason).toBe('moved')
   expect(moves.map(({ nodeId, from, to }) => `${nodeId} ${from} ${to}`)).toEqual([
     '1 a:1 a:9',
@@ -103,7 +105,7 @@ test('one broker that moves is followed without the source, in a moment after th
   network.close('a:1')
   const { at, moves } = await fact('cluster.moved')
   expect(moves).toEqual([{ nodeId: 1, from: 'a:1', to: 'a:9' }])
-  expect(at - movedAt).toBeLessThan(200)
+  expect(at - movedAt).toBeLessThan(3000)
   expect(book()).toBe('1@a:9 2@b:1 3@c:1')
 })
 
@@ -117,7 +119,7 @@ test('a move to an endpoint that opens late is accepted when it opens', async ()
   network.cluster(view)
   const openedAt = performance.now()
   const { at } = await fact('cluster.moved')
-  expect(at - openedAt).toBeLessThan(1300)
+  expect(at - openedAt).toBeLessThan(3000)
 })
 
 test('two brokers that swap their addresses are judged by node id', async () => {
