@@ -38,7 +38,6 @@ export class Keeper {
   private onLoginRefused = () => {}
   private readonly predecessors: Set<string>
   private handoverAt = 0
-  private sealedAt = 0
 
   constructor(options: KeeperOptions) {
     this.options = options
@@ -166,9 +165,9 @@ export class Keeper {
     } finally {
       limit.abort()
     }
-    this.sealedAt = Date.now()
+    const sealedAt = Date.now()
     if (this.session) await this.discard(this.session)
-    if (await this.join(epoch, signal)) this.proven(epoch, Date.now() - this.sealedAt)
+    if (await this.join(epoch, signal)) this.proven(epoch, Date.now() - sealedAt)
   }
 
   private proven(epoch: number, gapMs: number): void {
