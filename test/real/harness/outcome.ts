@@ -18,6 +18,8 @@ export interface Outcome extends Audit {
   /** Longest silence of the worst partition outside of all moves. */
   readonly steadyMs: number
   readonly timerLateMs: number
+  /** The log as it was read again at the end. */
+  readonly log: Log
   /** How long the slowest stop of a member took, in milliseconds. */
   readonly stopMs: number
   /** Moves, lost offsets and what the members told, in the order of time. */
@@ -43,6 +45,7 @@ export function assess(
   const commits = auditCommits(evidence.commits, ledger)
   return {
     ...audit(ledger, log, countedTo),
+    log,
     handled: ledger.handled,
     commitsBeyond: commits.beyond,
     commitsBack: commits.back,

@@ -36,7 +36,7 @@ export interface Figure {
 export const MESSAGE_SPACING_MS = 30
 
 /** One row, as kept in the JSON file. */
-interface Row extends Omit<Outcome, 'story'> {
+interface Row extends Omit<Outcome, 'story' | 'log'> {
   readonly violations: readonly string[]
   readonly bounds: Bounds
   readonly at: string
@@ -51,7 +51,7 @@ const file = join(tmpdir(), `relisten-scenarios-${process.ppid}.jsonl`)
 /** Notes the outcome and returns a sentence for each bound it breaks. */
 export function report(outcome: Outcome, bounds: Bounds): string[] {
   const violations = judge(outcome, bounds)
-  const { story, ...figures } = outcome
+  const { story, log: _, ...figures } = outcome
   const row: Row = { ...figures, violations, bounds, at: new Date().toISOString(), load: loadavg()[0] ?? 0 }
   rows.push(row)
   appendFileSync(file, `${JSON.stringify(row)}\n`)

@@ -45,11 +45,15 @@ export function steadySilence(
   return worst(partitions, (partition) => gaps(times(partition), 0).filter(isSteady))
 }
 
-/** Milliseconds from `at` until the last of these partitions has handed out something again; Infinity if one never did. */
-export function backAfter(ledger: Ledger, partitions: readonly number[], at: number): number {
+/**
+ * Milliseconds from `at` until the last of these partitions has handed out something again; Infinity if one never did. With the
+ * log, a partition's time begins when its log grew again, where that was later: before it there was nothing to hand out.
+ */
+export function backAfter(ledger: Ledger, partitions: readonly number[], at: number, log?: Log): number {
   const firsts = partitions.map((partition) => {
     const next = ledger.handOuts(partition).find(({ startedAt }) => startedAt >= at)
-    return next === undefined ? Number.POSITIVE_INFINITY : next.startedAt - at
+    const grewAt = log?.get(partition)?.appendedAt.find((appendedAt) => appendedAt >= at) ?? at
+    return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next.startedAt - grewAt)
   })
   return Math.max(...firsts)
 }
