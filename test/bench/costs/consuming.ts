@@ -1,0 +1,74 @@
+/** What is compared: a consumer of relisten, or of bare KafkaJS, with the same options and the same handler. */
+import { Kafka, logLevel } from 'kafkajs'
+import { createConsumer } from '../../../src/index.ts'
+
+export type Client = 'relisten' | 'kafkajs'
+
+export interface Consuming {
+  readonly client: Client
+  readonly groupId: string
+  readonly topic: string
+  readonly each: 'batch' | 'message'
+  /** `partitionsConsumedConcurrently`. */
+  readonly concurrency: number
+  /** How long a broker holds a fetch, in milliseconds; undefined: each client's own default. */
+  readonly maxWaitTimeInMs?: number | undefined
+  /** The handler of a message takes so long, in milliseconds. Default 0. */
+  readonly handlerMs?: number | undefined
+}
+
+/** Asked by both clients whenever they want to know. */
+export type Brokers = () => Promise<string[]>
+
+/** Called with the number of messages that were handled, and the partition. */
+export type OnHandled = (messages: number, partition: number) => void
+
+const commitIntervalMs = 1000
+
+/** Resolves with what stops it, when it has joined. */
+export async function startConsuming(
+  { client, groupId, topic, each, concurrency, maxWaitTimeInMs, handlerMs = 0 }: Consuming,
+  brokers: Brokers,
+  onHandled: OnHandled,
+): Promise<() => Promise<void>> {
+  const work = async (partition: number) => {
+    if (handlerMs > 0) await new Promise((resolve) => setTimeout(resolve, handlerMs))
+    onHandled(1, partition)
+  }
+  const handlers =
+    each === 'batch'
+      ? {
+          eachBatch: async ({ batch }: { batch: { partition: number; messages: unknown[] } }) =>
+            onHandled(batch.messages.length, batch.partition),
+        }
+      : { eachMessage: ({ partition }: { partition: number }) => work(partition) }
+  const wait = maxWaitTimeInMs === undefined ? {} : { maxWaitTimeInMs }
+
+  if (client === 'relisten') {
+    const consumer = createConsumer({
+      brokers,
+      kafka: { clientId: 'costs' },
+      groupId,
+      topics: [topic],
+      fromBeginning: true,
+      partitionsConsumedConcurrently: concurrency,
+      commitIntervalMs,
+      ...wait,
+      ...(handlers as { eachMessage: () => Promise<void> }),
+    })
+    await consumer.start()
+    return () => consumer.stop()
+  }
+  const kafka = new Kafka({ clientId: 'costs', brokers, logLevel: logLevel.NOTHING })
+  const consumer = kafka.consumer({ groupId, ...wait })
+  const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    partitionsConsumedConcurrently: concurrency,
+    autoCommitInterval: commitIntervalMs,
+    ...handlers,
+  })
+  await joined
+  return () => consumer.disconnect()
+}

@@ -1,0 +1,26 @@
+/** The costs of relisten: what it takes of throughput, memory, processor and network, and how long its import takes. */
+import type { GoalFigure } from '../goal.ts'
+import type { CostRun } from './run.ts'
+import { measureThroughput } from './throughput.ts'
+
+/** The rows, in the order in which they are measured. */
+export const costRows = {
+  throughput: measureThroughput,
+} as const satisfies Record<string, (run: CostRun) => Promise<GoalFigure[]>>
+
+export type CostRow = keyof typeof costRows
+
+export interface CostOptions extends CostRun {
+  /** Default: all rows. */
+  readonly only?: readonly CostRow[] | undefined
+}
+
+export async function measureCosts({ only, ...run }: CostOptions): Promise<readonly GoalFigure[]> {
+  const figures: GoalFigure[] = []
+  for (const [row, measure] of Object.entries(costRows)) {
+    if (only && !only.includes(row as CostRow)) continue
+    run.say(`${row} …`)
+    figures.push(...(await measure(run)))
+  }
+  return figures
+}

@@ -1,0 +1,122 @@
+/** The inside of a subject: it consumes as it is told, and reads its own meters. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Kafka, logLevel } from 'kafkajs'
+import { startConsuming } from './consuming.ts'
+import type { FromSubject, Reading, SubjectTask, ToSubject } from './subject.ts'
+import { tapSockets } from './tap.ts'
+
+const tap = tapSockets()
+const tenthMs = 100
+let brokers: string[] = []
+let stops: (() => Promise<void>)[] = []
+let handled = 0
+let firstAt = 0
+let lastAt = 0
+let cpuAtFirstMs = 0
+let cpuAtLastMs = 0
+let longestGapMs = 0
+const perTenth: number[] = []
+let wanted = Number.POSITIVE_INFINITY
+let reached = () => {}
+
+let busy = Promise.resolve()
+process.on('message', (message: ToSubject) => {
+  if (message.kind === 'brokers') brokers = message.brokers
+  busy = busy.then(async () => {
+    const answer = await obey(message).catch((error: Error): FromSubject => ({ error: error.stack ?? error.message }))
+    process.send?.(answer)
+  })
+})
+// the benchmark has ended
+process.on('disconnect', () => process.exit())
+
+async function obey(message: ToSubject): Promise<FromSubject> {
+  if (message.kind === 'start') await start(message.task)
+  if (message.kind === 'read') return { reading: await read(message.collect) }
+  if (message.kind === 'reach') return { reading: await reach(message.messages) }
+  if (message.kind === 'describe') await describe(message.times)
+  if (message.kind === 'describe') return { reading: await read(false) }
+  if (message.kind === 'stop') await Promise.all(stops.map((stop) => stop()))
+  return {}
+}
+
+async function start({ consuming, consumers = 1, ...task }: SubjectTask): Promise<void> {
+  brokers = task.brokers
+  const ask = async () => brokers
+  const groups = Array.from({ length: consumers }, (_, index) =>
+    consumers === 1 ? consuming.groupId : `${consuming.groupId}-${index}`,
+  )
+  stops = await Promise.all(groups.map((groupId) => startConsuming({ ...consuming, groupId }, ask, counter())))
+}
+
+/** Counts for one consumer. */
+function counter(): (messages: number, partition: number) => void {
+  const newest: number[] = []
+  return (messages, partition) => {
+    const now = Date.now()
+    if (handled === 0) {
+      firstAt = now
+      cpuAtFirstMs = cpuMs()
+    }
+    const gapMs = now - (newest[partition] ?? now)
+    if (gapMs > longestGapMs) longestGapMs = gapMs
+    newest[partition] = now
+    lastAt = now
+    handled += messages
+    const tenth = Math.floor((now - firstAt) / tenthMs)
+    perTenth[tenth] = (perTenth[tenth] ?? 0) + messages
+    if (handled >= wanted) {
+      cpuAtLastMs = cpuMs()
+      wanted = Number.POSITIVE_INFINITY
+      reached()
+    }
+  }
+}
+
+async function reach(messages: number): Promise<Reading> {
+  if (handled < messages) {
+    await new Promise<void>((resolve) => {
+      wanted = messages
+      reached = resolve
+    })
+  } else cpuAtLastMs = cpuMs()
+  return read(false)
+}
+
+async function describe(times: number): Promise<void> {
+  const admin = new Kafka({ clientId: 'costs', brokers, logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  for (let time = 0; time < times; time += 1) await admin.describeCluster()
+  await admin.disconnect()
+}
+
+async function read(collect: boolean): Promise<Reading> {
+  if (collect) {
+    for (let round = 0; round < 3; round += 1) {
+      globalThis.gc?.()
+      await pause(50)
+    }
+  }
+  const { rss, heapUsed } = process.memoryUsage()
+  const gap = longestGapMs
+  longestGapMs = 0
+  return {
+    at: Date.now(),
+    cpuMs: cpuMs(),
+    rssMb: rss / 2 ** 20,
+    heapMb: heapUsed / 2 ** 20,
+    handled,
+    firstAt,
+    lastAt,
+    cpuAtFirstMs,
+    cpuAtLastMs,
+    longestGapMs: gap,
+    perTenth: Array.from(perTenth, (count) => count ?? 0),
+    sockets: tap.sockets(),
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}

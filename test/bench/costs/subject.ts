@@ -1,0 +1,113 @@
+/** A subject: a process of its own that consumes, seen from the benchmark. The other side is subject-main.ts. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Consuming } from './consuming.ts'
+import type { TappedSocket } from './tap.ts'
+
+export interface SubjectTask {
+  readonly brokers: string[]
+  readonly consuming: Consuming
+  /** So many consumers of so many groups. Default 1. */
+  readonly consumers?: number
+}
+
+/** What a process has used and done so far. */
+export interface Reading {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly cpuMs: number
+  readonly rssMb: number
+  /** After a collection where one was asked for. */
+  readonly heapMb: number
+  readonly handled: number
+  /** When the first and the newest message were handled, in milliseconds since the epoch. */
+  readonly firstAt: number
+  readonly lastAt: number
+  /** Processor time until the first message was handled, and until the newest, in milliseconds. */
+  readonly cpuAtFirstMs: number
+  readonly cpuAtLastMs: number
+  /** The longest time any consumer's partition went without a message since the last reading, in milliseconds. */
+  readonly longestGapMs: number
+  /** Messages handled in each tenth of a second since the first, all consumers together. */
+  readonly perTenth: readonly number[]
+  readonly sockets: readonly TappedSocket[]
+}
+
+export type ToSubject =
+  | { kind: 'start'; task: SubjectTask }
+  | { kind: 'brokers'; brokers: string[] }
+  | { kind: 'read'; collect: boolean }
+  | { kind: 'reach'; messages: number }
+  | { kind: 'describe'; times: number }
+  | { kind: 'stop' }
+
+/** Every word of the benchmark is answered once, in order. */
+export type FromSubject = { reading?: Reading; error?: string }
+
+export interface Subject extends AsyncDisposable {
+  /** Where the brokers are from now on, for whoever asks. */
+  tell(brokers: string[]): Promise<void>
+  /** `collect`: the heap after a collection. */
+  read(options?: { readonly collect?: boolean }): Promise<Reading>
+  /** Resolves as soon as so many messages are handled. */
+  reach(messages: number): Promise<Reading>
+  /** Asks the cluster so many times with KafkaJS's `describeCluster`. */
+  describe(times: number): Promise<Reading>
+  stop(): Promise<void>
+}
+
+/** Resolves when its consumers have joined. `execArgv` is added to Node's own options. */
+export async function startSubject(task: SubjectTask, execArgv: readonly string[] = []): Promise<Subject> {
+  const main = fileURLToPath(new URL('./subject-main.ts', import.meta.url))
+  const child = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx', ...execArgv] })
+  const ask = asker(child)
+  const read = async (message: ToSubject): Promise<Reading> => {
+    const { reading } = await ask(message)
+    if (!reading) throw new Error(`The subject answered ${message.kind} without a reading`)
+    return reading
+  }
+  const end = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+  try {
+    await ask({ kind: 'start', task })
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return {
+    async tell(brokers) {
+      await ask({ kind: 'brokers', brokers })
+    },
+    read: ({ collect = false } = {}) => read({ kind: 'read', collect }),
+    reach: (messages) => read({ kind: 'reach', messages }),
+    describe: (times) => read({ kind: 'describe', times }),
+    async stop() {
+      await ask({ kind: 'stop' })
+      await end()
+    },
+    [Symbol.asyncDispose]: end,
+  }
+}
+
+function asker(child: ChildProcess): (message: ToSubject) => Promise<FromSubject> {
+  const waiting: { resolve: (answer: FromSubject) => void; reject: (error: Error) => void }[] = []
+  child.on('message', (answer: FromSubject) => {
+    const next = waiting.shift()
+    if (answer.error === undefined) next?.resolve(answer)
+    else next?.reject(new Error(answer.error))
+  })
+  child.on('exit', (code, signal) => {
+    const ended = new Error(`The subject ended with ${signal ?? code}; what it said last is above`)
+    for (const { reject } of waiting.splice(0)) reject(ended)
+  })
+  return (message) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ resolve, reject })
+      child.send(message, (error) => error && reject(error))
+    })
+}
