@@ -22,6 +22,8 @@ export default defineConfig({
           // One file at a time, and all in one process, so that they can share a cluster.
           fileParallelism: false,
           isolate: false,
+          // Of the tests that may run beside each other, as many as there are cores on a small machine.
+          maxConcurrency: 2,
           testTimeout: 300_000,
           hookTimeout: 600_000,
         },

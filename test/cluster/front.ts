@@ -2,7 +2,8 @@
  * A front moves all advertised addresses of a real cluster in an instant. The brokers advertise reserved addresses
  * (127.0.9.N) for ever and are never restarted; the front listens at 127.0.S.N for each open address set S, forwards to
  * broker N, and rewrites the host texts in what brokers answer. So Metadata and FindCoordinator change in the same
- * moment for everybody, while brokers, coordinator and logs stay real.
+ * moment for everybody, while brokers, coordinator and logs stay real. Up to three fronts stand before one cluster at a time;
+ * the second has broker N at 127.0.S.(N+3), the third at 127.0.S.(N+6).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Replacements } from './frame-rewriter.ts'
@@ -53,10 +54,19 @@ export interface Front extends AsyncDisposable {
 /** What a front needs to know of the cluster behind it. */
 export type Behind = Pick<KafkaCluster, 'bindFixed' | 'nodeIds' | 'port' | 'endpoint'>
 
+/** Places of fronts before a cluster, by its port. */
+const taken = new Map<number, Set<number>>()
+
 /** The front starts on set 1, all nodes open and advertised. */
 export async function startFront(cluster: Behind): Promise<Front> {
   if (!cluster.bindFixed) throw new Error('A front needs a cluster started with `bindFixed: true`')
   const { nodeIds, port } = cluster
+  const places = taken.get(port) ?? new Set()
+  taken.set(port, places)
+  const place = [0, 1, 2].find((free) => !places.has(free))
+  if (place === undefined) throw new Error('Three fronts stand before this cluster already')
+  places.add(place)
+  const hostAt = (set: number, nodeId: number) => loopback(set, nodeId + place * nodeIds.length)
   const addresses = new Map<string, FrontAddress>()
   /** Node id → address it has now. */
   const current = new Map<number, string>()
@@ -66,7 +76,7 @@ export async function startFront(cluster: Behind): Promise<Front> {
 
   const at = (set: number, nodeId: number): FrontAddress => {
     assertSet(set)
-    const host = loopback(set, nodeId)
+    const host = hostAt(set, nodeId)
     const known = addresses.get(host)
     if (known !== undefined) return known
     const added = createFrontAddress(host, port, own(nodeId), (apiKey) => dropped.has(apiKey))
@@ -90,7 +100,7 @@ export async function startFront(cluster: Behind): Promise<Front> {
     for (const nodeId of nodes) {
       const owner = nodeIds.find((id) => current.get(id) === at(set, nodeId).host && id !== nodeId)
       if (owner === undefined || nodes.includes(owner)) continue
-      throw new Error(`${loopback(set, nodeId)} is the address of broker ${owner} after a swap: swap back or move both`)
+      throw new Error(`${hostAt(set, nodeId)} is the address of broker ${owner} after a swap: swap back or move both`)
     }
     await Promise.all(nodes.map((nodeId) => at(set, nodeId).listen()))
     for (const nodeId of nodes) at(set, nodeId).lead(own(nodeId))
@@ -98,7 +108,7 @@ export async function startFront(cluster: Behind): Promise<Front> {
 
   const advertise: Front['advertise'] = (set, nodes = nodeIds) => {
     assertSet(set)
-    for (const nodeId of nodes) current.set(nodeId, loopback(set, nodeId))
+    for (const nodeId of nodes) current.set(nodeId, hostAt(set, nodeId))
   }
 
   await open(1)
@@ -155,15 +165,15 @@ export async function startFront(cluster: Behind): Promise<Front> {
 
     async foreign(set, other) {
       for (const nodeId of nodeIds) {
-        const taken = at(set, nodeId)
+        const lent = at(set, nodeId)
         if (other === null) {
-          taken.end('fin')
-          taken.lead(own(nodeId))
+          lent.end('fin')
+          lent.lead(own(nodeId))
           continue
         }
-        const theirs = new Map(other.nodeIds.map((id) => [parseEndpoint(other.endpoint(id)).host, loopback(set, id)]))
-        taken.lead({ ...parseEndpoint(other.endpoint(nodeId)), replacements: () => theirs })
-        await taken.listen()
+        const theirs = new Map(other.nodeIds.map((id) => [parseEndpoint(other.endpoint(id)).host, hostAt(set, id)]))
+        lent.lead({ ...parseEndpoint(other.endpoint(nodeId)), replacements: () => theirs })
+        await lent.listen()
       }
     },
 
@@ -173,6 +183,7 @@ export async function startFront(cluster: Behind): Promise<Front> {
 
     async [Symbol.asyncDispose]() {
       for (const one of addresses.values()) one.end('rst')
+      places.delete(place)
     },
   }
 }

@@ -21,7 +21,7 @@ describe.each(kafkaVersions)('on Kafka %s', (version) => {
       brokers: () => front.endpoints(),
     })
     for (let move = 0; move < 20; move += 1) {
-      await run.move(() => front.move(setAfter(front), { close: move % 2 === 0 ? 'fin' : 'rst' }))
+      await run.move(() => front.move(setAfter(front), { close: move % 2 === 0 ? 'fin' : 'rst' }), { windowMs: 1000 })
       await run.pass(500)
     }
     const outcome = await run.finish()

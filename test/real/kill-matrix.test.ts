@@ -53,7 +53,8 @@ const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'du
   ],
 }
 
-test.each([
+// two services at a time, each behind a front of its own
+test.concurrent.each([
   ['start', steps.start],
   ['move', steps.move],
   ['unproven move', steps['unproven move']],
@@ -72,7 +73,7 @@ test.each([
   expect(violations).toEqual([])
 })
 
-test('offsets that an operator set while the service was down are obeyed', async () => {
+test.concurrent('offsets that an operator set while the service was down are obeyed', async () => {
   await using front = await startFront(cluster())
   await using matrix = await startKillMatrix(cluster(), front)
   const violations = await matrix.step(

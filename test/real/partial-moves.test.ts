@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Front, startFront } from '../cluster/front.ts'
 import { setAfter } from './harness/address-sets.ts'
 import { relistenMember } from './harness/relisten-member.ts'
@@ -15,8 +15,10 @@ const sources = [
   ['list', (front: Front) => front.endpoints()],
 ] as const
 
-describe.each(sources)('with brokers as a %s', (kind, brokers) => {
-  test('old and new addresses overlap for ten seconds, then the old ones close', async () => {
+// two beside each other: most of the time nothing happens
+test.concurrent.each(sources)(
+  'with brokers as a %s, old and new addresses overlap for ten seconds, then the old ones close',
+  async (kind, brokers) => {
     await using front = await startFront(cluster())
     await using run = await startRun({
       scenario: `overlap of 10 s, brokers as a ${kind}`,
@@ -33,22 +35,22 @@ describe.each(sources)('with brokers as a %s', (kind, brokers) => {
     await run.move(() => front.close(1, 'fin'))
     await run.pass(2000)
     expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: MESSAGE_SPACING_MS })).toEqual([])
-  })
+  },
+)
 
-  test('the brokers move one by one, four seconds apart', async () => {
-    await using front = await startFront(cluster())
-    await using run = await startRun({
-      scenario: `node by node, brokers as a ${kind}`,
-      cluster: cluster(),
-      client: relistenMember,
-      brokers: brokers(front),
-    })
-    for (const nodeId of cluster().nodeIds) {
-      await run.move(() => front.move(2, { nodes: [nodeId] }))
-      await run.pass(2000)
-    }
-    expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
+test.each(sources)('with brokers as a %s, the brokers move one by one, four seconds apart', async (kind, brokers) => {
+  await using front = await startFront(cluster())
+  await using run = await startRun({
+    scenario: `node by node, brokers as a ${kind}`,
+    cluster: cluster(),
+    client: relistenMember,
+    brokers: brokers(front),
   })
+  for (const nodeId of cluster().nodeIds) {
+    await run.move(() => front.move(2, { nodes: [nodeId] }))
+    await run.pass(2000)
+  }
+  expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
 })
 
 test('only the broker of the coordinator moves', async () => {

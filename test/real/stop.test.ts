@@ -11,7 +11,8 @@ const STOP_TIMEOUT_MS = 5000
 
 const cluster = sharedCluster({ bindFixed: true })
 
-test.each([
+// beside each other: most of the time nothing happens
+test.concurrent.each([
   ['unreachable', 'rst'],
   ['silent', 'silent'],
 ] as const)('stop() returns by its deadline while every broker is %s, and leaves nothing behind', async (what, how) => {

@@ -128,7 +128,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
     await until(() => unowned(members, workload.partitions))
     if (stream) {
       workload.start()
-      await pass(1500)
+      await pass(1000)
     }
   } catch (error) {
     await close()
@@ -137,7 +137,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
   const watch = await watchGroup(cluster, groupId, topic)
   const firstGeneration = generation()
   const steadyFrom = Date.now()
-  if (stream) await pass(3000)
+  if (stream) await pass(2000)
 
   let finished = false
   const story = () =>
