@@ -1,0 +1,75 @@
+/** The inside of a client's process. It starts the members it is told to start and reports what they are handed, and when. */
+import type { Client, Handed, Member } from '../real/harness/member.ts'
+import type { FromClient, NodeClient, ToClient } from './client-process.ts'
+
+// each client is imported only where it is measured
+const clients: Record<NodeClient, () => Promise<Client>> = {
+  relisten: async () => (await import('../real/harness/relisten-member.ts')).relistenMember,
+  kafkajs: async () => (await import('../real/harness/stock-member.ts')).stockMember,
+  'kafkajs-rebuild': async () => (await import('./clients/kafkajs-rebuild.ts')).rebuildingMember,
+  platformatic: async () => (await import('./clients/platformatic.ts')).platformaticMember,
+}
+
+const client = await clients[process.argv[2] as NodeClient]()
+const members = new Map<string, Member>()
+const questions = new Map<number, (answer: string[]) => void>()
+let asked = 0
+
+process.on('message', async (message: ToClient) => {
+  if (message.kind === 'brokers') questions.get(message.question)?.(message.answer)
+  if (message.kind === 'start') await report('start', message.name, () => start(message))
+  if (message.kind === 'stop') await report('stop', message.name, async () => members.get(message.name)?.stop())
+})
+// the benchmark that asked for this process has ended
+process.on('disconnect', () => process.exit())
+// a client that throws where nobody can catch it has to be rebuilt by its loop, not to end the process
+process.on('uncaughtException', () => {})
+process.on('unhandledRejection', () => {})
+send({ kind: 'up' })
+
+function send(message: FromClient): void {
+  if (process.connected) process.send?.(message)
+}
+
+async function report(action: 'start' | 'stop', name: string, work: () => Promise<void>): Promise<void> {
+  const error = await work().then(
+    () => undefined,
+    (thrown: unknown) => String(thrown),
+  )
+  send({ kind: 'done', name, action, ...(error !== undefined && { error }) })
+}
+
+async function start({ name, groupId, topic, list, options }: Extract<ToClient, { kind: 'start' }>): Promise<void> {
+  const member = client({ name, groupId, topic, options, brokers: list ?? ask, handle: tell })
+  members.set(name, member)
+  if ('consumer' in member) {
+    const { consumer } = member as Member & { consumer: { on(type: '*', listener: (record: never) => void): unknown } }
+    consumer.on('*', (record) => send({ kind: 'told', name, record }))
+  }
+  let last = ''
+  const tellOwned = () => {
+    const owns = { generation: member.generation(), partitions: member.partitions() }
+    if (JSON.stringify(owns) === last) return
+    last = JSON.stringify(owns)
+    send({ kind: 'owns', name, ...owns })
+  }
+  setInterval(tellOwned, 100).unref()
+  await member.start()
+  tellOwned()
+}
+
+function ask(): Promise<string[]> {
+  asked += 1
+  const question = asked
+  return new Promise((resolve) => {
+    questions.set(question, (answer) => {
+      questions.delete(question)
+      resolve(answer)
+    })
+    send({ kind: 'brokers', question })
+  })
+}
+
+function tell({ signal: _, process: __, ...handed }: Handed): void {
+  send({ kind: 'handed', handed: { ...handed, startedAt: Date.now() } })
+}
