@@ -51,6 +51,8 @@ export interface KafkaCluster extends Admin, AsyncDisposable {
   endpoint(nodeId: number): string
   /** Resolves when the JVM has ended. Default SIGTERM: it hands its leaderships over first. */
   stopBroker(nodeId: number, signal?: NodeJS.Signals): Promise<void>
+  /** Sends a signal that ends nothing: SIGSTOP holds the broker up, SIGCONT lets it go on. */
+  signalBroker(nodeId: number, signal: 'SIGSTOP' | 'SIGCONT'): void
   /** Resolves when CLIENT accepts. `set` changes its address to 127.0.SET.N. */
   startBroker(nodeId: number, options?: { readonly set?: number }): Promise<void>
   /** Restarts the brokers one by one on new addresses, each after the one before is in sync again plus `gapMs` (default 0). */
@@ -181,6 +183,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     endpoints: () => nodeIds.map((nodeId) => `${host(nodeId)}:${ports.clientPort}`),
     endpoint: (nodeId) => `${host(nodeId)}:${ports.clientPort}`,
     stopBroker,
+    signalBroker(nodeId, signal) {
+      host(nodeId)
+      const broker = processes.get(nodeId)
+      if (broker?.running) process.kill(broker.pid, signal)
+    },
     startBroker,
     async rolling(set, { gapMs = 0 } = {}) {
       for (const nodeId of nodeIds) {

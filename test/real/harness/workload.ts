@@ -14,6 +14,8 @@ export interface WorkloadOptions {
   readonly perSecond?: number
   /** Number of the first message; another cluster's workload starts elsewhere, so that its messages are told apart. Default 0. */
   readonly firstSequence?: number
+  /** A broker that does not answer for so long is given up, and the message is sent again. Milliseconds, default KafkaJS's 30000. */
+  readonly requestTimeoutMs?: number
 }
 
 export interface Workload {
@@ -48,7 +50,7 @@ export async function createWorkload(
   { internal }: Pick<KafkaCluster, 'internal'>,
   options: WorkloadOptions,
 ): Promise<Workload> {
-  const { topic, partitions: count = 6, perSecond = 200, firstSequence = 0 } = options
+  const { topic, partitions: count = 6, perSecond = 200, firstSequence = 0, requestTimeoutMs = 30_000 } = options
   const partitions = Array.from({ length: count }, (_, partition) => partition)
   // KafkaJS retries in three places, by default with growing waits: the stream must not fall silent on their account
   const steadily = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0 }
@@ -56,6 +58,7 @@ export async function createWorkload(
     clientId: 'relisten-workload',
     brokers: [...internal],
     connectionTimeout: 500,
+    requestTimeout: requestTimeoutMs,
     retry: { ...steadily, retries: 2 },
     logLevel: kafkajs.logLevel.NOTHING,
   })
