@@ -25,6 +25,8 @@ export interface Change {
   readonly restarts: boolean
   /** Moves of which the silences are taken, per round. */
   readonly movesPerRound: number
+  /** How long after the beginning of a move its silences count, at least; by default until the next one or the end of the round. */
+  readonly windowMs?: number
   /** About how long a round takes, in milliseconds. */
   readonly roundMs: number
   round(made: RoundTask): Promise<void>
@@ -63,6 +65,7 @@ export const changes: Readonly<Record<ChangeName, Change>> = {
     happens: `All brokers move; the old addresses work for ${OVERLAP_MS / 1000} s more, then close. Both moments count as moves.`,
     restarts: false,
     movesPerRound: 2,
+    windowMs: 2000,
     roundMs: OVERLAP_MS,
     async round({ stage, mark, signal }) {
       const front = frontOf(stage)
@@ -81,6 +84,7 @@ export const changes: Readonly<Record<ChangeName, Change>> = {
     happens: `The brokers move one after the other, ${APART_MS / 1000} s apart; connections to the old addresses are closed.`,
     restarts: false,
     movesPerRound: 3,
+    windowMs: 2000,
     roundMs: 2 * APART_MS,
     async round({ stage, mark, signal }) {
       const set = stage.nextSet()

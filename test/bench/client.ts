@@ -48,7 +48,7 @@ export const clientKinds: Readonly<Record<ClientName, ClientKind>> = {
     members: 1,
     runs: 'kafkajs',
     knows: 'a list',
-    settings: '`heartbeatInterval` and `maxWaitTimeInMs` as relisten',
+    settings: '`heartbeatInterval`, `maxWaitTimeInMs` and `partitionsConsumedConcurrently` as relisten',
   },
   'kafkajs-function': {
     title: 'KafkaJS, `brokers` function',
@@ -102,7 +102,7 @@ export interface SideTask extends Pick<MemberTask, 'brokers' | 'topic'> {
 }
 
 /** What every client is set to where relisten's defaults differ from KafkaJS's. */
-const common = { heartbeatInterval: 1000, maxWaitTimeInMs: 250 }
+const common = { heartbeatInterval: 1000, maxWaitTimeInMs: 250, partitionsConsumedConcurrently: 3 }
 
 /** Resolves when all members have joined and every partition is owned. */
 export async function startSide(name: ClientName, { partitions, ...task }: SideTask): Promise<Side> {

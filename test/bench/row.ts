@@ -1,5 +1,4 @@
 /** A row of the results: one client through one change, and its figures. Durations in milliseconds. */
-import type { FactRecord } from '../../src/index.ts'
 import type { Log } from '../real/harness/ground-truth.ts'
 import { audit, type Ledger, unhandled } from '../real/harness/ledger.ts'
 import { backAfter, logSilence, type Stretch, worstSilence } from '../real/harness/silence.ts'
@@ -54,7 +53,6 @@ export interface Sight extends Pick<Row, 'client' | 'change' | 'boot' | 'secure'
   readonly whole: Stretch
   /** Since when brokers answered, one for each move that has it. */
   readonly answeredAt: readonly number[]
-  readonly facts: readonly (readonly FactRecord[])[]
 }
 
 /** A client is back when each partition was handed something in the last seconds of the stream. */
@@ -82,7 +80,10 @@ export function rowOf(sight: Sight): Row {
     log: spread(each((partition, stretch) => logSilence(log, [partition], stretch).ms)),
     ...(answeredAt.length > 0 && {
       afterAnswer: spread(
-        answeredAt.flatMap((at) => partitions.map((partition) => backAfter(ledger, [partition], at, log))),
+        answeredAt.flatMap((at) =>
+          // one that never came back has waited until the end of the watch
+          partitions.map((partition) => Math.min(backAfter(ledger, [partition], at, log), whole.to - at)),
+        ),
       ),
     }),
     ...{ lost, unread: back ? 0 : missing - lost, twiceByProcess, twiceByGroup, disorder, rebalances },

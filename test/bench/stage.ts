@@ -1,11 +1,19 @@
 /** A stage: a real cluster that can be moved in one way, and what clients may know of where its brokers are. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createAuthority } from '../cluster/certificates.ts'
 import { type Front, startFront } from '../cluster/front.ts'
+import type { Seen } from '../cluster/front-address.ts'
 import { type KafkaCluster, startCluster } from '../cluster/kafka-cluster.ts'
 import { HIGHEST_SET, loopback, parseEndpoint } from '../cluster/loopback.ts'
 import type { SentOptions } from './client-process.ts'
 
-/** `front`: addresses move in an instant. `restarts`: brokers really restart. `tls`: as `front`, with TLS and SCRAM-SHA-512. */
+/**
+ * `front`: addresses move in an instant. `restarts`: brokers really restart. `tls`: as `front`, with TLS, which ends at the front,
+ * and SCRAM-SHA-512, which the brokers check.
+ */
 export type StageName = 'front' | 'restarts' | 'tls'
 
 export interface Stage extends AsyncDisposable {
@@ -19,6 +27,8 @@ export interface Stage extends AsyncDisposable {
   readonly stable: readonly string[]
   /** The set of addresses to move to next. */
   nextSet(): number
+  /** What passed the front since the last call. */
+  seen(): Seen[]
   /** What a client needs to log in. */
   readonly options: SentOptions
 }
@@ -27,43 +37,85 @@ export interface Stage extends AsyncDisposable {
 const STABLE_SET = HIGHEST_SET
 
 export async function startStage(name: StageName, onProgress: (line: string) => void): Promise<Stage> {
-  if (name === 'tls') throw new Error('not yet')
-  const cluster = await startCluster({ bindFixed: name !== 'restarts', onProgress })
-  let set = 1
-  const nextSet = () => {
-    set = (set % (STABLE_SET - 1)) + 1
-    return set
+  const cluster = await startCluster({
+    bindFixed: name !== 'restarts',
+    onProgress,
+    ...(name === 'tls' && { security: 'tls-scram', properties: { 'listener.security.protocol.map': loginOnly } }),
+  })
+  try {
+    return name === 'restarts' ? await restartStage(cluster) : await frontStage(name, cluster)
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]()
+    throw error
   }
-  if (name === 'restarts') {
-    const relays = await Promise.all(cluster.nodeIds.map((nodeId) => relay(cluster, nodeId)))
-    return {
-      name,
-      cluster,
-      now: () => cluster.endpoints(),
-      stable: relays.map(({ endpoint }) => endpoint),
-      nextSet,
-      options: {},
-      async [Symbol.asyncDispose]() {
-        for (const { server } of relays) server.close()
-        await cluster[Symbol.asyncDispose]()
-      },
-    }
+}
+
+/** Between front and brokers there is no TLS. */
+const loginOnly = 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:SASL_PLAINTEXT'
+
+async function restartStage(cluster: KafkaCluster): Promise<Stage> {
+  const relays = await Promise.all(cluster.nodeIds.map((nodeId) => relay(cluster, nodeId)))
+  return {
+    name: 'restarts',
+    cluster,
+    now: () => cluster.endpoints(),
+    stable: relays.map(({ endpoint }) => endpoint),
+    nextSet: walk(),
+    seen: () => [],
+    options: {},
+    async [Symbol.asyncDispose]() {
+      for (const { server } of relays) server.close()
+      await cluster[Symbol.asyncDispose]()
+    },
   }
-  const front = await startFront(cluster)
+}
+
+async function frontStage(name: StageName, cluster: KafkaCluster): Promise<Stage> {
+  const seen: Seen[] = []
+  const identity = name === 'tls' ? await frontIdentity(cluster.nodeIds) : undefined
+  const front = await startFront(cluster, { tap: (one) => seen.push(one), ...(identity && { tls: identity.tls }) })
   await front.open(STABLE_SET)
-  const stable = cluster.nodeIds.map((nodeId) => `${loopback(STABLE_SET, nodeId)}:${cluster.port}`)
   return {
     name,
     cluster,
     front,
     now: () => front.endpoints(),
-    stable,
-    nextSet,
-    options: {},
+    stable: cluster.nodeIds.map((nodeId) => `${loopback(STABLE_SET, nodeId)}:${cluster.port}`),
+    nextSet: walk(),
+    seen: () => seen.splice(0),
+    options: identity ? { kafka: { ssl: { ca: [identity.ca] }, sasl: { ...cluster.sasl } } } : {},
     async [Symbol.asyncDispose]() {
       await front[Symbol.asyncDispose]()
       await cluster[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Sets of addresses one after the other, round and round, but for the stable one. */
+function walk(): () => number {
+  let set = 1
+  return () => {
+    set = (set % (STABLE_SET - 1)) + 1
+    return set
+  }
+}
+
+/** One certificate for all addresses that the front may have. */
+async function frontIdentity(nodeIds: readonly number[]) {
+  const folder = await mkdtemp(join(tmpdir(), 'relisten-bench-'))
+  try {
+    const authority = await createAuthority(folder)
+    const sets = Array.from({ length: HIGHEST_SET }, (_, index) => index + 1)
+    const file = join(folder, 'front.pem')
+    await authority.issue(
+      file,
+      'front',
+      sets.flatMap((set) => nodeIds.map((nodeId) => loopback(set, nodeId))),
+    )
+    const pem = await readFile(file, 'utf8')
+    return { ca: authority.ca, tls: { key: pem, cert: pem } }
+  } finally {
+    await rm(folder, { recursive: true })
   }
 }
 

@@ -8,10 +8,10 @@ export interface Spread {
   readonly count: number
 }
 
-/** The smallest value that at least this share of the values does not exceed; NaN without any. */
+/** The smallest value that at least this share of the values does not exceed; 0 without any. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((one, other) => one - other)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
 }
 
 export function spread(values: readonly number[]): Spread {

@@ -6,13 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { extents, readLog, stampOnAppend } from '../real/harness/ground-truth.ts'
 import { unhandled } from '../real/harness/ledger.ts'
-import type { Stretch } from '../real/harness/silence.ts'
 import { until } from '../real/harness/until.ts'
 import { createWorkload } from '../real/harness/workload.ts'
 import { type ChangeName, changes } from './change.ts'
 import { type ClientName, clientKinds, type Side, startSide } from './client.ts'
 import { type Boot, type Row, rowOf } from './row.ts'
 import type { Stage } from './stage.ts'
+import { type StageTimes, stageTimes } from './stage-times.ts'
 
 export interface TrialOptions {
   readonly stage: Stage
@@ -25,15 +25,14 @@ export interface TrialOptions {
   readonly signal: AbortSignal
 }
 
-/** What else a trial tells, for the breakdown. */
 export interface TrialResult {
   readonly rows: readonly Row[]
-  readonly sides: readonly Side[]
-  readonly moves: readonly Stretch[]
+  /** Where the time went, for a single relisten member behind a front. */
+  readonly stageTimes: StageTimes | undefined
 }
 
 const WINDOW_MS = 2000
-const STEADY_MS = 4000
+const STEADY_MS = 6000
 
 export async function trial(options: TrialOptions): Promise<TrialResult> {
   const { stage, boot, clients, rounds, watchMs, signal } = options
@@ -46,17 +45,18 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
   const workload = await createWorkload(cluster, { topic })
   const { partitions } = workload
   const alone = clients.length === 1
+  // while they start some are not there yet
   const sides: Side[] = []
   const end = async () => {
     await workload.close()
-    await Promise.all(sides.map((side) => side.stop()))
+    await Promise.all(sides.map((side) => side?.stop()))
   }
   try {
-    const starts = clients.map(async (name) => {
+    const starts = clients.map(async (name, index) => {
       const moved = clientKinds[name].knows === 'a function' ? () => stage.now() : stage.now()
       const brokers = boot === 'stable' ? [...stage.stable] : moved
       const task = { brokers, topic, groupId: `${name}-${id}`, partitions, options: stage.options }
-      sides.push(await startSide(name, task))
+      sides[index] = await startSide(name, task)
     })
     const failed = (await Promise.allSettled(starts)).find((one) => one.status === 'rejected')
     if (failed) throw failed.reason
@@ -83,6 +83,8 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
     workload.start()
     if (!(await pass(2000, 30_000)))
       throw new Error(`No messages before the first move: ${behind(Date.now() - 3000).join('; ')}`)
+    const leaders = await cluster.leaders(topic)
+    stage.seen()
     const steadyFrom = Date.now()
     const generations = new Map(sides.map((side) => [side.name, side.generation()]))
     await pass(STEADY_MS, 30_000)
@@ -97,7 +99,9 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
       const mark = () => {
         const now = Date.now()
         const before = moves.at(-1)
-        if (before !== undefined && moves.length > firstOfRound) before.to = now
+        if (before !== undefined && moves.length > firstOfRound && alone) {
+          before.to = Math.min(now, before.from + (change.windowMs ?? Number.POSITIVE_INFINITY))
+        }
         // clients beside each other are given one figure per round, as most of them never see its end
         if (alone || moves.length === firstOfRound) moves.push({ from: now, to: Number.POSITIVE_INFINITY })
       }
@@ -132,11 +136,15 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
       rowOf({
         ...{ client: side.name, change: options.change, boot, secure: stage.name === 'tls', alone },
         ...{ watchMs: alone ? 0 : watchMs, rebalances: rebalances.get(side.name) ?? 0 },
-        ...{ ledger: side.ledger, log, partitions, moves, answeredAt, facts: side.facts },
+        ...{ ledger: side.ledger, log, partitions, moves, answeredAt },
         whole: { from: steadyFrom, to: streamTo },
       }),
     )
-    return { rows, sides, moves }
+    const told = { change: options.change, boot, secure: stage.name === 'tls' }
+    const [facts] = first.facts
+    const isBroken = stage.front !== undefined && clients.join() === 'relisten-1' && facts !== undefined
+    const seen = { seen: stage.seen(), moves, leaders, ledger: first.ledger, nodeIds: cluster.nodeIds }
+    return { rows, stageTimes: isBroken ? { ...told, ...stageTimes({ ...seen, facts }) } : undefined }
   } catch (error) {
     await end()
     throw error

@@ -1,5 +1,6 @@
 /** One address of a front: a listener, the broker behind it, and the connections that came in there. */
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createSecureServer, TLSSocket } from 'node:tls'
 import { createFrameRewriter, type Replacements } from './frame-rewriter.ts'
 
 /** How an address stops serving: connections end, are reset, or stay open and never carry a byte again. */
@@ -10,6 +11,27 @@ export interface Target {
   readonly host: string
   readonly port: number
   readonly replacements: () => Replacements
+}
+
+/** What a tap sees: a connection that was accepted, a request, or the answer to one. Frames of 64 KiB and more pass unseen. */
+export interface Seen {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly host: string
+  /** Numbers the connections of one address. */
+  readonly connection: number
+  readonly kind: 'accepted' | 'request' | 'answer'
+  /** -1 for an accepted connection. */
+  readonly apiKey: number
+}
+
+export interface AddressOptions {
+  /** Says which requests (by API key) are swallowed on their way to a broker. */
+  readonly drops: (apiKey: number) => boolean
+  /** Called for what passes. */
+  readonly tap?: ((seen: Seen) => void) | undefined
+  /** TLS ends here: key and certificate, PEM. What is inside goes to the broker as it is. */
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined
 }
 
 export interface FrontAddress {
@@ -33,14 +55,14 @@ interface Link {
   hungUp: boolean
 }
 
-/** `drops` says which requests (by API key) are swallowed on their way to a broker. */
 export function createFrontAddress(
   host: string,
   port: number,
   first: Target,
-  drops: (apiKey: number) => boolean,
+  { drops, tap, tls }: AddressOptions,
 ): FrontAddress {
   let target = first
+  let accepted = 0
   let server: Server | undefined
   let silent = false
   const links = new Set<Link>()
@@ -50,7 +72,11 @@ export function createFrontAddress(
     const link = { client, broker: connect({ ...broker, noDelay: true }), forwards: !silent, hungUp: false }
     links.add(link)
     client.once('close', () => links.delete(link))
-    join(link, replacements, drops)
+    accepted += 1
+    const connection = accepted
+    const see = tap && ((kind: Seen['kind'], apiKey: number) => tap({ at: Date.now(), host, connection, kind, apiKey }))
+    see?.('accepted', -1)
+    join(link, replacements, drops, see)
   }
 
   const cut = (how: Ending) => {
@@ -71,7 +97,11 @@ export function createFrontAddress(
       if (silent) cut('rst')
       silent = false
       if (server !== undefined) return
-      const opened = createServer({ noDelay: true, allowHalfOpen: true }, accept)
+      const opened = tls
+        ? createSecureServer({ ...tls, noDelay: true }, accept)
+        : createServer({ noDelay: true, allowHalfOpen: true }, accept)
+      // a client that leaves in the middle of its handshake is no error of the front
+      opened.on('tlsClientError', () => {})
       server = opened
       await new Promise<void>((resolve, reject) => {
         opened.once('error', reject)
@@ -89,12 +119,31 @@ export function createFrontAddress(
   }
 }
 
-function join(link: Link, replacements: () => Replacements, drops: (apiKey: number) => boolean): void {
+type See = (kind: Seen['kind'], apiKey: number) => void
+
+function join(link: Link, replacements: () => Replacements, drops: AddressOptions['drops'], see?: See): void {
   const { client, broker } = link
-  const answers = createFrameRewriter(replacements)
+  /** Correlation id → API key of what was asked. */
+  const asked = new Map<number, number>()
+  const answers = createFrameRewriter(replacements, (frame) => {
+    const id = see === undefined || frame.length < 8 ? undefined : frame.readInt32BE(4)
+    const apiKey = id === undefined ? undefined : asked.get(id)
+    if (id !== undefined && apiKey !== undefined) {
+      asked.delete(id)
+      see?.('answer', apiKey)
+    }
+    return true
+  })
   const requests = createFrameRewriter(
     () => new Map(),
-    (frame) => frame.length < 6 || !drops(frame.readInt16BE(4)),
+    (frame) => {
+      if (frame.length < 12) return true
+      const apiKey = frame.readInt16BE(4)
+      if (drops(apiKey)) return false
+      if (see) asked.set(frame.readInt32BE(8), apiKey)
+      see?.('request', apiKey)
+      return true
+    },
   )
   client.on('data', (chunk) => link.forwards && forward(requests.push(chunk), client, broker))
   broker.on('data', (chunk) => link.forwards && forward(answers.push(chunk), broker, client))
@@ -121,7 +170,9 @@ function forward(frames: Buffer[], from: Socket, to: Socket): void {
 
 function part(link: Link, how: Ending): void {
   link.forwards = false
-  if (how === 'rst') link.client.resetAndDestroy()
+  // only a plain socket can be reset
+  if (how === 'rst' && link.client instanceof TLSSocket) link.client.destroy()
+  else if (how === 'rst') link.client.resetAndDestroy()
   if (how === 'fin') {
     link.client.end()
     setTimeout(() => link.client.destroy(), 20)

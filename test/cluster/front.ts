@@ -7,7 +7,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Replacements } from './frame-rewriter.ts'
-import { createFrontAddress, type Ending, type FrontAddress } from './front-address.ts'
+import { type AddressOptions, createFrontAddress, type Ending, type FrontAddress } from './front-address.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { assertSet, loopback, parseEndpoint } from './loopback.ts'
 
@@ -57,8 +57,11 @@ export type Behind = Pick<KafkaCluster, 'bindFixed' | 'nodeIds' | 'port' | 'endp
 /** Places of fronts before a cluster, by its port. */
 const taken = new Map<number, Set<number>>()
 
+/** `tap` is called for what passes; with `tls` its addresses take TLS, and what is inside goes to the broker as it is. */
+export type FrontOptions = Pick<AddressOptions, 'tap' | 'tls'>
+
 /** The front starts on set 1, all nodes open and advertised. */
-export async function startFront(cluster: Behind): Promise<Front> {
+export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {}): Promise<Front> {
   if (!cluster.bindFixed) throw new Error('A front needs a cluster started with `bindFixed: true`')
   const { nodeIds, port } = cluster
   const places = taken.get(port) ?? new Set()
@@ -79,7 +82,7 @@ export async function startFront(cluster: Behind): Promise<Front> {
     const host = hostAt(set, nodeId)
     const known = addresses.get(host)
     if (known !== undefined) return known
-    const added = createFrontAddress(host, port, own(nodeId), (apiKey) => dropped.has(apiKey))
+    const added = createFrontAddress(host, port, own(nodeId), { drops: (apiKey) => dropped.has(apiKey), tap, tls })
     addresses.set(host, added)
     return added
   }

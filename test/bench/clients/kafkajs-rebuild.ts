@@ -49,6 +49,9 @@ export const rebuildingMember: Client = ({ name, brokers, groupId, topic, handle
     await made.run({
       eachMessage: async ({ partition, message: { offset, value } }) =>
         handle({ member: name, process: 'here', partition, offset: Number(offset), ...contentOf(value), signal }),
+      ...(options.partitionsConsumedConcurrently !== undefined && {
+        partitionsConsumedConcurrently: options.partitionsConsumedConcurrently,
+      }),
     })
   }
   const end = async () => {

@@ -23,7 +23,7 @@ export interface MemberTask {
   readonly groupId: string
   readonly topic: string
   readonly handle: Handler
-  /** Options of relisten beside those above; other clients read `kafka` only. */
+  /** Options of relisten beside those above; other clients read those of them that they know. */
   readonly options: Partial<ConsumerOptions>
 }
 

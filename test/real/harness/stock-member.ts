@@ -1,4 +1,4 @@
-/** A stock KafkaJS consumer as a member: KafkaJS's defaults, with the same function or list for `brokers`. */
+/** A stock KafkaJS consumer as a member: KafkaJS's defaults where no option says otherwise, with the same function or list for `brokers`. */
 import kafkajs, { type KafkaConfig } from 'kafkajs'
 import type { Client } from './member.ts'
 import { contentOf } from './workload.ts'
@@ -10,7 +10,12 @@ export const stockMember: Client = ({ name, brokers, groupId, topic, handle, opt
     brokers: brokers as KafkaConfig['brokers'],
     logLevel: kafkajs.logLevel.NOTHING,
   })
-  const consumer = kafka.consumer({ groupId })
+  const { heartbeatInterval, maxWaitTimeInMs, partitionsConsumedConcurrently } = options
+  const consumer = kafka.consumer({
+    groupId,
+    ...(heartbeatInterval !== undefined && { heartbeatInterval }),
+    ...(maxWaitTimeInMs !== undefined && { maxWaitTimeInMs }),
+  })
   const signal = new AbortController().signal
   let generation = 0
   let owned: number[] = []
@@ -28,6 +33,7 @@ export const stockMember: Client = ({ name, brokers, groupId, topic, handle, opt
       await consumer.connect()
       await consumer.subscribe({ topic })
       await consumer.run({
+        ...(partitionsConsumedConcurrently !== undefined && { partitionsConsumedConcurrently }),
         eachMessage: async ({ partition, message }) => {
           const { offset, value } = message
           await handle({

@@ -1,0 +1,123 @@
+/** The plan of a benchmark: which clients go through which changes, how often, on which stage, and about how long that takes. */
+import { type ChangeName, changeNames, changes } from './change.ts'
+import { type ClientName, clientNames } from './client.ts'
+import type { Boot } from './row.ts'
+import type { StageName } from './stage.ts'
+
+export interface PlannedTrial {
+  readonly stage: StageName
+  readonly change: ChangeName
+  readonly boot: Boot
+  readonly clients: readonly ClientName[]
+  readonly rounds: number
+  readonly watchMs: number
+}
+
+export interface PlanOptions {
+  /** Five minutes, without Java. */
+  readonly quick: boolean
+  /** Names of clients, changes or stages, and `costs`; empty for everything. */
+  readonly only: readonly string[]
+  /** Every other client by itself too, not all of them through the same move. */
+  readonly apart: boolean
+}
+
+/** What can be asked for with `--only`. */
+export const parts: readonly string[] = [...clientNames, ...changeNames, 'moved', 'stable', 'tls', 'costs']
+
+const WATCH_MS = 40_000
+const QUICK_WATCH_MS = 30_000
+const STAGE_START_MS = 15_000
+/** Start of the clients, steady state, end and reading of the log. */
+const AROUND_MS = 20_000
+const WINDOW_MS = 2700
+
+const frontChanges: readonly ChangeName[] = ['instant-fin', 'instant-rst', 'black-hole', 'overlap', 'node-by-node']
+const restartChanges: readonly ChangeName[] = ['rolling-restart', 'all-restarted']
+
+export function planOf({ quick, only, apart }: PlanOptions): PlannedTrial[] {
+  const all = quick ? quickPlan() : fullPlan(apart)
+  const wanted = (kind: readonly string[], has: readonly string[]) => {
+    const asked = only.filter((name) => kind.includes(name))
+    return asked.length === 0 || asked.some((name) => has.includes(name))
+  }
+  if (only.length > 0 && only.every((name) => name === 'costs')) return []
+  return all.filter(
+    ({ stage, change, boot, clients }) =>
+      wanted(clientNames, clients) &&
+      wanted(changeNames, [change]) &&
+      wanted(['moved', 'stable'], [boot]) &&
+      (!only.includes('tls') || stage === 'tls'),
+  )
+}
+
+/** Whether the costs are measured as well. */
+export const plansCosts = ({ only }: PlanOptions): boolean => only.length === 0 || only.includes('costs')
+
+/** About how long it takes, in milliseconds. */
+export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): number {
+  const alone = clients.length === 1
+  return AROUND_MS + rounds * (changes[change].roundMs + WINDOW_MS) + (alone ? 0 : watchMs)
+}
+
+/** The same for starting a stage. */
+export const stageStartMs = STAGE_START_MS
+
+function fullPlan(apart: boolean): PlannedTrial[] {
+  const front = (['moved', 'stable'] as const).flatMap((boot) =>
+    frontChanges.flatMap((change) => {
+      const rounds = change === 'node-by-node' ? 4 : boot === 'moved' && change.startsWith('instant') ? 20 : 10
+      const base = { stage: 'front' as const, change, boot, watchMs: WATCH_MS }
+      const three = boot === 'moved' || change === 'instant-fin'
+      return [
+        { ...base, clients: ['relisten-1' as const], rounds },
+        ...(three ? [{ ...base, clients: ['relisten-3' as const], rounds }] : []),
+        ...besides(base, apart),
+      ]
+    }),
+  )
+  const evicted = (['relisten-1', 'relisten-3'] as const).map((client) => alone('front', 'evicted', client, 10))
+  const tls = (['relisten-1', 'relisten-3'] as const).map((client) => alone('tls', 'instant-fin', client, 20))
+  const restarts = (['moved', 'stable'] as const).flatMap((boot) =>
+    restartChanges.flatMap((change) => {
+      const base = { stage: 'restarts' as const, change, boot, watchMs: WATCH_MS }
+      const rounds = change === 'rolling-restart' ? 4 : boot === 'moved' ? 10 : 4
+      return [
+        { ...base, clients: ['relisten-1' as const], rounds },
+        ...(boot === 'moved' ? [{ ...base, clients: ['relisten-3' as const], rounds }] : []),
+        // the one it is compared with has as many moves
+        ...(change === 'rolling-restart' ? [{ ...base, clients: ['java' as const], rounds }] : []),
+        ...besides(base, apart),
+      ]
+    }),
+  )
+  return [...front, ...evicted, ...tls, ...restarts]
+}
+
+function quickPlan(): PlannedTrial[] {
+  const others: ClientName[] = ['relisten-1', 'kafkajs-list', 'kafkajs-function', 'kafkajs-rebuild', 'platformatic']
+  const base = { stage: 'front', change: 'instant-fin', boot: 'moved', watchMs: QUICK_WATCH_MS } as const
+  return [
+    alone('front', 'instant-fin', 'relisten-1', 10),
+    alone('front', 'instant-fin', 'relisten-3', 10),
+    { ...base, clients: others, rounds: 1 },
+    alone('front', 'black-hole', 'relisten-1', 3),
+    alone('front', 'evicted', 'relisten-1', 3),
+    alone('restarts', 'rolling-restart', 'relisten-1', 1),
+  ]
+}
+
+const alone = (stage: StageName, change: ChangeName, client: ClientName, rounds: number): PlannedTrial => ({
+  ...{ stage, change, boot: 'moved', clients: [client], rounds, watchMs: WATCH_MS },
+})
+
+/** The others, and one relisten member beside them, through one and the same move. */
+function besides(base: Omit<PlannedTrial, 'clients' | 'rounds'>, apart: boolean): PlannedTrial[] {
+  const others = clientNames.filter(
+    (name) => name !== 'relisten-3' && !(base.boot === 'stable' && name === 'kafkajs-function'),
+  )
+  const groups = apart
+    ? others.filter((name) => name !== 'relisten-1').map((name) => ['relisten-1' as const, name])
+    : [others]
+  return groups.map((clients) => ({ ...base, clients, rounds: 1 }))
+}

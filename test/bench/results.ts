@@ -1,0 +1,95 @@
+/** The results of the benchmark as they are kept: what was measured, when, on what. A part that is measured again replaces its rows. */
+import { execFileSync } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { cpus, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { javaCommand } from '../cluster/kafka-jars.ts'
+import type { GoalFigure } from './goal.ts'
+import type { Row } from './row.ts'
+import type { StageTimes } from './stage-times.ts'
+
+export interface Results {
+  /** The command that measured last, and when it began. */
+  readonly command: string
+  readonly date: string
+  readonly minutes: number
+  readonly versions: Readonly<Record<string, string>>
+  readonly machine: {
+    readonly cpu: string
+    readonly cores: number
+    readonly memoryGb: number
+    readonly platform: string
+  }
+  readonly rows: readonly Row[]
+  readonly stages: readonly StageTimes[]
+  readonly costs: readonly GoalFigure[]
+}
+
+const require = createRequire(import.meta.url)
+
+export function newResults(command: string): Results {
+  const [cpu] = cpus()
+  return {
+    command,
+    date: new Date().toISOString(),
+    minutes: 0,
+    versions: {
+      relisten: version('../../package.json'),
+      kafkajs: version('kafkajs/package.json'),
+      '@platformatic/kafka': version('../../node_modules/@platformatic/kafka/package.json'),
+      'Apache Kafka and its Java client': '4.4.0',
+      Node: process.versions.node,
+      Java: javaVersion(),
+    },
+    machine: {
+      cpu: cpu?.model.trim() ?? 'unknown',
+      cores: cpus().length,
+      memoryGb: Math.round(totalmem() / 2 ** 30),
+      platform: `${process.platform} ${process.arch}`,
+    },
+    rows: [],
+    stages: [],
+    costs: [],
+  }
+}
+
+/** What was measured now, and of the earlier results what was not measured again. */
+export function merged(earlier: Results | undefined, now: Results): Results {
+  const rest = <Item>(kept: readonly Item[] | undefined, made: readonly Item[], key: (item: Item) => string) => {
+    const keys = new Set(made.map(key))
+    return [...(kept ?? []).filter((item) => !keys.has(key(item))), ...made]
+  }
+  return {
+    ...now,
+    rows: rest(earlier?.rows, now.rows, rowKey),
+    stages: rest(earlier?.stages, now.stages, ({ change, boot, secure }) => [change, boot, secure].join()),
+    costs: rest(earlier?.costs, now.costs, ({ goal, name }) => `${goal} ${name}`),
+  }
+}
+
+const rowKey = ({ client, change, boot, secure, alone }: Row) => [client, change, boot, secure, alone].join()
+
+/** Undefined when there is no such file. Infinite figures are told as -1 in JSON, which has no other way. */
+export async function readResults(file: string): Promise<Results | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+export async function writeResults(file: string, results: Results): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+const version = (manifest: string): string => {
+  const path = manifest.startsWith('.') ? join(import.meta.dirname, manifest) : manifest
+  return require(path).version
+}
+
+function javaVersion(): string {
+  try {
+    return execFileSync(javaCommand(), ['--version'], { encoding: 'utf8' }).split(' ')[1] ?? 'unknown'
+  } catch {
+    return 'none'
+  }
+}
