@@ -38,6 +38,7 @@ export class Keeper {
   private onLoginRefused = () => {}
   private readonly predecessors: Set<string>
   private handoverAt = 0
+  private abandoned = false
 
   constructor(options: KeeperOptions) {
     this.options = options
@@ -61,6 +62,14 @@ export class Keeper {
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
     if (fact.type === 'cluster.reached') this.lastFailure = undefined
     if (this.lastFailure?.kind === 'login-refused') this.onLoginRefused()
+  }
+
+  /** Ends everything at once, without a word to the group: no fact can be recorded any more, so nothing may be done. */
+  abandon(): void {
+    this.abandoned = true
+    this.unwatch()
+    void this.options.handOut.close(0)
+    for (const left of [...this.ghosts, ...(this.session ? [this.session] : [])]) void left.close(closeWithinMs)
   }
 
   private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
@@ -108,7 +117,7 @@ export class Keeper {
       emit({ type: 'session.failed', epoch, failure: failureOf(error) })
       return false
     }
-    this.unwatch = watch({ session, handOut, emit })
+    if (!this.abandoned) this.unwatch = watch({ session, handOut, emit })
     return true
   }
 

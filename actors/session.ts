@@ -93,7 +93,7 @@ export class Session {
       holdMs: options.rebuildTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
-      isLeader: (nodeId, topic, partition) => this.kafka.leaderOf(topic, partition) === nodeId,
+      isLeader: (nodeId, topic, partition) => this.leaderOf({ topic, partition }) === nodeId,
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
       onFetched: (nodeId, summary) => this.fetched.note(nodeId, summary),
@@ -230,9 +230,13 @@ export class Session {
     this.kafka.refreshMetadata().catch(() => {})
   }
 
-  /** The leader of a partition as KafkaJS knows it. */
+  /** The leader of a partition as KafkaJS knows it; once it has ended, which it may do by itself, it knows none. */
   leaderOf({ topic, partition }: TopicPartition): number | undefined {
-    return this.kafka.leaderOf(topic, partition)
+    try {
+      return this.kafka.leaderOf(topic, partition)
+    } catch {
+      return undefined
+    }
   }
 
   private readonly socketFactory: ISocketFactory = ({ host, onConnect }) => {
@@ -307,7 +311,7 @@ export class Session {
   }
 
   private async offsetAt({ topic, partition }: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {
-    const leader = this.kafka.leaderOf(topic, partition)
+    const leader = this.leaderOf({ topic, partition })
     if (leader === undefined) throw noOffset(`${topic}/${partition} has no leader`)
     const call = calls.listOffsets(
       [{ topic, partitions: [{ partition, timestamp: edge === 'start' ? -2 : -1 }] }],

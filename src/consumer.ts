@@ -228,8 +228,7 @@ class LifecycleConsumer implements Consumer {
         },
         error: (error) => {
           actor.stop()
-          void this.handOut.close(0)
-          void keeper.session?.close(options.stopTimeoutMs)
+          keeper.abandon()
           finish(error)
         },
       })

@@ -220,6 +220,20 @@ test('a defect in a port is reported as a bug, and a stop ends all the same', as
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
 })
 
+test('a keeper that is abandoned closes its session without leaving the group, and watches nothing any more', async () => {
+  const calls: string[] = []
+  const keeper = keeperWith()
+  keeper.session = sessionThat({
+    commit: async () => calls.push('commit'),
+    leave: async () => calls.push('leave'),
+    close: async () => calls.push('close'),
+  })
+  keeper.abandon()
+  await advance(20_000)
+  expect(calls).toEqual(['close'])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 test('a session that is being replaced when the stop comes is closed by it', async () => {
   const closed: string[] = []
   const keeper = keeperWith()
