@@ -63,3 +63,6 @@ const remedies: Record<FailureKind, Remedy> = {
 
 /** What helps against this kind of failure. */
 export const remedyFor = (kind: FailureKind): Remedy => remedies[kind]
+
+/** User and password of a URL do not belong into any message. */
+export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')

@@ -1,6 +1,6 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
-import type { Failure, FailureKind } from '../machines/failure.ts'
+import { type Failure, type FailureKind, withoutUserInfo } from '../machines/failure.ts'
 
 /**
  * Why an error was thrown: the kind of failure behind it, or
@@ -74,9 +74,6 @@ export const adviceFor = (kind: FailureKind): string =>
   `Likely cause: ${advice[kind].likelyCause} Next step: ${advice[kind].nextStep}`
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
-
-/** User and password of a URL do not belong into any message. */
-const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')
 
 const opening: Record<FailureKind, string> = {
   unreachable: 'No broker answered',

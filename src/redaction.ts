@@ -1,5 +1,7 @@
 /** A redaction: a copy of a value that may be shown to others. Plain data only, no cycles, no secrets, and never an exception. */
 
+import { withoutUserInfo } from '../machines/failure.ts'
+
 const secretName =
   /passw|passphrase|secret|token|credential|authori[sz]ation|^(key|pfx|cert|session|sasl|ssl|kafka|input)$/i
 const mark = '[redacted]'
@@ -14,7 +16,7 @@ export function redacted(value: unknown): unknown {
 }
 
 function copy(value: unknown, above: readonly object[]): unknown {
-  if (typeof value === 'string') return value.replace(/\/\/[^\s/@]+@/g, '//')
+  if (typeof value === 'string') return withoutUserInfo(value)
   if (typeof value === 'bigint') return value.toString()
   if (typeof value === 'function') return { type: value.name || 'function' }
   if (typeof value !== 'object' || value === null) return value

@@ -45,6 +45,14 @@ test('a message that fails is tried again after a wait, and others go on meanwhi
   ])
 })
 
+test('user and password of a URL in what a handler throws are in no fact', async () => {
+  const stage = await staged({ handlerRetries: 2 })
+  await stage.handlers.at('0/0').throw('no answer from https://shop:sesame@orders.example')
+  expect(stage.factsOf('handler.failed').map(({ failure }) => failure.message)).toEqual([
+    'no answer from https://orders.example',
+  ])
+})
+
 test('without a policy the partition is paused, reported, and goes on with the same message when it is resumed', async () => {
   const stage = await staged({})
   await stage.handlers.at('0/0').throw('no')
