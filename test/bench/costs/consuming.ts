@@ -1,6 +1,6 @@
 /** What is compared: a consumer of relisten, or of bare KafkaJS, with the same options and the same handler. */
 import { Kafka, logLevel } from 'kafkajs'
-import { createConsumer } from '../../../src/index.ts'
+import { createConsumer, memoryJournal } from '../../../src/index.ts'
 
 export type Client = 'relisten' | 'kafkajs'
 
@@ -15,6 +15,8 @@ export interface Consuming {
   readonly maxWaitTimeInMs?: number | undefined
   /** The handler of a message takes so long, in milliseconds. Default 0. */
   readonly handlerMs?: number | undefined
+  /** Records kept by the journal in memory. Default: relisten's own. */
+  readonly journalCapacity?: number | undefined
 }
 
 /** Asked by both clients whenever they want to know. */
@@ -27,7 +29,7 @@ const commitIntervalMs = 1000
 
 /** Resolves with what stops it, when it has joined. */
 export async function startConsuming(
-  { client, groupId, topic, each, concurrency, maxWaitTimeInMs, handlerMs = 0 }: Consuming,
+  { client, groupId, topic, each, concurrency, maxWaitTimeInMs, handlerMs = 0, journalCapacity }: Consuming,
   brokers: Brokers,
   onHandled: OnHandled,
 ): Promise<() => Promise<void>> {
@@ -54,6 +56,7 @@ export async function startConsuming(
       partitionsConsumedConcurrently: concurrency,
       commitIntervalMs,
       ...wait,
+      ...(journalCapacity === undefined ? {} : { journal: memoryJournal({ capacity: journalCapacity }) }),
       ...(handlers as { eachMessage: () => Promise<void> }),
     })
     await consumer.start()

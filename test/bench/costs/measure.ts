@@ -1,11 +1,18 @@
 /** The costs of relisten: what it takes of throughput, memory, processor and network, and how long its import takes. */
 import type { GoalFigure } from '../goal.ts'
+import { measureIdle } from './idle.ts'
+import { measureImport } from './import-time.ts'
+import { measureMemory, measureMoves } from './memory.ts'
 import type { CostRun } from './run.ts'
 import { measureThroughput } from './throughput.ts'
 
 /** The rows, in the order in which they are measured. */
 export const costRows = {
   throughput: measureThroughput,
+  memory: measureMemory,
+  moves: measureMoves,
+  idle: measureIdle,
+  import: measureImport,
 } as const satisfies Record<string, (run: CostRun) => Promise<GoalFigure[]>>
 
 export type CostRow = keyof typeof costRows

@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { startConsuming } from './consuming.ts'
 import type { FromSubject, Reading, SubjectTask, ToSubject } from './subject.ts'
-import { tapSockets } from './tap.ts'
+import { type Tap, tapSockets } from './tap.ts'
 
-const tap = tapSockets()
+let tap: Tap | undefined
 const tenthMs = 100
 let brokers: string[] = []
 let stops: (() => Promise<void>)[] = []
@@ -41,6 +41,7 @@ async function obey(message: ToSubject): Promise<FromSubject> {
 }
 
 async function start({ consuming, consumers = 1, ...task }: SubjectTask): Promise<void> {
+  if (task.tapped) tap = tapSockets()
   brokers = task.brokers
   const ask = async () => brokers
   const groups = Array.from({ length: consumers }, (_, index) =>
@@ -112,7 +113,7 @@ async function read(collect: boolean): Promise<Reading> {
     cpuAtLastMs,
     longestGapMs: gap,
     perTenth: Array.from(perTenth, (count) => count ?? 0),
-    sockets: tap.sockets(),
+    sockets: tap?.sockets() ?? [],
   }
 }
 

@@ -10,6 +10,8 @@ export interface SubjectTask {
   readonly consuming: Consuming
   /** So many consumers of so many groups. Default 1. */
   readonly consumers?: number
+  /** Sockets are tapped. What the tap keeps of each grows with the dials, so memory is measured without. Default false. */
+  readonly tapped?: boolean
 }
 
 /** What a process has used and done so far. */
@@ -31,6 +33,7 @@ export interface Reading {
   readonly longestGapMs: number
   /** Messages handled in each tenth of a second since the first, all consumers together. */
   readonly perTenth: readonly number[]
+  /** Empty unless they are tapped. */
   readonly sockets: readonly TappedSocket[]
 }
 

@@ -1,0 +1,99 @@
+/** Memory: what a process holds after many messages, beside bare KafkaJS, and whether moves leave anything behind. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { startFront } from '../../cluster/front.ts'
+import { HIGHEST_SET } from '../../cluster/loopback.ts'
+import type { GoalFigure } from '../goal.ts'
+import type { Client } from './consuming.ts'
+import { fillTopic } from './filled-topic.ts'
+import { median } from './median.ts'
+import type { CostRun } from './run.ts'
+import { startSubject } from './subject.ts'
+
+const goal = 'memory over bare kafkajs'
+const bytes = 100
+/** Full within the first moves: a journal that fills up to its bound is no leak. */
+const journalCapacity = 200
+
+/** After many messages. */
+export async function measureMemory({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
+  const messages = quick ? 200_000 : 1_000_000
+  const rounds = quick ? 1 : 3
+  const topic = 'memory-messages'
+  await fillTopic(cluster, { topic, messages, bytes })
+  const rss: Record<Client, number[]> = { relisten: [], kafkajs: [] }
+  const heap: Record<Client, number[]> = { relisten: [], kafkajs: [] }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const client of ['relisten', 'kafkajs'] as const) {
+      const groupId = `${topic}-${client}-${round}`
+      const consuming = { client, groupId, topic, each: 'message', concurrency: 1, maxWaitTimeInMs: 250 } as const
+      await using subject = await startSubject({ brokers: [...cluster.internal], consuming })
+      await subject.reach(messages)
+      await pause(1500) // the commits have gone out
+      const reading = await subject.read({ collect: true })
+      await subject.stop()
+      rss[client].push(reading.rssMb)
+      heap[client].push(reading.heapMb)
+      say(`${client}: heap ${reading.heapMb.toFixed(1)} MB, resident ${reading.rssMb.toFixed(1)} MB`)
+    }
+  }
+  await cluster.deleteTopic(topic)
+  const over = (of: Record<Client, number[]>) => median(of.relisten) - median(of.kafkajs)
+  const beside = (of: Record<Client, number[]>) =>
+    `relisten ${median(of.relisten).toFixed(1)} MB, bare kafkajs ${median(of.kafkajs).toFixed(1)} MB`
+  const note = `after ${messages} messages and a collection, medians of ${rounds}`
+  return [
+    { goal, name: 'heap in use', value: over(heap), unit: 'MB', most: 15, reference: beside(heap), note },
+    { goal, name: 'resident set', value: over(rss), unit: 'MB', most: 15, reference: beside(rss), note },
+  ]
+}
+
+/** Over many moves. */
+export async function measureMoves({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
+  const moves = quick ? 100 : 500
+  const step = moves / 5
+  const topic = 'memory-moves'
+  await cluster.createTopic(topic)
+  await using front = await startFront(cluster)
+  const consuming = {
+    client: 'relisten',
+    groupId: topic,
+    topic,
+    each: 'message',
+    concurrency: 1,
+    journalCapacity,
+  } as const
+  await using subject = await startSubject({ brokers: front.endpoints(), consuming })
+  const heaps: number[] = []
+  for (let move = 1; move <= moves; move += 1) {
+    await front.move((move % HIGHEST_SET) + 1, { close: move % 2 === 0 ? 'fin' : 'rst' })
+    await subject.tell(front.endpoints())
+    await pause(120)
+    if (move % step === 0) {
+      await pause(1000)
+      const { heapMb } = await subject.read({ collect: true })
+      heaps.push(heapMb)
+      say(`after ${move} moves: heap ${heapMb.toFixed(2)} MB`)
+    }
+  }
+  await subject.stop()
+  await cluster.deleteTopic(topic)
+  return [
+    {
+      goal,
+      name: `growth of the heap per 100 moves, over ${moves}`,
+      value: (slope(heaps) / step) * 100,
+      unit: 'MB',
+      most: 0.1,
+      reference: heaps.map((heapMb) => `${heapMb.toFixed(2)} MB`).join(', '),
+      note: `least squares through the heap in use after a collection, each ${step} moves, with a journal of ${journalCapacity} records; the goal is no slope`,
+    },
+  ]
+}
+
+/** Least squares: growth from one value to the next. */
+function slope(values: readonly number[]): number {
+  const middle = (values.length - 1) / 2
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const over = values.reduce((sum, value, index) => sum + (index - middle) * (value - mean), 0)
+  return over / values.reduce((sum, _, index) => sum + (index - middle) ** 2, 0)
+}
