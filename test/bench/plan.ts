@@ -60,7 +60,8 @@ export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): nu
   return AROUND_MS + rounds * (changes[change].roundMs + WINDOW_MS) + (alone ? 0 : watchMs)
 }
 
-/** The same for starting a stage. */
+/** The same for the costs, and for starting a stage. */
+export const costsMs = (quick: boolean): number => (quick ? 90_000 : 900_000)
 export const stageStartMs = STAGE_START_MS
 
 function fullPlan(apart: boolean): PlannedTrial[] {

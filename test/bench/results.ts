@@ -1,9 +1,8 @@
 /** The results of the benchmark as they are kept: what was measured, when, on what. A part that is measured again replaces its rows. */
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { cpus, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { javaCommand } from '../cluster/kafka-jars.ts'
 import type { GoalFigure } from './goal.ts'
 import type { Row } from './row.ts'
@@ -69,17 +68,6 @@ export function merged(earlier: Results | undefined, now: Results): Results {
 }
 
 const rowKey = ({ client, change, boot, secure, alone }: Row) => [client, change, boot, secure, alone].join()
-
-/** Undefined when there is no such file. Infinite figures are told as -1 in JSON, which has no other way. */
-export async function readResults(file: string): Promise<Results | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : JSON.parse(text)
-}
-
-export async function writeResults(file: string, results: Results): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, `${JSON.stringify(results, null, 2)}\n`)
-}
 
 const version = (manifest: string): string => {
   const path = manifest.startsWith('.') ? join(import.meta.dirname, manifest) : manifest

@@ -1,0 +1,134 @@
+/** One run of the benchmark: the planned trials stage by stage, then the costs; the results are published after each. */
+
+import { startCluster } from '../cluster/kafka-cluster.ts'
+import type { Board } from '../demo/board.ts'
+import { changes } from './change.ts'
+import { clientKinds } from './client.ts'
+import { measureCosts } from './costs/measure.ts'
+import { boundOf, verdictOf } from './document.ts'
+import { publish, readResults } from './document-files.ts'
+import type { GoalFigure } from './goal.ts'
+import { moveGoals } from './goals.ts'
+import { number } from './markdown-table.ts'
+import { costsMs, estimate, type PlannedTrial, type PlanOptions, planOf, plansCosts, stageStartMs } from './plan.ts'
+import { merged, newResults, type Results } from './results.ts'
+import type { Row } from './row.ts'
+import { type Stage, startStage } from './stage.ts'
+import { trial } from './trial.ts'
+
+export interface BenchmarkOptions extends PlanOptions {
+  /** Where the results go. */
+  readonly folder: string
+  /** The command as it was given. */
+  readonly name: string
+  readonly board: Board
+  readonly signal: AbortSignal
+}
+
+/** Resolves with a sentence for each thing that broke: a message lost by relisten, a client that did not start. */
+export async function runBenchmark(options: BenchmarkOptions): Promise<readonly string[]> {
+  const { folder, name, board, signal, quick } = options
+  const plan = planOf(options)
+  const withCosts = plansCosts(options)
+  const earlier = await readResults(folder)
+  let now = newResults(name)
+  const broken: string[] = []
+  const beganAt = Date.now()
+  let done = 0
+  const inAll = plan.length + Number(withCosts)
+  const leftMs = () =>
+    plan.slice(done).reduce((sum, one) => sum + estimate(one), 0) +
+    new Set(plan.slice(done).map(({ stage }) => stage)).size * stageStartMs +
+    (withCosts ? costsMs(quick) : 0)
+  const announce = (what: string) => {
+    const minutes = Math.ceil(leftMs() / 60_000)
+    board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
+  }
+  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs'>>) => {
+    const { rows = [], stages = [], costs = [] } = found
+    now = {
+      ...now,
+      minutes: (Date.now() - beganAt) / 60_000,
+      rows: [...now.rows, ...rows],
+      stages: [...now.stages, ...stages],
+      costs: [...now.costs, ...costs],
+    }
+    await publish(folder, merged(earlier, now))
+  }
+
+  let stage: Stage | undefined
+  try {
+    for (const planned of plan) {
+      signal.throwIfAborted()
+      announce(describe(planned))
+      try {
+        if (stage?.name !== planned.stage) {
+          await stage?.[Symbol.asyncDispose]()
+          stage = undefined
+          stage = await startStage(planned.stage, (line) => board.progress(line))
+        }
+        const { rows, stageTimes } = await trial({ ...planned, stage, signal })
+        for (const row of rows) board.say(`    ${told(row)}`)
+        broken.push(...rows.flatMap(lossOf))
+        await keep({ rows, ...(stageTimes && { stages: [stageTimes] }) })
+      } catch (error) {
+        signal.throwIfAborted()
+        const why = error instanceof Error ? error.message : String(error)
+        board.say(`    broken: ${why}`)
+        broken.push(`${describe(planned)}: ${why}`)
+        // what broke one trial may break the next on the same brokers
+        await stage?.[Symbol.asyncDispose]()
+        stage = undefined
+      }
+      done += 1
+    }
+  } finally {
+    await stage?.[Symbol.asyncDispose]()
+  }
+  if (withCosts) {
+    announce('what relisten costs')
+    await using cluster = await startCluster({ bindFixed: true, onProgress: (line) => board.progress(line) })
+    await keep({ costs: await measureCosts({ cluster, quick, say: (line) => board.say(`    ${line}`) }) })
+  }
+
+  const results = merged(earlier, now)
+  board.say('')
+  for (const figure of [...moveGoals(results.rows), ...results.costs]) board.say(goalLine(figure))
+  board.say(`\nIt took ${elapsed(beganAt)}. BENCHMARKS.md and the folder benchmarks are in ${folder}`)
+  return broken
+}
+
+function describe({ stage, change, boot, clients, rounds }: PlannedTrial): string {
+  const who =
+    clients.length === 1
+      ? clientKinds[clients[0] as Row['client']].title
+      : `${clients.length} clients beside each other`
+  const where = stage === 'tls' ? ' over TLS' : ''
+  return `${who.replaceAll('`', '')}: ${changes[change].title}${where}, boot list ${boot}, ${rounds} round${rounds === 1 ? '' : 's'}`
+}
+
+function told({ client, back, gap, above, steady, lost, twiceByGroup, rebalances, watchMs }: Row): string {
+  const who = client.padEnd(17)
+  if (!back) return `${who} not back in ${(watchMs || 60_000) / 1000} s`
+  const gaps = `gap ${number(gap.median)} / ${number(gap.p99)} / ${number(gap.worst)} ms`
+  const over = `above steady ${number(above.median)} / ${number(above.p99)} / ${number(above.worst)} ms, steady ${number(steady.worst)} ms`
+  return `${who} ${gaps}, ${over}; lost ${lost}, twice ${twiceByGroup}, rebalances ${rebalances}`
+}
+
+function lossOf({ client, change, boot, lost, back }: Row): string[] {
+  if (!client.startsWith('relisten')) return []
+  const where = `${client}, ${change}, boot list ${boot}`
+  return [...(lost > 0 ? [`${where}: ${lost} messages lost`] : []), ...(back ? [] : [`${where}: not back`])]
+}
+
+function goalLine(figure: GoalFigure): string {
+  const verdict = verdictOf(figure).replaceAll('*', '').toUpperCase() || 'told'
+  const reference = figure.reference === undefined ? '' : ` (${figure.reference})`
+  const goal = boundOf(figure) === '' ? '' : `, goal ${boundOf(figure)}`
+  return `${verdict.padEnd(8)} ${figure.goal} | ${figure.name}: ${number(figure.value)} ${figure.unit}${goal}${reference}`
+}
+
+function elapsed(since: number): string {
+  const seconds = Math.round((Date.now() - since) / 1000)
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} min`
+}

@@ -1,0 +1,181 @@
+/** BENCHMARKS.md, rendered from the results. Nothing in it is written by hand. */
+import type { Figures as Torture } from '../torture/result.ts'
+import { changeNames, changes } from './change.ts'
+import { type ClientName, clientKinds, clientNames } from './client.ts'
+import { type GoalFigure, isMet } from './goal.ts'
+import { moveGoals } from './goals.ts'
+import { number, table } from './markdown-table.ts'
+import type { Results } from './results.ts'
+import type { Boot, Row } from './row.ts'
+import { type StageOfMove, stageNames } from './stage-times.ts'
+import type { Spread } from './statistics.ts'
+import { tortureSection } from './torture-section.ts'
+
+/** `torture` is the result of the endurance run, when there is one. */
+export function renderDocument(results: Results, torture?: Torture): string {
+  const { rows, stages, costs } = results
+  const sections = [
+    `# Benchmarks\n\n${origin(results)}`,
+    `## Goals\n\n${goalTable([...moveGoals(rows), ...costs])}`,
+    `## Gaps\n\n${gapIntroduction}\n\n![Gaps per change and client](benchmarks/gaps.svg)`,
+    ...(['moved', 'stable'] as const).flatMap((boot) => bootSection(rows, boot)),
+    ...secureSection(rows),
+    ...(stages.length > 0 ? [stageSection(results)] : []),
+    `## The clients\n\n${clientTable()}`,
+    ...(torture ? [tortureSection(torture)] : []),
+  ]
+  return `${sections.join('\n\n')}\n`
+}
+
+function origin({ command, date, minutes, versions, machine }: Results): string {
+  const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  return [
+    'Written by the benchmark from `benchmarks/results.json`; do not edit.',
+    '',
+    `| | |\n|---|---|`,
+    `| date | ${date.slice(0, 16).replace('T', ' ')} UTC |`,
+    `| command | \`${command}\`, ${Math.round(minutes)} minutes |`,
+    `| versions | ${used.join(', ')} |`,
+    `| machine | ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.platform}; brokers, producer and clients share it |`,
+    '| cluster | one controller, three brokers, replication 3, loopback addresses |',
+    '| load | 200 messages a second into 6 partitions: one message each 30 ms per partition |',
+  ].join('\n')
+}
+
+function goalTable(figures: readonly GoalFigure[]): string {
+  if (figures.length === 0) return 'Nothing was measured that a goal is about.'
+  const met = figures.filter(isMet).length
+  const lines = figures.map((figure) => [
+    figure.goal,
+    figure.name,
+    boundOf(figure),
+    `${number(figure.value)} ${figure.unit}`,
+    verdictOf(figure),
+    [figure.reference, figure.note].filter(Boolean).join('; '),
+  ])
+  return `${met} of ${figures.length} figures are within their goals.\n\n${table(['what', 'figure', 'goal', 'measured', '', 'beside it'], lines)}`
+}
+
+export function verdictOf(figure: GoalFigure): string {
+  if (figure.most === undefined && figure.least === undefined) return ''
+  return isMet(figure) ? 'met' : '**not met**'
+}
+
+export function boundOf({ most, least, unit }: GoalFigure): string {
+  const parts = [
+    least === undefined ? [] : `≥ ${number(least)} ${unit}`,
+    most === undefined ? [] : `≤ ${number(most)} ${unit}`,
+  ]
+  return parts.flat().join(', ')
+}
+
+const gapIntroduction = `A gap is the longest time between two messages that a partition's handler was given, which touches a move; in brackets, how far it is above
+the longest such time without a move in the same trial. Median, 99 % and worst are over all partitions and moves. All silences end with a
+message, so each includes up to 30 ms in which there was none. "Alone": the client was the only one on the machine. "Beside": it read the same topic as the others and
+went through one and the same move, and was watched for the time given. A client that is not back did not have messages of all partitions at
+the end of that time. "Log": the longest time in which the log of a partition did not grow, which is no consumer's doing. Lost is counted against the log read
+again at the end; for a client that is not back only below the last message it handled, the rest is unread. Three members of
+relisten live in one process.`
+
+function bootSection(rows: readonly Row[], boot: Boot): string[] {
+  const title =
+    boot === 'moved'
+      ? '### Boot list moved\n\nThe addresses that a client was started with move with the others. Clients that take a function are told the addresses in force; lists are obsolete after the first move.'
+      : '### Boot list stable\n\nEvery client has a list of three addresses that never move and always lead to a living broker.'
+  const parts = changeNames.flatMap((change) => {
+    const found = ordered(rows.filter((row) => row.change === change && row.boot === boot && !row.secure))
+    return found.length === 0
+      ? []
+      : [`#### ${capital(changes[change].title)}\n\n${changes[change].happens}\n\n${rowTable(found)}`]
+  })
+  return parts.length === 0 ? [] : [title, ...parts]
+}
+
+function secureSection(rows: readonly Row[]): string[] {
+  const found = ordered(rows.filter(({ secure }) => secure))
+  if (found.length === 0) return []
+  return [
+    `### Over TLS with SCRAM-SHA-512\n\nInstant, closed (FIN), boot list moved. TLS ends at the front, the login goes through to the brokers.\n\n${rowTable(found)}`,
+  ]
+}
+
+const ordered = (rows: readonly Row[]) =>
+  rows.toSorted(
+    (one, other) =>
+      clientNames.indexOf(one.client) - clientNames.indexOf(other.client) || Number(other.alone) - Number(one.alone),
+  )
+
+function rowTable(rows: readonly Row[]): string {
+  const answered = rows.some(({ afterAnswer }) => afterAnswer !== undefined)
+  const head = ['client', 'moves', 'median', '99 %', 'worst', 'steady state: 99 %, worst', 'log: median, worst']
+  const rest = ['lost', 'twice by process', 'twice by group', 'rebalances']
+  return table(
+    [...head, ...(answered ? ['after the brokers answer: median, worst'] : []), ...rest],
+    rows.map((row) => [
+      `${titleOf(row.client)}, ${row.alone ? 'alone' : 'beside'}`,
+      row.moves,
+      ...(row.back
+        ? (['median', 'p99', 'worst'] as const).map(
+            (which) => `${number(row.gap[which])} (${number(row.above[which])})`,
+          )
+        : [`not back in ${Math.round((row.watchMs || 60_000) / 1000)} s`, '', '']),
+      pair(row.steady, 'p99'),
+      pair(row.log, 'median'),
+      ...(answered ? [row.back && row.afterAnswer ? pair(row.afterAnswer, 'median') : ''] : []),
+      row.back ? row.lost : `${row.lost} (${row.unread} unread)`,
+      row.twiceByProcess,
+      row.twiceByGroup,
+      row.rebalances,
+    ]),
+  )
+}
+
+const titleOf = (client: ClientName) => clientKinds[client].title
+
+const pair = (values: Spread, first: 'median' | 'p99') => `${number(values[first])}, ${number(values.worst)}`
+
+const stageTitles: Readonly<Record<StageOfMove, string>> = {
+  noticed: 'noticed: the first dial to a new address arrives',
+  learnt: 'learnt: the new addresses are accepted',
+  dialled: "dialled: the partition's connection is there (with TLS where it is used)",
+  loggedIn: 'logged in',
+  identified: 'identified: versions, node and cluster are answered',
+  asked: 'first fetch sent',
+  answered: 'first fetch answered',
+  handedOut: 'message handed out',
+}
+
+function stageSection({ stages }: Results): string {
+  const shown = stages.toSorted(
+    (one, other) =>
+      Number(one.secure) - Number(other.secure) ||
+      one.boot.localeCompare(other.boot) ||
+      changeNames.indexOf(one.change) - changeNames.indexOf(other.change),
+  )
+  const lines = shown.map(({ change, boot, secure, count, stages: parts, total }) => [
+    `${changes[change].title}${secure ? ', TLS and SCRAM' : ''}`,
+    boot,
+    count,
+    ...stageNames.map((name) => number(parts[name])),
+    number(total),
+  ])
+  const meaning = stageNames.map((name, index) => `${index + 1}. ${stageTitles[name]}`).join('\n')
+  return `## Where the milliseconds go
+
+One relisten member; medians over all moves and brokers, each stage from the end of the one before. Dials, requests and answers are seen at the front, the
+acceptance is a fact the consumer tells, the hand-out is the first of a partition of that broker. The medians of the stages need not add up to that of the
+whole. Where old connections still work (overlap) messages come over them all the while, so the whole is no gap.
+
+${meaning}
+
+${table(['change', 'boot list', 'connections', ...stageNames.map((_, index) => String(index + 1)), 'whole'], lines)}`
+}
+
+function clientTable(): string {
+  return table(
+    ['client', 'settings beside its defaults'],
+    clientNames.map((name) => [clientKinds[name].title, clientKinds[name].settings]),
+  )
+}
+
+const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
