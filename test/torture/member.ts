@@ -63,6 +63,8 @@ export interface Member {
   readonly state: string
   /** The newest things it told, oldest first, with lives before the kills. */
   readonly told: readonly string[]
+  /** Messages it handled so far. */
+  readonly handled: number
   /** How many facts of this type it told so far. */
   count(type: string): number
   /** Starts a process if there is none, then a consumer; resolves when that has joined. */
@@ -92,6 +94,7 @@ export function createMember({ task, source, note }: MemberOptions): Member {
   let up = false
   let state = 'idle'
   let holdings: Holdings | undefined
+  let handled = 0
   const alive = () => child !== undefined && child.exitCode === null && child.signalCode === null
   const send = (message: ToMember) => void (alive() && child?.connected && child.send(message, () => {}))
   const tell = (line: string) => {
@@ -106,6 +109,7 @@ export function createMember({ task, source, note }: MemberOptions): Member {
   }
   const hear = (process: string, message: FromMember) => {
     if (message.kind === 'up') up = true
+    if (message.kind === 'attempt') handled += Number(!message.attempt.threw)
     if (message.kind === 'attempt') note({ ...message.attempt, member: name, process })
     if (message.kind === 'brokers') answer(message.question)
     if (message.kind === 'state') state = message.state
@@ -158,6 +162,9 @@ export function createMember({ task, source, note }: MemberOptions): Member {
       return alive() ? state : 'dead'
     },
     told,
+    get handled() {
+      return handled
+    },
     count: (type) => counts.get(type) ?? 0,
     async start() {
       if (!alive()) await begin()
