@@ -1,9 +1,12 @@
 /** The costs of relisten: what it takes of throughput, memory, processor and network, and how long its import takes. */
 import type { GoalFigure } from '../goal.ts'
+import { measureCrowd } from './crowd.ts'
 import { measureIdle } from './idle.ts'
 import { measureImport } from './import-time.ts'
 import { measureMemory, measureMoves } from './memory.ts'
+import { measurePollBytes } from './poll-bytes.ts'
 import type { CostRun } from './run.ts'
+import { measureSlowHandlers } from './slow-handlers.ts'
 import { measureThroughput } from './throughput.ts'
 
 /** The rows, in the order in which they are measured. */
@@ -11,7 +14,10 @@ export const costRows = {
   throughput: measureThroughput,
   memory: measureMemory,
   moves: measureMoves,
+  'slow-handlers': measureSlowHandlers,
   idle: measureIdle,
+  'poll-bytes': measurePollBytes,
+  crowd: measureCrowd,
   import: measureImport,
 } as const satisfies Record<string, (run: CostRun) => Promise<GoalFigure[]>>
 

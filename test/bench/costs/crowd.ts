@@ -1,0 +1,101 @@
+/** A hundred consumers in one process while all brokers move: polls, dials and gaps. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { startFront } from '../../cluster/front.ts'
+import { HIGHEST_SET } from '../../cluster/loopback.ts'
+import { createWorkload } from '../../real/harness/workload.ts'
+import type { GoalFigure } from '../goal.ts'
+import { median } from './median.ts'
+import type { CostRun } from './run.ts'
+import { startSubject } from './subject.ts'
+
+const goal = '100 consumers in one process, all brokers move'
+const topic = 'crowd'
+const METADATA = 3
+const settleMs = 4000
+const windowMs = 5000
+
+export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
+  const consumers = quick ? 30 : 100
+  const moves = quick ? 2 : 5
+  await cluster.createTopic(topic)
+  await using front = await startFront(cluster)
+  const workload = await createWorkload(cluster, { topic, perSecond: 60 })
+  const consuming = { client: 'relisten', groupId: topic, topic, each: 'message', concurrency: 1 } as const
+  await using subject = await startSubject({ brokers: front.endpoints(), consuming, consumers, tapped: true })
+  try {
+    workload.start()
+    await pause(settleMs)
+    const started = await subject.read()
+    await pause(windowMs)
+    const steady = await subject.read()
+    // the lines of the poller carry nothing but questions about the cluster
+    const pollsOf = ({ sockets }: typeof steady) =>
+      sockets
+        .filter(({ requests }) => Object.keys(requests).every((apiKey) => Number(apiKey) === METADATA))
+        .reduce((sum, { requests }) => sum + (requests[METADATA] ?? 0), 0)
+    const pollsPerSecond = (pollsOf(steady) - pollsOf(started)) / ((steady.at - started.at) / 1000)
+    say(
+      `${consumers} consumers: ${pollsPerSecond.toFixed(1)} polls a second, gap without a move ${steady.longestGapMs} ms`,
+    )
+    const gaps: number[] = []
+    const dials: number[][] = []
+    let known = steady.sockets.length
+    for (let move = 1; move <= moves; move += 1) {
+      const { at } = await front.move((move % HIGHEST_SET) + 1, { close: move % 2 === 0 ? 'fin' : 'rst' })
+      await subject.tell(front.endpoints())
+      await pause(windowMs)
+      const { longestGapMs, sockets } = await subject.read()
+      gaps.push(longestGapMs)
+      dials.push(sockets.slice(known).map(({ dialledAt }) => dialledAt - at))
+      known = sockets.length
+      const newest = dials.at(-1) ?? []
+      say(
+        `move ${move}: gap ${longestGapMs} ms, ${newest.length} dials from ${Math.min(...newest)} to ${Math.max(...newest)} ms, most within 10 ms ${mostWithin(newest, 10)}, 50 ms ${mostWithin(newest, 50)}, 100 ms ${mostWithin(newest, 100)}`,
+      )
+    }
+    await subject.stop()
+    const perConsumer = Math.max(...dials.map((one) => one.length)) / consumers
+    const most = (withinMs: number) => Math.max(...dials.map((one) => mostWithin(one, withinMs)))
+    return [
+      { goal, name: 'polls a second', value: pollsPerSecond, unit: 'polls/s', most: 2, note: 'one stream for all' },
+      {
+        goal,
+        name: 'worst gap of any partition of any consumer',
+        value: Math.max(...gaps),
+        unit: 'ms',
+        most: 1000,
+        reference: `without a move ${steady.longestGapMs} ms`,
+        note: `${moves} moves, each partition has a message each 100 ms`,
+      },
+      {
+        goal,
+        name: 'dials per consumer and move',
+        value: perConsumer,
+        unit: 'dials',
+        note: `three nodes, for fetches and for the rest; the same connections as before: no dial is repeated in vain`,
+      },
+      {
+        goal,
+        name: 'dials within 100 ms, as a part of all',
+        value: most(100) / Math.max(...dials.map((one) => one.length)),
+        unit: '×',
+        note: `most dials within 10 ms ${most(10)}, 50 ms ${most(50)}, 100 ms ${most(100)}; median of all dials ${median(dials.flat()).toFixed(0)} ms after the move`,
+      },
+    ]
+  } finally {
+    await workload.close()
+    await cluster.deleteTopic(topic)
+  }
+}
+
+/** The most of these moments that lie within so many milliseconds. */
+function mostWithin(moments: readonly number[], withinMs: number): number {
+  const sorted = moments.toSorted((one, other) => one - other)
+  let first = 0
+  let most = 0
+  for (const [index, at] of sorted.entries()) {
+    while (at - (sorted[first] ?? at) >= withinMs) first += 1
+    most = Math.max(most, index - first + 1)
+  }
+  return most
+}
