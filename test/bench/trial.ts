@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { extents, readLog, stampOnAppend } from '../real/harness/ground-truth.ts'
 import { unhandled } from '../real/harness/ledger.ts'
+import { writeStory } from '../real/harness/story.ts'
 import { until } from '../real/harness/until.ts'
 import { createWorkload } from '../real/harness/workload.ts'
 import { type ChangeName, changes } from './change.ts'
@@ -140,6 +141,11 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
         whole: { from: steadyFrom, to: streamTo },
       }),
     )
+    for (const [index, { lost, twiceByGroup, back }] of rows.entries()) {
+      const side = sides[index] as Side
+      const harmed = lost > 0 || twiceByGroup > 0 || !back
+      if (harmed && side.facts.length > 0) tellStory(`${side.name} ${options.change} ${boot}`, side, moves)
+    }
     const told = { change: options.change, boot, secure: stage.name === 'tls' }
     const [facts] = first.facts
     const isBroken = stage.front !== undefined && clients.join() === 'relisten-1' && facts !== undefined
@@ -162,6 +168,22 @@ async function watch(missing: () => readonly string[], watchMs: number, signal: 
     if (goodSince !== undefined && Date.now() - goodSince > 3000) return true
   }
   return missing().length === 0
+}
+
+/** What a member of relisten told, its moves and its repeated hand-outs, for somebody who has to find out why. */
+function tellStory(name: string, { facts, ledger }: Side, moves: readonly { from: number }[]): void {
+  const repeats = [0, 1, 2, 3, 4, 5].flatMap((partition) => {
+    const seen = new Set<number>()
+    return ledger.handOuts(partition).flatMap(({ member, offset, startedAt }) => {
+      if (seen.has(offset)) return `${startedAt} ${member} is handed offset ${offset} of partition ${partition} again`
+      seen.add(offset)
+      return []
+    })
+  })
+  const told = facts.flatMap((each, member) =>
+    each.map(({ at, type, to, data }) => `${at} member ${member + 1} ${type} (${to}) ${JSON.stringify(data)}`),
+  )
+  writeStory(name, [...moves.map(({ from }) => `${from} a move`), ...repeats, ...told].toSorted())
 }
 
 function memberIdOf({ facts }: Side): string {
