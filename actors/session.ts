@@ -254,9 +254,9 @@ export class Session {
   }
 
   private readonly reader: Reader = {
-    pause: ({ topic, partition }) => this.kafka.consumer.pause([{ topic, partitions: [partition] }]),
-    resume: ({ topic, partition }) => this.kafka.consumer.resume([{ topic, partitions: [partition] }]),
-    seek: (where, offset) => this.kafka.consumer.seek({ ...where, offset }),
+    pause: ({ topic, partition }) => ifRunning(() => this.kafka.consumer.pause([{ topic, partitions: [partition] }])),
+    resume: ({ topic, partition }) => ifRunning(() => this.kafka.consumer.resume([{ topic, partitions: [partition] }])),
+    seek: (where, offset) => ifRunning(() => this.kafka.consumer.seek({ ...where, offset })),
     offsetAt: (where, edge) => this.offsetAt(where, edge),
   }
 
@@ -326,6 +326,13 @@ export class Session {
     }
     return BigInt(found.offset)
   }
+}
+
+/** KafkaJS refuses these calls once it has ended. The hand-out remembers them, and the next session begins with what it says. */
+function ifRunning(call: () => void): void {
+  try {
+    call()
+  } catch {}
 }
 
 const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })
