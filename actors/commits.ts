@@ -63,7 +63,10 @@ export class Commits {
       })
       const codes = await membership.commit(offsets, withinMs)
       for (const [index, { lane, offset }] of ordered.entries()) {
-        if (codes[index] === errorCodes.none) lane.progress.committed(offset, true)
+        const code = codes[index]
+        if (code === errorCodes.none) lane.progress.committed(offset, true)
+        // A request that was sent again after its connection broke may be refused although the first one was applied.
+        else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {

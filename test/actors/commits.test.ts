@@ -1,0 +1,55 @@
+// The commits of a session, against a coordinator's word: what becomes of the marks when a commit is refused or gets lost.
+import { expect, test } from 'vitest'
+import { Commits } from '../../actors/commits.ts'
+import type { HandOut } from '../../actors/hand-out.ts'
+import type { Membership } from '../../actors/membership.ts'
+import { Progress } from '../../actors/progress.ts'
+import type { Fact } from '../../machines/fact.ts'
+
+const UNKNOWN_MEMBER_ID = 25
+const REBALANCE_IN_PROGRESS = 27
+const TOPIC_AUTHORIZATION_FAILED = 29
+
+/** One partition, handled up to 20 and committed up to 15, whose commit gets this answer. */
+async function committing(answer: () => Promise<number[]>): Promise<{ progress: Progress; facts: Fact[] }> {
+  const progress = Object.assign(new Progress(), { mark: 20n, acknowledged: 15n })
+  const facts: Fact[] = []
+  const lane = { topic: 'orders', partition: 0, progress }
+  const handOut = { tenure: { epoch: 1, generation: 4 }, uncommitted: () => [lane] }
+  const membership = { generation: 4, joined: true, commit: answer }
+  const commits = new Commits({
+    epoch: 1,
+    handOut: handOut as unknown as HandOut,
+    membership: membership as unknown as Membership,
+    emit: (fact) => facts.push(fact),
+  })
+  await commits.commit(1000)
+  return { progress, facts }
+}
+
+test('an accepted commit is acknowledged', async () => {
+  const { progress } = await committing(async () => [0])
+  expect(progress).toMatchObject({ acknowledged: 20n, unknown: undefined })
+})
+
+test.each([UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS])(
+  'a commit refused with error %i may have been applied when it was sent for the first time: the mark stays valid',
+  async (code) => {
+    const { progress, facts } = await committing(async () => [code])
+    expect(facts).toEqual([])
+    progress.mark = 30n
+    expect(progress.startFrom(20n)).toEqual({ offset: 30n, dropped: undefined })
+  },
+)
+
+test('a commit without an answer leaves the mark valid, and is told', async () => {
+  const { progress, facts } = await committing(() => Promise.reject(new Error('gone')))
+  expect(facts.map(({ type }) => type)).toEqual(['commit.failed'])
+  expect(progress.unknown).toBe(20n)
+})
+
+test('a commit that is not allowed is told and was not applied', async () => {
+  const { progress, facts } = await committing(async () => [TOPIC_AUTHORIZATION_FAILED])
+  expect(facts.map(({ type }) => type)).toEqual(['commit.failed'])
+  expect(progress.unknown).toBeUndefined()
+})
