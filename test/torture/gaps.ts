@@ -6,6 +6,7 @@ import type { Silence } from './account.ts'
 export interface Done {
   readonly kind: string
   readonly isMove: boolean
+  readonly backWithinMs: number
   readonly from: number
   /** When it was over. */
   overAt: number
@@ -30,6 +31,9 @@ export interface Gaps {
 }
 
 export const CALM = 'between them'
+
+/** At a move, and while nothing is done, no partition may be silent for longer, less the standstill of its log. */
+export const OWN_GAP_MS = 5000
 
 /** Shorter ones are the rhythm of the stream. */
 export const NOTED_MS = 150

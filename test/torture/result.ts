@@ -41,6 +41,8 @@ export interface KindResult {
   readonly worstOwnGapMs: number
   /** Longest time from the end of the action until every partition had handled a message sent after it. */
   readonly worstBackMs: number
+  /** What that may be at most. */
+  readonly backWithinMs: number
 }
 
 export interface Figures {
@@ -126,21 +128,30 @@ function kindResult({ done, byKind }: Evidence, kind: string): KindResult {
     logMs: worst?.logMs ?? 0,
     worstOwnGapMs: own === undefined ? 0 : own.ms - own.logMs,
     worstBackMs: Math.max(0, ...all.filter(({ to }) => Number.isFinite(to)).map(({ overAt, to }) => to - overAt)),
+    backWithinMs: all[0]?.backWithinMs ?? 0,
   }
 }
 
 function tables(figures: Figures): string[] {
   const style = { head: [], border: [], compact: true }
   const byKind = new Table({
-    head: ['what was done', 'times', 'worst gap', 'log stood still', 'worst own gap', 'back after'],
-    colAligns: ['left', ...Array<'right'>(5).fill('right')],
+    head: ['what was done', 'times', 'worst gap', 'log stood still', 'worst own gap', 'back after', 'bound'],
+    colAligns: ['left', ...Array<'right'>(6).fill('right')],
     style,
   })
   for (const each of figures.kinds) {
-    const { kind, times, worstGapMs, logMs, worstOwnGapMs, worstBackMs } = each
-    byKind.push([kind, times, seconds(worstGapMs), seconds(logMs), seconds(worstOwnGapMs), seconds(worstBackMs)])
+    const { kind, times, worstGapMs, logMs, worstOwnGapMs, worstBackMs, backWithinMs } = each
+    byKind.push([
+      kind,
+      times,
+      seconds(worstGapMs),
+      seconds(logMs),
+      seconds(worstOwnGapMs),
+      seconds(worstBackMs),
+      seconds(backWithinMs),
+    ])
   }
-  byKind.push([CALM, '', seconds(figures.calmGapMs), '', '', ''])
+  byKind.push([CALM, '', seconds(figures.calmGapMs), '', '', '', ''])
   const sums = new Table({ colAligns: ['left', 'right'], style })
   const { most } = figures
   sums.push(

@@ -22,7 +22,7 @@ import { createCleanup } from './cleanup.ts'
 import { createCommitCheck } from './commit-check.ts'
 import { createCrew } from './crew.ts'
 import { createDraw } from './draw.ts'
-import { createGaps, type Done } from './gaps.ts'
+import { CALM, createGaps, type Done, OWN_GAP_MS } from './gaps.ts'
 import { createLeakWatch } from './leak-watch.ts'
 import type { Member } from './member.ts'
 import { fullDisk, memberFaults } from './member-faults.ts'
@@ -166,7 +166,7 @@ export async function torture(options: TortureOptions): Promise<Result> {
 
   const perform = async (action: Action) => {
     const { kind, isMove, backWithinMs } = action
-    const one: Done = { kind, isMove, from: Date.now(), overAt: 0, to: Number.POSITIVE_INFINITY }
+    const one: Done = { kind, isMove, backWithinMs, from: Date.now(), overAt: 0, to: Number.POSITIVE_INFINITY }
     done.push(one)
     story.begin(kind)
     await action.act(stage)
@@ -182,15 +182,15 @@ export async function torture(options: TortureOptions): Promise<Result> {
 
   const possible = [...brokerFaults, ...memberFaults, ...(disk ? [fullDisk] : [])]
   const wanted = ({ kind }: Action) => only === undefined || only.includes(kind)
-  // moves are twice as frequent as anything else; every kind comes before the next round begins
-  const deck = [...moves, ...moves, ...possible].filter(wanted)
+  // every kind comes before the next round begins; from the second on moves are twice as frequent as anything else
+  const round = (times: number) => draw.shuffled([...Array(times).fill(moves), possible].flat().filter(wanted))
   let finishedWell = true
   try {
     await calm()
     let calmAt = Date.now()
-    let left: Action[] = []
+    let left: Action[] = round(1)
     while (Date.now() - beganAt < lasts) {
-      if (left.length === 0) left = draw.shuffled(deck)
+      if (left.length === 0) left = round(2)
       const action = left.pop()
       if (action === undefined) break
       await perform(action)
@@ -233,10 +233,18 @@ export async function torture(options: TortureOptions): Promise<Result> {
   }
   for (const file of filesWith(canary, [folder])) story.violated(`a secret stands in ${file}`)
 
+  const byKind = gaps.byKind(log)
+  for (const kind of [CALM, ...moves.map((move) => move.kind)]) {
+    const { own } = byKind.get(kind) ?? {}
+    if (own !== undefined && own.ms - own.logMs > OWN_GAP_MS) {
+      story.violated(`${kind}: partition ${own.partition} was silent for ${own.ms} ms from ${own.from} on`)
+    }
+  }
+
   return resultOf({
     ...{ seed, minutes, done, account, crew, story, leaks, lost, log, only },
     version: cluster.version,
-    byKind: gaps.byKind(log),
+    byKind,
     tookMs: Date.now() - beganAt,
     commitSamples: commits.judged,
     coordinatorChanges: watch.coordinatorChanges,
