@@ -1,0 +1,209 @@
+// Faults of the service and its surroundings: handlers, source, disk, clock, crashes, and what its user calls.
+
+import { clockShift } from '../globals.ts'
+import type { Random } from '../random.ts'
+import type { Handling, Service, Sourcing } from '../service.ts'
+import type { World } from '../world.ts'
+import type { FaultKind } from './fault.ts'
+
+const anyService = (world: World, random: Random): Service => random.pick(world.services)
+
+function handling(name: string, proof: string, weight: number, how: (random: Random, lastsMs: number) => Handling): FaultKind {
+  return {
+    name,
+    proofs: [proof],
+    weight,
+    apply(world, random, { lastsMs }) {
+      const service = anyService(world, random)
+      const behaviour = how(random, lastsMs)
+      service.handling = behaviour
+      return () => {
+        if (service.handling === behaviour) service.handling = { kind: 'works', ms: 0 }
+      }
+    },
+  }
+}
+
+const handlers: readonly FaultKind[] = [
+  handling('handlers are slow', 'handler is slow', 2, (random) => ({ kind: 'works', ms: random.pick([20, 100, 400]) })),
+  handling('handlers throw', 'handler throws', 1, () => ({ kind: 'throws', isLate: false })),
+  handling('handlers reject', 'handler rejects', 1, () => ({ kind: 'throws', isLate: true })),
+  handling('handlers hang until their signal', 'handler hangs until its signal', 1, (_, lastsMs) => ({
+    ...{ kind: 'hangs', heeds: true },
+    ms: lastsMs + 2000,
+  })),
+  handling('handlers hang', 'handler hangs', 1, (_, lastsMs) => ({ kind: 'hangs', heeds: false, ms: lastsMs + 2000 })),
+]
+
+function sourcing(kind: Sourcing): FaultKind {
+  return {
+    name: `the source ${kind}`,
+    proofs: [`source ${kind}`],
+    weight: 0.7,
+    apply(world, random) {
+      const service = anyService(world, random)
+      service.sourcing = kind
+      return () => {
+        if (service.sourcing === kind) service.sourcing = 'tells'
+      }
+    },
+  }
+}
+
+const disks: readonly FaultKind[] = [
+  {
+    name: 'the disk is full',
+    proofs: ['full disk'],
+    weight: 1,
+    apply(world, random) {
+      const { trouble } = anyService(world, random).disk
+      trouble.roomBytes = random.below(600)
+      return () => {
+        trouble.roomBytes = undefined
+      }
+    },
+  },
+  {
+    name: 'a sync fails',
+    proofs: ['sync error'],
+    weight: 0.7,
+    apply(world, random) {
+      const { trouble } = anyService(world, random).disk
+      trouble.failingSyncs = 1
+      return () => {
+        trouble.failingSyncs = 0
+      }
+    },
+  },
+  {
+    name: 'writes are short',
+    proofs: ['short write'],
+    weight: 0.5,
+    apply(world, random) {
+      const { trouble } = anyService(world, random).disk
+      trouble.shortWrites = random.between(1, 4)
+      return () => {
+        trouble.shortWrites = 0
+      }
+    },
+  },
+]
+
+const crash: FaultKind = {
+  name: 'the process crashes at some instruction',
+  proofs: ['crash'],
+  weight: 3,
+  apply(world, random) {
+    const { life } = anyService(world, random)
+    if (life?.alive) life.crashAt = life.steps + random.between(1, 40)
+    return undefined
+  },
+}
+
+const powerLoss: FaultKind = {
+  name: 'the power goes',
+  proofs: ['power goes'],
+  weight: 1,
+  apply(world, random) {
+    const service = anyService(world, random)
+    if (!service.life?.alive) return undefined
+    world.reached('power goes')
+    service.crash(service.life, 'power', true)
+    return undefined
+  },
+}
+
+const rot: FaultKind = {
+  name: 'a bit of the journal flips while the process is down',
+  proofs: ['damage set aside'],
+  weight: 0.4,
+  apply(world, random) {
+    const service = anyService(world, random)
+    if (!service.life?.alive) return undefined
+    service.crash(service.life, 'kill')
+    if (service.disk.rot()) service.isSpoilt = true
+    return undefined
+  },
+}
+
+const stop: FaultKind = {
+  name: 'the user stops it and starts anew',
+  proofs: ['stop and start anew'],
+  weight: 1,
+  apply(world, random) {
+    anyService(world, random).stop()
+    return undefined
+  },
+}
+
+const pause: FaultKind = {
+  name: 'the user pauses partitions',
+  proofs: ['pause', 'resume'],
+  weight: 1,
+  apply(world, random) {
+    const service = anyService(world, random)
+    const partitions = [random.below(4), random.below(4)]
+    const topic = { topic: world.kafka.topic, partitions }
+    const { life } = service
+    if (!service.use((consumer) => consumer.pause([topic]))) return undefined
+    world.reached('pause')
+    return () => {
+      if (service.life === life && service.use((consumer) => consumer.resume([topic]))) world.reached('resume')
+    }
+  },
+}
+
+const seek: FaultKind = {
+  name: 'the user seeks back',
+  proofs: ['seek'],
+  weight: 1,
+  apply(world, random) {
+    const service = anyService(world, random)
+    const { consumer, life } = service
+    const partition = random.below(4)
+    if (!consumer || !life?.alive) return undefined
+    const assignment = consumer.status().assignment[world.kafka.topic] ?? []
+    const committed = world.kafka.group.offsets.get(partition) ?? 0
+    if (!assignment.includes(partition) || committed === 0) return undefined
+    const offset = random.below(committed)
+    world.see({ type: 'sought', life: life.name, partition, offset })
+    service.use((using) => using.seek({ topic: world.kafka.topic, partition, offset: `${offset}` }))
+    world.reached('seek')
+    return undefined
+  },
+}
+
+const commitNow: FaultKind = {
+  name: 'the user commits',
+  proofs: ['user commit'],
+  weight: 0.5,
+  apply(world, random) {
+    if (anyService(world, random).use((consumer) => void consumer.commit())) world.reached('user commit')
+    return undefined
+  },
+}
+
+const clockBack: FaultKind = {
+  name: 'the wall clock is set back',
+  proofs: ['clock set back'],
+  weight: 0.7,
+  apply(world, random) {
+    clockShift.ms -= random.pick([500, 5000, 3_600_000])
+    world.reached('clock set back')
+    return undefined
+  },
+}
+
+export const services: readonly FaultKind[] = [
+  ...handlers,
+  ...(['late', 'hangs', 'throws', 'nonsense', 'empty', 'stale'] as const).map(sourcing),
+  ...disks,
+  crash,
+  powerLoss,
+  rot,
+  stop,
+  pause,
+  seek,
+  commitNow,
+  clockBack,
+]

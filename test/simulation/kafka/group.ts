@@ -1,0 +1,310 @@
+// A consumer group as its coordinator keeps it, after Kafka's own: members with sessions, generations, and rebalances that wait for all of them.
+
+import type { Clock, Timer } from '../clock.ts'
+
+export const errors = {
+  none: 0,
+  loading: 14,
+  notAvailable: 15,
+  notCoordinator: 16,
+  illegalGeneration: 22,
+  unknownMember: 25,
+  rebalanceInProgress: 27,
+  memberIdRequired: 79,
+} as const
+
+export interface JoinAnswer {
+  readonly error: number
+  readonly generation: number
+  readonly protocol: string
+  readonly leader: string
+  readonly memberId: string
+  readonly members: readonly { id: string; metadata: Buffer }[]
+}
+
+export interface JoinRequest {
+  readonly memberId: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly protocols: readonly { name: string; metadata: Buffer }[]
+}
+
+interface Member {
+  readonly id: string
+  request: JoinRequest
+  /** Waits for the rebalance to end. */
+  joining: ((answer: JoinAnswer) => void) | undefined
+  syncing: ((error: number, assignment: Buffer) => void) | undefined
+  assignment: Buffer
+  session: Timer | undefined
+  heardAt: number
+}
+
+interface Stable {
+  readonly generation: number
+  readonly leader: string
+  readonly members: readonly { id: string; request: JoinRequest; assignment: Buffer }[]
+}
+
+const nothing = Buffer.alloc(0)
+
+export class Group {
+  generation = 0
+  /** Committed offsets by partition. */
+  readonly offsets = new Map<number, number>()
+  /** Called when a member's session ends without a word. */
+  onExpired: (memberId: string, silentMs: number) => void = () => {}
+  onRebalance: () => void = () => {}
+  private state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty'
+  private leader = ''
+  private readonly members = new Map<string, Member>()
+  private readonly pending = new Map<string, Timer>()
+  private rebalance: Timer | undefined
+  private count = 0
+  private saved: Stable | undefined
+  private readonly clock: Clock
+
+  constructor(clock: Clock) {
+    this.clock = clock
+  }
+
+  get memberIds(): string[] {
+    return [...this.members.keys()]
+  }
+
+  /** What some member said of itself when it joined; undefined in an empty group. */
+  get anyMetadata(): JoinRequest['protocols'] | undefined {
+    const [first] = this.members.values()
+    return first?.request.protocols
+  }
+
+  join(request: JoinRequest, answer: (answer: JoinAnswer) => void): void {
+    const { memberId } = request
+    const refuse = (error: number, id = memberId) =>
+      answer({ error, generation: -1, protocol: '', leader: '', memberId: id, members: [] })
+    if (memberId === '') {
+      const id = `member-${++this.count}`
+      this.pending.set(
+        id,
+        this.clock.plan(request.sessionTimeoutMs, () => {
+          this.pending.delete(id)
+          this.look()
+        }),
+      )
+      return refuse(errors.memberIdRequired, id)
+    }
+    const known = this.members.get(memberId)
+    const waits = this.pending.get(memberId)
+    if (!known && !waits) return refuse(errors.unknownMember)
+    if (waits) this.clock.cancel(waits)
+    this.pending.delete(memberId)
+    if (known && this.isSettledFor(known, request)) {
+      this.hear(known)
+      return answer(this.joinAnswer(known))
+    }
+    const member: Member = known ?? {
+      id: memberId,
+      request,
+      joining: undefined,
+      syncing: undefined,
+      assignment: nothing,
+      session: undefined,
+      heardAt: this.clock.now,
+    }
+    member.request = request
+    member.joining?.({ error: errors.unknownMember, generation: -1, protocol: '', leader: '', memberId, members: [] })
+    member.joining = answer
+    if (member.session) this.clock.cancel(member.session)
+    member.session = undefined
+    this.members.set(memberId, member)
+    this.prepare()
+  }
+
+  sync(
+    memberId: string,
+    generation: number,
+    assignments: readonly { id: string; assignment: Buffer }[],
+    answer: (error: number, assignment: Buffer) => void,
+  ): void {
+    const member = this.members.get(memberId)
+    if (!member) return answer(errors.unknownMember, nothing)
+    if (generation !== this.generation) return answer(errors.illegalGeneration, nothing)
+    this.hear(member)
+    if (this.state === 'preparing' || this.state === 'empty') return answer(errors.rebalanceInProgress, nothing)
+    if (this.state === 'stable') return answer(errors.none, member.assignment)
+    member.syncing = answer
+    if (memberId !== this.leader) return
+    for (const { id, assignment } of assignments) {
+      const target = this.members.get(id)
+      if (target) target.assignment = assignment
+    }
+    this.state = 'stable'
+    this.save()
+    for (const each of this.members.values()) {
+      each.syncing?.(errors.none, each.assignment)
+      each.syncing = undefined
+      this.hear(each)
+    }
+  }
+
+  heartbeat(memberId: string, generation: number): number {
+    const member = this.members.get(memberId)
+    if (!member) return errors.unknownMember
+    if (generation !== this.generation) return errors.illegalGeneration
+    this.hear(member)
+    return this.state === 'preparing' ? errors.rebalanceInProgress : errors.none
+  }
+
+  leave(memberId: string): number {
+    const waits = this.pending.get(memberId)
+    if (waits) {
+      this.clock.cancel(waits)
+      this.pending.delete(memberId)
+      this.look()
+      return errors.none
+    }
+    if (!this.members.has(memberId)) return errors.unknownMember
+    this.remove(memberId)
+    return errors.none
+  }
+
+  /** Whether a commit of this member is taken, as an error code. */
+  mayCommit(memberId: string, generation: number): number {
+    const member = this.members.get(memberId)
+    if (!member) return errors.unknownMember
+    if (generation !== this.generation) return errors.illegalGeneration
+    if (this.state === 'completing') return errors.rebalanceInProgress
+    this.hear(member)
+    return errors.none
+  }
+
+  /** A member is thrown out, as an operator does it, or a broker that lost patience. */
+  remove(memberId: string): void {
+    const member = this.members.get(memberId)
+    if (!member) return
+    if (member.session) this.clock.cancel(member.session)
+    this.members.delete(memberId)
+    const gone = { error: errors.unknownMember, generation: -1, protocol: '', leader: '', memberId, members: [] }
+    member.joining?.(gone)
+    member.syncing?.(errors.unknownMember, nothing)
+    if (this.state === 'preparing') this.look()
+    else this.prepare()
+  }
+
+  /** All have to join anew. */
+  shake(): void {
+    if (this.members.size > 0) this.prepare()
+  }
+
+  /** Another broker takes over: it knows what was saved, and nobody who waits. */
+  handOver(): void {
+    const waiting = [...this.members.values()]
+    this.members.clear()
+    for (const timer of this.pending.values()) this.clock.cancel(timer)
+    this.pending.clear()
+    if (this.rebalance) this.clock.cancel(this.rebalance)
+    for (const { id, joining, syncing, session } of waiting) {
+      if (session) this.clock.cancel(session)
+      const code = errors.notCoordinator
+      joining?.({ error: code, generation: -1, protocol: '', leader: '', memberId: id, members: [] })
+      syncing?.(code, nothing)
+    }
+    const { saved } = this
+    this.state = saved && saved.members.length > 0 ? 'stable' : 'empty'
+    this.generation = Math.max(this.generation, saved?.generation ?? 0)
+    if (!saved) return
+    this.generation = saved.generation
+    this.leader = saved.leader
+    for (const { id, request, assignment } of saved.members) {
+      const member: Member = {
+        ...{ id, request, assignment, joining: undefined, syncing: undefined, session: undefined },
+        heardAt: this.clock.now,
+      }
+      this.members.set(id, member)
+      this.hear(member)
+    }
+  }
+
+  private isSettledFor(member: Member, request: JoinRequest): boolean {
+    const isSame = member.request.protocols.every(({ metadata }, index) =>
+      request.protocols[index]?.metadata.equals(metadata),
+    )
+    if (this.state === 'completing') return isSame && member.joining === undefined
+    return this.state === 'stable' && isSame && member.id !== this.leader
+  }
+
+  private joinAnswer(member: Member): JoinAnswer {
+    const isLeader = member.id === this.leader
+    const members = isLeader
+      ? [...this.members.values()].map(({ id, request }) => ({
+          id,
+          metadata: request.protocols[0]?.metadata ?? nothing,
+        }))
+      : []
+    const protocol = member.request.protocols[0]?.name ?? ''
+    const { generation, leader } = this
+    return { error: errors.none, generation, protocol, leader, memberId: member.id, members }
+  }
+
+  private prepare(): void {
+    if (this.state !== 'preparing') {
+      this.onRebalance()
+      for (const member of this.members.values()) {
+        member.syncing?.(errors.rebalanceInProgress, nothing)
+        member.syncing = undefined
+      }
+      this.state = 'preparing'
+      if (this.rebalance) this.clock.cancel(this.rebalance)
+      const waitMs = Math.max(0, ...[...this.members.values()].map(({ request }) => request.rebalanceTimeoutMs))
+      this.rebalance = this.clock.plan(waitMs, () => {
+        for (const member of this.members.values()) {
+          if (member.joining) continue
+          if (member.session) this.clock.cancel(member.session)
+          this.members.delete(member.id)
+        }
+        this.complete()
+      })
+    }
+    this.look()
+  }
+
+  private look(): void {
+    if (this.state !== 'preparing' || this.pending.size > 0) return
+    if ([...this.members.values()].every(({ joining }) => joining)) this.complete()
+  }
+
+  private complete(): void {
+    if (this.rebalance) this.clock.cancel(this.rebalance)
+    this.generation++
+    const [first] = this.members.values()
+    if (!first) {
+      this.state = 'empty'
+      this.save()
+      return
+    }
+    if (!this.members.has(this.leader)) this.leader = first.id
+    this.state = 'completing'
+    for (const member of this.members.values()) {
+      const { joining } = member
+      member.joining = undefined
+      member.assignment = nothing
+      this.hear(member)
+      joining?.(this.joinAnswer(member))
+    }
+  }
+
+  private hear(member: Member): void {
+    member.heardAt = this.clock.now
+    if (member.session) this.clock.cancel(member.session)
+    if (member.joining) return
+    member.session = this.clock.plan(member.request.sessionTimeoutMs, () => {
+      this.onExpired(member.id, this.clock.now - member.heardAt)
+      this.remove(member.id)
+    })
+  }
+
+  private save(): void {
+    const members = [...this.members.values()].map(({ id, request, assignment }) => ({ id, request, assignment }))
+    this.saved = { generation: this.generation, leader: this.leader, members }
+  }
+}

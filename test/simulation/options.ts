@@ -1,0 +1,41 @@
+// The options of the simulated consumers: short intervals, so that a run of half a minute shows what a service sees in an hour.
+
+import type { Random } from './random.ts'
+
+export interface SimulatedOptions {
+  readonly sessionTimeout: number
+  readonly rebalanceTimeout: number
+  readonly heartbeatInterval: number
+  readonly maxWaitTimeInMs: number
+  readonly maxBytesPerPartition: number
+  readonly pollIntervalMs: number
+  readonly dialTimeoutMs: number
+  readonly drainTimeoutMs: number
+  readonly rebuildTimeoutMs: number
+  readonly stopTimeoutMs: number
+  readonly commitIntervalMs: number
+  readonly partitionsConsumedConcurrently: number
+  readonly handlerRetries: number
+  readonly onHandlerError: 'pause' | (() => 'retry')
+  readonly isLoginUsed: boolean
+}
+
+export function chooseOptions(random: Random): SimulatedOptions {
+  return {
+    sessionTimeout: random.pick([2500, 4000]),
+    rebalanceTimeout: random.pick([2500, 4000]),
+    heartbeatInterval: random.pick([300, 500]),
+    maxWaitTimeInMs: random.pick([250, 500]),
+    maxBytesPerPartition: random.pick([200, 1000, 100_000]),
+    pollIntervalMs: random.pick([500, 1000]),
+    dialTimeoutMs: 400,
+    drainTimeoutMs: random.pick([300, 1000]),
+    rebuildTimeoutMs: random.pick([800, 1500]),
+    stopTimeoutMs: 4000,
+    commitIntervalMs: random.pick([100, 300]),
+    partitionsConsumedConcurrently: random.pick([1, 3]),
+    handlerRetries: 3,
+    onHandlerError: () => 'retry',
+    isLoginUsed: random.chance(0.3),
+  }
+}

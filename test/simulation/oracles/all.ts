@@ -1,0 +1,28 @@
+// All oracles, in the order of their invariants.
+
+import * as delivery from './delivery.ts'
+import * as liveness from './liveness.ts'
+import type { Oracle } from './oracle.ts'
+import * as record from './record.ts'
+import * as security from './security.ts'
+
+export const allOracles = (secrets: readonly string[]): Oracle[] => [
+  delivery.noLoss(),
+  delivery.onlyHandledIsCommitted(),
+  delivery.inOrder(),
+  delivery.twiceOnlyUncommitted(),
+  delivery.oneOwner(),
+  delivery.commitsOnlyRise(),
+  record.writeAhead(),
+  record.journalIsChain(),
+  security.onlyOurCluster(),
+  security.noSecret(secrets),
+  liveness.recovers(),
+  liveness.noSessionLoop(),
+  liveness.stopsInTime(),
+  liveness.noHotLoop(),
+  liveness.silenceIsNoticed(),
+  liveness.heartbeatsGoOn(),
+  liveness.leavesNothing(),
+  liveness.nothingEscapes(),
+]

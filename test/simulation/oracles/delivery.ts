@@ -1,0 +1,162 @@
+// Delivery: nothing lost, nothing committed that was not handled, in order, twice only within the bound, by one owner at a time.
+
+import { Handled, type Oracle, Table } from './oracle.ts'
+
+/** S1: every message of the log is handled, as it was written. */
+export function noLoss(): Oracle {
+  const handled = new Table(() => new Handled())
+  return {
+    id: 'S1',
+    see(sighting) {
+      if (sighting.type === 'started' && !sighting.isGenuine) {
+        return `${sighting.partition}/${sighting.offset} came to the handler with another key or value than the log has`
+      }
+      if (sighting.type === 'handled') handled.of(sighting.partition).add(sighting.offset)
+      if (sighting.type !== 'over') return undefined
+      const lost = sighting.ends.flatMap((end, partition) =>
+        Array.from({ length: end }, (_, offset) => offset)
+          .filter((offset) => !handled.of(partition).has(offset))
+          .map((offset) => `${partition}/${offset}`),
+      )
+      return lost.length > 0 ? `${lost.length} messages were never handled: ${lost.slice(0, 5).join(', ')}` : undefined
+    },
+  }
+}
+
+/** S2: at each commit, every offset below it was handled. */
+export function onlyHandledIsCommitted(): Oracle {
+  const handled = new Table(() => new Handled())
+  return {
+    id: 'S2',
+    see(sighting) {
+      if (sighting.type === 'handled') handled.of(sighting.partition).add(sighting.offset)
+      if (sighting.type !== 'committed') return undefined
+      const { prefix } = handled.of(sighting.partition)
+      const { partition, offset, life } = sighting
+      return offset > prefix ? `${life} committed ${partition}/${offset}, but only those below ${prefix} were handled` : undefined
+    },
+  }
+}
+
+/** S3: a partition's messages are handled in the order of their offsets; back only after an assignment, a seek or a throw, never ahead. */
+export function inOrder(): Oracle {
+  const handled = new Table(() => new Handled())
+  const next = new Table<{ offset: number | undefined; threw: boolean }>(() => ({ offset: undefined, threw: false }))
+  return {
+    id: 'S3',
+    see(sighting) {
+      if (sighting.type === 'handled') {
+        handled.of(sighting.partition).add(sighting.offset)
+        next.of(sighting.life, sighting.partition).threw = false
+      }
+      if (sighting.type === 'threw') next.of(sighting.life, sighting.partition).threw = true
+      if (sighting.type === 'sought') next.of(sighting.life, sighting.partition).offset = undefined
+      if (sighting.type === 'assigned') {
+        for (const partition of sighting.partitions) next.of(sighting.life, partition).offset = undefined
+      }
+      if (sighting.type !== 'started') return undefined
+      const { life, partition, offset } = sighting
+      const lane = next.of(life, partition)
+      const { prefix } = handled.of(partition)
+      const expected = lane.offset
+      const isAgain = lane.threw && expected !== undefined && offset === expected - 1
+      lane.offset = offset + 1
+      if (offset > prefix) return `${life} was handed ${partition}/${offset}, although ${prefix} was not handled yet`
+      if (expected === undefined || offset === expected || isAgain) return undefined
+      return `${life} was handed ${partition}/${offset}, expected ${expected}`
+    },
+  }
+}
+
+/**
+ * S4: what is handled twice. A process is never handed what the group had committed when it asked, unless its user sought back; nor what it
+ * has handled itself, unless somebody else has committed in this partition since. So after a crash or a loss of partitions the group sees
+ * again at most what was handled and not committed at that moment.
+ */
+export function twiceOnlyUncommitted(): Oracle {
+  const floor = new Table<{ placed: number; sought: number }>(() => ({ placed: 0, sought: Number.POSITIVE_INFINITY }))
+  const own = new Table(() => new Map<number, number>())
+  /** Commits of each partition so far, and by whom the last was. */
+  const commits = new Table(() => [] as string[])
+  return {
+    id: 'S4',
+    see(sighting) {
+      if (sighting.type === 'placed') floor.of(sighting.life, sighting.partition).placed = sighting.offset
+      if (sighting.type === 'sought') {
+        const lane = floor.of(sighting.life, sighting.partition)
+        lane.sought = Math.min(lane.sought, sighting.offset)
+        const done = own.of(sighting.life, sighting.partition)
+        for (const offset of done.keys()) if (offset >= sighting.offset) done.delete(offset)
+      }
+      if (sighting.type === 'committed') commits.of(sighting.partition).push(sighting.life)
+      if (sighting.type === 'handled') {
+        own.of(sighting.life, sighting.partition).set(sighting.offset, commits.of(sighting.partition).length)
+      }
+      if (sighting.type !== 'started') return undefined
+      const { life, partition, offset } = sighting
+      const { placed, sought } = floor.of(life, partition)
+      if (offset < Math.min(placed, sought)) {
+        return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`
+      }
+      const since = own.of(life, partition).get(offset)
+      if (since === undefined) return undefined
+      const byOthers = commits.of(partition).slice(since).some((by) => by !== life)
+      return byOthers ? undefined : `${life} was handed ${partition}/${offset} although it had handled it, and nobody else committed since`
+    },
+  }
+}
+
+/** S5: one owner. A life hands out only what it was assigned last, nothing while it joins, and one message of a partition at a time. */
+export function oneOwner(): Oracle {
+  const running = new Set<string>()
+  const assigned = new Map<string, readonly number[]>()
+  return {
+    id: 'S5',
+    see(sighting) {
+      if (sighting.type === 'assigned') assigned.set(sighting.life, sighting.partitions)
+      if (sighting.type === 'join-sent') assigned.delete(sighting.life)
+      if (sighting.type === 'handled' || sighting.type === 'threw') {
+        running.delete(`${sighting.life} ${sighting.partition}`)
+      }
+      if (sighting.type !== 'started') return undefined
+      const { life, partition, offset } = sighting
+      const lane = `${life} ${partition}`
+      const isRunning = running.has(lane)
+      running.add(lane)
+      if (isRunning) return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
+      const owned = assigned.get(life)
+      if (!owned) return `${life} was handed ${partition}/${offset} between its join and its assignment`
+      return owned.includes(partition) ? undefined : `${life} was handed ${partition}/${offset}, which is not assigned to it`
+    },
+  }
+}
+
+/** S6: commits go down only after a seek, and none is sent under an old generation or member. */
+export function commitsOnlyRise(): Oracle {
+  const newest = new Map<number, number>()
+  const sought = new Set<string>()
+  const current = new Map<string, { memberId: string; generation: number }>()
+  const disowned = new Set<string>()
+  return {
+    id: 'S6',
+    see(sighting) {
+      if (sighting.type === 'sought') sought.add(`${sighting.life} ${sighting.partition}`)
+      if (sighting.type === 'joined') current.set(sighting.life, sighting)
+      if (sighting.type === 'disowned') disowned.add(`${sighting.life} ${sighting.memberId}`)
+      if (sighting.type === 'committed') {
+        const { life, partition, offset } = sighting
+        const before = newest.get(partition) ?? 0
+        newest.set(partition, offset)
+        if (offset >= before || sought.delete(`${life} ${partition}`)) return undefined
+        return `${life} took the commit of partition ${partition} back from ${before} to ${offset}`
+      }
+      if (sighting.type !== 'commit-sent') return undefined
+      const { life, memberId, generation } = sighting
+      const member = current.get(life)
+      const name = `${memberId} of generation ${generation}`
+      if (disowned.has(`${life} ${memberId}`)) return `${life} commits as ${name}, which it was told is no member`
+      if (member?.memberId === memberId && member.generation === generation) return undefined
+      return `${life} commits as ${name}, but is ${member?.memberId} of generation ${member?.generation}`
+    },
+  }
+}

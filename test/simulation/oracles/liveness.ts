@@ -1,0 +1,145 @@
+// Liveness: it comes back, in time, without haste, and leaves nothing behind. All bounds are in milliseconds of simulated time.
+
+import { type Oracle, Table } from './oracle.ts'
+
+/** After the last fault, all has to be handled and committed within this time. */
+export const recoversWithinMs = 30_000
+
+/** L1: after the faults, everything that was written is handled and committed. */
+export function recovers(): Oracle {
+  return {
+    id: 'L1',
+    see(sighting) {
+      if (sighting.type !== 'over') return undefined
+      const behind = sighting.ends
+        .map((end, partition) => ({ partition, end, committed: sighting.committed[partition] ?? 0 }))
+        .filter(({ end, committed }) => committed < end)
+        .map(({ partition, end, committed }) => `${partition} at ${committed} of ${end}`)
+      if (behind.length === 0) return undefined
+      return `${recoversWithinMs} ms after the last fault these partitions are behind: ${behind.join(', ')}`
+    },
+  }
+}
+
+const sessionsPerFault = 2
+const sessionsWhenCalm = 3
+
+/** L2: no loop of sessions: at most two new members per life and fault, and three after the last one. */
+export function noSessionLoop(): Oracle {
+  let faults = 0
+  let isCalm = false
+  const sessions = new Table(() => ({ all: 0, calm: 0 }))
+  return {
+    id: 'L2',
+    see(sighting) {
+      if (sighting.type === 'fault') faults++
+      if (sighting.type === 'calm') isCalm = true
+      if (sighting.type !== 'join-sent' || sighting.memberId !== '') return undefined
+      const count = sessions.of(sighting.life)
+      count.all++
+      if (isCalm) count.calm++
+      if (count.all > 3 + faults * sessionsPerFault) return `${sighting.life} is at its session number ${count.all} after ${faults} faults`
+      return count.calm > sessionsWhenCalm ? `${sighting.life} opened ${count.calm} sessions after the last fault` : undefined
+    },
+  }
+}
+
+const slackMs = 100
+
+/** L3: a stop ends by its deadline, whatever happens. */
+export function stopsInTime(): Oracle {
+  const due = new Map<string, number>()
+  return {
+    id: 'L3',
+    see(sighting, at) {
+      if (sighting.type === 'stop-asked') due.set(sighting.life, at + sighting.withinMs + slackMs)
+      if (sighting.type === 'stopped' || sighting.type === 'crashed') due.delete(sighting.life)
+      for (const [life, deadline] of due) {
+        if (at > deadline) return `${life} was asked to stop and has not by ${deadline}`
+      }
+      return undefined
+    },
+  }
+}
+
+/** Two links per node and the poller dial one endpoint, each at most five times a second when nothing changes. */
+const dialsPerSecond = 30
+
+/** L4: no hot loop: dials of one endpoint stay below a rate. */
+export function noHotLoop(): Oracle {
+  const dials = new Table(() => [] as number[])
+  return {
+    id: 'L4',
+    see(sighting, at) {
+      if (sighting.type !== 'dialled') return undefined
+      const times = dials.of(sighting.life, sighting.place)
+      times.push(at)
+      while ((times[0] ?? at) < at - 1000) times.shift()
+      if (times.length <= dialsPerSecond) return undefined
+      return `${sighting.life} dials ${sighting.place} ${times.length} times within a second`
+    },
+  }
+}
+
+/** Three times the longest silence the library bears, and a look of the poller. */
+const noticedWithinMs = 5000
+
+/** L5: a connection that answers nothing is noticed. */
+export function silenceIsNoticed(): Oracle {
+  const dark = new Map<number, { life: string; since: number | undefined }>()
+  return {
+    id: 'L5',
+    see(sighting, at) {
+      if (sighting.type === 'went-dark') {
+        dark.set(sighting.connection, { life: sighting.life, since: sighting.waits ? at : undefined })
+      }
+      if (sighting.type === 'wrote') {
+        const found = dark.get(sighting.connection)
+        if (found) found.since ??= at
+      }
+      if (sighting.type === 'closed') dark.delete(sighting.connection)
+      for (const [connection, { life, since }] of dark) {
+        if (since === undefined || at - since <= noticedWithinMs) continue
+        dark.delete(connection)
+        return `${life} has waited for ${at - since} ms on a connection that answers nothing`
+      }
+      return undefined
+    },
+  }
+}
+
+/** L6: heartbeats go on while handlers are slow or drain: no member of a healthy life expires. */
+export function heartbeatsGoOn(): Oracle {
+  let troubledUntil = 0
+  return {
+    id: 'L6',
+    see(sighting, at) {
+      if (sighting.type === 'tick' && sighting.isTroubled) troubledUntil = at
+      if (sighting.type === 'crashed' || sighting.type === 'born') troubledUntil = at
+      if (sighting.type !== 'expired' || at - troubledUntil <= sighting.silentMs + 1000) return undefined
+      return `${sighting.memberId} of ${sighting.life} expired after ${sighting.silentMs} ms, although nothing was wrong with the network`
+    },
+  }
+}
+
+/** R: after a stop nothing is left: no socket, timer, descriptor or listener. */
+export function leavesNothing(): Oracle {
+  return {
+    id: 'R',
+    see(sighting) {
+      if (sighting.type !== 'released') return undefined
+      const { life, timers, sockets, descriptors, listeners } = sighting
+      if (timers + sockets + descriptors + listeners === 0) return undefined
+      return `${life} left ${sockets} sockets, ${timers} timers, ${descriptors} descriptors and ${listeners} listeners behind`
+    },
+  }
+}
+
+/** Nothing the library runs in the background may throw where nobody catches it. */
+export function nothingEscapes(): Oracle {
+  return {
+    id: 'M13',
+    see: (sighting) =>
+      sighting.type === 'escaped' ? `an error of ${sighting.life} was caught by nobody: ${sighting.message}` : undefined,
+  }
+}

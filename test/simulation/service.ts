@@ -1,0 +1,267 @@
+// A service: the process that runs a consumer on its disk, life after life. Its handler and its source behave as the world says.
+
+import { createHash } from 'node:crypto'
+import { createConsumer } from '../../src/consumer.ts'
+import type { ConsumerOptions } from '../../src/consumer-options.ts'
+import { fileJournal } from '../../src/file-journal.ts'
+import type { FactRecord } from '../../src/journal.ts'
+import { Disk } from './disk.ts'
+import { root } from './globals.ts'
+import { Dead, Life } from './life.ts'
+import { Random } from './random.ts'
+import type { World } from './world.ts'
+
+/** How a handler behaves when it is given a message. */
+export type Handling =
+  | { readonly kind: 'works'; readonly ms: number }
+  | { readonly kind: 'throws'; readonly isLate: boolean }
+  /** Until the signal fires, or for ever so long. */
+  | { readonly kind: 'hangs'; readonly heeds: boolean; readonly ms: number }
+
+/** How the source of brokers behaves when it is asked. */
+export type Sourcing = 'tells' | 'late' | 'hangs' | 'throws' | 'nonsense' | 'empty' | 'stale'
+
+/** Texts that must not show up anywhere. */
+export const canaries = { username: 'canary-user-5b1d', password: 'canary-pass-93fe' } as const
+
+type Consumer = ReturnType<typeof createConsumer>
+
+export class Service {
+  readonly name: string
+  readonly disk: Disk
+  readonly world: World
+  life: Life | undefined
+  consumer: Consumer | undefined
+  sourcing: Sourcing = 'tells'
+  /** Its disk was damaged since it was last opened. */
+  isSpoilt = false
+  handling: Handling = { kind: 'works', ms: 0 }
+  /** Everything it said outside of its journal. */
+  private said: string[] = []
+  private lives = 0
+  private listeners = 0
+  private stopped = false
+  private lastPlaces: readonly string[] = []
+
+  constructor(world: World, name: string) {
+    this.world = world
+    this.name = name
+    this.disk = new Disk(new Random(world.seed, `disk ${name}`))
+    this.disk.onTrouble = (kind) => world.reached(kind)
+  }
+
+  get isRunning(): boolean {
+    return this.life?.alive === true
+  }
+
+  /** A new life begins on the same disk. */
+  start(): void {
+    const { world } = this
+    if (this.isRunning) return
+    const life = new Life(`${this.name}${++this.lives}`, (dying, port) => this.crash(dying, port))
+    this.life = life
+    world.lives.set(life.name, this)
+    this.stopped = false
+    world.see({ type: 'born', life: life.name })
+    world.readJournal(this, false)
+    world.clock.plan(0, () => this.begin(life), life)
+  }
+
+  /** The process ends here and now. */
+  crash(life: Life, port: string, isPowerLoss = false): void {
+    const { world } = this
+    if (!life.alive) return
+    life.end()
+    if (this.disk.crash(life, isPowerLoss)) world.reached('power loss of unsynced bytes')
+    world.log(`${life.name} crashes at its step ${life.steps}: ${port}`)
+    world.see({ type: 'crashed', life: life.name })
+    this.consumer = undefined
+    world.crashed(this, port)
+  }
+
+  /** Does what a user does with a consumer that runs; false when none does. */
+  use(call: (consumer: Consumer) => void): boolean {
+    const { life, consumer, world } = this
+    if (!life?.alive || !consumer) return false
+    world.clock.as(life, () => {
+      try {
+        call(consumer)
+      } catch (error) {
+        if (life.alive) world.see({ type: 'escaped', life: life.name, message: String((error as Error).stack) })
+      }
+    })
+    return true
+  }
+
+  /** Asks the consumer to stop. What follows is seen by the oracles. */
+  stop(): void {
+    const { life, consumer, world } = this
+    if (!life?.alive || !consumer || this.stopped) return
+    this.stopped = true
+    world.see({ type: 'stop-asked', life: life.name, withinMs: world.options.stopTimeoutMs })
+    this.use(() => void consumer.stop().then(() => this.ended(life), () => this.ended(life)))
+  }
+
+  private begin(life: Life): void {
+    const { world } = this
+    let consumer: Consumer
+    try {
+      const journal = fileJournal(`${root}${life.name}/journal`, { segmentBytes: 2 ** 16 })
+      this.isSpoilt = false
+      if (journal.repair) world.reached(journal.repair.cutBytes > 0 ? 'torn tail cut' : 'damage set aside')
+      consumer = createConsumer({ ...this.options(life), journal })
+    } catch (error) {
+      if (!life.alive || error instanceof Dead) return
+      world.log(`${life.name} can't begin: ${(error as Error).message}`)
+      this.said.push(String((error as Error).stack))
+      this.giveUp(life)
+      return
+    }
+    this.consumer = consumer
+    consumer.on('*', (record) => this.told(life, record))
+    consumer.start().then(
+      () => world.log(`${life.name} has joined`),
+      (error: Error) => {
+        if (!life.alive) return
+        world.log(`${life.name} failed: ${error.message}`)
+        this.said.push(`${error.stack} ${JSON.stringify(error)}`)
+        if (!this.stopped) this.giveUp(life)
+      },
+    )
+  }
+
+  /** A consumer that failed ends its process in order, as a service would, and a supervisor starts it anew. */
+  private giveUp(life: Life): void {
+    const { world } = this
+    world.clock.plan(
+      10,
+      () => {
+        world.reached('consumer failed and was started anew')
+        this.crash(life, 'its own end')
+      },
+      life,
+    )
+  }
+
+  private ended(life: Life): void {
+    const { world } = this
+    if (!life.alive) return
+    world.see({ type: 'stopped', life: life.name })
+    world.stoppedInOrder(this)
+    // What was begun may end: KafkaJS's own timers, and the wait for settings.
+    world.clock.plan(6000, () => {
+      const sockets = [...world.network.open].filter((socket) => socket.holder === life).length
+      const timers = life.pending
+      const descriptors = this.disk.openBy(life)
+      world.see({ type: 'released', life: life.name, timers, sockets, descriptors, listeners: this.listeners })
+      this.showArtefacts(life)
+      this.consumer = undefined
+      life.end()
+    })
+  }
+
+  /** Everything a life left behind that people read. */
+  showArtefacts(life: Life): void {
+    const { world } = this
+    world.see({ type: 'artefact', life: life.name, what: 'log, errors and inspector', text: this.said.join('\n') })
+    world.see({ type: 'artefact', life: life.name, what: 'disk', text: this.disk.text() })
+    this.said = []
+  }
+
+  private told(life: Life, record: FactRecord): void {
+    if (!life.alive) return
+    const { world } = this
+    world.log(`${life.name} ${record.seq} ${record.type} ${JSON.stringify(record.data)} → ${JSON.stringify(record.to)}`)
+    if (record.type === 'journal.failed') return this.giveUp(life)
+    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
+  }
+
+  private options(life: Life): ConsumerOptions {
+    const { world } = this
+    const { random } = world
+    const { isLoginUsed, ...options } = world.options
+    const say = (line: unknown) => {
+      if (life.alive) this.said.push(JSON.stringify(line))
+    }
+    return {
+      brokers: () => this.source(life),
+      groupId: 'orders-service',
+      topics: [world.kafka.topic],
+      fromBeginning: true,
+      ...options,
+      kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
+      allowInsecureLogin: isLoginUsed,
+      allowEndpoint: ({ host }) => world.isAllowed(host),
+      logger: { debug: say, info: say, warn: say, error: say },
+      inspect: (event) => {
+        if (!life.alive || event.type !== '@xstate.snapshot') return
+        const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
+        if (snapshot.value === undefined) return
+        world.see({ type: 'live', life: life.name, value: JSON.stringify(snapshot.value) })
+        if (random.chance(0.02)) this.said.push(JSON.stringify(snapshot))
+      },
+      eachMessage: ({ partition, message, signal }) =>
+        this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal),
+    }
+  }
+
+  private source(life: Life): Promise<readonly string[]> {
+    const { world, sourcing } = this
+    const now = world.bootstrap()
+    const stale = this.lastPlaces
+    if (sourcing !== 'stale') this.lastPlaces = now
+    if (sourcing !== 'tells') world.reached(`source ${sourcing}`)
+    if (sourcing === 'tells') return Promise.resolve(now)
+    if (sourcing === 'stale') return Promise.resolve(stale.length > 0 ? stale : now)
+    if (sourcing === 'throws') return Promise.reject(new Error(`no list for ${canaries.username}:${canaries.password}@host`))
+    if (sourcing === 'nonsense') return Promise.resolve([17, null, 'http://?'] as unknown as string[])
+    if (sourcing === 'empty') return Promise.resolve([])
+    const waitMs = sourcing === 'late' ? 700 : 60_000
+    return new Promise((resolve) => {
+      world.clock.plan(waitMs, () => {
+        world.clock.current = life
+        if (life.alive) resolve(now)
+      })
+    })
+  }
+
+  private handle(life: Life, partition: number, offset: number, content: string, signal: AbortSignal): Promise<void> {
+    const { world, handling } = this
+    if (!life.survives('handler start')) return new Promise(() => {})
+    const about = { life: life.name, partition, offset }
+    const message = world.kafka.logs[partition]?.messages[offset]
+    world.see({ type: 'started', ...about, isGenuine: content === `${message?.key}=${message?.value}` })
+    const end = (): boolean => {
+      if (!life.survives('handler end')) return false
+      world.see({ type: 'handled', ...about })
+      return true
+    }
+    if (handling.kind === 'throws') {
+      world.reached(handling.isLate ? 'handler rejects' : 'handler throws')
+      world.see({ type: 'threw', ...about })
+      if (!handling.isLate) throw new Error('the handler does not like this one')
+      return Promise.reject(new Error('the handler does not like this one either'))
+    }
+    if (handling.kind === 'works' && handling.ms === 0) return end() ? Promise.resolve() : new Promise(() => {})
+    return new Promise((resolve) => {
+      let isOver = false
+      const done = () => {
+        if (isOver) return
+        isOver = true
+        world.clock.current = life
+        if (end()) resolve()
+      }
+      signal.addEventListener('abort', () => {
+        if (!life.alive || isOver) return
+        world.see({ type: 'signalled', ...about })
+        if (handling.kind === 'hangs' && handling.heeds) world.clock.plan(5, done)
+      })
+      if (handling.kind === 'hangs') world.reached(handling.heeds ? 'handler hangs until its signal' : 'handler hangs')
+      else world.reached('handler is slow')
+      world.clock.plan(handling.ms, done)
+    })
+  }
+}
+
+/** A short name for a text of any length. */
+export const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)

@@ -1,0 +1,101 @@
+// A sighting: something that was seen at a border of the consumer: in the brokers, on a socket, at a handler, on the disk. Oracles judge
+// sightings and nothing else; no status, fact or log line of the library is one.
+
+import type { Life } from './life.ts'
+
+/** The life by its name; its process by the letters in front of the number. */
+export type LifeName = Life['name']
+
+export type Sighting =
+  | { readonly type: 'appended'; readonly partition: number; readonly offset: number }
+  | {
+      readonly type: 'started'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+      /** The message is the one in the log. */
+      readonly isGenuine: boolean
+    }
+  | { readonly type: 'handled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | { readonly type: 'threw'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  /** The coordinator took a commit. */
+  | {
+      readonly type: 'committed'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+      readonly memberId: string
+      readonly generation: number
+    }
+  /** The coordinator told where the group stands. */
+  | { readonly type: 'placed'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | { readonly type: 'join-sent'; readonly life: LifeName; readonly memberId: string }
+  | {
+      readonly type: 'joined'
+      readonly life: LifeName
+      readonly memberId: string
+      readonly generation: number
+    }
+  | { readonly type: 'assigned'; readonly life: LifeName; readonly partitions: readonly number[] }
+  | {
+      readonly type: 'commit-sent'
+      readonly life: LifeName
+      readonly memberId: string
+      readonly generation: number
+    }
+  /** The coordinator told a member that it is none any more. */
+  | { readonly type: 'disowned'; readonly life: LifeName; readonly memberId: string }
+  | { readonly type: 'left'; readonly life: LifeName; readonly memberId: string }
+  | { readonly type: 'expired'; readonly life: LifeName; readonly memberId: string; readonly silentMs: number }
+  | { readonly type: 'dialled'; readonly life: LifeName; readonly place: string; readonly isAllowed: boolean }
+  | {
+      readonly type: 'wrote'
+      readonly life: LifeName
+      readonly place: string
+      readonly connection: number
+      readonly apiKey: number
+      readonly isAllowed: boolean
+      readonly isForeign: boolean
+      /** All that the journal holds is durable. */
+      readonly isSynced: boolean
+    }
+  /** A connection that takes requests and answers nothing. */
+  | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
+  | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }
+  | { readonly type: 'fault'; readonly kind: string }
+  | { readonly type: 'born'; readonly life: LifeName }
+  | { readonly type: 'crashed'; readonly life: LifeName }
+  | { readonly type: 'stop-asked'; readonly life: LifeName; readonly withinMs: number }
+  | { readonly type: 'stopped'; readonly life: LifeName }
+  | {
+      readonly type: 'released'
+      readonly life: LifeName
+      readonly timers: number
+      readonly sockets: number
+      readonly descriptors: number
+      readonly listeners: number
+    }
+  /** The library said that this record is durable. */
+  | { readonly type: 'told'; readonly life: LifeName; readonly seq: number; readonly to: string }
+  /** The state of the running machine. */
+  | { readonly type: 'live'; readonly life: LifeName; readonly value: string }
+  /** The journal as it stands on the disk. */
+  | {
+      readonly type: 'journal-read'
+      readonly life: LifeName
+      readonly lines: readonly string[]
+      readonly isTorn: boolean
+      readonly isSpoilt: boolean
+      readonly isFinal: boolean
+    }
+  | { readonly type: 'artefact'; readonly life: LifeName; readonly what: string; readonly text: string }
+  | { readonly type: 'escaped'; readonly life: LifeName; readonly message: string }
+  /** No fault is under way any more. */
+  | { readonly type: 'calm' }
+  /** All is handled and committed, or the time for it is over. */
+  | { readonly type: 'over'; readonly ends: readonly number[]; readonly committed: readonly number[] }
+  | { readonly type: 'tick'; readonly isTroubled: boolean }
+
+export type SightingOf<Type extends Sighting['type']> = Extract<Sighting, { type: Type }>

@@ -1,0 +1,119 @@
+// A tap on the sockets: it reads what a consumer and its brokers say to each other, and turns it into sightings.
+
+import {
+  answerHeaderBytes,
+  apiKeyOf,
+  apiKeys,
+  correlationOf,
+  FrameCutter,
+  requestBodyOffset,
+} from '../../actors/frames.ts'
+import { Reading } from './kafka/bytes.ts'
+import { errors } from './kafka/group.ts'
+import type { Life } from './life.ts'
+import type { Connection } from './network.ts'
+import type { Sighting } from './sighting.ts'
+
+interface Asked {
+  readonly apiKey: number
+  readonly memberId: string
+}
+
+interface Line {
+  readonly cutter: FrameCutter
+  readonly asked: Map<number, Asked>
+}
+
+/** Requests of the group that name generation and member in this order. */
+const generationFirst: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.syncGroup, apiKeys.offsetCommit])
+
+export class Tap {
+  private readonly lines = new Map<Connection, Line>()
+  private readonly see: (sighting: Sighting) => void
+
+  constructor(see: (sighting: Sighting) => void) {
+    this.see = see
+  }
+
+  /** Whether answers are still to come over this connection. */
+  waits(connection: Connection): boolean {
+    return (this.lines.get(connection)?.asked.size ?? 0) > 0
+  }
+
+  request(life: Life, connection: Connection, frame: Buffer): void {
+    const line = this.lines.get(connection) ?? { cutter: new FrameCutter(), asked: new Map() }
+    this.lines.set(connection, line)
+    const apiKey = apiKeyOf(frame)
+    const reading = new Reading(frame, requestBodyOffset(frame))
+    let memberId = ''
+    if (apiKey === apiKeys.joinGroup) {
+      reading.text()
+      reading.skip(8)
+      memberId = reading.text()
+      this.see({ type: 'join-sent', life: life.name, memberId })
+    }
+    if (generationFirst.has(apiKey)) {
+      reading.text()
+      const generation = reading.int32()
+      memberId = reading.text()
+      if (apiKey === apiKeys.offsetCommit) this.see({ type: 'commit-sent', life: life.name, memberId, generation })
+    }
+    if (apiKey === apiKeys.leaveGroup) {
+      reading.text()
+      const [left = ''] = reading.list(() => reading.text())
+      this.see({ type: 'left', life: life.name, memberId: left })
+    }
+    line.asked.set(correlationOf('request', frame), { apiKey, memberId })
+  }
+
+  answer(life: Life, connection: Connection, bytes: Buffer): void {
+    const line = this.lines.get(connection)
+    if (!line) return
+    for (const frame of line.cutter.push(bytes)) {
+      const correlation = correlationOf('answer', frame)
+      const asked = line.asked.get(correlation)
+      line.asked.delete(correlation)
+      if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
+    }
+  }
+
+  closed(connection: Connection): void {
+    this.lines.delete(connection)
+  }
+
+  private read(life: string, { apiKey, memberId }: Asked, reading: Reading): void {
+    if (apiKey === apiKeys.joinGroup) {
+      reading.int32()
+      const error = reading.int16()
+      const generation = reading.int32()
+      reading.string()
+      reading.string()
+      const named = reading.text()
+      if (error === errors.none) this.see({ type: 'joined', life, memberId: named, generation })
+      if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+    }
+    if (apiKey === apiKeys.syncGroup) {
+      reading.int32()
+      const error = reading.int16()
+      if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+      if (error === errors.none) this.see({ type: 'assigned', life, partitions: partitionsIn(reading.block()) })
+    }
+    if (apiKey === apiKeys.heartbeat) {
+      reading.int32()
+      if (reading.int16() === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+    }
+  }
+}
+
+/** The partitions of an assignment as KafkaJS writes it. */
+function partitionsIn(assignment: Buffer): number[] {
+  if (assignment.length === 0) return []
+  const reading = new Reading(assignment, 0)
+  reading.int16()
+  return reading
+    .list(() => {
+      reading.text()
+      return reading.list(() => reading.int32())
+    })
+    .flat()
+}

@@ -1,0 +1,267 @@
+// The world of one seed: clock, network, brokers and services, the faults that happen to them, and the oracles that watch.
+
+import { Clock } from './clock.ts'
+import type { Fault } from './faults/fault.ts'
+import { ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
+import type { Life } from './life.ts'
+import { type Connection, Network } from './network.ts'
+import { allOracles } from './oracles/all.ts'
+import type { Oracle } from './oracles/oracle.ts'
+import { chooseOptions, type SimulatedOptions } from './options.ts'
+import { Random } from './random.ts'
+import { canaries, digest, Service } from './service.ts'
+import type { Sighting } from './sighting.ts'
+import { Tap } from './tap.ts'
+
+export interface Violation {
+  readonly invariant: string
+  readonly what: string
+  readonly atMs: number
+}
+
+const partitionCount = 4
+/** Messages come at this distance, on average. */
+const messageEachMs = 60
+
+export class World {
+  readonly seed: number
+  readonly clock = new Clock()
+  readonly network: Network
+  readonly kafka: SimulatedKafka
+  readonly options: SimulatedOptions
+  /** Numbers of the world; those of the library come from another stream. */
+  readonly random: Random
+  readonly services: Service[] = []
+  readonly lives = new Map<string, Service>()
+  readonly story: string[] = []
+  readonly counts = new Map<string, number>()
+  readonly foreign: ForeignKafka[] = []
+  violation: Violation | undefined
+  isCalm = false
+  isOver = false
+  /** Where the cluster was a while ago, for lies and stale lists. */
+  readonly formerly: { nodeId: number; host: string; port: number }[] = []
+  private readonly oracles: readonly Oracle[]
+  private readonly tap: Tap
+  private readonly arrivals = new Map<string, string>()
+  private readonly told: string[] = []
+  private troubles = 0
+  private generation = 0
+  private readonly isTold: boolean
+
+  constructor(seed: number, isTold = false) {
+    this.seed = seed
+    this.isTold = isTold
+    this.random = new Random(seed, 'world')
+    this.options = chooseOptions(new Random(seed, 'options'))
+    this.oracles = allOracles(Object.values(canaries))
+    this.tap = new Tap((sighting) => this.see(sighting))
+    this.network = new Network(this.clock, new Random(seed, 'network'), {
+      dialled: (life, place) =>
+        this.see({ type: 'dialled', life: life.name, place, isAllowed: this.isAllowed(hostOf(place)) }),
+      wrote: (life, place, bytes, connection) => this.wrote(life, place, bytes, connection),
+      delivered: (life, _place, bytes, connection) => this.tap.answer(life, connection, bytes),
+      closed: (life, connection) => {
+        this.tap.closed(connection)
+        this.see({ type: 'closed', life: life.name, connection: connection.id })
+      },
+      accepted: (place) => {
+        const kind = this.arrivals.get(place)
+        if (kind === undefined) return
+        this.arrivals.delete(place)
+        this.reached(kind)
+      },
+      reached: (cause) => this.reached(cause),
+    })
+    const watch = {
+      committed: (life: string, memberId: string, generation: number, partition: number, offset: number) =>
+        this.see({ type: 'committed', life, memberId, generation, partition, offset }),
+      placed: (life: string, partition: number, offset: number) =>
+        this.see({ type: 'placed', life, partition, offset }),
+      reached: (kind: string) => this.reached(kind),
+    }
+    this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
+    this.kafka.group.onExpired = (memberId, silentMs) => {
+      this.log(`${memberId} expires`)
+      this.reached('session expired')
+      const life = [...this.members].find(([, member]) => member === memberId)?.[0] ?? ''
+      if (this.lives.get(life)?.life?.name === life && this.lives.get(life)?.isRunning)
+        this.see({ type: 'expired', life, memberId, silentMs })
+    }
+    this.kafka.group.onRebalance = () => this.reached('rebalance')
+    for (const nodeId of [1, 2, 3]) {
+      const { host, port } = this.freshAddress(nodeId)
+      this.kafka.addNode(nodeId, host, port)
+    }
+  }
+
+  /** The newest member id of each life. */
+  readonly members = new Map<string, string>()
+
+  get reachedKinds(): ReadonlyMap<string, number> {
+    return this.counts
+  }
+
+  /** Everything that must be the same when the seed is run again. */
+  get hash(): string {
+    return digest(this.told.join('\n'))
+  }
+
+  freshAddress(nodeId: number): { nodeId: number; host: string; port: number } {
+    this.generation++
+    return { nodeId, host: `10.${Math.floor(this.generation / 200)}.${this.generation % 200}.${nodeId}`, port: 9092 }
+  }
+
+  isAllowed(host: string): boolean {
+    return host.startsWith('10.')
+  }
+
+  bootstrap(): readonly string[] {
+    return this.kafka.entries().map(placeOf)
+  }
+
+  /** The next connection to this place shows that the move was followed. */
+  awaitArrival(place: string, kind: string): void {
+    this.arrivals.set(place, kind)
+  }
+
+  reached(kind: string): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+  }
+
+  log(line: string): void {
+    if (this.isTold) this.story.push(`${(this.clock.now / 1000).toFixed(3).padStart(8)} ${line}`)
+  }
+
+  see(sighting: Sighting): void {
+    if (this.violation) return
+    if (sighting.type === 'joined') this.members.set(sighting.life, sighting.memberId)
+    if (isPartOfHash.has(sighting.type)) this.told.push(`${this.clock.now} ${JSON.stringify(sighting)}`)
+    if (this.isTold && isPartOfStory.has(sighting.type)) this.log(`· ${JSON.stringify(sighting)}`)
+    for (const oracle of this.oracles) {
+      const what = oracle.see(sighting, this.clock.now)
+      if (what === undefined) continue
+      this.violation = { invariant: oracle.id, what, atMs: Math.round(this.clock.now) }
+      this.log(`!! ${oracle.id}: ${what}`)
+      return
+    }
+  }
+
+  /** Reads what a service's disk holds now, as anybody could. */
+  readJournal(service: Service, isFinal: boolean): void {
+    const segments = service.disk.journal()
+    const text = segments.map(({ bytes }) => bytes.toString('utf8')).join('')
+    const isTorn = text.length > 0 && !text.endsWith('\n')
+    const lines = text.split('\n').filter((line) => line !== '')
+    const life = service.life?.name ?? service.name
+    const { isSpoilt } = service
+    this.see({ type: 'journal-read', life, lines, isTorn, isSpoilt, isFinal })
+    if (isFinal) this.told.push(digest(text))
+  }
+
+  /** A fault begins; the returned function tells that it is over. */
+  trouble(): () => void {
+    this.troubles++
+    let isOver = false
+    return () => {
+      if (!isOver) this.troubles--
+      isOver = true
+    }
+  }
+
+  begin(fault: Fault): void {
+    this.log(`-- ${fault.kind}`)
+    this.see({ type: 'fault', kind: fault.kind })
+  }
+
+  tick(): void {
+    this.see({ type: 'tick', isTroubled: this.troubles > 0 || !this.isCalm })
+  }
+
+  /** All connections at a place answer nothing from now on. */
+  darken(place: string): void {
+    for (const connection of this.network.connectionsAt(place)) {
+      const { life, id } = connection
+      this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+    }
+  }
+
+  produce(untilMs: number): void {
+    const { clock, random, kafka } = this
+    const partition = random.below(partitionCount)
+    const count = random.chance(0.2) ? random.between(2, 4) : 1
+    const messages = Array.from({ length: count }, () => {
+      const number = random.below(1_000_000)
+      return { key: `key-${number}`, value: `value-${number}-${'x'.repeat(random.below(30))}` }
+    })
+    const first = kafka.logs[partition]?.end ?? 0
+    kafka.append(partition, messages)
+    for (let index = 0; index < count; index++) this.see({ type: 'appended', partition, offset: first + index })
+    const waitMs = messageEachMs * (0.2 + 1.6 * random.next())
+    if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produce(untilMs))
+  }
+
+  /** Whether all that was written is handled and committed. */
+  get isCaughtUp(): boolean {
+    const { logs, group } = this.kafka
+    return logs.every((log, partition) => (group.offsets.get(partition) ?? 0) >= log.end)
+  }
+
+  /** No fault begins any more, and what crashed is up again. */
+  calm(): void {
+    this.isCalm = true
+    for (const service of this.services) {
+      if (service.life) service.life.crashAt = undefined
+      service.sourcing = 'tells'
+      service.handling = { kind: 'works', ms: 0 }
+    }
+    this.see({ type: 'calm' })
+  }
+
+  /** All is handled, or time is up: everything is stopped. */
+  finish(): void {
+    this.isOver = true
+    const { logs, group } = this.kafka
+    const committed = logs.map((_, partition) => group.offsets.get(partition) ?? 0)
+    this.see({ type: 'over', ends: logs.map(({ end }) => end), committed })
+    for (const service of this.services) service.stop()
+  }
+
+  crashed(service: Service, port: string): void {
+    this.reached(`crash at ${port}`)
+    this.reached('crash')
+    if (this.isOver) return
+    this.clock.plan(this.random.between(20, 1200), () => service.start())
+  }
+
+  stoppedInOrder(service: Service): void {
+    if (this.isOver) return
+    this.reached('stop and start anew')
+    this.clock.plan(this.random.between(20, 400), () => service.start())
+  }
+
+  private wrote(life: Life, place: string, bytes: Buffer, connection: Connection): void {
+    const service = this.lives.get(life.name)
+    const listener = this.network.listeners.get(place) as { isForeign?: boolean } | undefined
+    const apiKey = bytes.readInt16BE(4)
+    this.see({
+      type: 'wrote',
+      life: life.name,
+      place,
+      connection: connection.id,
+      apiKey,
+      isAllowed: this.isAllowed(hostOf(place)),
+      isForeign: listener?.isForeign === true,
+      isSynced: service?.disk.isSynced !== false,
+    })
+    this.tap.request(life, connection, bytes)
+  }
+}
+
+const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
+
+const isPartOfHash: ReadonlySet<string> = new Set(['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed'])
+const isPartOfStory: ReadonlySet<string> = new Set([
+  ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
+  ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
+])
