@@ -22,7 +22,7 @@ test('the file map of DESIGN names every file of the sources and every folder of
   const sources = await Promise.all(
     ['machines', 'actors', 'src'].map(async (layer) => {
       const names = await readdir(join(root, layer), { recursive: true })
-      return names.filter((name) => name.endsWith('.ts')).map((name) => `${layer}/${name}`)
+      return names.filter((name) => /\.(ts|cjs)$/.test(name)).map((name) => `${layer}/${name}`)
     }),
   )
   const entries = await readdir(join(root, 'test'), { recursive: true, withFileTypes: true })

@@ -14,16 +14,16 @@ export interface SourceModule {
 export const layers = ['machines', 'actors', 'src', 'test'] as const
 
 const maxLines = 400
-const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.ts$/
+const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.(ts|cjs)$/
 const emptyWord = /\b(utils?|types|helpers?|common|manager|misc)\b/
-const kafkaDoor = ['actors/kafka.ts', 'actors/kafkajs-internals.d.ts']
+const kafkaDoor = ['actors/kafka.ts', 'actors/kafkajs-parts.cjs', 'actors/kafkajs-internals.d.ts']
 
-/** Reads every TypeScript file of the layers that exist under `root`. */
+/** Reads every source file of the layers that exist under `root`. */
 export async function readModules(root: string): Promise<SourceModule[]> {
   const modules: SourceModule[] = []
   for (const layer of layers) {
     const names = await readdir(join(root, layer), { recursive: true }).catch(() => [])
-    for (const name of names.filter((each) => each.endsWith('.ts')).sort()) {
+    for (const name of names.filter((each) => /\.(ts|cjs)$/.test(each)).sort()) {
       const path = posix.join(layer, name)
       modules.push(parseModule(path, await readFile(join(root, path), 'utf8')))
     }
