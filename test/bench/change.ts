@@ -27,6 +27,8 @@ export interface Change {
   readonly movesPerRound: number
   /** How long after the beginning of a move its silences count, at least; by default until the next one or the end of the round. */
   readonly windowMs?: number
+  /** How long after the end of a round its silences count; the default is 2000. */
+  readonly afterMs?: number
   /** About how long a round takes, in milliseconds. */
   readonly roundMs: number
   round(made: RoundTask): Promise<void>
@@ -135,7 +137,9 @@ export const changes: Readonly<Record<ChangeName, Change>> = {
       'All brokers move, and in the same moment the coordinator is told to let a member leave: its session has to be replaced.',
     restarts: false,
     movesPerRound: 1,
-    roundMs: 500,
+    // the others of the group hear of it by their next heartbeats
+    afterMs: 4000,
+    roundMs: 2500,
     async round({ stage, mark, member }) {
       const memberId = member?.memberId()
       if (member === undefined || memberId === undefined) throw new Error('Only a member of relisten can be evicted')

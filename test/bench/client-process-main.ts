@@ -1,5 +1,5 @@
 /** The inside of a client's process. It starts the members it is told to start and reports what they are handed, and when. */
-import type { Client, Handed, Member } from '../real/harness/member.ts'
+import type { Client, Handed, Member, MemberTask } from '../real/harness/member.ts'
 import type { FromClient, NodeClient, ToClient } from './client-process.ts'
 
 // each client is imported only where it is measured
@@ -12,6 +12,7 @@ const clients: Record<NodeClient, () => Promise<Client>> = {
 
 const client = await clients[process.argv[2] as NodeClient]()
 const members = new Map<string, Member>()
+let shared: Pick<MemberTask, 'brokers' | 'options'> | undefined
 const questions = new Map<number, (answer: string[]) => void>()
 let asked = 0
 
@@ -40,7 +41,9 @@ async function report(action: 'start' | 'stop', name: string, work: () => Promis
 }
 
 async function start({ name, groupId, topic, list, options }: Extract<ToClient, { kind: 'start' }>): Promise<void> {
-  const member = client({ name, groupId, topic, options, brokers: list ?? ask, handle: tell })
+  // the members of a service share their options, and so what depends on them
+  shared ??= { brokers: list ?? ask, options }
+  const member = client({ name, groupId, topic, ...shared, handle: tell })
   members.set(name, member)
   if ('consumer' in member) {
     const { consumer } = member as Member & { consumer: { on(type: '*', listener: (record: never) => void): unknown } }

@@ -39,6 +39,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
   const { stage, boot, clients, rounds, watchMs, signal } = options
   const change = changes[options.change]
   const { cluster } = stage
+  const { afterMs = WINDOW_MS } = change
   const id = randomUUID().slice(0, 8)
   const topic = `bench-${id}`
   await cluster.createTopic(topic)
@@ -110,10 +111,8 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
       await change.round({ stage, topic, mark, answered, member, signal })
       const madeAt = Date.now()
       const last = moves.at(-1) as { from: number; to: number }
-      const isBack = alone
-        ? await pass(WINDOW_MS, 60_000)
-        : await watch(() => behind(Date.now() - 1000), watchMs, signal)
-      last.to = alone && isBack ? madeAt + WINDOW_MS : Date.now()
+      const isBack = alone ? await pass(afterMs, 60_000) : await watch(() => behind(Date.now() - 1000), watchMs, signal)
+      last.to = alone && isBack ? madeAt + afterMs : Date.now()
       if (!isBack) break
       await pass(500, 10_000)
     }

@@ -23,7 +23,9 @@ const FACTS_KEPT = 1000
 
 export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId, topic, handle, options }) => {
   const { kafka = {}, ...others } = options
-  const withId = async () => ({ ...(typeof kafka === 'function' ? await kafka() : kafka), clientId: name })
+  // as plain options where they are, so that members of one process share a poller and their progress
+  const withId =
+    typeof kafka === 'function' ? async () => ({ ...(await kafka()), clientId: name }) : { ...kafka, clientId: name }
   const consumer = createConsumer({
     ...others,
     kafka: withId,
