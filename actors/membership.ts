@@ -59,7 +59,8 @@ export class Membership {
   /** What KafkaJS's next heartbeat is told. */
   private verdict: number = errorCodes.none
   private state: 'outside' | 'joining' | 'stable' | 'settling' | 'closed' = 'outside'
-  private timer: NodeJS.Timeout | undefined
+  private nextBeat: NodeJS.Timeout | undefined
+  private rejoinDeadline: NodeJS.Timeout | undefined
   private settling: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -146,12 +147,12 @@ export class Membership {
 
   /** Ends the heartbeats. */
   close(): void {
-    clearTimeout(this.timer)
+    this.stopTimers()
     this.state = 'closed'
   }
 
   private async join(request: Buffer): Promise<Buffer> {
-    clearTimeout(this.timer)
+    this.stopTimers()
     // After a rebalance that our heartbeat heard of, all has settled already.
     if (this.state === 'stable' || this.settling) await this.settle()
     if (this.state !== 'closed') this.state = 'joining'
@@ -191,10 +192,10 @@ export class Membership {
 
   /** The next heartbeat, one interval from now, with a little jitter so that members do not beat in step. */
   private beat(): void {
-    clearTimeout(this.timer)
+    clearTimeout(this.nextBeat)
     if (!this.joined) return
     const { heartbeatIntervalMs } = this.options
-    this.timer = setTimeout(
+    this.nextBeat = setTimeout(
       async () => {
         // Out of reach, or not understood: the next beat asks again, and a member that was forgotten meanwhile is told so.
         await this.heartbeat(10_000).catch(() => {})
@@ -236,10 +237,15 @@ export class Membership {
     this.options.hurry()
     const { epoch, emit } = this.options
     const { generation } = this
-    this.timer = setTimeout(() => {
+    this.rejoinDeadline = setTimeout(() => {
       if (this.state !== 'settling' || this.generation !== generation) return
       const message = `KafkaJS was told to rejoin and did not within ${rejoinWithinMs} ms`
       emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
     }, rejoinWithinMs)
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.nextBeat)
+    clearTimeout(this.rejoinDeadline)
   }
 }
