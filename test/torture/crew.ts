@@ -12,6 +12,7 @@ export interface CrewOptions {
   readonly source: () => SourceAnswer
   readonly account: () => Account
   readonly note: (attempt: Attempt) => void
+  readonly violated: (sentence: string) => void
   /** What the group has committed, by partition. */
   readonly committed: () => Promise<ReadonlyMap<number, number>>
 }
@@ -41,12 +42,12 @@ interface Allowance {
 const ALLOWANCES_KEPT = 100
 
 export function createCrew(options: CrewOptions): Crew {
-  const { groupId, topic, folder, firstJournal, source, account, note, committed } = options
+  const { groupId, topic, folder, firstJournal, source, account, note, violated, committed } = options
   const allowances: Allowance[] = []
   let mostUncommitted = 0
   const made = (name: string, journal: string): Member => {
     const task = { name, groupId, topic, journal, log: join(folder, `${name}.log`) }
-    return createMember({ task, source, note })
+    return createMember({ task, source, note, violated })
   }
   const members = [
     made('member-1', firstJournal),

@@ -50,6 +50,8 @@ export interface MemberOptions {
   readonly task: MemberTask
   readonly source: () => SourceAnswer
   readonly note: (attempt: Attempt) => void
+  /** Called with a sentence when its process ends and nobody has killed it. */
+  readonly violated: (sentence: string) => void
 }
 
 export interface Member {
@@ -83,7 +85,7 @@ const TOLD_KEPT = 250
 const START_WITHIN_MS = 60_000
 const STOP_WITHIN_MS = 25_000
 
-export function createMember({ task, source, note }: MemberOptions): Member {
+export function createMember({ task, source, note, violated }: MemberOptions): Member {
   const { name, journal, log } = task
   const told: string[] = []
   const counts = new Map<string, number>()
@@ -95,6 +97,7 @@ export function createMember({ task, source, note }: MemberOptions): Member {
   let state = 'idle'
   let holdings: Holdings | undefined
   let handled = 0
+  let killed = false
   const alive = () => child !== undefined && child.exitCode === null && child.signalCode === null
   const send = (message: ToMember) => void (alive() && child?.connected && child.send(message, () => {}))
   const tell = (line: string) => {
@@ -129,6 +132,10 @@ export function createMember({ task, source, note }: MemberOptions): Member {
     const started = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx'], detached: true })
     child = started
     gone = Promise.all([once(started, 'exit'), once(started, 'disconnect')])
+    killed = false
+    started.once('exit', (code, signal) => {
+      if (!killed) violated(`the process of ${name} ended by itself with ${code ?? signal}; what it said last is above`)
+    })
     started.on('message', (message: FromMember) => hear(String(started.pid), message))
     await until(() => {
       if (!alive()) throw new Error(`The process of ${name} ended as it began`)
@@ -179,6 +186,7 @@ export function createMember({ task, source, note }: MemberOptions): Member {
       await finished('stop', STOP_WITHIN_MS)
     },
     async kill() {
+      killed = true
       if (alive()) child?.kill('SIGKILL')
       await gone
       state = 'dead'

@@ -187,12 +187,11 @@ function verdict({ story, withoutDisk, interrupted, only }: Evidence, figures: F
   const words = only === undefined ? '' : ` --only "${only.join(', ')}"`
   return [
     ...(withoutDisk ? ['The full disk was left out: this process may not mount one of its own.'] : []),
-    ...(interrupted ? ['Interrupted: the run is not whole.'] : []),
     ...story.violations.map((sentence) => `VIOLATION: ${sentence}`),
     ...(story.files.length > 0 ? [`What was told around the first violations: ${story.files.join(' ')}`] : []),
     holds
       ? 'Nothing was lost, every invariant held.'
-      : `It does NOT hold. Repeat: npm run torture -- --minutes ${minutes} --kafka ${kafka} --seed ${seed}${words}`,
+      : `${interrupted && story.violations.length === 0 ? 'Interrupted; up to then nothing was lost and every invariant held.' : 'It does NOT hold.'} Repeat: npm run torture -- --minutes ${minutes} --kafka ${kafka} --seed ${seed}${words}`,
   ]
 }
 

@@ -19,7 +19,7 @@ import { createAccount } from './account.ts'
 import { filesWith, journalFault } from './artefacts.ts'
 import { brokerFaults } from './broker-faults.ts'
 import { createCleanup } from './cleanup.ts'
-import { createCommitCheck } from './commit-check.ts'
+import { createCommitCheck, TOLD_AFTER_MS } from './commit-check.ts'
 import { createCrew } from './crew.ts'
 import { createDraw } from './draw.ts'
 import { CALM, createGaps, type Done, OWN_GAP_MS } from './gaps.ts'
@@ -104,6 +104,7 @@ export async function torture(options: TortureOptions): Promise<Result> {
     source: () => source.answer(),
     account: () => account,
     note: (attempt: Attempt) => account.note(attempt),
+    violated: story.violated,
   })
   const guard = () => watchdog.guard(crew.everybody.flatMap(({ alive, pid }) => (alive && pid ? [pid] : [])))
   story.follow(() => crew.everybody)
@@ -220,7 +221,7 @@ export async function torture(options: TortureOptions): Promise<Result> {
     if (at !== high)
       story.violated(`partition ${partition} is committed up to ${at} after the stop, its log ends at ${high}`)
   }
-  await pause(1600)
+  await pause(TOLD_AFTER_MS)
   commits.look()
   const log = await readLog(cluster.kafka(), topic)
   const { lost, foreign } = account.compare(log)
