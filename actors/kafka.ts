@@ -102,6 +102,9 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     maxInFlightRequests: null,
     isolationLevel,
   })
+  const builder = cluster.connectionPoolBuilder
+  const build = builder.build.bind(builder)
+  builder.build = async (destination) => calm(await build(destination))
   const known = cluster.getNodeIds.bind(cluster)
   let frozen: string[] | undefined
   cluster.getNodeIds = () => frozen ?? known().filter((id) => id !== String(coordinatorNodeId))
@@ -135,6 +138,20 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
       frozen = cluster.getNodeIds()
     },
   }
+}
+
+/**
+ * KafkaJS looks for requests it holds back each millisecond, on every connection and for ever, also when there are none. That is
+ * a twentieth of a core for a consumer that does nothing.
+ */
+function calm(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
+  for (const { requestQueue } of pool.pool) {
+    const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)
+    requestQueue.scheduleCheckPendingRequests = () => {
+      if (requestQueue.pending.length > 0) schedule()
+    }
+  }
+  return pool
 }
 
 /**

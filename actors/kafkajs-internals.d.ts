@@ -1,7 +1,10 @@
 // KafkaJS 2.2.4 ships no declarations for these modules; the version is pinned exactly.
 declare module 'kafkajs/src/cluster/index.js' {
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js'
+
   class Cluster {
     constructor(options: Record<string, unknown>)
+    readonly connectionPoolBuilder: { build(destination?: Record<string, unknown>): Promise<ConnectionPool> }
     refreshMetadata(): Promise<void>
     getNodeIds(): string[]
     findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
@@ -21,7 +24,11 @@ declare module 'kafkajs/src/network/connectionPool.js' {
   class ConnectionPool {
     constructor(options: Record<string, unknown>)
     readonly pool: {
-      readonly requestQueue: { destroy(): void }
+      readonly requestQueue: {
+        readonly pending: readonly unknown[]
+        scheduleCheckPendingRequests(): void
+        destroy(): void
+      }
       readonly sessionLifetime: { toNumber(): number }
     }[]
   }
