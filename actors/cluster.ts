@@ -3,6 +3,7 @@
  * the acceptance into the address book, and out as facts.
  */
 
+import { setMaxListeners } from 'node:events'
 import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
 import { claimWindowMs } from '../machines/acceptance.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
@@ -14,6 +15,7 @@ import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
 import { ConnectionError } from './connection.ts'
+import { DialPace, placeOf } from './dial-pace.ts'
 import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
 import { Reachability } from './reachability.ts'
@@ -42,6 +44,8 @@ export interface Remembered {
 
 export interface Cluster {
   readonly book: AddressBook
+  /** The turns in which nodes are dialled, of all that hold this cluster. */
+  readonly pace: DialPace
   readonly clusterId: string | undefined
   /** Another cluster answers where ours does not. */
   readonly refused: boolean
@@ -86,6 +90,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
   let isReleased = false
   return {
     book: cluster.book,
+    pace: cluster.pace,
     get clusterId() {
       return cluster.book.clusterId
     },
@@ -115,6 +120,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
 
 class SharedCluster {
   readonly book: AddressBook
+  readonly pace = new DialPace()
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
@@ -129,7 +135,12 @@ class SharedCluster {
   private sourceFailure: string | undefined
 
   constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, random = Math.random }: ClusterOptions) {
+    // Everybody who asks waits for this one; there may be many consumers.
+    setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
+    this.book.onChange(() => {
+      this.pace.keep(new Set(this.book.entries().map((entry) => placeOf(entry.nodeId, entry))))
+    })
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
         nodeId,

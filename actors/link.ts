@@ -10,6 +10,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import type { Cluster } from './cluster.ts'
 import { type Connection, ConnectionError } from './connection.ts'
 import type { Dial } from './dial.ts'
+import { placeOf } from './dial-pace.ts'
 
 export interface LinkOptions {
   readonly nodeId: number
@@ -17,6 +18,8 @@ export interface LinkOptions {
   readonly dial: Dial
   /** How long requests wait for a node that cannot be reached, in milliseconds. */
   readonly holdMs: number
+  /** Its dials go before those of other links. Default false. */
+  readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
   /** It is connected to where the book says the node is, for the first time or again. */
@@ -171,7 +174,7 @@ export class Link {
 
   /** One dial of the endpoint in force. Says whether the endpoint was refused, and for what. */
   private async tryDial(): Promise<Refusal | undefined> {
-    const { cluster, dial } = this.options
+    const { cluster, dial, urgent = false } = this.options
     const endpoint: Endpoint | undefined = cluster.book.entryOf(this.nodeId)
     if (!endpoint) {
       cluster.poke('a node has no endpoint')
@@ -179,7 +182,12 @@ export class Link {
     }
     const { host, port } = endpoint
     try {
-      const connection = await dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal })
+      const connection = await cluster.pace.run(
+        placeOf(this.nodeId, endpoint),
+        urgent,
+        () => dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal }),
+        (error) => error instanceof ConnectionError && error.failure.code !== 'ABORT_ERR',
+      )
       if (this.stop.signal.aborted) {
         connection.close()
         return undefined

@@ -199,6 +199,7 @@ export class Routes {
         cluster,
         dial,
         holdMs,
+        urgent: links === this.fetchLinks,
         onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
         onCurrent: () => this.recheck(),
       })

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Subject } from 'rxjs'
 import { AddressBook, type BookChange } from '../../actors/address-book.ts'
 import type { Cluster } from '../../actors/cluster.ts'
+import { DialPace } from '../../actors/dial-pace.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -56,6 +57,7 @@ class FakeBook extends AddressBook {
 
 export class FakeCluster implements Cluster {
   readonly book = new FakeBook()
+  readonly pace = new DialPace()
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
   readonly refused = false
