@@ -15,6 +15,8 @@ let lastAt = 0
 let cpuAtFirstMs = 0
 let cpuAtLastMs = 0
 let longestGapMs = 0
+/** Per consumer and partition, when the newest message was handled. */
+const newestOf: number[][] = []
 const perTenth: number[] = []
 let wanted = Number.POSITIVE_INFINITY
 let reached = () => {}
@@ -53,6 +55,7 @@ async function start({ consuming, consumers = 1, ...task }: SubjectTask): Promis
 /** Counts for one consumer. */
 function counter(): (messages: number, partition: number) => void {
   const newest: number[] = []
+  newestOf.push(newest)
   return (messages, partition) => {
     const now = Date.now()
     if (handled === 0) {
@@ -99,7 +102,9 @@ async function read(collect: boolean): Promise<Reading> {
     }
   }
   const { rss, heapUsed } = process.memoryUsage()
-  const gap = longestGapMs
+  // a gap that has not ended counts too
+  const now = Date.now()
+  const gap = newestOf.flat().reduce((longest, at) => Math.max(longest, now - at), longestGapMs)
   longestGapMs = 0
   return {
     at: Date.now(),

@@ -24,15 +24,8 @@ export function tapSockets(): Tap {
     const { socket } = message as { socket: Socket }
     const requests: Record<number, number> = {}
     tapped.push({ socket, dialledAt: Date.now(), requests })
-    const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
-    socket.write = (...args: unknown[]) => {
-      const [data] = args
-      if (Buffer.isBuffer(data) && data.length >= 6) {
-        const apiKey = data.readInt16BE(4)
-        requests[apiKey] = (requests[apiKey] ?? 0) + 1
-      }
-      return write(...args)
-    }
+    // not before: `connect` puts the socket's own `write` back
+    socket.once('connect', () => countWrites(socket, requests))
   })
   return {
     sockets: () =>
@@ -42,5 +35,17 @@ export function tapSockets(): Tap {
         bytesIn: socket.bytesRead,
         bytesOut: socket.bytesWritten,
       })),
+  }
+}
+
+function countWrites(socket: Socket, requests: Record<number, number>): void {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
+  socket.write = (...args: unknown[]) => {
+    const [data] = args
+    if (Buffer.isBuffer(data) && data.length >= 6) {
+      const apiKey = data.readInt16BE(4)
+      requests[apiKey] = (requests[apiKey] ?? 0) + 1
+    }
+    return write(...args)
   }
 }
