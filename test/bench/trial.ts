@@ -94,7 +94,9 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
     const moves: { from: number; to: number }[] = []
     const answeredAt: number[] = []
     const first = sides[0] as Side
-    const member = first.facts.length > 0 ? { groupId: first.groupId, memberId: () => memberIdOf(first) } : undefined
+    const member = first.name.startsWith('relisten')
+      ? { groupId: first.groupId, memberId: () => memberIdOf(first) }
+      : undefined
     for (let made = 0; made < rounds; made += 1) {
       signal.throwIfAborted()
       const firstOfRound = moves.length
@@ -143,7 +145,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
     for (const [index, { lost, twiceByGroup, back }] of rows.entries()) {
       const side = sides[index] as Side
       const harmed = lost > 0 || twiceByGroup > 0 || !back
-      if (harmed && side.facts.length > 0) tellStory(`${side.name} ${options.change} ${boot}`, side, moves)
+      if (harmed && side.name.startsWith('relisten')) tellStory(`${side.name} ${options.change} ${boot}`, side, moves)
     }
     const told = { change: options.change, boot, secure: stage.name === 'tls' }
     const [facts] = first.facts

@@ -1,0 +1,133 @@
+// BENCHMARKS.md: rendered from figures made up here, and the one in the checkout held against the results beside it.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { tableOf } from '../markdown.ts'
+import { createLedger } from '../real/harness/ledger.ts'
+import { renderDocument } from './document.ts'
+import { readResults, readTorture } from './document-files.ts'
+import { moveGoals } from './goals.ts'
+import { planOf } from './plan.ts'
+import { plotGaps } from './plot.ts'
+import { merged, type Results } from './results.ts'
+import { type Row, rowOf } from './row.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const flat = (ms: number) => ({ median: ms, p99: ms, worst: ms, count: 6 })
+
+const row = (given: Partial<Row>): Row => ({
+  client: 'relisten-1',
+  change: 'instant-fin',
+  boot: 'moved',
+  secure: false,
+  alone: true,
+  at: '2026-01-02T03:04:05.000Z',
+  moves: 20,
+  back: true,
+  watchMs: 0,
+  gap: { median: 60, p99: 140, worst: 1200, count: 120 },
+  above: { median: 10, p99: 90, worst: 1150, count: 120 },
+  steady: flat(50),
+  log: flat(40),
+  ...{ lost: 0, unread: 0, twiceByProcess: 0, twiceByGroup: 0, disorder: 0, rebalances: 0 },
+  ...given,
+})
+
+const results = (given: Partial<Results> = {}): Results => ({
+  command: 'npm run bench',
+  date: '2026-01-02T03:04:05.000Z',
+  minutes: 44.4,
+  versions: { relisten: '0.1.0', Node: '20.1.2' },
+  machine: { cpu: 'Some CPU', cores: 2, memoryGb: 16, platform: 'linux x64' },
+  rows: [],
+  stages: [],
+  costs: [],
+  ...given,
+})
+
+const others = row({ client: 'java', alone: false, back: false, watchMs: 40_000, unread: 77, moves: 1 })
+
+test('the document says when, with what and on what it was measured', () => {
+  const text = renderDocument(results())
+  for (const part of ['2026-01-02 03:04 UTC', '`npm run bench`', '44 minutes', 'Node 20.1.2', 'Some CPU, 2 cores']) {
+    expect(text).toContain(part)
+  }
+})
+
+test('a row tells its gaps, and in brackets how far they are above the steady state', () => {
+  const [told] = tableOf(renderDocument(results({ rows: [row({})] })), 'client')
+  expect(told).toMatchObject({ client: 'relisten, one member, alone', worst: '1,200 (1,150)', lost: '0' })
+})
+
+test('a client that is not back has no figures but the time it was watched', () => {
+  const told = tableOf(renderDocument(results({ rows: [row({}), others] })), 'client')
+  expect(told[1]).toMatchObject({ client: 'Java client, beside', median: 'not back in 40 s', lost: '0 (77 unread)' })
+})
+
+test('goals are judged by the rows, and a goal that is not met says so', () => {
+  const rows = [row({ above: { median: 50, p99: 151, worst: 151, count: 120 }, rebalances: 1 }), others]
+  const told = tableOf(renderDocument(results({ rows })), 'what')
+  expect(told.map(({ figure, measured, '': verdict }) => [figure, measured, verdict])).toEqual([
+    ['one member, closed, median', '50 ms', 'met'],
+    ['one member, closed, 99 %', '151 ms', '**not met**'],
+    ['one member, closed: lost, twice and rebalances', '1 in all', '**not met**'],
+  ])
+  expect(told[0]?.['beside it']).toBe('no other client is back')
+})
+
+test('the goal of a rolling restart is what Java needed alone', () => {
+  const rows = [row({ change: 'rolling-restart' }), row({ change: 'rolling-restart', client: 'java', gap: flat(700) })]
+  expect(moveGoals(rows).map(({ value, most }) => [value, most])).toEqual([
+    [60, 700],
+    [140, 700],
+    [1200, 700],
+  ])
+})
+
+test('a part that is measured again replaces its rows, and no other', () => {
+  const again = row({ moves: 5 })
+  const all = merged(results({ rows: [row({}), others] }), results({ rows: [again] }))
+  expect(all.rows).toEqual([others, again])
+})
+
+test('a row is made of what was handed out: gaps at the move, what is above the steady state, what is unread', () => {
+  const ledger = createLedger()
+  const hand = (offset: number, startedAt: number) => {
+    const message = { member: 'm', process: 'p', partition: 0, sequence: offset, sentAt: startedAt }
+    ledger.end(ledger.begin({ ...message, offset, startedAt }))
+  }
+  const times = [1000, 1030, 1060, 1100, 1500, 1530, 5000]
+  for (const [offset, time] of times.entries()) hand(offset, time)
+  const made = rowOf({
+    ...{ client: 'relisten-1', change: 'instant-fin', boot: 'moved', secure: false, alone: true, watchMs: 0 },
+    ...{ rebalances: 0, ledger, partitions: [0], answeredAt: [] },
+    log: new Map([[0, { low: 0, sequences: [0, 1, 2, 3, 4, 5, 6, 7], appendedAt: times }]]),
+    moves: [{ from: 1110, to: 1520 }],
+    whole: { from: 1000, to: 9000 },
+  })
+  expect(made).toMatchObject({ back: false, lost: 0, unread: 1, steady: { worst: 3470 } })
+  expect(made.gap).toEqual({ median: 400, p99: 400, worst: 400, count: 1 })
+  expect(made.above.worst).toBe(0)
+})
+
+test('the plot has a bar for each row, and a client that is not back is named so', () => {
+  const svg = plotGaps([row({}), others])
+  expect(svg).toContain('<svg')
+  expect(svg).toContain('1,200')
+  expect(svg).toContain('not back')
+})
+
+test('a quick run needs no Java client, and a filter leaves what was asked for', () => {
+  const base = { only: [], apart: false }
+  expect(planOf({ ...base, quick: true }).flatMap(({ clients }) => clients)).not.toContain('java')
+  const some = planOf({ ...base, quick: false, only: ['java', 'rolling-restart', 'stable'] })
+  expect(some.length).toBe(2)
+  expect(some.every(({ change, boot }) => change === 'rolling-restart' && boot === 'stable')).toBe(true)
+  expect(planOf({ ...base, quick: false, only: ['costs'] })).toEqual([])
+})
+
+test('BENCHMARKS.md says what the results beside it say', async () => {
+  const published = await readResults(root)
+  const text = await readFile(join(root, 'BENCHMARKS.md'), 'utf8').catch(() => undefined)
+  expect(text).toBe(published && renderDocument(published, await readTorture(root)))
+})
