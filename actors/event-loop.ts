@@ -1,32 +1,11 @@
 /**
- * The event loop as seen from outside: a worker thread notices when this thread's loop stands still, which no timer in
- * it can. One worker per process, started with the first watcher and ended with the last.
+ * The event loop, seen by its own lateness: a timer that comes late says for how long the loop stood still. Nobody could hear of it
+ * earlier, as nothing runs in a loop that stands still. One timer per process, started with the first watcher and ended with the last.
  */
-
-import { Worker } from 'node:worker_threads'
 
 /** How long the loop may stand still before it counts as starved, in milliseconds. */
 const starvedAfterMs = 1000
-const beatMs = 100
-
-// The worker waits for beats with a timeout. It reports once the loop moves again: only then can anybody hear it.
-const source = `
-const { workerData, parentPort } = require('node:worker_threads')
-const cell = new Int32Array(workerData.memory)
-let last = Date.now()
-let seen = Atomics.load(cell, 0)
-for (;;) {
-  Atomics.wait(cell, 0, seen, ${beatMs * 5})
-  const now = Date.now()
-  const beat = Atomics.load(cell, 0)
-  if (beat < 0) break
-  if (beat !== seen) {
-    if (now - last > ${starvedAfterMs}) parentPort.postMessage(now - last)
-    last = now
-    seen = beat
-  }
-}
-`
+const beatMs = 250
 
 const watchers = new Set<(forMs: number) => void>()
 let stop: (() => void) | undefined
@@ -44,29 +23,15 @@ export function watchEventLoop(onStarved: (forMs: number) => void): () => void {
 }
 
 function start(): () => void {
-  const memory = new SharedArrayBuffer(4)
-  const cell = new Int32Array(memory)
-  const worker = new Worker(source, {
-    eval: true,
-    workerData: { memory },
-    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
-    execArgv: [],
-  })
-  worker.unref()
-  worker.on('message', (forMs: number) => {
-    for (const watcher of watchers) watcher(forMs)
-  })
-  worker.on('error', () => {}) // without the worker nothing is reported; consuming does not depend on it
-  let beat = 0
+  // Not the clock of the day: one that is set forward has starved nobody.
+  let last = performance.now()
   const timer = setInterval(() => {
-    beat = (beat + 1) & 0x3fffffff
-    Atomics.store(cell, 0, beat)
-    Atomics.notify(cell, 0)
+    const now = performance.now()
+    const forMs = Math.round(now - last)
+    last = now
+    if (forMs <= starvedAfterMs) return
+    for (const watcher of watchers) watcher(forMs)
   }, beatMs)
   timer.unref()
-  return () => {
-    clearInterval(timer)
-    Atomics.store(cell, 0, -1)
-    Atomics.notify(cell, 0)
-  }
+  return () => clearInterval(timer)
 }

@@ -7,7 +7,7 @@ test('a loop that stood still for more than a second is told to every watcher, w
   const heard = [0, 1].map(() => new Promise<number>((resolve) => void ends.push(watchEventLoop(resolve))))
   const left = watchEventLoop(() => expect.unreachable('it has left'))
   left()
-  // The worker has to have seen the loop beat before it stands still.
+  // A beat has to have come before it stands still.
   await new Promise((resolve) => setTimeout(resolve, 400))
   const until = Date.now() + 1400
   while (Date.now() < until);
