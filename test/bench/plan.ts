@@ -29,7 +29,7 @@ const WATCH_MS = 40_000
 const QUICK_WATCH_MS = 30_000
 const STAGE_START_MS = 15_000
 /** Start of the clients, steady state, end and reading of the log. */
-const AROUND_MS = 20_000
+const AROUND_MS = 16_000
 const WINDOW_MS = 2700
 
 const frontChanges: readonly ChangeName[] = ['instant-fin', 'instant-rst', 'black-hole', 'overlap', 'node-by-node']
@@ -67,7 +67,7 @@ export const stageStartMs = STAGE_START_MS
 function fullPlan(apart: boolean): PlannedTrial[] {
   const front = (['moved', 'stable'] as const).flatMap((boot) =>
     frontChanges.flatMap((change) => {
-      const rounds = change === 'node-by-node' ? 4 : boot === 'moved' && change.startsWith('instant') ? 20 : 10
+      const rounds = boot === 'moved' && change === 'instant-fin' ? 20 : Math.ceil(10 / changes[change].movesPerRound)
       const base = { stage: 'front' as const, change, boot, watchMs: WATCH_MS }
       const three = boot === 'moved' || change === 'instant-fin'
       return [
@@ -85,9 +85,9 @@ function fullPlan(apart: boolean): PlannedTrial[] {
       const rounds = change === 'rolling-restart' ? 4 : boot === 'moved' ? 10 : 4
       return [
         { ...base, clients: ['relisten-1' as const], rounds },
-        ...(boot === 'moved' ? [{ ...base, clients: ['relisten-3' as const], rounds }] : []),
+        ...(boot === 'moved' ? [{ ...base, clients: ['relisten-3' as const], rounds: Math.min(rounds, 5) }] : []),
         // the one it is compared with has as many moves
-        ...(change === 'rolling-restart' ? [{ ...base, clients: ['java' as const], rounds }] : []),
+        ...(change === 'rolling-restart' && boot === 'moved' ? [{ ...base, clients: ['java' as const], rounds }] : []),
         ...besides(base, apart),
       ]
     }),

@@ -75,7 +75,7 @@ export const platformaticMember: Client = ({ name, brokers, groupId, topic, hand
       stopped = true
       await close()
     },
-    generation: () => generation,
+    generation: () => Math.max(generation, consumer?.generationId ?? 0),
     partitions: () => owned.toSorted((one, other) => one - other),
   }
 }
