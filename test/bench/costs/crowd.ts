@@ -6,7 +6,7 @@ import { createWorkload } from '../../real/harness/workload.ts'
 import type { GoalFigure } from '../goal.ts'
 import { median } from './median.ts'
 import type { CostRun } from './run.ts'
-import { startSubject } from './subject.ts'
+import { type Reading, startSubject } from './subject.ts'
 
 const goal = '100 consumers in one process, all brokers move'
 const topic = 'crowd'
@@ -43,17 +43,21 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
     const gaps: number[] = []
     const dials: number[][] = []
     let known = steady.sockets.length
+    let before = steady
     for (let move = 1; move <= moves; move += 1) {
       const { at } = await front.move((move % HIGHEST_SET) + 1, { close: move % 2 === 0 ? 'fin' : 'rst' })
       await subject.tell(front.endpoints())
       await pause(windowMs)
-      const { longestGapMs, sockets } = await subject.read()
+      const after = await subject.read()
+      const { longestGapMs, sockets } = after
       gaps.push(longestGapMs)
       dials.push(sockets.slice(known).map(({ dialledAt }) => dialledAt - at))
       known = sockets.length
+      const share = shareOf(before, after)
+      before = after
       const newest = dials.at(-1) ?? []
       say(
-        `move ${move}: gap ${longestGapMs} ms, ${newest.length} dials from ${Math.min(...newest)} to ${Math.max(...newest)} ms, most within 10 ms ${mostWithin(newest, 10)}, 50 ms ${mostWithin(newest, 50)}, 100 ms ${mostWithin(newest, 100)}`,
+        `move ${move}: gap ${longestGapMs} ms, ${newest.length} dials from ${Math.min(...newest)} to ${Math.max(...newest)} ms, most within 10 ms ${mostWithin(newest, 10)}, 50 ms ${mostWithin(newest, 50)}, 100 ms ${mostWithin(newest, 100)}; ${share.toFixed(0)} % of a core`,
       )
     }
     await subject.stop()
@@ -90,6 +94,9 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
     await cluster.deleteTopic(topic)
   }
 }
+
+/** Processor time between two readings, as a part of a core. */
+const shareOf = (before: Reading, after: Reading) => ((after.cpuMs - before.cpuMs) / (after.at - before.at)) * 100
 
 /** The most of these moments that lie within so many milliseconds. */
 function mostWithin(moments: readonly number[], withinMs: number): number {
