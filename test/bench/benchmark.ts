@@ -48,7 +48,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     const { rows = [], stages = [], costs = [] } = found
     now = {
       ...now,
-      minutes: (Date.now() - beganAt) / 60_000,
+      runs: now.runs.map((run) => ({ ...run, minutes: (Date.now() - beganAt) / 60_000 })),
       rows: [...now.rows, ...rows],
       stages: [...now.stages, ...stages],
       costs: [...now.costs, ...costs],

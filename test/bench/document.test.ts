@@ -34,9 +34,7 @@ const row = (given: Partial<Row>): Row => ({
 })
 
 const results = (given: Partial<Results> = {}): Results => ({
-  command: 'npm run bench',
-  date: '2026-01-02T03:04:05.000Z',
-  minutes: 44.4,
+  runs: [{ command: 'npm run bench', date: '2026-01-02T03:04:05.000Z', minutes: 44.4 }],
   versions: { relisten: '0.1.0', Node: '20.1.2' },
   machine: { cpu: 'Some CPU', cores: 2, memoryGb: 16, platform: 'linux x64' },
   rows: [],

@@ -27,14 +27,16 @@ export function renderDocument(results: Results, torture?: Torture): string {
   return `${sections.join('\n\n')}\n`
 }
 
-function origin({ command, date, minutes, versions, machine }: Results): string {
+function origin({ runs, versions, machine }: Results): string {
   const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
     'Written by the benchmark from `benchmarks/results.json`; do not edit.',
     '',
     `| | |\n|---|---|`,
-    `| date | ${date.slice(0, 16).replace('T', ' ')} UTC |`,
-    `| command | \`${command}\`, ${Math.round(minutes)} minutes |`,
+    ...runs.map(
+      ({ command, date, minutes }) =>
+        `| ${date.slice(0, 16).replace('T', ' ')} UTC | \`${command}\`, ${Math.round(minutes)} minutes |`,
+    ),
     `| versions | ${used.join(', ')} |`,
     `| machine | ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.platform}; brokers, producer and clients share it |`,
     '| cluster | one controller, three brokers, replication 3, loopback addresses |',

@@ -8,11 +8,16 @@ import type { GoalFigure } from './goal.ts'
 import type { Row } from './row.ts'
 import type { StageTimes } from './stage-times.ts'
 
-export interface Results {
-  /** The command that measured last, and when it began. */
+/** A command that measured, when it began, and how long it took. */
+export interface BenchRun {
   readonly command: string
   readonly date: string
   readonly minutes: number
+}
+
+export interface Results {
+  /** Oldest first. */
+  readonly runs: readonly BenchRun[]
   readonly versions: Readonly<Record<string, string>>
   readonly machine: {
     readonly cpu: string
@@ -30,9 +35,7 @@ const require = createRequire(import.meta.url)
 export function newResults(command: string): Results {
   const [cpu] = cpus()
   return {
-    command,
-    date: new Date().toISOString(),
-    minutes: 0,
+    runs: [{ command, date: new Date().toISOString(), minutes: 0 }],
     versions: {
       relisten: version('../../package.json'),
       kafkajs: version('kafkajs/package.json'),
@@ -61,6 +64,8 @@ export function merged(earlier: Results | undefined, now: Results): Results {
   }
   return {
     ...now,
+    // what a whole run has not kept of earlier ones is not worth telling
+    runs: [...(now.runs.some(({ command }) => command.includes('--only')) ? (earlier?.runs ?? []) : []), ...now.runs],
     rows: rest(earlier?.rows, now.rows, rowKey),
     stages: rest(earlier?.stages, now.stages, ({ change, boot, secure }) => [change, boot, secure].join()),
     costs: rest(earlier?.costs, now.costs, ({ goal, name }) => `${goal} ${name}`),
