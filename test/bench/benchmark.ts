@@ -65,7 +65,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
         if (stage?.name !== planned.stage) {
           await stage?.[Symbol.asyncDispose]()
           stage = undefined
-          stage = await startStage(planned.stage, (line) => board.progress(line))
+          stage = await untilUp(
+            startStage(planned.stage, (line) => board.progress(line)),
+            signal,
+          )
         }
         const { rows, stageTimes } = await trial({ ...planned, stage, signal })
         for (const row of rows) board.say(`    ${told(row)}`)
@@ -87,7 +90,8 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
   }
   if (withCosts) {
     announce('what relisten costs')
-    await using cluster = await startCluster({ bindFixed: true, onProgress: (line) => board.progress(line) })
+    const started = startCluster({ bindFixed: true, onProgress: (line) => board.progress(line) })
+    await using cluster = await untilUp(started, signal)
     await keep({ costs: await measureCosts({ cluster, quick, say: (line) => board.say(`    ${line}`) }) })
   }
 
@@ -96,6 +100,17 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
   for (const figure of [...moveGoals(results.rows), ...results.costs]) board.say(goalLine(figure))
   board.say(`\nIt took ${elapsed(beganAt)}. BENCHMARKS.md and the folder benchmarks are in ${folder}`)
   return broken
+}
+
+/** Until Kafka runs there is nothing to end in order; what was started is ended by the cluster's watchdog. */
+async function untilUp<Started>(starting: Promise<Started>, signal: AbortSignal): Promise<Started> {
+  const leave = () => process.exit(130)
+  signal.addEventListener('abort', leave)
+  try {
+    return await starting
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
 }
 
 function describe({ stage, change, boot, clients, rounds }: PlannedTrial): string {
