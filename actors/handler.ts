@@ -102,11 +102,7 @@ export class Handler {
     const { batch, tenure } = load
     const { seeks } = lane.progress
     const whole = BigInt(batch.lastOffset()) + 1n
-    const left = () => {
-      const mark = lane.progress.mark ?? 0n
-      const first = batch.messages.findIndex((message) => BigInt(message.offset) >= mark)
-      return first < 0 ? [] : batch.messages.slice(first)
-    }
+    const left = () => messagesFrom(batch.messages, lane.progress.mark ?? 0n)
     const brokenOff = () => !tenure.open || lane.progress.seeks !== seeks
     // Counted once: what is left out later was handled from this very batch.
     if (load.next === 0) this.suppressed += batch.messages.length - left().length
@@ -188,19 +184,20 @@ export class Handler {
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
         if (left === undefined) return 'handled'
         if (!load.tenure.open) return 'given-up'
-        if (attempt <= handlerRetries) {
-          const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
-          await aborted(load.tenure.signal, waitMs)
-          if (!load.tenure.open) return 'given-up'
-          continue
+        if (attempt > handlerRetries) {
+          const context = { topic, partition, offset, error, attempts: attempt, message, signal: load.tenure.signal }
+          const decision = typeof onHandlerError === 'string' ? onHandlerError : await decide(onHandlerError, context)
+          if (decision !== 'retry') {
+            emit({ type: 'handler.gave-up', topic, partition, offset, decision })
+            if (decision === 'skip') return 'skipped'
+            lane.pausedBy.add('handler')
+            return 'given-up'
+          }
         }
-        const context = { topic, partition, offset, error, attempts: attempt, message, signal: load.tenure.signal }
-        const decision = typeof onHandlerError === 'string' ? onHandlerError : await decide(onHandlerError, context)
-        if (decision === 'retry') continue
-        emit({ type: 'handler.gave-up', topic, partition, offset, decision })
-        if (decision === 'skip') return 'skipped'
-        lane.pausedBy.add('handler')
-        return 'given-up'
+        // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
+        const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
+        await aborted(load.tenure.signal, waitMs)
+        if (!load.tenure.open) return 'given-up'
       }
     }
   }
@@ -250,6 +247,13 @@ async function decide(
     // A policy that fails has not decided anything: the message must not be lost.
     return 'pause'
   }
+}
+
+/** Where none or all of them are handled, only the first and the last are looked at. */
+function messagesFrom(messages: KafkaMessage[], mark: bigint): KafkaMessage[] {
+  const isLeft = (message: KafkaMessage | undefined) => message !== undefined && BigInt(message.offset) >= mark
+  if (isLeft(messages[0])) return messages
+  return isLeft(messages.at(-1)) ? messages.slice(messages.findIndex(isLeft)) : []
 }
 
 /** The batch with fewer messages in front, as a handler sees it after a part was handled. */
