@@ -84,13 +84,15 @@ export class HandOut {
   async offer(batch: Batch, tenure: Tenure | undefined): Promise<boolean> {
     const { topic, partition } = batch
     if (!tenure?.open || tenure !== this.tenure) {
-      this.options.emit({
-        type: 'handout.fenced',
-        topic,
-        partition,
-        generation: tenure?.generation ?? -1,
-        offset: batch.firstOffset() ?? '0',
-      })
+      if (tenure?.fence(`${topic}/${partition}`) ?? true) {
+        this.options.emit({
+          type: 'handout.fenced',
+          topic,
+          partition,
+          generation: tenure?.generation ?? -1,
+          offset: batch.firstOffset() ?? '0',
+        })
+      }
       return false
     }
     const lane = this.laneOf(batch)

@@ -38,6 +38,7 @@ export class Keeper {
   private onLoginRefused = () => {}
   private readonly predecessors: Set<string>
   private handoverAt = 0
+  private isEnding = false
   private abandoned = false
 
   constructor(options: KeeperOptions) {
@@ -250,6 +251,7 @@ export class Keeper {
   private async windDown(startedAt: number): Promise<boolean> {
     const { stopTimeoutMs, drainTimeoutMs, handOut } = this.options
     const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - Date.now())
+    this.isEnding = true
     this.unwatch()
     const { session } = this
     let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))

@@ -53,6 +53,8 @@ const kafkaJsHeartbeatMs = 50
 /** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
+/** KafkaJS fetches a batch that was turned down again at once; while a drain lasts, that would be a loop without a pause. */
+const fencedPauseMs = 50
 /** How often the commit of looked-up positions is tried before the session counts as joined without it. */
 const pinAttempts = 5
 
@@ -161,11 +163,14 @@ export class Session {
         const { handOut } = this.options
         // Stale: fetched before a seek, so it is not what was asked for any more.
         if (this.sealed || isStale()) return
-        if ((await handOut.offer(batch, this.tenure)) && last) resolveOffset(last.offset)
+        if (!(await handOut.offer(batch, this.tenure))) await pause(fencedPauseMs)
+        else if (last) resolveOffset(last.offset)
       },
     })
     running.catch(crashed)
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
+    // Sealed at the very moment it joined: nobody would clear what begins here.
+    if (this.sealed) return
     this.timers.push(setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs))
     this.timers.push(setInterval(() => this.refreshLeaders(), metadataMaxAge))
   }
@@ -334,5 +339,7 @@ function ifRunning(call: () => void): void {
     call()
   } catch {}
 }
+
+const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })

@@ -11,6 +11,7 @@ export class Tenure {
   /** Nobody waits for its handlers any more: what they still finish is stale. */
   over = false
   private readonly controller = new AbortController()
+  private readonly fenced = new Set<string>()
   private closed = false
 
   constructor(epoch: number, generation: number, partitions: PartitionsByTopic) {
@@ -27,6 +28,13 @@ export class Tenure {
   /** Aborts when handlers of this tenure must come to an end. */
   get signal(): AbortSignal {
     return this.controller.signal
+  }
+
+  /** Notes that a batch of this partition was turned down; true the first time. */
+  fence(partition: string): boolean {
+    if (this.fenced.has(partition)) return false
+    this.fenced.add(partition)
+    return true
   }
 
   /**

@@ -86,11 +86,15 @@ test('a policy that skips goes on behind the message', async () => {
   expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('skip')
 })
 
-test('a policy that retries hands the message out once more, and is asked again', async () => {
+test('a policy that retries hands the message out once more after a wait, and is asked again', async () => {
   const decisions = ['retry', 'skip'] as const
   let asked = 0
   const stage = await staged({ onHandlerError: () => decisions[asked++] ?? 'pause' })
   await stage.handlers.at('0/0').throw('no')
+  // Without one, a handler that throws at once would keep the event loop for itself.
+  await vi.advanceTimersByTimeAsync(49)
+  expect(stage.handlers.atWork).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
   await stage.handlers.at('0/0').throw('no')
   expect(asked).toBe(2)
   expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
