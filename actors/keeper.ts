@@ -118,7 +118,8 @@ export class Keeper {
       emit({ type: 'session.failed', epoch, failure: failureOf(error) })
       return false
     }
-    if (!this.abandoned) this.unwatch = watch({ session, handOut, emit })
+    // A stop or a replacement that began while it joined has looked for what there was to end.
+    if (!this.abandoned && !this.isEnding && this.session === session) this.unwatch = watch({ session, handOut, emit })
     return true
   }
 

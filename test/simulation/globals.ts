@@ -4,7 +4,7 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
-import worker from 'node:worker_threads'
+import { watchEventLoop } from '../../actors/event-loop.ts'
 import type { Clock } from './clock.ts'
 import { Timer } from './clock.ts'
 import type { Disk } from './disk.ts'
@@ -23,6 +23,12 @@ export interface Replacements {
   readonly epochMs: number
 }
 
+// All services of a simulation live in one process, which would share one watch over its event loop: it is begun here, with a timer that
+// never fires.
+const withoutTimer = replaceAll(globalThis, { setInterval: () => ({ unref: () => {} }) })
+watchEventLoop(() => {})
+withoutTimer()
+
 /** Paths below this belong to the disk of the life that is running: `/simulated/NAME/journal`. */
 export const root = '/simulated/'
 
@@ -36,7 +42,6 @@ export function replaceGlobals(replacements: Replacements): () => void {
     replaceAll(Math, { random: () => random.next() }),
     replaceAll(net, { connect: dialOf(replacements) }),
     replaceAll(fs, filesOf(replacements)),
-    replaceAll(worker, { Worker: IdleWorker }),
   ]
   syncBuiltinESMExports()
   return () => {
@@ -48,7 +53,7 @@ export function replaceGlobals(replacements: Replacements): () => void {
 /** How far the wall clock is off; `performance.now()` never is. */
 export const clockShift = { ms: 0 }
 
-const replaceAll = (holder: object, replacements: object): (() => void) => {
+function replaceAll(holder: object, replacements: object): () => void {
   const target = holder as Record<string, unknown>
   const before = Object.keys(replacements).map((name) => [name, target[name]] as const)
   for (const [name, value] of Object.entries(replacements)) target[name] = value
@@ -87,14 +92,6 @@ function dialOf({ clock, network }: Replacements): object {
     const life = clock.current as Life | undefined
     if (!life) throw new Error('Only a life dials')
     return network.connect(host, port, life)
-  }
-}
-
-/** Watching the event loop from a thread needs real time. */
-class IdleWorker {
-  unref(): void {}
-  on(): this {
-    return this
   }
 }
 

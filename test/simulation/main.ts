@@ -1,4 +1,5 @@
 import { run } from './run.ts'
+
 const from = Number(process.argv[2] ?? 1)
 const count = Number(process.argv[3] ?? 1)
 const tail = Number(process.argv[4] ?? 6000)
@@ -19,5 +20,17 @@ for (let seed = from; seed < from + count; seed++) {
     if ((bad.get(key)?.length ?? 0) <= 3) console.log(seed, out.violation)
   }
 }
-console.log(Object.fromEntries(bad), process.cpuUsage().user/1000 / count, 'cpu ms/seed', virtual / count, events / count)
-if (count > 1) console.log([...counts].sort().map(([k, v]) => `${k}: ${v}`).join(', '))
+console.log(
+  Object.fromEntries(bad),
+  process.cpuUsage().user / 1000 / count,
+  'cpu ms/seed',
+  virtual / count,
+  events / count,
+)
+if (count > 1)
+  console.log(
+    [...counts]
+      .sort()
+      .map(([k, v]) => `${k}: ${v}`)
+      .join(', '),
+  )

@@ -24,7 +24,7 @@ export interface Path {
 
 /** Who accepts connections at an endpoint. */
 export interface Listener {
-  accept(connection: Connection): { receive(bytes: Buffer): void; closed(): void }
+  accept(connection: Connection): { readonly isForeign: boolean; receive(bytes: Buffer): void; closed(): void }
 }
 
 /** Sees what is dialled and written, before anything else does. */
@@ -89,6 +89,8 @@ export class Connection {
   readonly place: string
   readonly path: Path
   isOpen = false
+  /** When commits were written, as far as the server has not seen them. */
+  readonly commitsSentAt: number[] = []
   server: ReturnType<Listener['accept']> | undefined
   private readonly client: SimulatedSocket
   private readonly network: Network
@@ -200,21 +202,18 @@ export class SimulatedSocket extends EventEmitter {
     network.open.add(this)
     network.watch.dialled(life, place)
     const { path } = this.connection
-    network.clock.plan(
-      path.latencyMs * (1 + network.random.next()),
-      () => {
-        const listener = network.listeners.get(place)
-        if (this.destroyed) return
-        if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
-        if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
-        if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
-        this.connection.isOpen = true
-        this.connection.server = listener.accept(this.connection)
-        network.connections.add(this.connection)
-        network.watch.accepted(place)
-        this.hear('connect')
-      },
-    )
+    network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
+      const listener = network.listeners.get(place)
+      if (this.destroyed) return
+      if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
+      if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
+      if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
+      this.connection.isOpen = true
+      this.connection.server = listener.accept(this.connection)
+      network.connections.add(this.connection)
+      network.watch.accepted(place)
+      this.hear('connect')
+    })
     this.forgetIn = () => network.open.delete(this)
   }
 
@@ -305,7 +304,14 @@ export class Network {
   pathTo(place: string): Path {
     const known = this.paths.get(place)
     if (known) return known
-    const path: Path = { dial: 'open', toServer: 'flows', toClient: 'flows', latencyMs: 1, piece: undefined, cause: undefined }
+    const path: Path = {
+      dial: 'open',
+      toServer: 'flows',
+      toClient: 'flows',
+      latencyMs: 1,
+      piece: undefined,
+      cause: undefined,
+    }
     this.paths.set(place, path)
     return path
   }

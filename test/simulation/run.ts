@@ -70,10 +70,10 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         world.calm()
       } else if (state === 'calm') {
         const isLate = now >= calmAtMs + recoversWithinMs
-        if (!isLate && !(world.isCaughtUp && now >= calmAtMs + settleMs)) return
+        if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + settleMs)) return
         state = 'stopping'
         world.finish()
-      } else if (state === 'stopping' && world.services.every(({ isRunning }) => !isRunning)) state = 'done'
+      } else if (state === 'stopping' && world.services.every(({ isRunning, lingering }) => !isRunning && lingering.size === 0)) state = 'done'
     }
     tick()
     const isOver = () => {
@@ -83,13 +83,22 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
     await clock.run(isOver, escaped)
     clock.current = undefined
     for (const service of world.services) world.readJournal(service, true)
-    for (const service of world.services) service.life?.end()
+    for (const service of world.services) {
+      service.life?.end()
+      clock.as(service.life, () => service.forget())
+    }
   } finally {
     restore()
     process.off('unhandledRejection', escaped)
   }
   const journals = new Map(
-    world.services.map(({ name, disk }) => [name, disk.journal().map(({ bytes }) => bytes.toString('utf8')).join('')]),
+    world.services.map(({ name, disk }) => [
+      name,
+      disk
+        .journal()
+        .map(({ bytes }) => bytes.toString('utf8'))
+        .join(''),
+    ]),
   )
   return {
     ...{ seed, plan, violation: world.violation, hash: world.hash, virtualMs: clock.now, events: clock.events },

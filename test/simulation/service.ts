@@ -38,7 +38,10 @@ export class Service {
   handling: Handling = { kind: 'works', ms: 0 }
   /** Everything it said outside of its journal. */
   private said: string[] = []
+  /** Lives that have stopped, and are looked at once more before they end. */
+  readonly lingering = new Set<Life>()
   private lives = 0
+  private readonly journals: { close(): void }[] = []
   private listeners = 0
   private stopped = false
   private lastPlaces: readonly string[] = []
@@ -52,6 +55,14 @@ export class Service {
 
   get isRunning(): boolean {
     return this.life?.alive === true
+  }
+
+  get isServing(): boolean {
+    return this.isRunning && this.consumer !== undefined && !this.stopped
+  }
+
+  get isStopping(): boolean {
+    return this.isRunning && this.stopped
   }
 
   /** A new life begins on the same disk. */
@@ -72,9 +83,11 @@ export class Service {
     const { world } = this
     if (!life.alive) return
     life.end()
+    this.lingering.delete(life)
     if (this.disk.crash(life, isPowerLoss)) world.reached('power loss of unsynced bytes')
     world.log(`${life.name} crashes at its step ${life.steps}: ${port}`)
     world.see({ type: 'crashed', life: life.name })
+    if (life !== this.life) return
     this.consumer = undefined
     world.crashed(this, port)
   }
@@ -99,7 +112,24 @@ export class Service {
     if (!life?.alive || !consumer || this.stopped) return
     this.stopped = true
     world.see({ type: 'stop-asked', life: life.name, withinMs: world.options.stopTimeoutMs })
-    this.use(() => void consumer.stop().then(() => this.ended(life), () => this.ended(life)))
+    this.use(
+      () =>
+        void consumer.stop().then(
+          () => this.ended(life),
+          () => this.ended(life),
+        ),
+    )
+  }
+
+  /** Lets go of what the library holds for a process, and a process that crashes loses. */
+  forget(): void {
+    for (const journal of this.journals) {
+      try {
+        journal.close()
+      } catch {
+        // Its descriptors are gone.
+      }
+    }
   }
 
   private begin(life: Life): void {
@@ -107,6 +137,7 @@ export class Service {
     let consumer: Consumer
     try {
       const journal = fileJournal(`${root}${life.name}/journal`, { segmentBytes: 2 ** 16 })
+      this.journals.push(journal)
       this.isSpoilt = false
       if (journal.repair) world.reached(journal.repair.cutBytes > 0 ? 'torn tail cut' : 'damage set aside')
       consumer = createConsumer({ ...this.options(life), journal })
@@ -147,16 +178,20 @@ export class Service {
     const { world } = this
     if (!life.alive) return
     world.see({ type: 'stopped', life: life.name })
+    this.lingering.add(life)
+    this.life = undefined
+    this.consumer = undefined
     world.stoppedInOrder(this)
     // What was begun may end: KafkaJS's own timers, and the wait for settings.
     world.clock.plan(6000, () => {
+      if (!life.alive) return
       const sockets = [...world.network.open].filter((socket) => socket.holder === life).length
       const timers = life.pending
       const descriptors = this.disk.openBy(life)
       world.see({ type: 'released', life: life.name, timers, sockets, descriptors, listeners: this.listeners })
       this.showArtefacts(life)
-      this.consumer = undefined
       life.end()
+      this.lingering.delete(life)
     })
   }
 
@@ -213,7 +248,8 @@ export class Service {
     if (sourcing !== 'tells') world.reached(`source ${sourcing}`)
     if (sourcing === 'tells') return Promise.resolve(now)
     if (sourcing === 'stale') return Promise.resolve(stale.length > 0 ? stale : now)
-    if (sourcing === 'throws') return Promise.reject(new Error(`no list for ${canaries.username}:${canaries.password}@host`))
+    if (sourcing === 'throws')
+      return Promise.reject(new Error(`no list for ${canaries.username}:${canaries.password}@host`))
     if (sourcing === 'nonsense') return Promise.resolve([17, null, 'http://?'] as unknown as string[])
     if (sourcing === 'empty') return Promise.resolve([])
     const waitMs = sourcing === 'late' ? 700 : 60_000

@@ -6,6 +6,11 @@ import type { Life } from './life.ts'
 /** The life by its name; its process by the letters in front of the number. */
 export type LifeName = Life['name']
 
+export interface PartitionOffset {
+  readonly partition: number
+  readonly offset: number
+}
+
 export type Sighting =
   | { readonly type: 'appended'; readonly partition: number; readonly offset: number }
   | {
@@ -28,6 +33,8 @@ export type Sighting =
       readonly offset: number
       readonly memberId: string
       readonly generation: number
+      /** When it left the consumer. */
+      readonly sentAt: number
     }
   /** The coordinator told where the group stands. */
   | { readonly type: 'placed'; readonly life: LifeName; readonly partition: number; readonly offset: number }
@@ -44,7 +51,10 @@ export type Sighting =
       readonly life: LifeName
       readonly memberId: string
       readonly generation: number
+      readonly offsets: readonly PartitionOffset[]
     }
+  /** The answer that says a commit was taken has arrived. */
+  | { readonly type: 'commit-confirmed'; readonly life: LifeName; readonly offsets: readonly PartitionOffset[] }
   /** The coordinator told a member that it is none any more. */
   | { readonly type: 'disowned'; readonly life: LifeName; readonly memberId: string }
   | { readonly type: 'left'; readonly life: LifeName; readonly memberId: string }

@@ -12,11 +12,12 @@ import { Reading } from './kafka/bytes.ts'
 import { errors } from './kafka/group.ts'
 import type { Life } from './life.ts'
 import type { Connection } from './network.ts'
-import type { Sighting } from './sighting.ts'
+import type { PartitionOffset, Sighting } from './sighting.ts'
 
 interface Asked {
   readonly apiKey: number
   readonly memberId: string
+  readonly offsets: readonly PartitionOffset[]
 }
 
 interface Line {
@@ -30,9 +31,11 @@ const generationFirst: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys
 export class Tap {
   private readonly lines = new Map<Connection, Line>()
   private readonly see: (sighting: Sighting) => void
+  private readonly now: () => number
 
-  constructor(see: (sighting: Sighting) => void) {
+  constructor(see: (sighting: Sighting) => void, now: () => number) {
     this.see = see
+    this.now = now
   }
 
   /** Whether answers are still to come over this connection. */
@@ -46,6 +49,7 @@ export class Tap {
     const apiKey = apiKeyOf(frame)
     const reading = new Reading(frame, requestBodyOffset(frame))
     let memberId = ''
+    let offsets: PartitionOffset[] = []
     if (apiKey === apiKeys.joinGroup) {
       reading.text()
       reading.skip(8)
@@ -56,14 +60,18 @@ export class Tap {
       reading.text()
       const generation = reading.int32()
       memberId = reading.text()
-      if (apiKey === apiKeys.offsetCommit) this.see({ type: 'commit-sent', life: life.name, memberId, generation })
+      if (apiKey === apiKeys.offsetCommit) {
+        offsets = offsetsIn(reading)
+        connection.commitsSentAt.push(this.now())
+        this.see({ type: 'commit-sent', life: life.name, memberId, generation, offsets })
+      }
     }
     if (apiKey === apiKeys.leaveGroup) {
       reading.text()
       const [left = ''] = reading.list(() => reading.text())
       this.see({ type: 'left', life: life.name, memberId: left })
     }
-    line.asked.set(correlationOf('request', frame), { apiKey, memberId })
+    line.asked.set(correlationOf('request', frame), { apiKey, memberId, offsets })
   }
 
   answer(life: Life, connection: Connection, bytes: Buffer): void {
@@ -81,7 +89,7 @@ export class Tap {
     this.lines.delete(connection)
   }
 
-  private read(life: string, { apiKey, memberId }: Asked, reading: Reading): void {
+  private read(life: string, { apiKey, memberId, offsets }: Asked, reading: Reading): void {
     if (apiKey === apiKeys.joinGroup) {
       reading.int32()
       const error = reading.int16()
@@ -98,11 +106,32 @@ export class Tap {
       if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
       if (error === errors.none) this.see({ type: 'assigned', life, partitions: partitionsIn(reading.block()) })
     }
+    if (apiKey === apiKeys.offsetCommit) {
+      reading.int32()
+      const codes = reading.list(() => {
+        reading.text()
+        return reading.list(() => ({ partition: reading.int32(), code: reading.int16() }))
+      })
+      if (codes.flat().every(({ code }) => code === errors.none)) this.see({ type: 'commit-confirmed', life, offsets })
+    }
     if (apiKey === apiKeys.heartbeat) {
       reading.int32()
       if (reading.int16() === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
     }
   }
+}
+
+function offsetsIn(commit: Reading): PartitionOffset[] {
+  return commit
+    .list(() => {
+      commit.text()
+      return commit.list(() => {
+        const entry = { partition: commit.int32(), offset: commit.long() }
+        commit.string()
+        return entry
+      })
+    })
+    .flat()
 }
 
 /** The partitions of an assignment as KafkaJS writes it. */

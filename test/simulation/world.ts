@@ -2,15 +2,15 @@
 
 import { Clock } from './clock.ts'
 import type { Fault } from './faults/fault.ts'
-import { ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
+import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Life } from './life.ts'
 import { type Connection, Network } from './network.ts'
+import { chooseOptions, type SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
-import { chooseOptions, type SimulatedOptions } from './options.ts'
 import { Random } from './random.ts'
-import { canaries, digest, Service } from './service.ts'
-import type { Sighting } from './sighting.ts'
+import { canaries, digest, type Service } from './service.ts'
+import type { Sighting, SightingOf } from './sighting.ts'
 import { Tap } from './tap.ts'
 
 export interface Violation {
@@ -55,7 +55,10 @@ export class World {
     this.random = new Random(seed, 'world')
     this.options = chooseOptions(new Random(seed, 'options'))
     this.oracles = allOracles(Object.values(canaries))
-    this.tap = new Tap((sighting) => this.see(sighting))
+    this.tap = new Tap(
+      (sighting) => this.see(sighting),
+      () => this.clock.now,
+    )
     this.network = new Network(this.clock, new Random(seed, 'network'), {
       dialled: (life, place) =>
         this.see({ type: 'dialled', life: life.name, place, isAllowed: this.isAllowed(hostOf(place)) }),
@@ -74,8 +77,7 @@ export class World {
       reached: (cause) => this.reached(cause),
     })
     const watch = {
-      committed: (life: string, memberId: string, generation: number, partition: number, offset: number) =>
-        this.see({ type: 'committed', life, memberId, generation, partition, offset }),
+      committed: (commit: Omit<SightingOf<'committed'>, 'type'>) => this.see({ type: 'committed', ...commit }),
       placed: (life: string, partition: number, offset: number) =>
         this.see({ type: 'placed', life, partition, offset }),
       reached: (kind: string) => this.reached(kind),
@@ -224,25 +226,38 @@ export class World {
     const { logs, group } = this.kafka
     const committed = logs.map((_, partition) => group.offsets.get(partition) ?? 0)
     this.see({ type: 'over', ends: logs.map(({ end }) => end), committed })
-    for (const service of this.services) service.stop()
+    for (const service of this.services) {
+      if (service.isServing) service.stop()
+      else if (!service.isStopping) service.life?.end()
+    }
+  }
+
+  /** Whether every service has a consumer that nobody has stopped. */
+  get isUp(): boolean {
+    return this.services.every(({ isServing }) => isServing)
   }
 
   crashed(service: Service, port: string): void {
     this.reached(`crash at ${port}`)
     this.reached('crash')
     if (this.isOver) return
-    this.clock.plan(this.random.between(20, 1200), () => service.start())
+    this.startLater(service, 1200)
   }
 
   stoppedInOrder(service: Service): void {
     if (this.isOver) return
     this.reached('stop and start anew')
-    this.clock.plan(this.random.between(20, 400), () => service.start())
+    this.startLater(service, 400)
+  }
+
+  private startLater(service: Service, withinMs: number): void {
+    this.clock.plan(this.random.between(20, withinMs), () => {
+      if (!this.isOver) service.start()
+    })
   }
 
   private wrote(life: Life, place: string, bytes: Buffer, connection: Connection): void {
     const service = this.lives.get(life.name)
-    const listener = this.network.listeners.get(place) as { isForeign?: boolean } | undefined
     const apiKey = bytes.readInt16BE(4)
     this.see({
       type: 'wrote',
@@ -251,7 +266,7 @@ export class World {
       connection: connection.id,
       apiKey,
       isAllowed: this.isAllowed(hostOf(place)),
-      isForeign: listener?.isForeign === true,
+      isForeign: connection.server?.isForeign === true,
       isSynced: service?.disk.isSynced !== false,
     })
     this.tap.request(life, connection, bytes)
@@ -260,7 +275,15 @@ export class World {
 
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 
-const isPartOfHash: ReadonlySet<string> = new Set(['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed'])
+const isPartOfHash: ReadonlySet<string> = new Set([
+  'started',
+  'handled',
+  'committed',
+  'joined',
+  'told',
+  'dialled',
+  'crashed',
+])
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],

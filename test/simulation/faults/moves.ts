@@ -39,10 +39,16 @@ function leave(world: World, place: string, farewell: Farewell): void {
   network.listeners.delete(place)
   if (farewell === 'darkens') {
     world.darken(place)
-    Object.assign(network.pathTo(place), { dial: 'hangs', toServer: 'lost', toClient: 'lost', cause: 'old address is dark' })
+    Object.assign(network.pathTo(place), {
+      dial: 'hangs',
+      toServer: 'lost',
+      toClient: 'lost',
+      cause: 'old address is dark',
+    })
     return
   }
-  for (const connection of network.connectionsAt(place)) farewell === 'closes' ? connection.finish() : connection.reset()
+  for (const connection of network.connectionsAt(place))
+    farewell === 'closes' ? connection.finish() : connection.reset()
 }
 
 const awaitNode = (world: World, nodeId: number, kind: string): void =>
@@ -158,7 +164,8 @@ const foreignMoveIn: FaultKind = {
   isMove: true,
   apply(world: World, random: Random) {
     const before = [...world.kafka.nodes.values()].map(({ entry }) => entry)
-    for (const { nodeId } of before) moveNode(world, nodeId, world.freshAddress(nodeId), random.pick(['closes', 'resets']))
+    for (const { nodeId } of before)
+      moveNode(world, nodeId, world.freshAddress(nodeId), random.pick(['closes', 'resets']))
     const foreign = new ForeignKafka('cluster-of-others', world.network)
     foreign.occupy(before, {
       committed: () => {},

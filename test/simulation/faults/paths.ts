@@ -13,7 +13,12 @@ const placesOf = (world: World, nodes: readonly number[]): string[] =>
 const someNodes = (random: Random): number[] => (random.chance(0.3) ? [1, 2, 3] : [random.pick([1, 2, 3])])
 
 /** Changes paths for as long as the fault lasts. */
-function change(name: string, weight: number, to: Partial<Path>, begins: (world: World, place: string) => void = () => {}): FaultKind {
+function change(
+  name: string,
+  weight: number,
+  to: Partial<Path>,
+  begins: (world: World, place: string) => void = () => {},
+): FaultKind {
   return {
     name,
     proofs: [name],
@@ -29,7 +34,14 @@ function change(name: string, weight: number, to: Partial<Path>, begins: (world:
       return () => {
         for (const path of changed) {
           if (path.cause !== name) continue
-          Object.assign(path, { dial: 'open', toServer: 'flows', toClient: 'flows', latencyMs: 1, piece: undefined, cause: undefined })
+          Object.assign(path, {
+            dial: 'open',
+            toServer: 'flows',
+            toClient: 'flows',
+            latencyMs: 1,
+            piece: undefined,
+            cause: undefined,
+          })
         }
       }
     },

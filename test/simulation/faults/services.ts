@@ -8,7 +8,12 @@ import type { FaultKind } from './fault.ts'
 
 const anyService = (world: World, random: Random): Service => random.pick(world.services)
 
-function handling(name: string, proof: string, weight: number, how: (random: Random, lastsMs: number) => Handling): FaultKind {
+function handling(
+  name: string,
+  proof: string,
+  weight: number,
+  how: (random: Random, lastsMs: number) => Handling,
+): FaultKind {
   return {
     name,
     proofs: [proof],

@@ -33,7 +33,7 @@ export class Node implements Listener {
     this.entry = entry
   }
 
-  accept(connection: Connection): { receive(bytes: Buffer): void; closed(): void } {
+  accept(connection: Connection): ReturnType<Listener['accept']> {
     const cutter = new FrameCutter()
     const queue: Buffer[] = []
     let isBusy = false
@@ -50,6 +50,7 @@ export class Node implements Listener {
       })
     }
     return {
+      isForeign: this.isForeign,
       receive: (bytes) => {
         queue.push(...cutter.push(bytes))
         next()
@@ -108,7 +109,10 @@ export class Node implements Listener {
     return answer
       .array(topics, (topic) => {
         const isKnown = topic === kafka.topic
-        answer.int16(isKnown ? 0 : 3).string(topic).int8(0)
+        answer
+          .int16(isKnown ? 0 : 3)
+          .string(topic)
+          .int8(0)
         answer.array(isKnown ? [...kafka.leaders.entries()] : [], ([partition, leader]) => {
           answer.int16(0).int32(partition).int32(leader)
           answer.int32(1).int32(leader).int32(1).int32(leader).int32(0)
@@ -184,7 +188,11 @@ export class Node implements Listener {
       answer.array(partitions, ({ partition, time }) => {
         const isLeader = kafka.leaders[partition] === this.nodeId
         const offset = time === -2 ? 0 : (kafka.logs[partition]?.end ?? 0)
-        answer.int32(partition).int16(isLeader ? 0 : 6).int64(-1).int64(isLeader ? offset : -1)
+        answer
+          .int32(partition)
+          .int16(isLeader ? 0 : 6)
+          .int64(-1)
+          .int64(isLeader ? offset : -1)
       })
     })
     reply(answer.taken())
@@ -215,6 +223,7 @@ export class Node implements Listener {
         return entry
       }),
     }))
+    const sentAt = connection.commitsSentAt.shift() ?? kafka.clock.now
     let error = this.unready()
     if (error !== 0) kafka.watch.reached(error === errors.loading ? 'commit error 14' : 'commit error 16')
     const planned = error === 0 ? kafka.commitErrors.shift() : undefined
@@ -225,7 +234,7 @@ export class Node implements Listener {
     if (error === 0) error = kafka.group.mayCommit(memberId, generation)
     if (error === 0) {
       for (const { partition, offset } of topics.flatMap(({ partitions }) => partitions)) {
-        kafka.watch.committed(life, memberId, generation, partition, offset)
+        kafka.watch.committed({ life, memberId, generation, partition, offset, sentAt })
         kafka.group.offsets.set(partition, offset)
       }
       if (kafka.lostCommitAnswers > 0) {
@@ -251,7 +260,11 @@ export class Node implements Listener {
       answer.string(topic).array(partitions, (partition) => {
         const offset = kafka.group.offsets.get(partition) ?? -1
         if (error === 0) kafka.watch.placed(life, partition, offset)
-        answer.int32(partition).int64(error === 0 ? offset : -1).string('').int16(error)
+        answer
+          .int32(partition)
+          .int64(error === 0 ? offset : -1)
+          .string('')
+          .int16(error)
       })
     })
     reply(answer.int16(error).taken())
@@ -292,7 +305,12 @@ export class Node implements Listener {
     const memberId = request.text()
     request.string()
     if (apiKey === apiKeys.heartbeat) {
-      return reply(new Bytes().int32(0).int16(error === 0 ? group.heartbeat(memberId, generation) : error).taken())
+      return reply(
+        new Bytes()
+          .int32(0)
+          .int16(error === 0 ? group.heartbeat(memberId, generation) : error)
+          .taken(),
+      )
     }
     if (apiKey !== apiKeys.syncGroup) throw new Error(`No answer is written for requests of kind ${apiKey}`)
     const assignments = request.list(() => ({ id: request.text(), assignment: request.block() }))
@@ -312,5 +330,8 @@ const apiVersions = (): Buffer => {
     [apiKeys.metadata, 0, 6],
   ] as const
   const answer = new Bytes().int16(0)
-  return answer.array(spoken, ([key, least, most]) => answer.int16(key).int16(least).int16(most)).int32(0).taken()
+  return answer
+    .array(spoken, ([key, least, most]) => answer.int16(key).int16(least).int16(most))
+    .int32(0)
+    .taken()
 }

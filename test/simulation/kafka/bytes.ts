@@ -80,7 +80,11 @@ export class Bytes {
 
 /** An answer frame around a body. */
 export function answerFrame(correlation: number, body: Buffer): Buffer {
-  return new Bytes().int32(body.length + 4).int32(correlation).raw(body).taken()
+  return new Bytes()
+    .int32(body.length + 4)
+    .int32(correlation)
+    .raw(body)
+    .taken()
 }
 
 /** Reads a request's body. */
@@ -122,7 +126,13 @@ export function recordBatch(firstOffset: number, records: readonly { key: string
     body.varint(bytes.length).raw(bytes)
   }
   const content = new Bytes().int32(0).int8(2).int32(0).int16(0)
-  content.int32(records.length - 1).int64(0).int64(0).int64(-1).int16(-1).int32(-1)
+  content
+    .int32(records.length - 1)
+    .int64(0)
+    .int64(0)
+    .int64(-1)
+    .int16(-1)
+    .int32(-1)
   content.int32(records.length).raw(body.taken())
   return new Bytes().int64(firstOffset).block(content.taken()).taken()
 }

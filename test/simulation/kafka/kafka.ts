@@ -2,6 +2,7 @@
 
 import type { Clock } from '../clock.ts'
 import type { Network } from '../network.ts'
+import type { SightingOf } from '../sighting.ts'
 import { type BrokerEntry, Node } from './broker.ts'
 import { recordBatch } from './bytes.ts'
 import { Group } from './group.ts'
@@ -53,7 +54,7 @@ export class Log {
 }
 
 export interface KafkaWatch {
-  committed(life: string, memberId: string, generation: number, partition: number, offset: number): void
+  committed(commit: Omit<SightingOf<'committed'>, 'type'>): void
   placed(life: string, partition: number, offset: number): void
   /** Where a fault of the brokers took effect. */
   reached(kind: string): void

@@ -33,7 +33,9 @@ export function onlyHandledIsCommitted(): Oracle {
       if (sighting.type !== 'committed') return undefined
       const { prefix } = handled.of(sighting.partition)
       const { partition, offset, life } = sighting
-      return offset > prefix ? `${life} committed ${partition}/${offset}, but only those below ${prefix} were handled` : undefined
+      return offset > prefix
+        ? `${life} committed ${partition}/${offset}, but only those below ${prefix} were handled`
+        : undefined
     },
   }
 }
@@ -76,6 +78,8 @@ export function inOrder(): Oracle {
 export function twiceOnlyUncommitted(): Oracle {
   const floor = new Table<{ placed: number; sought: number }>(() => ({ placed: 0, sought: Number.POSITIVE_INFINITY }))
   const own = new Table(() => new Map<number, number>())
+  /** Handed out, and then sought back over: it may come again. */
+  const running = new Table<{ offset: number; isForgiven: boolean }>(() => ({ offset: -1, isForgiven: false }))
   /** Commits of each partition so far, and by whom the last was. */
   const commits = new Table(() => [] as string[])
   return {
@@ -87,21 +91,30 @@ export function twiceOnlyUncommitted(): Oracle {
         lane.sought = Math.min(lane.sought, sighting.offset)
         const done = own.of(sighting.life, sighting.partition)
         for (const offset of done.keys()) if (offset >= sighting.offset) done.delete(offset)
+        running.of(sighting.life, sighting.partition).isForgiven = true
       }
       if (sighting.type === 'committed') commits.of(sighting.partition).push(sighting.life)
       if (sighting.type === 'handled') {
+        const { offset, isForgiven } = running.of(sighting.life, sighting.partition)
+        if (offset === sighting.offset && isForgiven) return undefined
         own.of(sighting.life, sighting.partition).set(sighting.offset, commits.of(sighting.partition).length)
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
+      running.set({ offset, isForgiven: false }, life, partition)
       const { placed, sought } = floor.of(life, partition)
       if (offset < Math.min(placed, sought)) {
         return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`
       }
       const since = own.of(life, partition).get(offset)
       if (since === undefined) return undefined
-      const byOthers = commits.of(partition).slice(since).some((by) => by !== life)
-      return byOthers ? undefined : `${life} was handed ${partition}/${offset} although it had handled it, and nobody else committed since`
+      const byOthers = commits
+        .of(partition)
+        .slice(since)
+        .some((by) => by !== life)
+      return byOthers
+        ? undefined
+        : `${life} was handed ${partition}/${offset} although it had handled it, and nobody else committed since`
     },
   }
 }
@@ -123,35 +136,56 @@ export function oneOwner(): Oracle {
       const lane = `${life} ${partition}`
       const isRunning = running.has(lane)
       running.add(lane)
-      if (isRunning) return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
+      if (isRunning)
+        return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
       const owned = assigned.get(life)
       if (!owned) return `${life} was handed ${partition}/${offset} between its join and its assignment`
-      return owned.includes(partition) ? undefined : `${life} was handed ${partition}/${offset}, which is not assigned to it`
+      return owned.includes(partition)
+        ? undefined
+        : `${life} was handed ${partition}/${offset}, which is not assigned to it`
     },
   }
 }
 
-/** S6: commits go down only after a seek, and none is sent under an old generation or member. */
+/**
+ * S6: no commit is sent that is lower than one the coordinator has confirmed, unless the user sought back, and none under an old generation
+ * or member. In the coordinator, commits go down after a seek only, or where one was overtaken on its way by a later one.
+ */
 export function commitsOnlyRise(): Oracle {
-  const newest = new Map<number, number>()
+  const newest = new Map<number, { offset: number; at: number }>()
+  const confirmed = new Table(() => ({ offset: 0 }))
   const sought = new Set<string>()
   const current = new Map<string, { memberId: string; generation: number }>()
   const disowned = new Set<string>()
   return {
     id: 'S6',
-    see(sighting) {
-      if (sighting.type === 'sought') sought.add(`${sighting.life} ${sighting.partition}`)
+    see(sighting, at) {
+      if (sighting.type === 'sought') {
+        sought.add(`${sighting.life} ${sighting.partition}`)
+        confirmed.of(sighting.life, sighting.partition).offset = 0
+      }
       if (sighting.type === 'joined') current.set(sighting.life, sighting)
       if (sighting.type === 'disowned') disowned.add(`${sighting.life} ${sighting.memberId}`)
+      if (sighting.type === 'commit-confirmed') {
+        for (const { partition, offset } of sighting.offsets) {
+          const known = confirmed.of(sighting.life, partition)
+          if (!sought.has(`${sighting.life} ${partition}`)) known.offset = Math.max(known.offset, offset)
+        }
+      }
       if (sighting.type === 'committed') {
-        const { life, partition, offset } = sighting
-        const before = newest.get(partition) ?? 0
-        newest.set(partition, offset)
-        if (offset >= before || sought.delete(`${life} ${partition}`)) return undefined
-        return `${life} took the commit of partition ${partition} back from ${before} to ${offset}`
+        const { life, partition, offset, sentAt } = sighting
+        const before = newest.get(partition) ?? { offset: 0, at: 0 }
+        newest.set(partition, { offset, at })
+        const isBack = offset < before.offset && sentAt >= before.at
+        if (!isBack || sought.delete(`${life} ${partition}`)) return undefined
+        return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`
       }
       if (sighting.type !== 'commit-sent') return undefined
-      const { life, memberId, generation } = sighting
+      const { life, memberId, generation, offsets } = sighting
+      for (const { partition, offset } of offsets) {
+        const known = confirmed.of(life, partition).offset
+        if (offset < known) return `${life} sends a commit of ${partition}/${offset}, although ${known} was confirmed`
+      }
       const member = current.get(life)
       const name = `${memberId} of generation ${generation}`
       if (disowned.has(`${life} ${memberId}`)) return `${life} commits as ${name}, which it was told is no member`

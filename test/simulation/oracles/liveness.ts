@@ -38,8 +38,11 @@ export function noSessionLoop(): Oracle {
       const count = sessions.of(sighting.life)
       count.all++
       if (isCalm) count.calm++
-      if (count.all > 3 + faults * sessionsPerFault) return `${sighting.life} is at its session number ${count.all} after ${faults} faults`
-      return count.calm > sessionsWhenCalm ? `${sighting.life} opened ${count.calm} sessions after the last fault` : undefined
+      if (count.all > 3 + faults * sessionsPerFault)
+        return `${sighting.life} is at its session number ${count.all} after ${faults} faults`
+      return count.calm > sessionsWhenCalm
+        ? `${sighting.life} opened ${count.calm} sessions after the last fault`
+        : undefined
     },
   }
 }
@@ -62,8 +65,8 @@ export function stopsInTime(): Oracle {
   }
 }
 
-/** Two links per node and the poller dial one endpoint, each at most five times a second when nothing changes. */
-const dialsPerSecond = 30
+/** Two links dial an endpoint, each at most eight times a second beside a short burst, and the poller at most twenty times. */
+const dialsPerSecond = 60
 
 /** L4: no hot loop: dials of one endpoint stay below a rate. */
 export function noHotLoop(): Oracle {
@@ -140,6 +143,8 @@ export function nothingEscapes(): Oracle {
   return {
     id: 'M13',
     see: (sighting) =>
-      sighting.type === 'escaped' ? `an error of ${sighting.life} was caught by nobody: ${sighting.message}` : undefined,
+      sighting.type === 'escaped'
+        ? `an error of ${sighting.life} was caught by nobody: ${sighting.message}`
+        : undefined,
   }
 }

@@ -53,7 +53,10 @@ export function journalIsChain(): Oracle {
           return `a line of the journal is no JSON: ${line.slice(0, 80)}`
         }
         const { seq, previous, checksum, ...rest } = record as { seq: number; previous: string; checksum: string }
-        const sum = createHash('sha256').update(sorted({ seq, previous, ...rest })).digest('hex').slice(0, 16)
+        const sum = createHash('sha256')
+          .update(sorted({ seq, previous, ...rest }))
+          .digest('hex')
+          .slice(0, 16)
         if (sum !== checksum) return `record ${seq} does not fit its checksum`
         if (before && (seq !== before.seq + 1 || previous !== before.checksum)) {
           return `record ${seq} does not continue record ${before.seq}`

@@ -10,7 +10,8 @@ export function onlyOurCluster(): Oracle {
   return {
     id: 'S9',
     see(sighting) {
-      if (sighting.type === 'dialled' && !sighting.isAllowed) return `${sighting.life} dials ${sighting.place}, which is not allowed`
+      if (sighting.type === 'dialled' && !sighting.isAllowed)
+        return `${sighting.life} dials ${sighting.place}, which is not allowed`
       if (sighting.type !== 'wrote') return undefined
       const { life, place, apiKey, isAllowed, isForeign } = sighting
       if (!isAllowed) return `${life} writes to ${place}, which is not allowed`
