@@ -27,7 +27,7 @@ const manners: readonly Manner[] = [
 ]
 
 export async function measureIdle({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
-  const windowMs = quick ? 10_000 : 30_000
+  const windowMs = quick ? 8000 : 30_000
   const rounds = quick ? 1 : 3
   await cluster.createTopic(topic)
   const percents = new Map<Manner, number[]>(manners.map((manner) => [manner, []]))

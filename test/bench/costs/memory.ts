@@ -49,8 +49,8 @@ export async function measureMemory({ cluster, quick, say }: CostRun): Promise<G
 
 /** Over many moves. */
 export async function measureMoves({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
-  const moves = quick ? 100 : 500
-  const step = moves / 10
+  const moves = quick ? 50 : 500
+  const step = quick ? moves / 5 : moves / 10
   const topic = 'memory-moves'
   await cluster.createTopic(topic)
   await using front = await startFront(cluster)

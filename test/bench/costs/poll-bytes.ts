@@ -32,12 +32,12 @@ export async function measurePollBytes({ cluster, quick, say }: CostRun): Promis
   }
 }
 
-async function countBytes({ cluster, say }: CostRun, topic: string, count: number): Promise<GoalFigure[]> {
+async function countBytes({ cluster, quick, say }: CostRun, topic: string, count: number): Promise<GoalFigure[]> {
   const consuming = { client: 'relisten', groupId: 'poll-bytes', topic, each: 'message', concurrency: 1 } as const
   await using subject = await startSubject({ brokers: cluster.endpoints(), consuming, tapped: true })
   await pause(3000)
   const before = await subject.read()
-  await pause(10_000)
+  await pause(quick ? 5000 : 10_000)
   const after = await subject.read()
   // the lines of the poller carry nothing else
   const polls = passed(before.sockets, after.sockets).filter(

@@ -21,7 +21,7 @@ export async function measureThroughput({ cluster, quick, say }: CostRun): Promi
   for (const bytes of quick ? [100] : [100, 1024]) {
     const topic = `throughput-${bytes}`
     await fillTopic(cluster, { topic, messages, bytes })
-    for (const concurrency of [1, 4]) {
+    for (const concurrency of quick ? [1] : [1, 4]) {
       for (const each of ['batch', 'message'] as const) {
         const turns: Record<Client, Turn[]> = { relisten: [], kafkajs: [] }
         for (let round = 0; round < rounds; round += 1) {
