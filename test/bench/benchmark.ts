@@ -4,7 +4,7 @@ import { startCluster } from '../cluster/kafka-cluster.ts'
 import type { Board } from '../demo/board.ts'
 import { changes } from './change.ts'
 import { clientKinds } from './client.ts'
-import { measureCosts } from './costs/measure.ts'
+import { type CostRow, measureCosts } from './costs/measure.ts'
 import { boundOf, verdictOf } from './document.ts'
 import { publish, readResults } from './document-files.ts'
 import type { GoalFigure } from './goal.ts'
@@ -24,6 +24,9 @@ export interface BenchmarkOptions extends PlanOptions {
   readonly board: Board
   readonly signal: AbortSignal
 }
+
+/** Rows of the costs that a quick run has time for. */
+const quickCosts: readonly CostRow[] = ['throughput', 'poll-bytes', 'import']
 
 /** Resolves with a sentence for each thing that broke: a message lost by relisten, a client that did not start. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<readonly string[]> {
@@ -92,7 +95,8 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     announce('what relisten costs')
     const started = startCluster({ bindFixed: true, onProgress: (line) => board.progress(line) })
     await using cluster = await untilUp(started, signal)
-    await keep({ costs: await measureCosts({ cluster, quick, say: (line) => board.say(`    ${line}`) }) })
+    const say = (line: string) => board.say(`    ${line}`)
+    await keep({ costs: await measureCosts({ cluster, quick, say, only: quick ? quickCosts : undefined }) })
   }
 
   const results = merged(earlier, now)

@@ -100,10 +100,9 @@ function quickPlan(): PlannedTrial[] {
   const base = { stage: 'front', change: 'instant-fin', boot: 'moved', watchMs: QUICK_WATCH_MS } as const
   return [
     alone('front', 'instant-fin', 'relisten-1', 10),
-    alone('front', 'instant-fin', 'relisten-3', 10),
+    alone('front', 'instant-fin', 'relisten-3', 5),
     { ...base, clients: others, rounds: 1 },
-    alone('front', 'black-hole', 'relisten-1', 3),
-    alone('front', 'evicted', 'relisten-1', 3),
+    alone('front', 'black-hole', 'relisten-1', 2),
     alone('restarts', 'rolling-restart', 'relisten-1', 1),
   ]
 }
