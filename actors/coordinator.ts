@@ -45,8 +45,9 @@ export class Coordinator {
     const end = Date.now() + patience.withinMs
     let last: ConnectionError | undefined
     while (Date.now() < end && !this.options.signal.aborted) {
+      const given = new AbortController()
       try {
-        const answer = await this.inTime(this.ask(frame, patience.silenceMs), end)
+        const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
@@ -54,6 +55,9 @@ export class Coordinator {
       } catch (error) {
         last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
         this.nodeId = undefined
+      } finally {
+        // A commit that is given up here must not go out again behind a later one.
+        given.abort()
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))
     }
@@ -68,9 +72,9 @@ export class Coordinator {
     return decode(answer)
   }
 
-  private async ask(frame: Buffer, silenceMs: number): Promise<Buffer> {
+  private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {
     const nodeId = this.nodeId ?? (await this.find())
-    return this.options.linkTo(nodeId).send(frame, silenceMs)
+    return this.options.linkTo(nodeId).send(frame, silenceMs, signal)
   }
 
   /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */

@@ -98,7 +98,8 @@ export class HandOut {
     const lane = this.laneOf(batch)
     lane.queue.push({ batch, tenure, next: 0 })
     this.pump(lane)
-    if (lane.queue.length > depth && !(await this.roomIn(lane))) {
+    // A seek may have emptied the lane meanwhile.
+    if (lane.queue.length > depth && !(await this.roomIn(lane)) && lane.queue.length > depth) {
       lane.pausedBy.add('backlog')
       this.reader?.pause(lane)
     }
@@ -185,6 +186,7 @@ export class HandOut {
     if (!this.assigned().includes(lane)) return
     lane.seek(offset)
     this.reader?.seek(lane, `${offset}`)
+    this.makeRoom(lane)
   }
 
   /** What is paused by the user or by a handler that was given up. */
@@ -237,9 +239,13 @@ export class HandOut {
     if (offset !== position) {
       this.options.emit({ type: 'offsets.lost', topic, partition, from: `${position}`, to: `${offset}` })
     }
-    if (offset < position) lane.seek(offset)
+    if (offset < position) {
+      lane.seek(offset)
+      this.makeRoom(lane)
+      return offset
+    }
     // What waits here is handled first; then the mark steps over what is gone.
-    else this.pass(lane, `${offset - 1n}`, this.tenure)
+    this.pass(lane, `${offset - 1n}`, this.tenure)
     return offset
   }
 

@@ -175,11 +175,18 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
     }) satisfies ISocketFactory,
   })
   const broker = new Broker({ connectionPool, logger: silent, authenticationTimeout: timeoutMs })
+  // KafkaJS does not hear of a socket that is destroyed, and would wait on with a timer each millisecond.
+  let onClose = () => {}
+  const closed = new Promise<never>((_, reject) => {
+    onClose = () => reject(Object.assign(new Error('closed during the login'), { code: 'ECONNRESET' }))
+    socket.once('close', onClose)
+  })
   try {
-    await broker.connect()
+    await Promise.race([broker.connect(), closed])
     return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
   } finally {
     for (const name of ['data', 'end', 'error', 'timeout']) socket.removeAllListeners(name)
+    socket.off('close', onClose)
     socket.on('error', () => {})
     for (const connection of connectionPool.pool) connection.requestQueue.destroy()
   }

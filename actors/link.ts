@@ -79,13 +79,16 @@ export class Link {
 
   /**
    * Sends a request frame; the answer may come over a later connection. `silenceMs` without a byte from the node
-   * while the request waits means that the connection is dead. Rejects by the rule above.
+   * while the request waits means that the connection is dead. Rejects by the rule above. With `signal` aborted nobody
+   * waits for it any more, and it is not sent again: what it says may be out of date by then.
    */
-  send(frame: Buffer, silenceMs: number): Promise<Buffer> {
+  send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
+      if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
       const request = { frame, silenceMs, resolve, reject, sentAt: Date.now() }
       this.outstanding.add(request)
+      signal?.addEventListener('abort', () => this.outstanding.delete(request), { once: true })
       if (this.connection?.open) this.transmit(request, this.connection)
       else void this.redial()
     })

@@ -35,11 +35,14 @@ export interface SourceOptions {
 }
 
 export interface Source {
-  /** Never rejects; answers within the deadline, or at once when aborted. A call that hangs is not made a second time. */
+  /** Never rejects; answers within the deadline, or at once when aborted. A call that hangs is made a second time after 10 seconds. */
   current(signal?: AbortSignal): Promise<SourceReading>
   /** Announced lists, and answers that came after their deadline. Never errs. */
   readonly changes$: Observable<SourceReading>
 }
+
+/** A call that hangs is given up after this time, and made anew: one that never ends must not be the last one. Milliseconds. */
+const againAfterMs = 10_000
 
 /** A list with more endpoints than this is cut off, with a failure that says so. */
 export const maxEndpoints = 64
@@ -50,6 +53,7 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
   let good: readonly Endpoint[] = []
   let hanging: Promise<SourceReading> | undefined
   let overdue = false
+  let askedAt = 0
 
   const read = (list: unknown): SourceReading => {
     const reading = readList(list)
@@ -59,25 +63,36 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
   const fail = (why: string): SourceReading => ({ endpoints: good, failure: failureOf(why) })
   const hung = () => fail(`has not answered for ${sourceTimeoutMs} ms`)
 
-  const call = async (): Promise<SourceReading> => {
+  const call = async (): Promise<() => SourceReading> => {
     try {
-      if (isList(brokers)) return read(brokers)
-      return read(await (typeof brokers === 'function' ? brokers() : brokers.current()))
+      if (isList(brokers)) return () => read(brokers)
+      const list = await (typeof brokers === 'function' ? brokers() : brokers.current())
+      return () => read(list)
     } catch (error) {
-      return fail(`threw ${describe(error)}`)
+      return () => fail(`threw ${describe(error)}`)
     }
+  }
+  const begin = (): Promise<SourceReading> => {
+    askedAt = performance.now()
+    const mine: Promise<SourceReading> = call().then((answer) => {
+      // Given up: a newer call knows better.
+      if (hanging !== mine) return { endpoints: good }
+      hanging = undefined
+      const reading = answer()
+      if (overdue) late$.next(reading)
+      overdue = false
+      return reading
+    })
+    return mine
   }
   const changes$ = isList(brokers) || typeof brokers === 'function' ? EMPTY : announced(brokers.changes, read, fail)
   return {
     changes$: merge(late$, changes$),
     async current(signal) {
-      if (overdue) return hung()
-      hanging ??= call().then((reading) => {
-        hanging = undefined
-        if (overdue) late$.next(reading)
-        overdue = false
-        return reading
-      })
+      if (overdue && performance.now() - askedAt < againAfterMs) return hung()
+      if (overdue) hanging = undefined
+      overdue = false
+      hanging ??= begin()
       const reading = await withDeadline(hanging, sourceTimeoutMs, signal)
       if (reading !== undefined) return reading
       if (signal?.aborted) return { endpoints: good }
