@@ -6,8 +6,8 @@
 
 import { type Endpoint, formatEndpoint } from '../machines/endpoint.ts'
 
-/** Dials of one node at one endpoint at a time. One consumer needs two. */
-const mostAtOnce = 8
+/** Dials of one node at one endpoint at a time. One consumer needs two; a login over a slow line may take half a second. */
+const dialsAtOnce = 32
 
 /** A node at an endpoint, as dials are told apart. */
 export const placeOf = (nodeId: number, endpoint: Endpoint): string => `${nodeId} at ${formatEndpoint(endpoint)}`
@@ -26,8 +26,13 @@ interface Place {
 }
 
 export class DialPace {
+  private readonly mostAtOnce: number
   /** By node and endpoint: at the same endpoint another node may be expected. */
   private readonly places = new Map<string, Place>()
+
+  constructor(mostAtOnce: number = dialsAtOnce) {
+    this.mostAtOnce = mostAtOnce
+  }
 
   /**
    * Runs the dial when its turn comes, and resolves with what it gives. Rejects with its failure, or with that of another dial of
@@ -41,7 +46,7 @@ export class DialPace {
   ): Promise<Value> {
     const place = this.places.get(where) ?? { running: 0, failing: false, urgent: [], others: [] }
     this.places.set(where, place)
-    if (place.running >= (place.failing ? 1 : mostAtOnce)) {
+    if (place.running >= (place.failing ? 1 : this.mostAtOnce)) {
       await new Promise<void>((go, fail) => (urgent ? place.urgent : place.others).push({ go, fail }))
     } else place.running++
     try {
@@ -69,7 +74,7 @@ export class DialPace {
   }
 
   private admit(place: Place): void {
-    while (place.running < (place.failing ? 1 : mostAtOnce)) {
+    while (place.running < (place.failing ? 1 : this.mostAtOnce)) {
       const next = place.urgent.shift() ?? place.others.shift()
       if (!next) return
       place.running++

@@ -9,7 +9,7 @@ const elsewhere = placeOf(1, { host: 'b', port: 1 })
 
 /** Dials that are told how they end, in the order in which they began. */
 function stage() {
-  const pace = new DialPace()
+  const pace = new DialPace(8)
   const begun: { name: string; succeed: () => void; fail: (code?: string) => void }[] = []
   const ended: string[] = []
   const dial = (name: string, where = here, urgent = false) => {
@@ -27,7 +27,7 @@ function stage() {
   return { pace, begun, ended, dial }
 }
 
-test('eight dials of a place run at a time, and each that ends lets the next one begin', async () => {
+test('so many dials of a place run at a time, and each that ends lets the next one begin', async () => {
   const { begun, dial } = stage()
   for (let index = 0; index < 20; index += 1) dial(`dial ${index}`)
   expect(begun).toHaveLength(8)
