@@ -1,5 +1,6 @@
 /** A tenure: the time in which a set of partitions is ours, from one assignment of the group to the next. */
 
+import { setMaxListeners } from 'node:events'
 import type { PartitionsByTopic } from '../machines/fact.ts'
 
 export class Tenure {
@@ -18,6 +19,8 @@ export class Tenure {
     this.epoch = epoch
     this.generation = generation
     this.partitions = partitions
+    // Handlers of all partitions share it, and each may listen.
+    setMaxListeners(0, this.controller.signal)
   }
 
   /** Whether messages may be handed out. */

@@ -54,3 +54,14 @@ test('a wait that ends early leaves no timer behind', async () => {
   expect(await closed).toBe(false)
   expect(vi.getTimerCount()).toBe(0)
 })
+
+test('handlers of many partitions listen to its signal without a warning', async () => {
+  const warnings: string[] = []
+  const note = ({ message }: Error) => warnings.push(message)
+  process.on('warning', note)
+  const { signal } = tenureWith()
+  for (let handlers = 0; handlers < 20; handlers++) signal.addEventListener('abort', () => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  expect(warnings).toEqual([])
+})
