@@ -1,5 +1,8 @@
-// Two projects: `fast` needs only Node, `real` starts Apache Kafka and therefore runs one file at a time.
+// Three projects: `fast` needs only Node; `real` starts Apache Kafka and therefore runs one file at a time; `torture` does so with a
+// cluster of its own, because it breaks it, and has no figures that a busy machine spoils.
 import { defineConfig } from 'vitest/config'
+
+const torture = 'test/real/torture.test.ts'
 
 export default defineConfig({
   test: {
@@ -19,12 +22,20 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/real/**/*.test.ts'],
+          exclude: [torture],
           // One file at a time, and all in one process, so that they can share a cluster.
           fileParallelism: false,
           isolate: false,
           // Of the tests that may run beside each other, as many as there are cores on a small machine.
           maxConcurrency: 2,
           testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'torture',
+          include: [torture],
           hookTimeout: 600_000,
         },
       },

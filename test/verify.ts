@@ -24,7 +24,12 @@ const steps = [
   () => gate('unused code', 'knip', '--no-progress'),
   () => gate('package', 'publint', '--strict'),
   () => gate('package types', 'attw', '--profile', 'esm-only', '--pack', '.'),
-  ...(process.argv.includes('--fast') ? [] : [() => tests('real', 'verbose', 30 * minuteMs)]),
+  ...(process.argv.includes('--fast')
+    ? [simulation]
+    : [
+        () => tests('real', 'verbose', 30 * minuteMs),
+        () => both(tests('torture', 'verbose', 12 * minuteMs), simulation()),
+      ]),
 ]
 
 let passed = 0
@@ -45,6 +50,21 @@ async function gate(name: string, program: string, ...args: string[]): Promise<T
   if (exitCode === 0) return { passed: 1, failed: 0, reasons: [] }
   console.log(output.trim() || `${program} ended with code ${exitCode} and wrote nothing.`)
   return { passed: 0, failed: 1, reasons: [] }
+}
+
+/** What it prints is worth reading also when all is well. */
+async function simulation(): Promise<Tally> {
+  const startedAt = Date.now()
+  const args = ['test/simulation/main.ts', '--seeds', '2000']
+  const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 12 * minuteMs })
+  console.log(`${output.trim()}\nsimulation ${outcome(exitCode === 0, startedAt)}`)
+  return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, reasons: [] }
+}
+
+/** Neither of them has figures that the other one spoils. */
+async function both(one: Promise<Tally>, other: Promise<Tally>): Promise<Tally> {
+  const [first, second] = await Promise.all([one, other])
+  return { passed: first.passed + second.passed, failed: first.failed + second.failed, reasons: [] }
 }
 
 async function tests(project: string, reporter: string, timeoutMs: number): Promise<Tally> {
