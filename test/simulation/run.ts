@@ -73,7 +73,11 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + settleMs)) return
         state = 'stopping'
         world.finish()
-      } else if (state === 'stopping' && world.services.every(({ isRunning, lingering }) => !isRunning && lingering.size === 0)) state = 'done'
+      } else if (
+        state === 'stopping' &&
+        world.services.every(({ isRunning, lingering }) => !isRunning && lingering.size === 0)
+      )
+        state = 'done'
     }
     tick()
     const isOver = () => {

@@ -203,7 +203,7 @@ export class Service {
     this.said = []
   }
 
-  private told(life: Life, record: FactRecord): void {
+  private told(life: Life, record: FactRecord): unknown {
     if (!life.alive) return
     const { world } = this
     world.log(`${life.name} ${record.seq} ${record.type} ${JSON.stringify(record.data)} → ${JSON.stringify(record.to)}`)

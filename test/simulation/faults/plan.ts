@@ -30,9 +30,17 @@ export function planOf(seed: number): Plan {
   const random = new Random(seed, 'plan')
   const draw = (from: readonly FaultKind[]): Fault => {
     let left = random.next() * from.reduce((sum, { weight }) => sum + weight, 0)
-    const kind = from.find(({ weight }) => (left -= weight) < 0) ?? random.pick(from)
+    const kind = from.find(({ weight }) => {
+      left -= weight
+      return left < 0
+    })
     const atMs = random.between(firstAtMs, lastAtMs)
-    return { kind: kind.name, atMs, lastsMs: random.between(50, longestMs), dice: random.below(2 ** 31) }
+    return {
+      kind: (kind ?? random.pick(from)).name,
+      atMs,
+      lastsMs: random.between(50, longestMs),
+      dice: random.below(2 ** 31),
+    }
   }
   const others = [...kinds.values()].filter(({ isMove }) => !isMove)
   const faults = [

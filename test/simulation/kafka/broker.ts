@@ -15,7 +15,7 @@ export interface BrokerEntry {
 /** What a node answers instead of the truth when it is asked for metadata. */
 export type Lie = 'silence' | 'hang-up' | ((truth: readonly BrokerEntry[]) => readonly BrokerEntry[])
 
-type Reply = (body: Buffer | undefined) => void
+type Reply = (body: Buffer | undefined) => unknown
 
 const loginKeys = { handshake: 17, authenticate: 36 } as const
 
@@ -61,7 +61,7 @@ export class Node implements Listener {
     }
   }
 
-  private answer(frame: Buffer, connection: Connection, reply: Reply): void {
+  private answer(frame: Buffer, connection: Connection, reply: Reply): unknown {
     const request = new Reading(frame, requestBodyOffset(frame))
     const life = connection.life.name
     switch (apiKeyOf(frame)) {
@@ -88,7 +88,7 @@ export class Node implements Listener {
     }
   }
 
-  private metadata(request: Reading, connection: Connection, reply: Reply): void {
+  private metadata(request: Reading, connection: Connection, reply: Reply): unknown {
     const { kafka } = this
     const topics = request.list(() => request.text())
     kafka.watch.asked?.()
@@ -210,7 +210,7 @@ export class Node implements Listener {
     return errors.loading
   }
 
-  private commit(request: Reading, life: string, connection: Connection, reply: Reply): void {
+  private commit(request: Reading, life: string, connection: Connection, reply: Reply): unknown {
     const { kafka } = this
     request.text()
     const generation = request.int32()
@@ -270,7 +270,7 @@ export class Node implements Listener {
     reply(answer.int16(error).taken())
   }
 
-  private member(apiKey: number, request: Reading, reply: Reply): void {
+  private member(apiKey: number, request: Reading, reply: Reply): unknown {
     const { group } = this.kafka
     const error = this.unready()
     request.text() // group

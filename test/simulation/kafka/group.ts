@@ -33,8 +33,8 @@ interface Member {
   readonly id: string
   request: JoinRequest
   /** Waits for the rebalance to end. */
-  joining: ((answer: JoinAnswer) => void) | undefined
-  syncing: ((error: number, assignment: Buffer) => void) | undefined
+  joining: ((answer: JoinAnswer) => unknown) | undefined
+  syncing: ((error: number, assignment: Buffer) => unknown) | undefined
   assignment: Buffer
   session: Timer | undefined
   heardAt: number
@@ -78,7 +78,7 @@ export class Group {
     return first?.request.protocols
   }
 
-  join(request: JoinRequest, answer: (answer: JoinAnswer) => void): void {
+  join(request: JoinRequest, answer: (answer: JoinAnswer) => unknown): unknown {
     const { memberId } = request
     const refuse = (error: number, id = memberId) =>
       answer({ error, generation: -1, protocol: '', leader: '', memberId: id, members: [] })
@@ -124,8 +124,8 @@ export class Group {
     memberId: string,
     generation: number,
     assignments: readonly { id: string; assignment: Buffer }[],
-    answer: (error: number, assignment: Buffer) => void,
-  ): void {
+    answer: (error: number, assignment: Buffer) => unknown,
+  ): unknown {
     const member = this.members.get(memberId)
     if (!member) return answer(errors.unknownMember, nothing)
     if (generation !== this.generation) return answer(errors.illegalGeneration, nothing)

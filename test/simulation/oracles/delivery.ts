@@ -147,6 +147,9 @@ export function oneOwner(): Oracle {
   }
 }
 
+/** A commit that was begun may be on its way to the coordinator for so long, and is refused there when it comes too late. */
+const underWayMs = 2500
+
 /**
  * S6: no commit is sent that is lower than one the coordinator has confirmed, unless the user sought back, and none under an old generation
  * or member. In the coordinator, commits go down after a seek only, or where one was overtaken on its way by a later one.
@@ -155,8 +158,8 @@ export function commitsOnlyRise(): Oracle {
   const newest = new Map<number, { offset: number; at: number }>()
   const confirmed = new Table(() => ({ offset: 0 }))
   const sought = new Set<string>()
-  const current = new Map<string, { memberId: string; generation: number }>()
-  const disowned = new Set<string>()
+  const current = new Map<string, { memberId: string; generation: number; at: number }>()
+  const disowned = new Map<string, number>()
   return {
     id: 'S6',
     see(sighting, at) {
@@ -164,8 +167,8 @@ export function commitsOnlyRise(): Oracle {
         sought.add(`${sighting.life} ${sighting.partition}`)
         confirmed.of(sighting.life, sighting.partition).offset = 0
       }
-      if (sighting.type === 'joined') current.set(sighting.life, sighting)
-      if (sighting.type === 'disowned') disowned.add(`${sighting.life} ${sighting.memberId}`)
+      if (sighting.type === 'joined') current.set(sighting.life, { ...sighting, at })
+      if (sighting.type === 'disowned') disowned.set(`${sighting.life} ${sighting.memberId}`, at)
       if (sighting.type === 'commit-confirmed') {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
@@ -188,8 +191,12 @@ export function commitsOnlyRise(): Oracle {
       }
       const member = current.get(life)
       const name = `${memberId} of generation ${generation}`
-      if (disowned.has(`${life} ${memberId}`)) return `${life} commits as ${name}, which it was told is no member`
+      const since = disowned.get(`${life} ${memberId}`)
+      if (since !== undefined && at - since > underWayMs) {
+        return `${life} commits as ${name}, which it was told is no member`
+      }
       if (member?.memberId === memberId && member.generation === generation) return undefined
+      if (member && at - member.at <= underWayMs) return undefined
       return `${life} commits as ${name}, but is ${member?.memberId} of generation ${member?.generation}`
     },
   }
