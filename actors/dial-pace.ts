@@ -1,13 +1,19 @@
 /**
  * The pace of dials: what keeps the links of a hundred consumers from storming the brokers when all of them lose their connections
- * at once. Few dials of a node run at a time, those that fetches wait for first. Where the newest dial failed, one at a time tries
- * again, and its failure counts for all who wait.
+ * at once. Few dials of a node run at a time, those that fetches wait for first. Where the newest dial was refused, one at a
+ * time tries again. A failure counts for all who wait: they look again where the node is.
  */
 
 import { type Endpoint, formatEndpoint } from '../machines/endpoint.ts'
 
-/** Dials of one node at one endpoint at a time. One consumer needs two; a login over a slow line may take half a second. */
-const dialsAtOnce = 32
+/** Dials of one node at one endpoint at a time: at first, and at most when all of them succeed. One consumer needs two. */
+const firstAtOnce = 8
+const mostAtOnce = 32
+/** So many after one that got no answer in time: the node may be away, or have too much to do. */
+const lateAtOnce = 4
+
+/** What a failed dial says: nothing is there or nobody may come in, no answer came in time, or its owner gave it up. */
+export type Miss = 'refused' | 'late' | 'given-up'
 
 /** A node at an endpoint, as dials are told apart. */
 export const placeOf = (nodeId: number, endpoint: Endpoint): string => `${nodeId} at ${formatEndpoint(endpoint)}`
@@ -19,50 +25,46 @@ interface Waiting {
 
 interface Place {
   running: number
-  /** The newest dial failed. */
-  failing: boolean
+  /** Dials that may run now. 1: the newest was refused. */
+  atOnce: number
   readonly urgent: Waiting[]
   readonly others: Waiting[]
 }
 
 export class DialPace {
-  private readonly mostAtOnce: number
   /** By node and endpoint: at the same endpoint another node may be expected. */
   private readonly places = new Map<string, Place>()
 
-  constructor(mostAtOnce: number = dialsAtOnce) {
-    this.mostAtOnce = mostAtOnce
-  }
-
   /**
    * Runs the dial when its turn comes, and resolves with what it gives. Rejects with its failure, or with that of another dial of
-   * this place that failed while this one waited. `isShared` says whether a failure is the place's and not of the one who dialled.
+   * this place that failed while this one waited. `missOf` says what a failure means.
    */
   async run<Value>(
     where: string,
     urgent: boolean,
     dial: () => Promise<Value>,
-    isShared: (error: unknown) => boolean,
+    missOf: (error: unknown) => Miss,
   ): Promise<Value> {
-    const place = this.places.get(where) ?? { running: 0, failing: false, urgent: [], others: [] }
+    const place = this.places.get(where) ?? { running: 0, atOnce: firstAtOnce, urgent: [], others: [] }
     this.places.set(where, place)
-    if (place.running >= (place.failing ? 1 : this.mostAtOnce)) {
+    if (place.running >= place.atOnce) {
       await new Promise<void>((go, fail) => (urgent ? place.urgent : place.others).push({ go, fail }))
     } else place.running++
     try {
       const value = await dial()
-      place.failing = false
+      place.atOnce = place.atOnce === 1 ? firstAtOnce : Math.min(mostAtOnce, place.atOnce + 1)
       return value
     } catch (error) {
-      if (isShared(error)) {
-        place.failing = true
+      const miss = missOf(error)
+      if (miss !== 'given-up') {
+        place.atOnce = miss === 'refused' ? 1 : Math.min(place.atOnce, lateAtOnce)
         for (const { fail } of [...place.urgent.splice(0), ...place.others.splice(0)]) fail(error)
       }
       throw error
     } finally {
       place.running--
       this.admit(place)
-      if (place.running === 0 && !place.failing) this.places.delete(where)
+      if (place.running === 0 && place.atOnce >= firstAtOnce) this.places.delete(where)
     }
   }
 
@@ -74,7 +76,7 @@ export class DialPace {
   }
 
   private admit(place: Place): void {
-    while (place.running < (place.failing ? 1 : this.mostAtOnce)) {
+    while (place.running < place.atOnce) {
       const next = place.urgent.shift() ?? place.others.shift()
       if (!next) return
       place.running++

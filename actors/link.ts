@@ -10,7 +10,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import type { Cluster } from './cluster.ts'
 import { type Connection, ConnectionError } from './connection.ts'
 import type { Dial } from './dial.ts'
-import { placeOf } from './dial-pace.ts'
+import { type Miss, placeOf } from './dial-pace.ts'
 
 export interface LinkOptions {
   readonly nodeId: number
@@ -189,7 +189,7 @@ export class Link {
         placeOf(this.nodeId, endpoint),
         urgent,
         () => dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal }),
-        (error) => error instanceof ConnectionError && error.failure.code !== 'ABORT_ERR',
+        missOf,
       )
       if (this.stop.signal.aborted) {
         connection.close()
@@ -266,4 +266,10 @@ export class Link {
       }
     })
   }
+}
+
+function missOf(error: unknown): Miss {
+  const code = error instanceof ConnectionError ? error.failure.code : undefined
+  if (code === 'ABORT_ERR') return 'given-up'
+  return code === 'ETIMEDOUT' ? 'late' : 'refused'
 }

@@ -2,14 +2,19 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { DialPace, placeOf } from '../../actors/dial-pace.ts'
+import { DialPace, type Miss, placeOf } from '../../actors/dial-pace.ts'
 
 const here = placeOf(1, { host: 'a', port: 1 })
 const elsewhere = placeOf(1, { host: 'b', port: 1 })
 
+const missOf = (error: unknown): Miss => {
+  const { message } = error as Error
+  return message === 'ABORT_ERR' ? 'given-up' : message === 'ETIMEDOUT' ? 'late' : 'refused'
+}
+
 /** Dials that are told how they end, in the order in which they began. */
 function stage() {
-  const pace = new DialPace(8)
+  const pace = new DialPace()
   const begun: { name: string; succeed: () => void; fail: (code?: string) => void }[] = []
   const ended: string[] = []
   const dial = (name: string, where = here, urgent = false) => {
@@ -17,37 +22,35 @@ function stage() {
       new Promise<void>((resolve, reject) => {
         begun.push({ name, succeed: resolve, fail: (code = 'ECONNREFUSED') => reject(new Error(code)) })
       })
-    pace
-      .run(where, urgent, work, (error) => (error as Error).message !== 'ABORT_ERR')
-      .then(
-        () => ended.push(`${name} connected`),
-        (error: Error) => ended.push(`${name} ${error.message}`),
-      )
+    pace.run(where, urgent, work, missOf).then(
+      () => ended.push(`${name} connected`),
+      (error: Error) => ended.push(`${name} ${error.message}`),
+    )
   }
   return { pace, begun, ended, dial }
 }
 
-test('so many dials of a place run at a time, and each that ends lets the next one begin', async () => {
+test('eight dials of a place run at a time, one more after each that succeeds, and never more than 32', async () => {
   const { begun, dial } = stage()
-  for (let index = 0; index < 20; index += 1) dial(`dial ${index}`)
+  for (let index = 0; index < 200; index += 1) dial(`dial ${index}`)
   expect(begun).toHaveLength(8)
-  begun[0]?.succeed()
-  await turn()
-  expect(begun.map(({ name }) => name).at(-1)).toBe('dial 8')
-  for (let index = 1; index < 20; index += 1) {
+  const running: number[] = []
+  for (let index = 0; index < 100; index += 1) {
     begun[index]?.succeed()
     await turn()
+    running.push(begun.length - index - 1)
   }
-  expect(begun).toHaveLength(20)
+  expect(running.slice(0, 3)).toEqual([9, 10, 11])
+  expect(Math.max(...running)).toBe(32)
 })
 
 test('an urgent dial goes before those that wait', async () => {
   const { begun, dial } = stage()
-  for (let index = 0; index < 9; index += 1) dial(`dial ${index}`)
+  for (let index = 0; index < 12; index += 1) dial(`dial ${index}`)
   dial('urgent', here, true)
   begun[0]?.succeed()
   await turn()
-  expect(begun.at(-1)?.name).toBe('urgent')
+  expect(begun[8]?.name).toBe('urgent')
 })
 
 test('a failure counts for all who wait, and then one at a time tries again until one succeeds', async () => {
@@ -65,6 +68,18 @@ test('a failure counts for all who wait, and then one at a time tries again unti
   begun.at(-1)?.succeed()
   await turn()
   expect(begun.slice(9).map(({ name }) => name)).toEqual(['second', 'third'])
+})
+
+test('after a dial without an answer in time four run at a time', async () => {
+  const { begun, ended, dial } = stage()
+  for (let index = 0; index < 9; index += 1) dial(`dial ${index}`)
+  begun[0]?.fail('ETIMEDOUT')
+  await turn()
+  expect(ended.toSorted()).toEqual(['dial 0 ETIMEDOUT', 'dial 8 ETIMEDOUT'])
+  for (const { fail } of begun.slice(1)) fail('ETIMEDOUT')
+  await turn()
+  for (let index = 10; index < 20; index += 1) dial(`dial ${index}`)
+  expect(begun).toHaveLength(12)
 })
 
 test('a dial that its owner gave up says nothing about the place', async () => {
