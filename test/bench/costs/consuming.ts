@@ -22,8 +22,8 @@ export interface Consuming {
 /** Asked by both clients whenever they want to know. */
 export type Brokers = () => Promise<string[]>
 
-/** Called with the number of messages that were handled, and the partition. */
-export type OnHandled = (messages: number, partition: number) => void
+/** Called with the number of messages that were handled, the partition, and the timestamp of a single message. */
+export type OnHandled = (messages: number, partition: number, timestamp?: string) => void
 
 const commitIntervalMs = 1000
 
@@ -33,9 +33,9 @@ export async function startConsuming(
   brokers: Brokers,
   onHandled: OnHandled,
 ): Promise<() => Promise<void>> {
-  const work = async (partition: number) => {
+  const work = async (partition: number, timestamp: string) => {
     if (handlerMs > 0) await new Promise((resolve) => setTimeout(resolve, handlerMs))
-    onHandled(1, partition)
+    onHandled(1, partition, timestamp)
   }
   const handlers =
     each === 'batch'
@@ -43,7 +43,10 @@ export async function startConsuming(
           eachBatch: async ({ batch }: { batch: { partition: number; messages: unknown[] } }) =>
             onHandled(batch.messages.length, batch.partition),
         }
-      : { eachMessage: ({ partition }: { partition: number }) => work(partition) }
+      : {
+          eachMessage: ({ partition, message }: { partition: number; message: { timestamp: string } }) =>
+            work(partition, message.timestamp),
+        }
   const wait = maxWaitTimeInMs === undefined ? {} : { maxWaitTimeInMs }
 
   if (client === 'relisten') {

@@ -1,7 +1,7 @@
 /** The inside of a subject: it consumes as it is told, and reads its own meters. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { startConsuming } from './consuming.ts'
+import { type OnHandled, startConsuming } from './consuming.ts'
 import type { FromSubject, Reading, SubjectTask, ToSubject } from './subject.ts'
 import { type Tap, tapSockets } from './tap.ts'
 
@@ -15,6 +15,7 @@ let lastAt = 0
 let cpuAtFirstMs = 0
 let cpuAtLastMs = 0
 let longestGapMs = 0
+let longestWaitMs = 0
 /** Per consumer and partition, when the newest message was handled. */
 const newestOf: number[][] = []
 const perTenth: number[] = []
@@ -53,11 +54,12 @@ async function start({ consuming, consumers = 1, ...task }: SubjectTask): Promis
 }
 
 /** Counts for one consumer. */
-function counter(): (messages: number, partition: number) => void {
+function counter(): OnHandled {
   const newest: number[] = []
   newestOf.push(newest)
-  return (messages, partition) => {
+  return (messages, partition, timestamp) => {
     const now = Date.now()
+    if (timestamp !== undefined) longestWaitMs = Math.max(longestWaitMs, now - Number(timestamp))
     if (handled === 0) {
       firstAt = now
       cpuAtFirstMs = cpuMs()
@@ -105,7 +107,9 @@ async function read(collect: boolean): Promise<Reading> {
   // a gap that has not ended counts too
   const now = Date.now()
   const gap = newestOf.flat().reduce((longest, at) => Math.max(longest, now - at), longestGapMs)
+  const wait = longestWaitMs
   longestGapMs = 0
+  longestWaitMs = 0
   return {
     at: Date.now(),
     cpuMs: cpuMs(),
@@ -117,6 +121,7 @@ async function read(collect: boolean): Promise<Reading> {
     cpuAtFirstMs,
     cpuAtLastMs,
     longestGapMs: gap,
+    longestWaitMs: wait,
     perTenth: Array.from(perTenth, (count) => count ?? 0),
     sockets: tap?.sockets() ?? [],
   }

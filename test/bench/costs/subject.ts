@@ -31,6 +31,8 @@ export interface Reading {
   readonly cpuAtLastMs: number
   /** The longest time any consumer's partition went without a message since the last reading, in milliseconds. */
   readonly longestGapMs: number
+  /** The longest time from a message's timestamp to its handler since the last reading, in milliseconds; of `eachMessage` only. */
+  readonly longestWaitMs: number
   /** Messages handled in each tenth of a second since the first, all consumers together. */
   readonly perTenth: readonly number[]
   /** Empty unless they are tapped. */
