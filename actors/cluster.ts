@@ -75,6 +75,7 @@ export interface Cluster {
 
 const askTimeoutMs = 2000
 const askHedgeMs = 250
+const askAgainMs = 20
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
 
@@ -221,9 +222,10 @@ class SharedCluster {
   }
 
   askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
-    // A clock that was set back must not make anybody wait for it.
-    const floor = Math.min(at, Date.now())
-    if (this.newest && this.newest.at >= floor) return Promise.resolve(this.newest)
+    // A clock that was set back must not make anybody wait for it, nor may an answer from before that count as new.
+    const now = Date.now()
+    const floor = Math.min(at, now)
+    if (this.newest && this.newest.at >= floor && this.newest.at <= now) return Promise.resolve(this.newest)
     return new Promise((resolve, reject) => {
       const aborts = signal ? [signal, this.closing.signal] : [this.closing.signal]
       const leave = () => {
@@ -282,6 +284,8 @@ class SharedCluster {
       hedge.seal()
       const answer = await hedge.answer.catch(() => undefined)
       if (answer) return answer
+      // Where all failed at once this must not become a loop without a pause, whatever the clock says.
+      await pause(askAgainMs)
       await this.askedAfter(Date.now(), limit).catch(() => {})
     }
     throw limit.reason
@@ -354,6 +358,8 @@ const describeMove = ({ nodeId, from, to }: Relocation) => ({
 
 /** An answer this much older than the newest was asked for on a clock that has been set back since. */
 const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > claimWindowMs
+
+const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 const unanswered: Failure = {
   kind: 'unreachable',

@@ -18,12 +18,14 @@ export interface SimulatedOptions {
   readonly handlerRetries: number
   readonly onHandlerError: 'pause' | (() => 'retry')
   readonly isLoginUsed: boolean
+  /** XState's inspection is watched; it takes a good part of the time. */
+  readonly isInspected: boolean
 }
 
 export function chooseOptions(random: Random): SimulatedOptions {
   return {
-    sessionTimeout: random.pick([2500, 4000]),
-    rebalanceTimeout: random.pick([2500, 4000]),
+    sessionTimeout: random.pick([2000, 3000]),
+    rebalanceTimeout: random.pick([2000, 3000]),
     heartbeatInterval: random.pick([300, 500]),
     maxWaitTimeInMs: random.pick([250, 500]),
     maxBytesPerPartition: random.pick([200, 1000, 100_000]),
@@ -37,5 +39,6 @@ export function chooseOptions(random: Random): SimulatedOptions {
     handlerRetries: 3,
     onHandlerError: () => 'retry',
     isLoginUsed: random.chance(0.3),
+    isInspected: random.chance(0.25),
   }
 }

@@ -35,6 +35,9 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
   const world = new World(seed, isTold)
   const { clock } = world
   clockShift.ms = 0
+  // Most errors of a run are expected ones, and half of their cost is the stack.
+  const { stackTraceLimit } = Error
+  if (!isTold) Error.stackTraceLimit = 0
   const escaped = (error: unknown) => {
     const life = clock.current as Life | undefined
     if (life && !life.alive) return
@@ -93,6 +96,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
     }
   } finally {
     restore()
+    Error.stackTraceLimit = stackTraceLimit
     process.off('unhandledRejection', escaped)
   }
   const journals = new Map(

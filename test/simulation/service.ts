@@ -214,9 +214,16 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { random } = world
-    const { isLoginUsed, ...options } = world.options
+    const { isLoginUsed, isInspected, ...options } = world.options
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
+    }
+    const inspect: ConsumerOptions['inspect'] = (event) => {
+      if (!life.alive || event.type !== '@xstate.snapshot') return
+      const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
+      if (snapshot.value === undefined) return
+      world.see({ type: 'live', life: life.name, value: JSON.stringify(snapshot.value) })
+      if (random.chance(0.02)) this.said.push(JSON.stringify(snapshot))
     }
     return {
       brokers: () => this.source(life),
@@ -228,13 +235,7 @@ export class Service {
       allowInsecureLogin: isLoginUsed,
       allowEndpoint: ({ host }) => world.isAllowed(host),
       logger: { debug: say, info: say, warn: say, error: say },
-      inspect: (event) => {
-        if (!life.alive || event.type !== '@xstate.snapshot') return
-        const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
-        if (snapshot.value === undefined) return
-        world.see({ type: 'live', life: life.name, value: JSON.stringify(snapshot.value) })
-        if (random.chance(0.02)) this.said.push(JSON.stringify(snapshot))
-      },
+      ...(isInspected ? { inspect } : {}),
       eachMessage: ({ partition, message, signal }) =>
         this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal),
     }

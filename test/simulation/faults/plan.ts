@@ -15,7 +15,7 @@ export interface Plan {
 
 /** From here to there faults begin; each ends by itself within the time it lasts. */
 const firstAtMs = 300
-export const lastAtMs = 11_000
+export const lastAtMs = 7500
 const longestMs = 2000
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
