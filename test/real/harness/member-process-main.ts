@@ -76,7 +76,9 @@ async function measure(): Promise<Resources> {
   await pause(50)
   globalThis.gc?.()
   return {
-    active: Object.fromEntries([...active].map(([kind, counts]) => [kind, fewest(counts)])),
+    active: Object.fromEntries(
+      [...active].flatMap(([kind, counts]) => (fewest(counts) > 0 ? [[kind, fewest(counts)]] : [])),
+    ),
     listeners: fewest(listeners),
     heapBytes: process.memoryUsage().heapUsed,
   }
