@@ -12,5 +12,8 @@ export const keptSeeds: readonly { readonly seed: number; readonly found: string
   { seed: 37, found: 'a login that was cut off left a timer of KafkaJS that fires each millisecond' },
   { seed: 42, found: 'a stop during a join left the watchdog behind' },
   { seed: 53, found: 'a seek of a partition that its backlog had paused left it paused for ever' },
-  { seed: 28, found: 'with the clock set back and no broker in reach, a request for metadata kept the event loop for itself' },
+  {
+    seed: 28,
+    found: 'with the clock set back and no broker in reach, a request for metadata kept the event loop for itself',
+  },
 ]

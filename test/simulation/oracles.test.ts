@@ -1,0 +1,130 @@
+// Each oracle is shown to see what it is there for: a history that breaks its invariant, next to one that does not.
+import { expect, test } from 'vitest'
+import { allOracles } from './oracles/all.ts'
+import type { Sighting } from './sighting.ts'
+
+const life = 'a1'
+const handedOut = (offset: number, by = life, partition = 0, isGenuine = true): Sighting => ({
+  ...{ type: 'started', life: by, partition, offset, isGenuine },
+})
+const handled = (offset: number, by = life): Sighting => ({ type: 'handled', life: by, partition: 0, offset })
+const assigned = (...partitions: number[]): Sighting => ({ type: 'assigned', life, partitions })
+const placed = (offset: number): Sighting => ({ type: 'placed', life, partition: 0, offset })
+const sought = (offset: number): Sighting => ({ type: 'sought', life, partition: 0, offset })
+const committed = (offset: number, by = life, sentAt = 1_000_000): Sighting => ({
+  ...{ type: 'committed', life: by, partition: 0, offset, memberId: 'one', generation: 1, sentAt },
+})
+const joined = (generation: number): Sighting => ({ type: 'joined', life, memberId: 'one', generation })
+const commitSent = (offset: number, generation = 1): Sighting => ({
+  ...{ type: 'commit-sent', life, memberId: 'one', generation, offsets: [{ partition: 0, offset }] },
+})
+const wrote = (what: Partial<Extract<Sighting, { type: 'wrote' }>>): Sighting => ({
+  ...{ type: 'wrote', life, place: '10.0.0.1:9092', connection: 1, apiKey: 1 },
+  ...{ isAllowed: true, isForeign: false, isSynced: true },
+  ...what,
+})
+const read = (lines: string[], isTorn = false): Sighting => ({
+  ...{ type: 'journal-read', life, lines, isTorn, isSpoilt: false, isFinal: false },
+})
+const told = (seq: number, to: string): Sighting => ({ type: 'told', life, seq, to })
+const over = (end: number, reached: number): Sighting => ({ type: 'over', ends: [end], committed: [reached] })
+const tick = (isTroubled: boolean): Sighting => ({ type: 'tick', isTroubled })
+const expired: Sighting = { type: 'expired', life, memberId: 'one', silentMs: 2000 }
+const released = (timers: number): Sighting => ({
+  ...{ type: 'released', life, timers, sockets: 0, descriptors: 0, listeners: 0 },
+})
+const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000 }
+const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
+const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
+const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
+
+/** A sighting, or the time in milliseconds of those that follow. */
+type Moment = Sighting | number
+
+/** Which oracles speak, in the order in which they do. */
+function judged(history: readonly Moment[]): string[] {
+  const oracles = allOracles(['secret-word'])
+  const found = new Set<string>()
+  let at = 0
+  for (const moment of history) {
+    if (typeof moment === 'number') at = moment
+    else for (const oracle of oracles) if (oracle.see(moment, at) !== undefined) found.add(oracle.id)
+  }
+  return [...found]
+}
+
+const record = (seq: number, previous: string, checksum: string): string =>
+  JSON.stringify({ seq, type: 'test', previous, checksum })
+const first = record(1, '', '6184ad624d4335e8')
+
+test.each<[string, string, Moment[]]>([
+  ['S1', 'a message that nobody handled', [over(1, 1)]],
+  ['S1', 'a message with another content', [assigned(0), handedOut(0, life, 0, false)]],
+  ['S2', 'a commit beyond what was handled', [assigned(0), handedOut(0), handled(0), committed(2)]],
+  ['S3', 'a message that is stepped over', [assigned(0), handedOut(0), handled(0), handedOut(2)]],
+  ['S3', 'a message again without a reason', [assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)]],
+  ['S4', 'a message below the committed offset', [assigned(0), placed(1), handled(0, 'b1'), handedOut(0)]],
+  ['S4', 'a message again in the same process', [assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)]],
+  ['S5', 'a partition of somebody else', [assigned(1), handedOut(0)]],
+  ['S5', 'a message during a join', [assigned(0), joinSent('one'), handedOut(0)]],
+  ['S5', 'two messages of a partition at once', [assigned(0), handedOut(0), handled(0, 'b1'), handedOut(1)]],
+  ['S6', 'a commit that goes back', [handled(0), handled(1), committed(2), committed(1)]],
+  [
+    'S6',
+    'a commit that was overtaken by a confirmed one and goes out again',
+    [joined(1), { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 5 }] }, commitSent(4)],
+  ],
+  ['S6', 'a commit of an old generation', [joined(1), joined(2), 3000, commitSent(1, 1)]],
+  [
+    'S6',
+    'a commit of a member that is none',
+    [joined(1), { type: 'disowned', life, memberId: 'one' }, 3000, commitSent(1, 1)],
+  ],
+  ['S7', 'bytes that leave before the record is durable', [wrote({ isSynced: false })]],
+  ['S7', 'a state that the journal does not know', [told(1, '"idle"'), { type: 'live', life, value: '"consuming"' }]],
+  ['S7', 'a record that was told and is gone', [told(2, '"idle"'), read([first])]],
+  ['S8', 'a record that was changed', [read([first.replace('test', 'best')])]],
+  ['S8', 'a record that is missing', [read([first, record(3, 'x', 'x')])]],
+  ['S9', 'a dial of a forbidden address', [dialled(false)]],
+  ['S9', 'bytes for a forbidden address', [wrote({ isAllowed: false })]],
+  ['S9', 'a fetch from another cluster', [wrote({ isForeign: true })]],
+  ['S10', 'a secret in a log', [{ type: 'artefact', life, what: 'log', text: 'it says secret-word' }]],
+  ['L1', 'partitions that stay behind', [handled(0), over(1, 0)]],
+  ['L2', 'sessions without an end', [{ type: 'calm' }, joinSent(''), joinSent(''), joinSent(''), joinSent('')]],
+  ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
+  ['L4', 'dials without a pause', Array.from({ length: 101 }, () => dialled(true))],
+  ['L5', 'a silence that nobody notices', [dark, 5100, tick(false)]],
+  ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
+  ['R', 'a timer that is left', [released(1)]],
+  ['M13', 'an error that nobody caught', [{ type: 'escaped', life, message: 'oh' }]],
+])('%s sees %s', (id, _what, history) => {
+  expect(judged(history)).toContain(id)
+})
+
+test.each<[string, Moment[]]>([
+  ['messages in order, committed', [assigned(0), placed(-1), handedOut(0), handled(0), committed(1), over(1, 1)]],
+  [
+    'a message that threw and comes again',
+    [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0 }, handedOut(0), handled(0)],
+  ],
+  [
+    'what another process handled and did not commit',
+    [
+      { type: 'assigned', life: 'b1', partitions: [0] },
+      handedOut(0, 'b1'),
+      handled(0, 'b1'),
+      assigned(0),
+      handedOut(0),
+    ],
+  ],
+  ['a seek back', [assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)]],
+  ['a commit that was overtaken on its way', [handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)]],
+  ['a whole record', [read([first])]],
+  ['a torn last line', [read(['{"seq":'], true)]],
+  ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],
+  ['a stop in time', [stopAsked, 3000, { type: 'stopped', life }, 9000, tick(false), released(0)]],
+  ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
+])('%s is nobody’s business', (_what, history) => {
+  expect(judged(history)).toEqual([])
+})

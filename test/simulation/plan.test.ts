@@ -1,0 +1,27 @@
+// Plans: enough of everything in each seed, and the same each time.
+import { expect, test } from 'vitest'
+import { kinds, planOf, proofs } from './faults/plan.ts'
+
+const seeds = Array.from({ length: 500 }, (_, index) => index)
+
+test('each plan has at least twenty faults, of which five are moves, in the order of their time', () => {
+  for (const seed of seeds) {
+    const { faults } = planOf(seed)
+    expect(faults.length).toBeGreaterThanOrEqual(20)
+    expect(faults.filter(({ kind }) => kinds.get(kind)?.isMove).length).toBeGreaterThanOrEqual(5)
+    const times = faults.map(({ atMs }) => atMs)
+    expect(times).toEqual(times.toSorted((one, other) => one - other))
+  }
+})
+
+test('a seed has one plan', () => {
+  for (const seed of seeds.slice(0, 20)) expect(planOf(seed)).toEqual(planOf(seed))
+  expect(planOf(1)).not.toEqual(planOf(2))
+})
+
+test('every kind of fault is planned, and says what shows that it was reached', () => {
+  const planned = new Set(seeds.flatMap((seed) => planOf(seed).faults.map(({ kind }) => kind)))
+  expect([...kinds.keys()].filter((kind) => !planned.has(kind))).toEqual([])
+  expect([...kinds.values()].filter((kind) => kind.proofs.length === 0)).toEqual([])
+  expect(proofs.length).toBeGreaterThan(50)
+})
