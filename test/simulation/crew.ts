@@ -31,7 +31,9 @@ export async function runSeeds(seeds: Iterable<number>, options: CrewOptions): P
           left = batchesPerWorker
         }
         left--
-        if (worker) soFar = together(soFar, await ask(worker, batch))
+        if (!worker) continue
+        const result = await ask(worker, batch)
+        soFar = together(soFar, result)
         options.onProgress(soFar)
         if (soFar.failures.length >= options.mostFailures) return
       }

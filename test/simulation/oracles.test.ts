@@ -33,7 +33,7 @@ const expired: Sighting = { type: 'expired', life, memberId: 'one', silentMs: 20
 const released = (timers: number): Sighting => ({
   ...{ type: 'released', life, timers, sockets: 0, descriptors: 0, listeners: 0 },
 })
-const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000 }
+const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000, drainWithinMs: 1000 }
 const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
@@ -92,6 +92,7 @@ test.each<[string, string, Moment[]]>([
   ['L1', 'partitions that stay behind', [handled(0), over(1, 0)]],
   ['L2', 'sessions without an end', [{ type: 'calm' }, joinSent(''), joinSent(''), joinSent(''), joinSent('')]],
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
+  ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],
   ['L4', 'dials without a pause', Array.from({ length: 101 }, () => dialled(true))],
   ['L5', 'a silence that nobody notices', [dark, 5100, tick(false)]],
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],

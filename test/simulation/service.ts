@@ -5,11 +5,15 @@ import { createConsumer } from '../../src/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer-options.ts'
 import { fileJournal } from '../../src/file-journal.ts'
 import type { FactRecord } from '../../src/journal.ts'
+import type { Clock } from './clock.ts'
 import { Disk } from './disk.ts'
 import { root } from './globals.ts'
+import type { SimulatedKafka } from './kafka/kafka.ts'
 import { Dead, Life } from './life.ts'
+import type { Network } from './network.ts'
+import type { SimulatedOptions } from './options.ts'
 import { Random } from './random.ts'
-import type { World } from './world.ts'
+import type { Sighting } from './sighting.ts'
 
 /** How a handler behaves when it is given a message. */
 export type Handling =
@@ -24,12 +28,32 @@ export type Sourcing = 'tells' | 'late' | 'hangs' | 'throws' | 'nonsense' | 'emp
 /** Texts that must not show up anywhere. */
 export const canaries = { username: 'canary-user-5b1d', password: 'canary-pass-93fe' } as const
 
+/** What a service sees and uses of the world around it. */
+export interface Surroundings {
+  readonly seed: number
+  readonly clock: Clock
+  readonly network: Network
+  readonly kafka: SimulatedKafka
+  readonly options: SimulatedOptions
+  readonly random: Random
+  /** Which service a life belongs to. */
+  readonly lives: Map<string, Service>
+  bootstrap(): readonly string[]
+  isAllowed(host: string): boolean
+  see(sighting: Sighting): void
+  log(line: string): void
+  reached(kind: string): void
+  readJournal(service: Service, isFinal: boolean): void
+  crashed(service: Service, port: string): void
+  stoppedInOrder(service: Service): void
+}
+
 type Consumer = ReturnType<typeof createConsumer>
 
 export class Service {
   readonly name: string
   readonly disk: Disk
-  readonly world: World
+  readonly world: Surroundings
   life: Life | undefined
   consumer: Consumer | undefined
   sourcing: Sourcing = 'tells'
@@ -46,7 +70,7 @@ export class Service {
   private stopped = false
   private lastPlaces: readonly string[] = []
 
-  constructor(world: World, name: string) {
+  constructor(world: Surroundings, name: string) {
     this.world = world
     this.name = name
     this.disk = new Disk(new Random(world.seed, `disk ${name}`))
@@ -111,7 +135,8 @@ export class Service {
     const { life, consumer, world } = this
     if (!life?.alive || !consumer || this.stopped) return
     this.stopped = true
-    world.see({ type: 'stop-asked', life: life.name, withinMs: world.options.stopTimeoutMs })
+    const { stopTimeoutMs, drainTimeoutMs } = world.options
+    world.see({ type: 'stop-asked', life: life.name, withinMs: stopTimeoutMs, drainWithinMs: drainTimeoutMs })
     this.use(
       () =>
         void consumer.stop().then(

@@ -77,7 +77,13 @@ export type Sighting =
   | { readonly type: 'fault'; readonly kind: string }
   | { readonly type: 'born'; readonly life: LifeName }
   | { readonly type: 'crashed'; readonly life: LifeName }
-  | { readonly type: 'stop-asked'; readonly life: LifeName; readonly withinMs: number }
+  | {
+      readonly type: 'stop-asked'
+      readonly life: LifeName
+      readonly withinMs: number
+      /** Handlers at work get their signal by then. */
+      readonly drainWithinMs: number
+    }
   | { readonly type: 'stopped'; readonly life: LifeName }
   | {
       readonly type: 'released'

@@ -4,7 +4,7 @@ import type { BrokerEntry, Lie } from '../kafka/broker.ts'
 import { placeOf } from '../kafka/kafka.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
-import type { FaultKind } from './fault.ts'
+import type { FaultKind } from './fault-kind.ts'
 
 function lying(name: string, tell: (world: World, random: Random) => Lie): FaultKind {
   return {

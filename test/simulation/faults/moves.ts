@@ -4,7 +4,7 @@ import type { BrokerEntry } from '../kafka/broker.ts'
 import { ForeignKafka, placeOf } from '../kafka/kafka.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
-import type { FaultKind } from './fault.ts'
+import type { FaultKind } from './fault-kind.ts'
 
 /** What becomes of the old address. */
 type Farewell = 'closes' | 'resets' | 'darkens' | 'stays a while'

@@ -4,7 +4,7 @@ import { placeOf } from '../kafka/kafka.ts'
 import type { Path } from '../network.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
-import type { FaultKind } from './fault.ts'
+import type { FaultKind } from './fault-kind.ts'
 
 /** The places of one node, or of all. */
 const placesOf = (world: World, nodes: readonly number[]): string[] =>

@@ -2,7 +2,8 @@
 
 import { Random } from '../random.ts'
 import { brokers } from './brokers.ts'
-import type { Fault, FaultKind } from './fault.ts'
+import type { Fault } from './fault.ts'
+import type { FaultKind } from './fault-kind.ts'
 import { moves } from './moves.ts'
 import { paths } from './paths.ts'
 import { services } from './services.ts'

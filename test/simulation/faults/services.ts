@@ -4,7 +4,7 @@ import { clockShift } from '../globals.ts'
 import type { Random } from '../random.ts'
 import type { Handling, Service, Sourcing } from '../service.ts'
 import type { World } from '../world.ts'
-import type { FaultKind } from './fault.ts'
+import type { FaultKind } from './fault-kind.ts'
 
 const anyService = (world: World, random: Random): Service => random.pick(world.services)
 

@@ -1,10 +1,12 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
 import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/frames.ts'
+import type { Clock } from '../clock.ts'
 import type { Connection, Listener } from '../network.ts'
+import type { SightingOf } from '../sighting.ts'
 import { answerFrame, Bytes, Reading } from './bytes.ts'
-import { errors } from './group.ts'
-import type { SimulatedKafka } from './kafka.ts'
+import { errors, type Group } from './group.ts'
+import type { Log } from './log.ts'
 
 export interface BrokerEntry {
   readonly nodeId: number
@@ -14,6 +16,33 @@ export interface BrokerEntry {
 
 /** What a node answers instead of the truth when it is asked for metadata. */
 export type Lie = 'silence' | 'hang-up' | ((truth: readonly BrokerEntry[]) => readonly BrokerEntry[])
+
+export interface KafkaWatch {
+  committed(commit: Omit<SightingOf<'committed'>, 'type'>): void
+  placed(life: string, partition: number, offset: number): void
+  /** Where a fault of the brokers took effect. */
+  reached(kind: string): void
+  /** A node was asked who it is. */
+  asked?(): void
+}
+
+/** The cluster as its nodes know it. */
+interface Cluster {
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly watch: KafkaWatch
+  readonly topic: string
+  readonly logs: readonly Log[]
+  readonly leaders: readonly number[]
+  readonly group: Group
+  readonly coordinatorId: number
+  readonly loadsUntil: number
+  readonly commitErrors: number[]
+  lostCommitAnswers: number
+  node(nodeId: number): { readonly entry: BrokerEntry }
+  entries(): BrokerEntry[]
+  await(look: () => void): () => void
+}
 
 type Reply = (body: Buffer | undefined) => unknown
 
@@ -25,9 +54,9 @@ export class Node implements Listener {
   isUp = true
   isForeign = false
   lie: { readonly kind: string; readonly tell: Lie } | undefined
-  private readonly kafka: SimulatedKafka
+  private readonly kafka: Cluster
 
-  constructor(kafka: SimulatedKafka, nodeId: number, entry: BrokerEntry) {
+  constructor(kafka: Cluster, nodeId: number, entry: BrokerEntry) {
     this.kafka = kafka
     this.nodeId = nodeId
     this.entry = entry

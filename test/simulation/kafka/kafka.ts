@@ -2,65 +2,9 @@
 
 import type { Clock } from '../clock.ts'
 import type { Network } from '../network.ts'
-import type { SightingOf } from '../sighting.ts'
-import { type BrokerEntry, Node } from './broker.ts'
-import { recordBatch } from './bytes.ts'
+import { type BrokerEntry, type KafkaWatch, Node } from './broker.ts'
 import { Group } from './group.ts'
-
-export interface Message {
-  readonly key: string
-  readonly value: string
-}
-
-interface Stretch {
-  readonly first: number
-  readonly end: number
-  readonly bytes: Buffer
-}
-
-/** One partition's log. */
-export class Log {
-  readonly messages: Message[] = []
-  private readonly stretches: Stretch[] = []
-
-  get end(): number {
-    return this.messages.length
-  }
-
-  append(messages: readonly Message[]): void {
-    const first = this.end
-    this.messages.push(...messages)
-    this.stretches.push({ first, end: this.end, bytes: recordBatch(first, messages) })
-  }
-
-  /** Whole batches from the one that holds `offset`, up to `most` bytes but at least one. */
-  read(offset: number, most: number): Buffer {
-    let low = 0
-    let high = this.stretches.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.stretches[middle]?.end ?? 0) <= offset) low = middle + 1
-      else high = middle
-    }
-    const found: Buffer[] = []
-    let bytes = 0
-    for (const stretch of this.stretches.slice(low)) {
-      if (found.length > 0 && bytes + stretch.bytes.length > most) break
-      found.push(stretch.bytes)
-      bytes += stretch.bytes.length
-    }
-    return Buffer.concat(found)
-  }
-}
-
-export interface KafkaWatch {
-  committed(commit: Omit<SightingOf<'committed'>, 'type'>): void
-  placed(life: string, partition: number, offset: number): void
-  /** Where a fault of the brokers took effect. */
-  reached(kind: string): void
-  /** A node was asked who it is. */
-  asked?(): void
-}
+import { Log, type Message } from './log.ts'
 
 export class SimulatedKafka {
   readonly clusterId: string

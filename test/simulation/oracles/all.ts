@@ -19,7 +19,7 @@ export const allOracles = (secrets: readonly string[]): Oracle[] => [
   security.noSecret(secrets),
   liveness.recovers(),
   liveness.noSessionLoop(),
-  liveness.stopsInTime(),
+  liveness.endsInTime(),
   liveness.noHotLoop(),
   liveness.silenceIsNoticed(),
   liveness.heartbeatsGoOn(),

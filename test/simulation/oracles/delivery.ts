@@ -72,7 +72,7 @@ export function inOrder(): Oracle {
 
 /**
  * S4: what is handled twice. A process is never handed what the group had committed when it asked, unless its user sought back; nor what it
- * has handled itself, unless somebody else has committed in this partition since. So after a crash or a loss of partitions the group sees
+ * has handled itself, unless somebody else has committed in this partition since, or the network has brought an old commit late. So after a crash or a loss of partitions the group sees
  * again at most what was handled and not committed at that moment.
  */
 export function twiceOnlyUncommitted(): Oracle {
@@ -80,7 +80,8 @@ export function twiceOnlyUncommitted(): Oracle {
   const own = new Table(() => new Map<number, number>())
   /** Handed out, and then sought back over: it may come again. */
   const running = new Table<{ offset: number; isForgiven: boolean }>(() => ({ offset: -1, isForgiven: false }))
-  /** Commits of each partition so far, and by whom the last was. */
+  const newest = new Map<number, number>()
+  /** Who has committed in each partition, one after the other. */
   const commits = new Table(() => [] as string[])
   return {
     id: 'S4',
@@ -93,7 +94,12 @@ export function twiceOnlyUncommitted(): Oracle {
         for (const offset of done.keys()) if (offset >= sighting.offset) done.delete(offset)
         running.of(sighting.life, sighting.partition).isForgiven = true
       }
-      if (sighting.type === 'committed') commits.of(sighting.partition).push(sighting.life)
+      if (sighting.type === 'committed') {
+        const { partition, offset } = sighting
+        const isBack = offset < (newest.get(partition) ?? 0)
+        newest.set(partition, offset)
+        commits.of(partition).push(isBack ? 'the network' : sighting.life)
+      }
       if (sighting.type === 'handled') {
         const { offset, isForgiven } = running.of(sighting.life, sighting.partition)
         if (offset === sighting.offset && isForgiven) return undefined

@@ -49,16 +49,27 @@ export function noSessionLoop(): Oracle {
 
 const slackMs = 100
 
-/** L3: a stop ends by its deadline, whatever happens. */
-export function stopsInTime(): Oracle {
-  const due = new Map<string, number>()
+/** L3: a drain ends: handlers that go on get their signal by the drain's time, and a stop ends by its deadline, whatever happens. */
+export function endsInTime(): Oracle {
+  const stops = new Map<string, { stopBy: number; signalBy: number }>()
+  const running = new Map<string, string>()
   return {
     id: 'L3',
     see(sighting, at) {
-      if (sighting.type === 'stop-asked') due.set(sighting.life, at + sighting.withinMs + slackMs)
-      if (sighting.type === 'stopped' || sighting.type === 'crashed') due.delete(sighting.life)
-      for (const [life, deadline] of due) {
-        if (at > deadline) return `${life} was asked to stop and has not by ${deadline}`
+      if (sighting.type === 'started') running.set(`${sighting.life}/${sighting.partition}`, sighting.life)
+      if (sighting.type === 'handled' || sighting.type === 'threw' || sighting.type === 'signalled') {
+        running.delete(`${sighting.life}/${sighting.partition}`)
+      }
+      if (sighting.type === 'stop-asked') {
+        const { life, withinMs, drainWithinMs } = sighting
+        stops.set(life, { stopBy: at + withinMs + slackMs, signalBy: at + drainWithinMs + slackMs })
+      }
+      if (sighting.type === 'stopped' || sighting.type === 'crashed') stops.delete(sighting.life)
+      for (const [life, { stopBy, signalBy }] of stops) {
+        if (at > stopBy) return `${life} was asked to stop and has not by ${stopBy}`
+        if (at > signalBy && [...running.values()].includes(life)) {
+          return `${life} stops, and a handler is at work without a signal at ${at}`
+        }
       }
       return undefined
     },

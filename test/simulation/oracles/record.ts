@@ -69,7 +69,7 @@ export function journalIsChain(): Oracle {
 }
 
 /** `a3` and `a4` are lives of process `a`. */
-export const processOf = (life: string): string => life.replace(/\d+$/, '')
+const processOf = (life: string): string => life.replace(/\d+$/, '')
 
 const seqOf = (line: string | undefined): number => {
   try {
