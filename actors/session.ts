@@ -85,7 +85,9 @@ export class Session {
     this.kafka = openKafkaJs({
       ...options,
       heartbeatInterval: kafkaJsHeartbeatMs,
-      nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
+      // A session that is closed has no node: it is the one answer that ends KafkaJS's attempts to connect.
+      nodeNames: () =>
+        this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
     })
     this.routes = new Routes({
@@ -134,6 +136,7 @@ export class Session {
       crashed = reject
     })
     join.catch(() => {}) // it may end before anybody waits for it
+    this.stop.signal.addEventListener('abort', () => crashed(this.stop.signal.reason), { once: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
@@ -245,6 +248,8 @@ export class Session {
   }
 
   private readonly socketFactory: ISocketFactory = ({ host, onConnect }) => {
+    // KafkaJS takes a connection that it has made for a success, and would begin anew after each request that fails on it.
+    if (this.stop.signal.aborted) throw closedError('This session')
     const nodeId = nodeOfName(host) ?? -1
     const wire: Wire = new Wire({
       onConnect,
