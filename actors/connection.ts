@@ -44,8 +44,8 @@ export class Connection {
   readonly endpoint: Endpoint
   readonly address: string
   readonly loginValidMs: number
-  /** When the last byte came, in milliseconds since the epoch. */
-  lastDataAt = Date.now()
+  /** When the last byte came, on the clock of `performance.now()`: the clock of the day may be set back. */
+  lastDataAt = performance.now()
   private readonly socket: Socket
   private readonly clientId: string
   private readonly resolve: ConnectionOptions['resolve']
@@ -65,7 +65,7 @@ export class Connection {
     this.resolve = resolve
     const cutter = new FrameCutter()
     socket.on('data', (chunk: Buffer) => {
-      this.lastDataAt = Date.now()
+      this.lastDataAt = performance.now()
       try {
         for (const frame of cutter.push(chunk)) this.deliver(frame)
       } catch (error) {

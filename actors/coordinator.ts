@@ -42,9 +42,9 @@ export class Coordinator {
     errorOf: (answer: Buffer) => number | Promise<number>,
     patience: Patience,
   ): Promise<Buffer> {
-    const end = Date.now() + patience.withinMs
+    const end = performance.now() + patience.withinMs
     let last: ConnectionError | undefined
-    while (Date.now() < end && !this.options.signal.aborted) {
+    while (performance.now() < end && !this.options.signal.aborted) {
       const given = new AbortController()
       try {
         const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end)
@@ -80,7 +80,7 @@ export class Coordinator {
   /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
   private inTime(answer: Promise<Buffer>, end: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.missing('it did not answer in time')), end - Date.now())
+      const timer = setTimeout(() => reject(this.missing('it did not answer in time')), end - performance.now())
       answer.then(resolve, reject).finally(() => clearTimeout(timer))
     })
   }

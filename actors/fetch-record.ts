@@ -5,7 +5,7 @@ import type { FetchSummary } from './answers.ts'
 
 /** The newest answer to a fetch of one partition. */
 export interface Fetched {
-  /** Milliseconds since the epoch. */
+  /** On the clock of `performance.now()`. */
   readonly at: number
   /** The end of the log as this consumer may read it. */
   readonly end: bigint
@@ -32,7 +32,7 @@ export class FetchRecord {
   }
 
   note(nodeId: number, { partitions }: FetchSummary): void {
-    const at = Date.now()
+    const at = performance.now()
     for (const { topic, partition, highWatermark, lastStableOffset } of partitions) {
       const end = this.readUncommitted ? highWatermark : lastStableOffset
       const key = `${topic}/${partition}`
@@ -46,7 +46,7 @@ export class FetchRecord {
   takeLongestGap(): number {
     const { ms, endedAt } = this.longestGap
     this.longestGap = { ms: 0, endedAt: 0 }
-    return Date.now() - endedAt < gapCountsForMs ? ms : 0
+    return performance.now() - endedAt < gapCountsForMs ? ms : 0
   }
 
   /** Another assignment: what was fetched before says nothing about it. */

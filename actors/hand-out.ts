@@ -48,6 +48,7 @@ export class HandOut {
   private readonly pins = new Map<Lane, Promise<bigint>>()
   private reader: Reader | undefined
   private free: number
+  private isOver = false
 
   constructor(options: HandOutOptions) {
     this.options = options
@@ -71,6 +72,7 @@ export class HandOut {
   begin(tenure: Tenure, reader: Reader): void {
     this.tenure = tenure
     this.reader = reader
+    if (this.isOver) void tenure.close(0, 0)
     this.placed.clear()
     for (const lane of this.assigned()) {
       lane.queue.length = 0
@@ -122,6 +124,11 @@ export class HandOut {
     const forced = await tenure.close(withinMs, graceMs)
     if (forced) for (const lane of this.assigned()) if (lane.busy) this.places.get(lane)?.()
     return forced
+  }
+
+  /** The consumer stops: an assignment that comes now, of a join that was under way, hands out nothing. */
+  finish(): void {
+    this.isOver = true
   }
 
   /** Lanes with progress the group does not know, of partitions of this tenure only. */

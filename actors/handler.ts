@@ -64,7 +64,7 @@ export class Handler {
     const { batch, tenure } = load
     const { topic, partition } = lane
     const pause = () => this.options.pause(lane)
-    const until = Date.now() + sliceMs
+    const until = performance.now() + sliceMs
     const { seeks } = lane.progress
     const messages = batch.messages
     for (; load.next < messages.length; load.next++) {
@@ -85,7 +85,7 @@ export class Handler {
       )
       if (outcome === 'given-up') return outcome
       this.advance(lane, load, seeks, offset + 1n)
-      if (Date.now() > until && yields()) {
+      if (performance.now() > until && yields()) {
         load.next++
         return 'broken-off'
       }
@@ -146,7 +146,7 @@ export class Handler {
   private advance(lane: Lane, load: Load, seeks: number, mark: bigint): void {
     if (lane.progress.seeks !== seeks || (lane.progress.mark !== undefined && mark <= lane.progress.mark)) return
     lane.progress.mark = mark
-    lane.movedAt = Date.now()
+    lane.movedAt = performance.now()
     this.handled++
     // A stale result never commits, but this process knows now that the message is handled.
     const { generation, over } = load.tenure
@@ -209,7 +209,7 @@ export class Handler {
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const { handlerTimeoutMs, emit, onOverdue } = this.options
-    lane.movedAt = Date.now()
+    lane.movedAt = performance.now()
     if (handlerTimeoutMs === undefined) return work(load.tenure.signal)
     const deadline = new AbortController()
     const { topic, partition } = lane

@@ -125,7 +125,7 @@ export class Keeper {
 
   private async drain({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
     const { emit, drainTimeoutMs, rebuildTimeoutMs } = this.options
-    const startedAt = Date.now()
+    const startedAt = performance.now()
     if (this.handoverAt === 0) this.handoverAt = startedAt
     const { session } = this
     let forced = false
@@ -137,7 +137,7 @@ export class Keeper {
     }
     // Left for a replacement: the end of this drain must not be taken for that of the next one.
     if (signal.aborted) return
-    emit({ type: 'drain.completed', epoch, tookMs: Date.now() - startedAt, forced })
+    emit({ type: 'drain.completed', epoch, tookMs: since(startedAt), forced })
   }
 
   private async rebuild({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
@@ -156,7 +156,7 @@ export class Keeper {
       const isConfirmed = await session?.confirmed(rebuildTimeoutMs)
       // A newer move has interrupted this proof, and has its own.
       if (signal.aborted) return
-      if (isConfirmed) return this.proven(epoch, session?.fetched.takeLongestGap() ?? 0)
+      if (isConfirmed) return this.proven(epoch, Math.round(session?.fetched.takeLongestGap() ?? 0))
     } catch (error) {
       if (signal.aborted) return
       failure = { ...failureOf(error), kind: 'unproven' }
@@ -176,13 +176,13 @@ export class Keeper {
     } finally {
       limit.abort()
     }
-    const sealedAt = Date.now()
+    const sealedAt = performance.now()
     if (this.session) await this.discard(this.session)
-    if (await this.join(epoch, signal)) this.proven(epoch, Date.now() - sealedAt)
+    if (await this.join(epoch, signal)) this.proven(epoch, since(sealedAt))
   }
 
   private proven(epoch: number, gapMs: number): void {
-    const tookMs = Date.now() - (this.handoverAt || Date.now())
+    const tookMs = this.handoverAt === 0 ? 0 : since(this.handoverAt)
     this.handoverAt = 0
     this.options.emit({ type: 'rebuild.proven', epoch, tookMs, gapMs })
   }
@@ -230,7 +230,7 @@ export class Keeper {
   /** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
   private async shutDown({ epoch }: PortInput): Promise<void> {
     const { emit, stopTimeoutMs } = this.options
-    const startedAt = Date.now()
+    const startedAt = performance.now()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(true), stopTimeoutMs)
@@ -245,14 +245,15 @@ export class Keeper {
     for (const left of [...this.ghosts, ...(this.session ? [this.session] : [])]) void left.close(0)
     this.ghosts.clear()
     this.session = undefined
-    emit({ type: 'stop.completed', tookMs: Date.now() - startedAt, forced })
+    emit({ type: 'stop.completed', tookMs: since(startedAt), forced })
   }
 
   /** Drains, commits, leaves, closes; each step by its share of the time. True when something had to be given up. */
   private async windDown(startedAt: number): Promise<boolean> {
     const { stopTimeoutMs, drainTimeoutMs, handOut } = this.options
-    const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - Date.now())
+    const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - performance.now())
     this.isEnding = true
+    handOut.finish()
     this.unwatch()
     const { session } = this
     let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))
@@ -278,6 +279,9 @@ export class Keeper {
     return this.lastFailure ?? { kind: 'unreachable', message }
   }
 }
+
+/** Whole milliseconds since an instant of `performance.now()`: the clock of the day may be set back meanwhile. */
+const since = (startedAt: number): number => Math.round(performance.now() - startedAt)
 
 const bugOf = (error: unknown): Failure => ({
   kind: 'bug',

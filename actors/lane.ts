@@ -24,7 +24,7 @@ export class Lane {
   outOfRange = false
   /** A handler of this lane is at work; also one of an earlier tenure that has not settled. */
   busy = false
-  /** When a message was last handed out or handled, in milliseconds since the epoch. */
+  /** When a message was last handed out or handled, on the clock of `performance.now()`. */
   movedAt = 0
 
   constructor({ topic, partition }: TopicPartition, progress: Progress) {

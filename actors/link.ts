@@ -34,6 +34,14 @@ interface Outstanding {
   sentAt: number
 }
 
+/** An instant on the clock of the day, which snapshots carry, and on the one that is never set back. */
+interface Instant {
+  readonly at: number
+  readonly since: number
+}
+
+const instant = (): Instant => ({ at: Date.now(), since: performance.now() })
+
 const firstPauseMs = 20
 const longestPauseMs = 250
 /** A refused endpoint is dialled again slowly: its certificate may be mended, but logins would lock the account. */
@@ -52,7 +60,7 @@ export class Link {
   private wake: () => void = () => {}
   private watch: NodeJS.Timeout | undefined
   private relogin: NodeJS.Timeout | undefined
-  private brokeAt: number | undefined
+  private brokeAt: Instant | undefined
   private adopted = 0
 
   constructor(options: LinkOptions) {
@@ -86,7 +94,7 @@ export class Link {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
-      const request = { frame, silenceMs, resolve, reject, sentAt: Date.now() }
+      const request = { frame, silenceMs, resolve, reject, sentAt: performance.now() }
       this.outstanding.add(request)
       signal?.addEventListener('abort', () => this.outstanding.delete(request), { once: true })
       if (this.connection?.open) this.transmit(request, this.connection)
@@ -111,7 +119,7 @@ export class Link {
   }
 
   private transmit(request: Outstanding, connection: Connection): void {
-    request.sentAt = Date.now()
+    request.sentAt = performance.now()
     this.listen(request.silenceMs)
     connection.send(request.frame).then(
       (answer) => {
@@ -133,7 +141,7 @@ export class Link {
       const { connection } = this
       const [oldest] = this.outstanding
       if (!oldest || !connection?.open) return
-      const silentMs = Date.now() - Math.max(oldest.sentAt, connection.lastDataAt)
+      const silentMs = performance.now() - Math.max(oldest.sentAt, connection.lastDataAt)
       if (silentMs >= oldest.silenceMs * 3) return connection.close()
       if (silentMs >= oldest.silenceMs) this.options.cluster.poke('a request is unanswered')
       this.listen(Math.max(50, oldest.silenceMs - (silentMs % oldest.silenceMs)))
@@ -145,7 +153,7 @@ export class Link {
     if (this.dialling || this.stop.signal.aborted) return
     this.dialling = true
     const soft = this.connection?.open === true
-    const startedAt = this.brokeAt ?? Date.now()
+    const startedAt = this.brokeAt ?? instant()
     let pauseMs = firstPauseMs
     try {
       while (!this.stop.signal.aborted && !this.current) {
@@ -166,10 +174,10 @@ export class Link {
     }
   }
 
-  private report(soft: boolean, startedAt: number): void {
+  private report(soft: boolean, startedAt: Instant): void {
     const connection = this.connection
     if (!connection) return
-    const tookMs = soft && this.brokeAt === undefined ? 0 : Date.now() - startedAt
+    const tookMs = soft && this.brokeAt === undefined ? 0 : Math.round(performance.now() - startedAt.since)
     this.brokeAt = undefined
     if (this.adopted > 1)
       this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
@@ -217,7 +225,7 @@ export class Link {
     this.adopted++
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
-      this.brokeAt ??= Date.now()
+      this.brokeAt ??= instant()
       this.options.cluster.poke('a connection ended')
       void this.redial()
     })
@@ -235,12 +243,13 @@ export class Link {
     if (!this.dialling) await this.tryDial()
   }
 
-  private mustFail(startedAt: number, refused: Refusal | undefined): boolean {
+  private mustFail(startedAt: Instant, refused: Refusal | undefined): boolean {
     const { cluster, holdMs } = this.options
     const newest = cluster.newest()
-    const left = newest !== undefined && newest.at > startedAt && !cluster.book.names(this.nodeId)
+    const left = newest !== undefined && newest.at > startedAt.at && !cluster.book.names(this.nodeId)
     if (left && !refused) this.failAll('the node left the cluster', 'NODE_LEFT')
-    else if (Date.now() - startedAt > holdMs) this.failAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
+    else if (performance.now() - startedAt.since > holdMs)
+      this.failAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
     else return false
     return true
   }

@@ -166,7 +166,7 @@ export class Routes {
 
   private async metadata(request: Buffer): Promise<Buffer> {
     const { cluster, holdMs } = this.options
-    const end = Date.now() + holdMs
+    const end = performance.now() + holdMs
     for (;;) {
       try {
         const frame = await cluster.ask(Buffer.from(request), this.stop.signal)
@@ -175,7 +175,7 @@ export class Routes {
         if (leaderless) this.refreshSoon()
         return answer.answer()
       } catch (error) {
-        if (!(error instanceof ConnectionError) || Date.now() > end || this.stop.signal.aborted) throw error
+        if (!(error instanceof ConnectionError) || performance.now() > end || this.stop.signal.aborted) throw error
         await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 50))
       }
     }

@@ -26,11 +26,11 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
   const stalled = new Map<Lane, { readonly since: number; redialled: boolean }>()
   /** Since when a look has found more to read each time: after a long silence the first message has only just come. */
   const unreadSince = new Map<Lane, number>()
-  const startedAt = Date.now()
+  const startedAt = performance.now()
 
   const look = (lane: Lane): void => {
     const { topic, partition } = lane
-    const now = Date.now()
+    const now = performance.now()
     const fetched = session.fetched.of(lane)
     const unread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
     // A handler at work, a pause, or a full lane is not a stall; nor is a partition that was fetched and has nothing more.

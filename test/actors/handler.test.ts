@@ -5,7 +5,7 @@ import type { EachBatchPayload, EachMessagePayload } from '../../actors/kafka.ts
 import { Stage, settled, topic } from './stage.ts'
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
   vi.spyOn(Math, 'random').mockReturnValue(0)
 })
 afterEach(() => {

@@ -16,7 +16,7 @@ let facts: Fact[]
 const running: { stop(): void }[] = []
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
   cluster = new FakeCluster()
   stage = new Stage()
   facts = []

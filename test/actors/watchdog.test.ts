@@ -16,7 +16,7 @@ let joined: boolean
 const fetched = new Map<string, { at: number; end: bigint; nodeId: number }>()
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
   stage = new Stage()
   await stage.assign({ 0: 10n })
   facts = []
@@ -53,7 +53,7 @@ afterEach(() => {
 /** Half seconds pass; each time the leader has answered with this end of the log. */
 async function pass(seconds: number, logEnd?: bigint): Promise<void> {
   for (let step = 0; step < seconds * 2; step++) {
-    if (logEnd !== undefined) fetched.set(`${topic}/0`, { at: Date.now(), end: logEnd, nodeId: 2 })
+    if (logEnd !== undefined) fetched.set(`${topic}/0`, { at: performance.now(), end: logEnd, nodeId: 2 })
     await vi.advanceTimersByTimeAsync(500)
   }
 }
@@ -141,7 +141,7 @@ test('nothing is done while the group rebalances, and nothing said of partitions
   expect(types()).toEqual(['partition.stalled'])
   expect(drops).toBe(0)
   await stage.assign({ 1: 0n })
-  fetched.set(`${topic}/1`, { at: Date.now(), end: 0n, nodeId: 2 })
+  fetched.set(`${topic}/1`, { at: performance.now(), end: 0n, nodeId: 2 })
   await pass(2)
   expect(types()).toEqual(['partition.stalled'])
 })

@@ -18,6 +18,8 @@ export interface SimulatedOptions {
   readonly handlerRetries: number
   readonly onHandlerError: 'pause' | (() => 'retry')
   readonly isLoginUsed: boolean
+  /** Its handler is given batches. */
+  readonly isBatched: boolean
   /** XState's inspection is watched; it takes a good part of the time. */
   readonly isInspected: boolean
 }
@@ -39,6 +41,7 @@ export function chooseOptions(random: Random): SimulatedOptions {
     handlerRetries: 3,
     onHandlerError: () => 'retry',
     isLoginUsed: random.chance(0.3),
+    isBatched: random.chance(0.25),
     isInspected: random.chance(0.25),
   }
 }

@@ -83,6 +83,19 @@ test.each<[string, string, Moment[]]>([
   ['S7', 'bytes that leave before the record is durable', [wrote({ isSynced: false })]],
   ['S7', 'a state that the journal does not know', [told(1, '"idle"'), { type: 'live', life, value: '"consuming"' }]],
   ['S7', 'a record that was told and is gone', [told(2, '"idle"'), read([first])]],
+  [
+    'S7',
+    'a record that does not follow from those before it',
+    [
+      {
+        ...{ type: 'journal-read', life, isTorn: false, isSpoilt: false, isFinal: true },
+        lines: [
+          JSON.stringify({ seq: 1, actor: 'consumer', type: 'actor.started', data: { input: {} }, to: 'idle' }),
+          JSON.stringify({ seq: 2, actor: 'consumer', type: 'stop.requested', data: {}, to: 'consuming' }),
+        ],
+      },
+    ],
+  ],
   ['S8', 'a record that was changed', [read([first.replace('test', 'best')])]],
   ['S8', 'a record that is missing', [read([first, record(3, 'x', 'x')])]],
   ['S9', 'a dial of a forbidden address', [dialled(false)]],
@@ -94,7 +107,7 @@ test.each<[string, string, Moment[]]>([
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
   ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],
   ['L4', 'dials without a pause', Array.from({ length: 101 }, () => dialled(true))],
-  ['L5', 'a silence that nobody notices', [dark, 5100, tick(false)]],
+  ['L5', 'a silence that nobody notices', [dark, 7100, tick(false)]],
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
   ['R', 'a timer that is left', [released(1)]],
   ['M13', 'an error that nobody caught', [{ type: 'escaped', life, message: 'oh' }]],

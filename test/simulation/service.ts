@@ -239,9 +239,19 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { random } = world
-    const { isLoginUsed, isInspected, ...options } = world.options
+    const { isLoginUsed, isBatched, isInspected, ...options } = world.options
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
+    }
+    const eachMessage: ConsumerOptions['eachMessage'] = ({ partition, message, signal }) =>
+      this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal)
+    const eachBatch: ConsumerOptions['eachBatch'] = async ({ batch, resolveOffset, isRunning, isStale, signal }) => {
+      for (const { key, value, offset } of batch.messages) {
+        if (!isRunning() || isStale()) return
+        await this.handle(life, batch.partition, Number(offset), `${key}=${value}`, signal)
+        world.reached('batch handled')
+        resolveOffset(offset)
+      }
     }
     const inspect: ConsumerOptions['inspect'] = (event) => {
       if (!life.alive || event.type !== '@xstate.snapshot') return
@@ -261,8 +271,7 @@ export class Service {
       allowEndpoint: ({ host }) => world.isAllowed(host),
       logger: { debug: say, info: say, warn: say, error: say },
       ...(isInspected ? { inspect } : {}),
-      eachMessage: ({ partition, message, signal }) =>
-        this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal),
+      ...(isBatched ? { eachBatch } : { eachMessage }),
     }
   }
 

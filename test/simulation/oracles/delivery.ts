@@ -40,19 +40,29 @@ export function onlyHandledIsCommitted(): Oracle {
   }
 }
 
-/** S3: a partition's messages are handled in the order of their offsets; back only after an assignment, a seek or a throw, never ahead. */
+/**
+ * S3: a partition's messages are handled in the order of their offsets; back only after an assignment, a seek or a throw, never ahead. The
+ * message that was at work when the user sought is tried again until it succeeds.
+ */
 export function inOrder(): Oracle {
   const handled = new Table(() => new Handled())
-  const next = new Table<{ offset: number | undefined; threw: boolean }>(() => ({ offset: undefined, threw: false }))
+  const next = new Table(() => ({ offset: undefined as number | undefined, threw: false, atWork: -1, leftOver: -1 }))
   return {
     id: 'S3',
     see(sighting) {
       if (sighting.type === 'handled') {
         handled.of(sighting.partition).add(sighting.offset)
-        next.of(sighting.life, sighting.partition).threw = false
+        const lane = next.of(sighting.life, sighting.partition)
+        lane.threw = false
+        lane.atWork = -1
+        if (lane.leftOver === sighting.offset) lane.leftOver = -1
       }
       if (sighting.type === 'threw') next.of(sighting.life, sighting.partition).threw = true
-      if (sighting.type === 'sought') next.of(sighting.life, sighting.partition).offset = undefined
+      if (sighting.type === 'sought') {
+        const lane = next.of(sighting.life, sighting.partition)
+        lane.offset = undefined
+        lane.leftOver = lane.atWork
+      }
       if (sighting.type === 'assigned') {
         for (const partition of sighting.partitions) next.of(sighting.life, partition).offset = undefined
       }
@@ -60,6 +70,8 @@ export function inOrder(): Oracle {
       const { life, partition, offset } = sighting
       const lane = next.of(life, partition)
       const { prefix } = handled.of(partition)
+      lane.atWork = offset
+      if (offset === lane.leftOver) return undefined
       const expected = lane.offset
       const isAgain = lane.threw && expected !== undefined && offset === expected - 1
       lane.offset = offset + 1
@@ -101,13 +113,18 @@ export function twiceOnlyUncommitted(): Oracle {
         commits.of(partition).push(isBack ? 'the network' : sighting.life)
       }
       if (sighting.type === 'handled') {
-        const { offset, isForgiven } = running.of(sighting.life, sighting.partition)
-        if (offset === sighting.offset && isForgiven) return undefined
+        const atWork = running.of(sighting.life, sighting.partition)
+        if (atWork.offset === sighting.offset && atWork.isForgiven) {
+          atWork.isForgiven = false
+          return undefined
+        }
         own.of(sighting.life, sighting.partition).set(sighting.offset, commits.of(sighting.partition).length)
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
-      running.set({ offset, isForgiven: false }, life, partition)
+      const atWork = running.of(life, partition)
+      atWork.isForgiven &&= atWork.offset === offset
+      atWork.offset = offset
       const { placed, sought } = floor.of(life, partition)
       if (offset < Math.min(placed, sought)) {
         return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`

@@ -1,6 +1,8 @@
 // The record: what the journal says is durable first, is a chain, and tells what really runs.
 
 import { createHash } from 'node:crypto'
+import { lifecycleMachine } from '../../../machines/lifecycle.ts'
+import { type ReplayStep, replay } from '../../../machines/replay.ts'
 import type { Oracle } from './oracle.ts'
 
 /** S7: no byte leaves before what was decided is durable; the journal's state is the running machine's; what was told is on the disk. */
@@ -31,6 +33,8 @@ export function writeAhead(): Oracle {
         told.set(process, 0)
         return undefined
       }
+      const broken = sighting.isFinal ? unfoldable(sighting.lines) : undefined
+      if (broken !== undefined) return broken
       const expected = told.get(process) ?? 0
       return newest < expected ? `record ${expected} was told as durable, but the disk ends with ${newest}` : undefined
     },
@@ -70,6 +74,20 @@ export function journalIsChain(): Oracle {
 
 /** `a3` and `a4` are lives of process `a`. */
 const processOf = (life: string): string => life.replace(/\d+$/, '')
+
+/** Folds the journal of all lives as its format says, and says where that leads elsewhere than was recorded. */
+function unfoldable(lines: readonly string[]): string | undefined {
+  if (lines.length === 0) return undefined
+  try {
+    replay(
+      lifecycleMachine,
+      lines.map((line): ReplayStep => JSON.parse(line)),
+    )
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
 
 const seqOf = (line: string | undefined): number => {
   try {
