@@ -74,3 +74,16 @@ test('a look-up that nobody answers is not waited for longer than was said', asy
   group.cluster.answering = () => new Promise(() => {})
   await expect(beat(150)).rejects.toMatchObject({ failure: { kind: 'unreachable' } })
 })
+
+test('a request that was given up is not sent again when its node comes back', async () => {
+  group = await FakeGroup.start(1)
+  group.broker().answering.set(apiKeys.heartbeat, () => undefined)
+  await expect(beat(150)).rejects.toMatchObject({ failure: { kind: 'unreachable' } })
+  const before = group.broker().connections
+  group.broker().reset()
+  agreeable(group.broker())
+  expect((await beat()).errorCode).toBe(0)
+  expect(group.broker().connections).toBeGreaterThan(before)
+  const beats = group.broker().requests.filter(({ apiKey }) => apiKey === apiKeys.heartbeat)
+  expect(beats).toHaveLength(2)
+})

@@ -357,3 +357,31 @@ test('a stretch of the log without messages is stepped over in its turn', async 
   await stage.handlers.end('0/6')
   expect(stage.lane(0).progress.mark).toBe(10n)
 })
+
+test('a seek frees a lane that its backlog had paused', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])
+  await vi.advanceTimersByTimeAsync(200)
+  expect(stage.reader.log).toContain('pause 0')
+  stage.reader.log.length = 0
+  stage.handOut.seek({ topic, partition: 0 }, 0n)
+  expect(stage.reader.log).toEqual(['seek 0 0', 'resume 0'])
+})
+
+test('a fetch that waits for room in a lane does not pause it once a seek has emptied it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])
+  stage.handOut.seek({ topic, partition: 0 }, 0n)
+  await vi.advanceTimersByTimeAsync(200)
+  expect(stage.reader.log).not.toContain('pause 0')
+})
+
+test('an assignment that comes after the stop has begun hands out nothing', async () => {
+  const stage = new Stage()
+  stage.handOut.finish()
+  const { tenure } = await stage.assign({ 0: 0n })
+  expect(await stage.handOut.offer(batchOf(0, [0]), tenure)).toBe(false)
+  expect(stage.handlers.log).toEqual([])
+})

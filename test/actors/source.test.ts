@@ -1,5 +1,5 @@
 import { firstValueFrom, Subject, toArray } from 'rxjs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Brokers, createSource, maxEndpoints } from '../../actors/source.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 
@@ -83,6 +83,25 @@ test('a call that hangs fails by its deadline, is not repeated, and its late ans
   answer(['b2:9092'])
   expect(await next).toEqual({ endpoints: ['b2:9092'], failure: undefined })
   expect(calls).toBe(2)
+})
+
+test('a call that hangs for ten seconds is given up and made again, and its late answer counts no more', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  const answers: ((list: string[]) => void)[] = []
+  const source = createSource(() => new Promise<string[]>((resolve) => answers.push(resolve)), { sourceTimeoutMs: 20 })
+  const first = read(source)
+  await vi.advanceTimersByTimeAsync(20)
+  expect((await first).failure).toContain('has not answered')
+  await vi.advanceTimersByTimeAsync(9979)
+  expect((await read(source)).failure).toContain('has not answered')
+  expect(answers).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  const second = read(source)
+  await vi.advanceTimersByTimeAsync(0)
+  answers[0]?.(['old:9092'])
+  answers[1]?.(['new:9092'])
+  expect(await second).toEqual({ endpoints: ['new:9092'], failure: undefined })
+  vi.useRealTimers()
 })
 
 test('an abort ends the wait for a call that hangs', async () => {
