@@ -43,26 +43,12 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
   })
 
   test('all brokers are stopped and started elsewhere, under one member and under three', async () => {
-    await using one = await run(cluster(), `all stopped, started elsewhere, one member (${name})`, 1)
-    await using three = await run(cluster(), `all stopped, started elsewhere, three members (${name})`, 3)
-    const runs = [one, three]
-    let ledAt = 0
-    await moveAll(runs, async () => {
-      const { nodeIds, stopBroker, startBroker } = cluster()
-      await Promise.all(nodeIds.map((nodeId) => stopBroker(nodeId)))
-      const started = Promise.all(nodeIds.map((nodeId) => startBroker(nodeId, { set: 3 })))
-      ledAt = await untilLed(cluster(), [one.topic, three.topic])
-      await started
-      await Promise.all(runs.map((each) => each.pass(0)))
-    })
-    const outcomes = await Promise.all(runs.map((each) => each.finish()))
-    const violations = outcomes.flatMap((outcome, index) => {
-      const most = 1500 + (index === 0 ? 0 : HEARTBEAT_MS)
-      const { ledger, workload } = runs[index] as (typeof runs)[number]
-      const value = backAfter(ledger, workload.partitions, ledAt, outcome.log)
-      const figures = [{ name: 'ms after all had leaders and the log grew', value, most }]
-      return report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })
-    })
+    // With TLS one after the other: logins take all of what a small machine has left beside brokers that have just started.
+    const rounds = security === 'plain' ? [[1, 3]] : [[1], [3]]
+    const violations: string[] = []
+    for (const [round, members] of rounds.entries()) {
+      violations.push(...(await restartAll(cluster(), name, members, 3 + round)))
+    }
     expect(violations).toEqual([])
   })
 })
@@ -115,6 +101,42 @@ describe('on Kafka 4.4.0 with TLS and SCRAM, leaders back on their preferred bro
     expect(report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })).toEqual([])
   })
 })
+
+/** Runs of so many members each, side by side, while all brokers stop and start on another set of addresses. */
+async function restartAll(
+  cluster: KafkaCluster,
+  name: string,
+  members: readonly number[],
+  set: number,
+): Promise<string[]> {
+  const runs: Run<RelistenMember>[] = []
+  try {
+    for (const count of members) {
+      const who = count === 1 ? 'one member' : `${count} members`
+      runs.push(await run(cluster, `all stopped, started elsewhere, ${who} (${name})`, count))
+    }
+    let ledAt = 0
+    await moveAll(runs, async () => {
+      const { nodeIds, stopBroker, startBroker } = cluster
+      await Promise.all(nodeIds.map((nodeId) => stopBroker(nodeId)))
+      const started = Promise.all(nodeIds.map((nodeId) => startBroker(nodeId, { set })))
+      const topics = runs.map(({ topic }) => topic)
+      ledAt = await untilLed(cluster, topics)
+      await started
+      await Promise.all(runs.map((each) => each.pass(0)))
+    })
+    const outcomes = await Promise.all(runs.map((each) => each.finish()))
+    return outcomes.flatMap((outcome, index) => {
+      const { ledger, workload, members } = runs[index] as (typeof runs)[number]
+      const most = 1500 + (members.length === 1 ? 0 : HEARTBEAT_MS)
+      const value = backAfter(ledger, workload.partitions, ledAt, outcome.log)
+      const figures = [{ name: 'ms after all had leaders and the log grew', value, most }]
+      return report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })
+    })
+  } finally {
+    await Promise.all(runs.map((each) => each[Symbol.asyncDispose]()))
+  }
+}
 
 function run(cluster: KafkaCluster, scenario: string, members: number): Promise<Run<RelistenMember>> {
   const { ca, sasl } = cluster
