@@ -45,6 +45,8 @@ export class HandOut {
   private readonly room = new Map<Lane, () => void>()
   /** Lanes whose position in this tenure is known. */
   private readonly placed = new Set<Lane>()
+  /** Lanes of which this tenure knows where the group stands: before that, an old mark could take the group's commit back. */
+  private readonly located = new Set<Lane>()
   private readonly pins = new Map<Lane, Promise<bigint>>()
   private reader: Reader | undefined
   private free: number
@@ -74,6 +76,7 @@ export class HandOut {
     this.reader = reader
     if (this.isOver) void tenure.close(0, 0)
     this.placed.clear()
+    this.located.clear()
     for (const lane of this.assigned()) {
       lane.queue.length = 0
       lane.pausedBy.delete('backlog')
@@ -133,7 +136,7 @@ export class HandOut {
 
   /** Lanes with progress the group does not know, of partitions of this tenure only. */
   uncommitted(): Lane[] {
-    return this.assigned().filter((lane) => lane.progress.uncommitted !== undefined)
+    return this.assigned().filter((lane) => this.located.has(lane) && lane.progress.uncommitted !== undefined)
   }
 
   /**
@@ -149,6 +152,7 @@ export class HandOut {
         // The group has no commit of ours, or none any more.
         if (entry.offset < 0n) lane.progress.acknowledged = undefined
         entry.start(await this.pin(lane, reader))
+        this.located.add(lane)
         pinned = true
         continue
       }
@@ -159,6 +163,7 @@ export class HandOut {
       }
       this.placed.add(lane)
       const { offset, dropped } = lane.progress.startFrom(entry.offset)
+      this.located.add(lane)
       if (dropped !== undefined) {
         this.options.emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
       }
