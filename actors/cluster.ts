@@ -20,6 +20,7 @@ import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
 import { Reachability } from './reachability.ts'
 import type { Source, SourceReading } from './source.ts'
+import { steadyNow } from './steady-clock.ts'
 
 export interface ClusterOptions {
   readonly brokers: Source
@@ -202,7 +203,7 @@ class SharedCluster {
   report({ host, port }: Endpoint): void {
     const endpoint = { host, port }
     if (this.closing.signal.aborted) return
-    const { moves } = this.book.take({ dead: { endpoint, at: Date.now() } })
+    const { moves } = this.book.take({ dead: { endpoint, at: steadyNow() } })
     this.moved(moves)
   }
 
@@ -222,8 +223,7 @@ class SharedCluster {
   }
 
   askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
-    // A clock that was set back must not make anybody wait for it, nor may an answer from before that count as new.
-    const now = Date.now()
+    const now = steadyNow()
     const floor = Math.min(at, now)
     if (this.newest && this.newest.at >= floor && this.newest.at <= now) return Promise.resolve(this.newest)
     return new Promise((resolve, reject) => {
@@ -286,7 +286,7 @@ class SharedCluster {
       if (answer) return answer
       // Where all failed at once this must not become a loop without a pause, whatever the clock says.
       await pause(askAgainMs)
-      await this.askedAfter(Date.now(), limit).catch(() => {})
+      await this.askedAfter(steadyNow(), limit).catch(() => {})
     }
     throw limit.reason
   }

@@ -7,6 +7,7 @@ import type { Failure } from '../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
 import { answerHeaderBytes, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from './kafka.ts'
+import { steadyNow } from './steady-clock.ts'
 
 /** A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. */
 export class ConnectionError extends Error {
@@ -110,7 +111,7 @@ export class Connection {
 
   /** Asks for the brokers and no topic: the newest snapshot of this endpoint, names resolved anew. */
   async metadata(): Promise<Snapshot> {
-    const at = Date.now()
+    const at = steadyNow()
     const snapshot = await this.read(await this.call(calls.metadata()), at)
     this.identity ??= snapshot
     return snapshot

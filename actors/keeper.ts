@@ -10,6 +10,7 @@ import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
 import { failureOf } from './kafkajs-call.ts'
 import { Session, type SessionOptions } from './session.ts'
+import { steadyNow } from './steady-clock.ts'
 import { timeLimit } from './time-limit.ts'
 import { watch } from './watchdog.ts'
 
@@ -169,7 +170,7 @@ export class Keeper {
     const limit = timeLimit(rebuildTimeoutMs, signal)
     try {
       // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
-      await cluster.askedAfter(Date.now(), limit.signal)
+      await cluster.askedAfter(steadyNow(), limit.signal)
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return

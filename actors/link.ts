@@ -11,6 +11,7 @@ import type { Cluster } from './cluster.ts'
 import { type Connection, ConnectionError } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { type Miss, placeOf } from './dial-pace.ts'
+import { steadyNow } from './steady-clock.ts'
 
 export interface LinkOptions {
   readonly nodeId: number
@@ -34,13 +35,13 @@ interface Outstanding {
   sentAt: number
 }
 
-/** An instant on the clock of the day, which snapshots carry, and on the one that is never set back. */
+/** An instant on the clock that snapshots carry, and as a time to measure durations from. */
 interface Instant {
   readonly at: number
   readonly since: number
 }
 
-const instant = (): Instant => ({ at: Date.now(), since: performance.now() })
+const instant = (): Instant => ({ at: steadyNow(), since: performance.now() })
 
 const firstPauseMs = 20
 const longestPauseMs = 250

@@ -6,7 +6,7 @@ import { type BatchResult, nothingRun, together } from './batch.ts'
 import type { WorkerAnswer } from './worker.ts'
 
 const batchSize = 25
-const batchesPerWorker = 20
+const batchesPerWorker = 40
 
 export interface CrewOptions {
   readonly workers: number

@@ -53,10 +53,15 @@ async function many({ seeds, from, workers }: Options): Promise<number> {
   const all = [...keptSeeds.map(({ seed }) => seed), ...Array.from({ length: seeds }, (_, index) => from + index)]
   const isTerminal = process.stderr.isTTY
   let shownAt = 0
+  let failures = 0
   const result = await runSeeds(all, {
     workers,
     mostFailures: 20,
     onProgress: (soFar) => {
+      for (const { seed, violation } of soFar.failures.slice(failures)) {
+        process.stderr.write(`${isTerminal ? '\n' : ''}Seed ${seed}: ${violation.invariant}: ${violation.what}\n`)
+      }
+      failures = soFar.failures.length
       if (!isTerminal && performance.now() - shownAt < 30_000) return
       shownAt = performance.now()
       const line = `${soFar.seeds} of ${all.length} seeds, ${soFar.failures.length} failures`

@@ -16,8 +16,8 @@ export interface Plan {
 
 /** From here to there faults begin; each ends by itself within the time it lasts. */
 const firstAtMs = 300
-export const lastAtMs = 7500
-const longestMs = 2000
+export const lastAtMs = 6000
+const longestMs = 1800
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
   [...moves, ...paths, ...brokers, ...services].map((kind) => [kind.name, kind]),

@@ -71,7 +71,7 @@ export function inOrder(): Oracle {
       const lane = next.of(life, partition)
       const { prefix } = handled.of(partition)
       lane.atWork = offset
-      if (offset === lane.leftOver) return undefined
+      if (offset === lane.leftOver && offset !== lane.offset) return undefined
       const expected = lane.offset
       const isAgain = lane.threw && expected !== undefined && offset === expected - 1
       lane.offset = offset + 1
@@ -93,12 +93,21 @@ export function twiceOnlyUncommitted(): Oracle {
   /** Handed out, and then sought back over: it may come again. */
   const running = new Table<{ offset: number; isForgiven: boolean }>(() => ({ offset: -1, isForgiven: false }))
   const newest = new Map<number, number>()
+  const highest = new Map<number, number>()
   /** Who has committed in each partition, one after the other. */
   const commits = new Table(() => [] as string[])
   return {
     id: 'S4',
     see(sighting) {
-      if (sighting.type === 'placed') floor.of(sighting.life, sighting.partition).placed = sighting.offset
+      if (sighting.type === 'placed') {
+        const { life, partition, offset } = sighting
+        floor.of(life, partition).placed = offset
+        // An old commit that came late has set the group back: for everybody it is as if these were not handled.
+        const done = own.of(life, partition)
+        if ((newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)) {
+          for (const handled of done.keys()) if (handled >= offset) done.delete(handled)
+        }
+      }
       if (sighting.type === 'sought') {
         const lane = floor.of(sighting.life, sighting.partition)
         lane.sought = Math.min(lane.sought, sighting.offset)
@@ -108,9 +117,9 @@ export function twiceOnlyUncommitted(): Oracle {
       }
       if (sighting.type === 'committed') {
         const { partition, offset } = sighting
-        const isBack = offset < (newest.get(partition) ?? 0)
         newest.set(partition, offset)
-        commits.of(partition).push(isBack ? 'the network' : sighting.life)
+        highest.set(partition, Math.max(offset, highest.get(partition) ?? 0))
+        commits.of(partition).push(sighting.life)
       }
       if (sighting.type === 'handled') {
         const atWork = running.of(sighting.life, sighting.partition)

@@ -28,20 +28,21 @@ const sessionsWhenCalm = 3
 export function noSessionLoop(): Oracle {
   let faults = 0
   let isCalm = false
-  const sessions = new Table(() => ({ all: 0, calm: 0 }))
+  const sessions = new Table(() => ({ all: new Set<string>(), calm: new Set<string>() }))
   return {
     id: 'L2',
     see(sighting) {
       if (sighting.type === 'fault') faults++
       if (sighting.type === 'calm') isCalm = true
-      if (sighting.type !== 'join-sent' || sighting.memberId !== '') return undefined
-      const count = sessions.of(sighting.life)
-      count.all++
-      if (isCalm) count.calm++
-      if (count.all > 3 + faults * sessionsPerFault)
-        return `${sighting.life} is at its session number ${count.all} after ${faults} faults`
-      return count.calm > sessionsWhenCalm
-        ? `${sighting.life} opened ${count.calm} sessions after the last fault`
+      if (sighting.type !== 'join-sent' || sighting.memberId === '') return undefined
+      const { all, calm } = sessions.of(sighting.life)
+      if (isCalm && !all.has(sighting.memberId)) calm.add(sighting.memberId)
+      all.add(sighting.memberId)
+      if (all.size > 3 + faults * sessionsPerFault) {
+        return `${sighting.life} is at its session number ${all.size} after ${faults} faults`
+      }
+      return calm.size > sessionsWhenCalm
+        ? `${sighting.life} opened ${calm.size} sessions after the last fault`
         : undefined
     },
   }
