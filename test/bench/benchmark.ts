@@ -4,13 +4,13 @@ import { startCluster } from '../cluster/kafka-cluster.ts'
 import type { Board } from '../demo/board.ts'
 import { changes } from './change.ts'
 import { clientKinds } from './client.ts'
-import { type CostRow, measureCosts } from './costs/measure.ts'
+import { measureCosts } from './costs/measure.ts'
 import { boundOf, verdictOf } from './document.ts'
 import { publish, readResults } from './document-files.ts'
 import type { GoalFigure } from './goal.ts'
 import { moveGoals } from './goals.ts'
 import { number } from './markdown-table.ts'
-import { costsMs, estimate, type PlannedTrial, type PlanOptions, planOf, plansCosts, stageStartMs } from './plan.ts'
+import { costsMs, costsOf, estimate, type PlannedTrial, type PlanOptions, planOf, stageStartMs } from './plan.ts'
 import { merged, newResults, type Results } from './results.ts'
 import type { Row } from './row.ts'
 import { type Stage, startStage } from './stage.ts'
@@ -25,24 +25,21 @@ export interface BenchmarkOptions extends PlanOptions {
   readonly signal: AbortSignal
 }
 
-/** Rows of the costs that a quick run has time for. */
-const quickCosts: readonly CostRow[] = ['throughput', 'poll-bytes', 'import']
-
 /** Resolves with a sentence for each thing that broke: a message lost by relisten, a client that did not start. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<readonly string[]> {
   const { folder, name, board, signal, quick } = options
   const plan = planOf(options)
-  const withCosts = plansCosts(options)
+  const costs = costsOf(options)
   const earlier = await readResults(folder)
   let now = newResults(name)
   const broken: string[] = []
   const beganAt = Date.now()
   let done = 0
-  const inAll = plan.length + Number(withCosts)
+  const inAll = plan.length + Math.min(1, costs.length)
   const leftMs = () =>
     plan.slice(done).reduce((sum, one) => sum + estimate(one), 0) +
     new Set(plan.slice(done).map(({ stage }) => stage)).size * stageStartMs +
-    (withCosts ? costsMs(quick) : 0)
+    (costs.length > 0 ? costsMs(quick) : 0)
   const announce = (what: string) => {
     const minutes = Math.ceil(leftMs() / 60_000)
     board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
@@ -91,12 +88,12 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
   } finally {
     await stage?.[Symbol.asyncDispose]()
   }
-  if (withCosts) {
+  if (costs.length > 0) {
     announce('what relisten costs')
     const started = startCluster({ bindFixed: true, onProgress: (line) => board.progress(line) })
     await using cluster = await untilUp(started, signal)
     const say = (line: string) => board.say(`    ${line}`)
-    await keep({ costs: await measureCosts({ cluster, quick, say, only: quick ? quickCosts : undefined }) })
+    await keep({ costs: await measureCosts({ cluster, quick, say, only: costs }) })
   }
 
   const results = merged(earlier, now)

@@ -1,6 +1,7 @@
 /** The plan of a benchmark: which clients go through which changes, how often, on which stage, and about how long that takes. */
 import { type ChangeName, changeNames, changes } from './change.ts'
 import { type ClientName, clientNames } from './client.ts'
+import { type CostRow, costRows } from './costs/measure.ts'
 import type { Boot } from './row.ts'
 import type { StageName } from './stage.ts'
 
@@ -16,14 +17,25 @@ export interface PlannedTrial {
 export interface PlanOptions {
   /** Five minutes, without Java. */
   readonly quick: boolean
-  /** Names of clients, changes or stages, and `costs`; empty for everything. */
+  /** Names of clients, changes or stages, `costs` or rows of them; empty for everything. */
   readonly only: readonly string[]
   /** Every other client by itself too, not all of them through the same move. */
   readonly apart: boolean
 }
 
+const rowsOfCosts = Object.keys(costRows) as CostRow[]
+const isOfCosts = (name: string): boolean => ['costs', ...rowsOfCosts].includes(name)
+
 /** What can be asked for with `--only`. */
-export const parts: readonly string[] = [...clientNames, ...changeNames, 'moved', 'stable', 'tls', 'costs']
+export const parts: readonly string[] = [
+  ...clientNames,
+  ...changeNames,
+  'moved',
+  'stable',
+  'tls',
+  'costs',
+  ...rowsOfCosts,
+]
 
 const WATCH_MS = 40_000
 const QUICK_WATCH_MS = 30_000
@@ -41,7 +53,7 @@ export function planOf({ quick, only, apart }: PlanOptions): PlannedTrial[] {
     const asked = only.filter((name) => kind.includes(name))
     return asked.length === 0 || asked.some((name) => has.includes(name))
   }
-  if (only.length > 0 && only.every((name) => name === 'costs')) return []
+  if (only.length > 0 && only.every(isOfCosts)) return []
   return all.filter(
     ({ stage, change, boot, clients }) =>
       wanted(clientNames, clients) &&
@@ -51,8 +63,14 @@ export function planOf({ quick, only, apart }: PlanOptions): PlannedTrial[] {
   )
 }
 
-/** Whether the costs are measured as well. */
-export const plansCosts = ({ only }: PlanOptions): boolean => only.length === 0 || only.includes('costs')
+/** Rows that a quick run has time for. */
+const quickCosts: readonly CostRow[] = ['throughput', 'poll-bytes', 'import']
+
+/** The rows of the costs that are measured as well. */
+export function costsOf({ quick, only }: PlanOptions): readonly CostRow[] {
+  const whole = quick ? quickCosts : rowsOfCosts
+  return only.length === 0 || only.includes('costs') ? whole : rowsOfCosts.filter((row) => only.includes(row))
+}
 
 /** About how long it takes, in milliseconds. */
 export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): number {
