@@ -53,8 +53,7 @@ const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'du
   ],
 }
 
-// two services at a time, each behind a front of its own
-test.concurrent.each([
+test.each([
   ['start', steps.start],
   ['move', steps.move],
   ['unproven move', steps['unproven move']],
@@ -73,7 +72,7 @@ test.concurrent.each([
   expect(violations).toEqual([])
 })
 
-test.concurrent('offsets that an operator set while the service was down are obeyed', async () => {
+test('offsets that an operator set while the service was down are obeyed', async () => {
   await using front = await startFront(cluster())
   await using matrix = await startKillMatrix(cluster(), front)
   const violations = await matrix.step(
