@@ -106,7 +106,7 @@ test.each<[string, string, Moment[]]>([
   ['L2', 'sessions without an end', [{ type: 'calm' }, ...['one', 'two', 'three', 'four'].map(joinSent)]],
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
   ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],
-  ['L4', 'dials without a pause', Array.from({ length: 101 }, () => dialled(true))],
+  ['L4', 'dials without a pause', Array.from({ length: 161 }, () => dialled(true))],
   ['L5', 'a silence that nobody notices', [dark, 7100, tick(false)]],
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
   ['R', 'a timer that is left', [released(1)]],
