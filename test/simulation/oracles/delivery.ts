@@ -84,42 +84,42 @@ export function inOrder(): Oracle {
 
 /**
  * S4: what is handled twice. A process is never handed what the group had committed when it asked, unless its user sought back; nor what it
- * has handled itself, unless somebody else has committed in this partition since, or the network has brought an old commit late. So after a crash or a loss of partitions the group sees
+ * has handled itself, unless the commit it was told then was somebody else's, or an old one that the network has brought late. So after a crash or a loss of partitions the group sees
  * again at most what was handled and not committed at that moment.
  */
 export function twiceOnlyUncommitted(): Oracle {
   const floor = new Table<{ placed: number; sought: number }>(() => ({ placed: 0, sought: Number.POSITIVE_INFINITY }))
-  const own = new Table(() => new Map<number, number>())
+  const own = new Table(() => new Set<number>())
   /** Handed out, and then sought back over: it may come again. */
   const running = new Table<{ offset: number; isForgiven: boolean }>(() => ({ offset: -1, isForgiven: false }))
   const newest = new Map<number, number>()
   const highest = new Map<number, number>()
-  /** Who has committed in each partition, one after the other. */
-  const commits = new Table(() => [] as string[])
+  /** Who has committed last in each partition. */
+  const committers = new Map<number, string>()
   return {
     id: 'S4',
     see(sighting) {
       if (sighting.type === 'placed') {
         const { life, partition, offset } = sighting
         floor.of(life, partition).placed = offset
-        // An old commit that came late has set the group back: for everybody it is as if these were not handled.
+        const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
-        if ((newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)) {
-          for (const handled of done.keys()) if (handled >= offset) done.delete(handled)
+        if (isSetBack || (committers.get(partition) ?? life) !== life) {
+          for (const handled of done) if (handled >= offset) done.delete(handled)
         }
       }
       if (sighting.type === 'sought') {
         const lane = floor.of(sighting.life, sighting.partition)
         lane.sought = Math.min(lane.sought, sighting.offset)
         const done = own.of(sighting.life, sighting.partition)
-        for (const offset of done.keys()) if (offset >= sighting.offset) done.delete(offset)
+        for (const offset of done) if (offset >= sighting.offset) done.delete(offset)
         running.of(sighting.life, sighting.partition).isForgiven = true
       }
       if (sighting.type === 'committed') {
         const { partition, offset } = sighting
         newest.set(partition, offset)
         highest.set(partition, Math.max(offset, highest.get(partition) ?? 0))
-        commits.of(partition).push(sighting.life)
+        committers.set(partition, sighting.life)
       }
       if (sighting.type === 'handled') {
         const atWork = running.of(sighting.life, sighting.partition)
@@ -127,7 +127,7 @@ export function twiceOnlyUncommitted(): Oracle {
           atWork.isForgiven = false
           return undefined
         }
-        own.of(sighting.life, sighting.partition).set(sighting.offset, commits.of(sighting.partition).length)
+        own.of(sighting.life, sighting.partition).add(sighting.offset)
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
@@ -138,15 +138,8 @@ export function twiceOnlyUncommitted(): Oracle {
       if (offset < Math.min(placed, sought)) {
         return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`
       }
-      const since = own.of(life, partition).get(offset)
-      if (since === undefined) return undefined
-      const byOthers = commits
-        .of(partition)
-        .slice(since)
-        .some((by) => by !== life)
-      return byOthers
-        ? undefined
-        : `${life} was handed ${partition}/${offset} although it had handled it, and nobody else committed since`
+      if (!own.of(life, partition).has(offset)) return undefined
+      return `${life} was handed ${partition}/${offset} although it had handled it, and the group's commit is its own`
     },
   }
 }
