@@ -56,7 +56,7 @@ async function gate(name: string, program: string, ...args: string[]): Promise<T
 async function simulation(): Promise<Tally> {
   const startedAt = Date.now()
   const args = ['test/simulation/main.ts', '--seeds', '2000']
-  const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 12 * minuteMs })
+  const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 15 * minuteMs })
   console.log(`${output.trim()}\nsimulation ${outcome(exitCode === 0, startedAt)}`)
   return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, reasons: [] }
 }
