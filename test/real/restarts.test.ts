@@ -112,7 +112,7 @@ async function restartAll(
   const runs: Run<RelistenMember>[] = []
   try {
     for (const count of members) {
-      const who = count === 1 ? 'one member' : `${count} members`
+      const who = count === 1 ? 'one member' : 'three members'
       runs.push(await run(cluster, `all stopped, started elsewhere, ${who} (${name})`, count))
     }
     let ledAt = 0
