@@ -13,6 +13,7 @@ test.each([
   ['an import of rxjs', 'machines/verdict.ts', "import type { Observable } from 'rxjs'"],
   ['an import of kafkajs', 'actors/session.ts', "import {\n  Kafka,\n} from 'kafkajs'"],
   ['an import from inside kafkajs', 'actors/session.ts', "import Fetch from 'kafkajs/src/consumer/fetchManager.js'"],
+  ['an import of the parts of kafkajs', 'actors/session.ts', "import { Cluster } from './kafkajs-parts.cjs'"],
   ['an import of pino', 'actors/poller.ts', "import pino from 'pino'"],
   ['an empty word', 'src/socket-utils.ts', ''],
   ['a name that says nothing', 'src/types.ts', ''],

@@ -3,21 +3,10 @@
  * is seen. What the log holds is compared at the end.
  */
 import type { Log } from '../real/harness/ground-truth.ts'
+import type { HandOut } from '../real/harness/ledger.ts'
 
-/** One call of a handler, told when it has ended. Times in milliseconds since the epoch. */
-export interface Attempt {
-  readonly member: string
-  /** Id of the process. */
-  readonly process: string
-  readonly partition: number
-  readonly offset: number
-  /** The number the workload wrote into the message. */
-  readonly sequence: number
-  readonly sentAt: number
-  readonly startedAt: number
-  readonly endedAt: number
-  readonly threw: boolean
-}
+/** One call of a handler, told when it has ended. */
+export type Attempt = Readonly<HandOut> & { readonly endedAt: number }
 
 export interface AccountOptions {
   readonly partitions: number
