@@ -1,5 +1,5 @@
-// The one command that verifies everything, gate after gate. It goes on after a failure, so that all of them are seen, and its
-// last line reads "N passed, N failed". `--fast` leaves out the tests that need Java.
+// The one command that verifies everything, gate after gate. It goes on after a failure, so that all of them are seen, and ends
+// with what failed and the line "N passed, N failed". `--fast` leaves out the tests that need Java.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,15 +32,11 @@ const steps = [
       ]),
 ]
 
-let passed = 0
-let failed = 0
-for (const step of steps) {
-  const result = await step()
-  passed += result.passed
-  failed += result.failed
-}
-process.exitCode = failed > 0 ? 1 : 0
-console.log(`\n${passed} passed, ${failed} failed`)
+let whole: Tally = { passed: 0, failed: 0, reasons: [] }
+for (const step of steps) whole = sum(whole, await step())
+process.exitCode = whole.failed > 0 ? 1 : 0
+for (const reason of whole.reasons) console.log(`\nFAILED: ${reason}`)
+console.log(`\n${whole.passed} passed, ${whole.failed} failed`)
 
 async function gate(name: string, program: string, ...args: string[]): Promise<Tally> {
   process.stdout.write(`${name} ... `)
@@ -49,7 +45,7 @@ async function gate(name: string, program: string, ...args: string[]): Promise<T
   console.log(outcome(exitCode === 0, startedAt))
   if (exitCode === 0) return { passed: 1, failed: 0, reasons: [] }
   console.log(output.trim() || `${program} ended with code ${exitCode} and wrote nothing.`)
-  return { passed: 0, failed: 1, reasons: [] }
+  return { passed: 0, failed: 1, reasons: [name] }
 }
 
 /** What it prints is worth reading also when all is well. */
@@ -58,13 +54,20 @@ async function simulation(): Promise<Tally> {
   const args = ['test/simulation/main.ts', '--seeds', '2000']
   const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 15 * minuteMs })
   console.log(`${output.trim()}\nsimulation ${outcome(exitCode === 0, startedAt)}`)
-  return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, reasons: [] }
+  return exitCode === 0 ? { passed: 1, failed: 0, reasons: [] } : { passed: 0, failed: 1, reasons: ['simulation'] }
 }
 
 /** Neither of them has figures that the other one spoils. */
 async function both(one: Promise<Tally>, other: Promise<Tally>): Promise<Tally> {
-  const [first, second] = await Promise.all([one, other])
-  return { passed: first.passed + second.passed, failed: first.failed + second.failed, reasons: [] }
+  return sum(...(await Promise.all([one, other])))
+}
+
+function sum(one: Tally, other: Tally): Tally {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    reasons: [...one.reasons, ...other.reasons],
+  }
 }
 
 async function tests(project: string, reporter: string, timeoutMs: number): Promise<Tally> {
@@ -84,7 +87,6 @@ async function tests(project: string, reporter: string, timeoutMs: number): Prom
   await rm(folder, { recursive: true })
   const result = tally(report, exitCode)
   if (output) console.log(output.trim())
-  for (const reason of result.reasons) console.log(reason)
   console.log(
     `${project} tests ${outcome(result.failed === 0, startedAt)}: ${result.passed} passed, ${result.failed} failed`,
   )

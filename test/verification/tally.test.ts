@@ -9,7 +9,13 @@ const file = (status: string, ...statuses: string[]) => ({
 
 test('passed and failed tests are counted over all files', () => {
   const report = { testResults: [file('passed', 'passed', 'passed'), file('failed', 'failed', 'passed')] }
-  expect(tally(report, 1)).toEqual({ passed: 3, failed: 1, reasons: [] })
+  expect(tally(report, 1)).toEqual({ passed: 3, failed: 1, reasons: ['test 0'] })
+})
+
+test('a failed test is named with its messages', () => {
+  const failing = { fullName: 'group › test', status: 'failed', failureMessages: ['expected 2134 to be below 2000'] }
+  const report = { testResults: [{ ...file('failed'), assertionResults: [failing] }] }
+  expect(tally(report, 1).reasons).toEqual(['group › test\nexpected 2134 to be below 2000'])
 })
 
 test.each(['skipped', 'pending', 'todo'])('a test that is %s counts as failed, with the reason', (status) => {

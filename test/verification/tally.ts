@@ -6,14 +6,18 @@ export interface VitestReport {
     readonly name: string
     readonly status: string
     readonly message?: string
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+    readonly assertionResults: readonly {
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages?: readonly string[]
+    }[]
   }[]
 }
 
 export interface Tally {
   readonly passed: number
   readonly failed: number
-  /** Why something counts as failed although no test of its own reported a failure. */
+  /** What counts as failed, and why. */
   readonly reasons: readonly string[]
 }
 
@@ -24,10 +28,15 @@ export function tally(report: VitestReport | undefined, exitCode: number | null)
   let failed = 0
   for (const file of report?.testResults ?? []) {
     const before = failed
-    for (const { fullName, status } of file.assertionResults) {
-      if (status === 'passed') passed += 1
-      else failed += 1
-      if (status !== 'passed' && status !== 'failed') reasons.push(`did not run (${status}): ${fullName}`)
+    for (const { fullName, status, failureMessages = [] } of file.assertionResults) {
+      if (status === 'passed') {
+        passed += 1
+        continue
+      }
+      failed += 1
+      reasons.push(
+        status === 'failed' ? [fullName, ...failureMessages].join('\n') : `did not run (${status}): ${fullName}`,
+      )
     }
     if (file.status === 'failed' && failed === before) {
       failed += 1
