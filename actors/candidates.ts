@@ -5,14 +5,8 @@ import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { Snapshot } from '../machines/snapshot.ts'
-import type { Connection } from './connection.ts'
-import { ConnectionError } from './connection.ts'
-
-/** The part of a connection that asking needs. */
-export type Line = Pick<
-  Connection,
-  'endpoint' | 'address' | 'snapshot' | 'open' | 'send' | 'metadata' | 'close' | 'onClose'
->
+import { ConnectionError, type Line } from './connection.ts'
+import { steadyNow } from './steady-clock.ts'
 
 /** Opens a line; every `Dial` does. */
 export type OpenLine = (endpoint: Endpoint, options?: { readonly signal?: AbortSignal | undefined }) => Promise<Line>
@@ -32,6 +26,8 @@ interface Candidate {
   readonly endpoint: Endpoint
   line: Line | undefined
   dialling: Promise<Line> | undefined
+  /** Somebody takes over the line that is being dialled. */
+  promised: boolean
   /** What was wrong with the answer that came with the dial. */
   flaw: Failure | undefined
   failures: number
@@ -43,6 +39,9 @@ const answerTimeoutMs = 500
 
 /** Silent for so long, it is dialled anew beside; both in milliseconds. */
 const doubtAfterMs = 150
+
+/** A line may be taken over so long after it was dialled: later it would have to prove again that it lives. */
+const freshMs = 1000
 
 const maxDials = 8
 const maxLines = 4
@@ -77,6 +76,25 @@ export class Candidates {
     if (!this.mayDial(candidate)) throw notNow(endpoint)
     candidate.dialling = this.dial(candidate)
     return candidate.dialling
+  }
+
+  /**
+   * Hands over the connection to this endpoint that is being dialled, or was a moment ago; undefined when there is none. It
+   * belongs to whoever takes it, and is proven and logged in: a second dial would only take longer. Rejects with the dial's failure.
+   */
+  async take(endpoint: Endpoint): Promise<Line | undefined> {
+    const candidate = this.known.get(formatEndpoint(endpoint))
+    if (!candidate || candidate.promised) return undefined
+    candidate.promised = true
+    try {
+      await candidate.dialling
+    } finally {
+      candidate.promised = false
+    }
+    const { line } = candidate
+    if (!line?.open || Math.abs(steadyNow() - line.snapshot.at) > freshMs) return undefined
+    candidate.line = undefined
+    return line
   }
 
   /** Closes the kept connection where it reached none of these addresses: the name leads elsewhere now. */
@@ -132,6 +150,7 @@ export class Candidates {
       endpoint,
       line: undefined,
       dialling: undefined,
+      promised: false,
       flaw: undefined,
       failures: 0,
       nextDialAt: 0,
@@ -226,7 +245,8 @@ export class Candidates {
   }
 
   private drop(candidate: Candidate, line: Line): void {
-    if (candidate.line === line) candidate.line = undefined
+    if (candidate.line !== line) return
+    candidate.line = undefined
     line.close()
   }
 }

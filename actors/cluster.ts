@@ -14,7 +14,7 @@ import type { Relocation, Verdict } from '../machines/verdict.ts'
 import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
-import { ConnectionError } from './connection.ts'
+import { ConnectionError, type Line } from './connection.ts'
 import { DialPace, placeOf } from './dial-pace.ts'
 import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
@@ -60,6 +60,8 @@ export interface Cluster {
   askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot>
   /** Asks now: something has just gone wrong, or may have changed. Cheap; many pokes are one. */
   poke(reason: string): void
+  /** Gives away the poller's connection to this endpoint if it is new; undefined when there is none. */
+  take(endpoint: Endpoint): Promise<Line | undefined>
   /** Takes in an answer that somebody else got. */
   observe(snapshot: Snapshot): void
   /** A fresh dial of this endpoint was refused, reset or unanswered. */
@@ -104,6 +106,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     newest: () => cluster.newest,
     askedAfter: (at, signal) => cluster.askedAfter(at, signal),
     poke: () => cluster.poller.poke(),
+    take: (endpoint) => cluster.candidates.take(endpoint),
     observe: (snapshot) => void cluster.observe(snapshot),
     report: (dead) => cluster.report(dead),
     refuse: (nodeId, endpoint, failure) => cluster.refuse(nodeId, endpoint, failure),
@@ -126,7 +129,7 @@ class SharedCluster {
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
-  private readonly candidates: Candidates
+  readonly candidates: Candidates
   private readonly facts$ = new Subject<Fact>()
   private readonly answers$ = new Subject<Snapshot>()
   private readonly closing = new AbortController()

@@ -36,6 +36,21 @@ export interface ConnectionOptions {
   readonly resolve: (host: string) => Promise<readonly string[]>
 }
 
+/** A connection to whoever is given one. */
+export type Line = Pick<
+  Connection,
+  | 'endpoint'
+  | 'address'
+  | 'loginValidMs'
+  | 'snapshot'
+  | 'lastDataAt'
+  | 'open'
+  | 'send'
+  | 'metadata'
+  | 'close'
+  | 'onClose'
+>
+
 interface Waiting {
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: ConnectionError) => void

@@ -8,7 +8,7 @@ import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
-import { Connection, ConnectionError } from './connection.ts'
+import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
@@ -29,11 +29,16 @@ export interface DialerOptions {
   readonly clusterId: () => string | undefined
 }
 
-/** Opens a connection. `nodeId` says who must answer. Rejects with a ConnectionError, by its own deadline at the latest. */
-export type Dial = (
-  endpoint: Endpoint,
-  options?: { readonly nodeId?: number | undefined; readonly signal?: AbortSignal | undefined },
-) => Promise<Connection>
+export interface Dialled {
+  /** Who must answer. */
+  readonly nodeId?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
+  readonly ready?: (() => Promise<Line | undefined>) | undefined
+}
+
+/** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
+export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
 
 /** A function that gives credentials has this long, in milliseconds. */
 const securityTimeoutMs = 3000
@@ -43,7 +48,7 @@ export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
   const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
   const resolve = resolver(lookup)
-  return async (endpoint, { nodeId, signal } = {}) => {
+  return async (endpoint, { nodeId, signal, ready } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
         ...failure,
@@ -53,6 +58,22 @@ export function createDial(options: DialerOptions): Dial {
     if (!isAllowed(nodeId === undefined ? endpoint : { ...endpoint, nodeId }, options.allowEndpoint)) {
       throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
     }
+    const failed = (error: unknown) =>
+      error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
+    const admit = (line: Line): Line => {
+      try {
+        checkIdentity(line, options.clusterId(), nodeId)
+        return line
+      } catch (error) {
+        line.close()
+        throw error
+      }
+    }
+    // Whoever dials it has a deadline of its own, and shares its failure.
+    const line = await ready?.().catch((error) => {
+      throw failed(error)
+    })
+    if (line) return admit(line)
     const given = (async () => options.security())()
     const {
       ssl,
@@ -76,14 +97,11 @@ export function createDial(options: DialerOptions): Dial {
       return connection
     }
     try {
-      const dialled = await withDeadline(work(), timeoutMs, signal)
-      checkIdentity(dialled, options.clusterId(), nodeId)
-      return dialled
+      return admit(await withDeadline(work(), timeoutMs, signal))
     } catch (error) {
       connection?.close()
       socket?.destroy()
-      if (error instanceof ConnectionError && error.snapshot) throw error
-      throw turnDown(classify(error))
+      throw failed(error)
     }
   }
 }
@@ -140,7 +158,7 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
   return { ...sasl } as SASLOptions
 }
 
-function checkIdentity(connection: Connection, clusterId: string | undefined, nodeId: number | undefined): void {
+function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
   const { snapshot, endpoint } = connection
   const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
   if (clusterId !== undefined && snapshot.clusterId !== clusterId) {

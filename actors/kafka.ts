@@ -5,8 +5,9 @@
  * encoding of a few requests. Deep imports are safe because KafkaJS has no `exports` map and is pinned exactly.
  */
 
+import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Consumer, ISocketFactory, PartitionAssigner, SASLOptions } from 'kafkajs'
+import type { Consumer, ISocketFactory, Mechanism, PartitionAssigner, SASLOptions } from 'kafkajs'
 import {
   Broker,
   Cluster,
@@ -17,6 +18,7 @@ import {
   InstrumentationEventEmitter,
   loggers,
   protocol,
+  scram,
 } from './kafkajs-parts.cjs'
 
 export type {
@@ -163,7 +165,7 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
   const connectionPool = new ConnectionPool({
     host: 'login',
     port: 1,
-    sasl,
+    sasl: withSaltedPassword(sasl),
     clientId,
     logger: silent,
     connectionTimeout: timeoutMs,
@@ -189,6 +191,51 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
     socket.off('close', onClose)
     socket.on('error', () => {})
     for (const connection of connectionPool.pool) connection.requestQueue.destroy()
+  }
+}
+
+const scramDigests: Readonly<Record<string, { readonly type: string }>> = {
+  'SCRAM-SHA-256': scram.DIGESTS.SHA256,
+  'SCRAM-SHA-512': scram.DIGESTS.SHA512,
+}
+const saltedPasswords = new Map<string, Promise<Buffer>>()
+const mostSaltedPasswords = 16
+
+/**
+ * KafkaJS's SCRAM, which salts the password once for all logins and not twice in each (RFC 5802, section 3, lets a client keep
+ * what it derived): thousands of rounds of a hash are most of what a login costs, and after a move there are many at once.
+ */
+class Scram extends scram.SCRAM {
+  private readonly secret: string
+
+  constructor(...given: ConstructorParameters<typeof scram.SCRAM>) {
+    super(...given)
+    this.secret = JSON.stringify([given[5].type, given[0].password])
+  }
+
+  protected override saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer> {
+    const key = createHash('sha256')
+      .update(JSON.stringify([this.secret, answer.s, answer.i]))
+      .digest('base64')
+    const known = saltedPasswords.get(key)
+    if (known) return known
+    const salted = super.saltPassword(answer)
+    saltedPasswords.set(key, salted)
+    salted.catch(() => saltedPasswords.delete(key))
+    const [oldest] = saltedPasswords.keys()
+    if (saltedPasswords.size > mostSaltedPasswords && oldest) saltedPasswords.delete(oldest)
+    return salted
+  }
+}
+
+function withSaltedPassword(sasl: SASLOptions): SASLOptions | Mechanism {
+  const digest = scramDigests[sasl.mechanism.toUpperCase()]
+  if (!digest || !('username' in sasl)) return sasl
+  const { mechanism, username, password } = sasl
+  return {
+    mechanism,
+    authenticationProvider: ({ host, port, logger, saslAuthenticate }) =>
+      new Scram({ username, password }, host, port, logger, saslAuthenticate, digest),
   }
 }
 

@@ -41,6 +41,22 @@ declare module 'kafkajs/src/broker/index.js' {
   }
   export = Broker
 }
+declare module 'kafkajs/src/broker/saslAuthenticator/scram.js' {
+  class SCRAM {
+    constructor(
+      sasl: { username: string; password: string },
+      host: string,
+      port: number,
+      logger: unknown,
+      saslAuthenticate: unknown,
+      digest: { readonly type: string },
+    )
+    authenticate(): Promise<void>
+    protected saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer>
+  }
+  const scram: { SCRAM: typeof SCRAM; DIGESTS: Record<'SHA256' | 'SHA512', { readonly type: string }> }
+  export = scram
+}
 declare module 'kafkajs/src/protocol/encoder.js' {
   class Encoder {
     readonly buffer: Buffer

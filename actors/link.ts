@@ -8,7 +8,7 @@
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Cluster } from './cluster.ts'
-import { type Connection, ConnectionError } from './connection.ts'
+import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { type Miss, placeOf } from './dial-pace.ts'
 import { steadyNow } from './steady-clock.ts'
@@ -19,7 +19,7 @@ export interface LinkOptions {
   readonly dial: Dial
   /** How long requests wait for a node that cannot be reached, in milliseconds. */
   readonly holdMs: number
-  /** Its dials go before those of other links. Default false. */
+  /** It is wanted all the time: its dials go before those of other links, and do not wait for a request. Default false. */
   readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
@@ -56,7 +56,7 @@ export class Link {
   private readonly outstanding = new Set<Outstanding>()
   private readonly stop = new AbortController()
   private readonly unsubscribe: () => void
-  private connection: Connection | undefined
+  private connection: Line | undefined
   private dialling = false
   private wake: () => void = () => {}
   private watch: NodeJS.Timeout | undefined
@@ -119,7 +119,7 @@ export class Link {
     this.wake()
   }
 
-  private transmit(request: Outstanding, connection: Connection): void {
+  private transmit(request: Outstanding, connection: Line): void {
     request.sentAt = performance.now()
     this.listen(request.silenceMs)
     connection.send(request.frame).then(
@@ -193,11 +193,12 @@ export class Link {
       return undefined
     }
     const { host, port } = endpoint
+    const ready = () => cluster.take({ host, port })
     try {
       const connection = await cluster.pace.run(
         placeOf(this.nodeId, endpoint),
         urgent,
-        () => dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal }),
+        () => dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal, ...(urgent && { ready }) }),
         missOf,
       )
       if (this.stop.signal.aborted) {
@@ -220,14 +221,19 @@ export class Link {
     }
   }
 
-  private adopt(connection: Connection): void {
+  private adopt(connection: Line): void {
     const old = this.connection
     this.connection = connection
     this.adopted++
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
-      this.brokeAt ??= instant()
       this.options.cluster.poke('a connection ended')
+      if (!this.options.urgent && this.outstanding.size === 0) {
+        // Nobody waits for it: dialled now it would only take time from those that are waited for.
+        this.connection = undefined
+        return
+      }
+      this.brokeAt ??= instant()
       void this.redial()
     })
     for (const request of [...this.outstanding]) this.transmit(request, connection)

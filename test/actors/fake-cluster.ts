@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Subject } from 'rxjs'
 import { AddressBook, type BookChange } from '../../actors/address-book.ts'
 import type { Cluster } from '../../actors/cluster.ts'
+import type { Line } from '../../actors/connection.ts'
 import { DialPace } from '../../actors/dial-pace.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
@@ -83,6 +84,12 @@ export class FakeCluster implements Cluster {
   async askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
     await this.ready(signal)
     return snapshotOf(at)
+  }
+  /** Gives away a connection that was dialled elsewhere. */
+  giving: (endpoint: Endpoint) => Line | undefined = () => undefined
+
+  async take(endpoint: Endpoint): Promise<Line | undefined> {
+    return this.giving(endpoint)
   }
   poke(reason: string): void {
     this.pokes.push(reason)

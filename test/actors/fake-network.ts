@@ -1,7 +1,7 @@
 // A network in memory: brokers that listen at endpoints, and a dial that reaches them. No sockets, no timers of its own but the dial's deadline.
 
-import type { Line, OpenLine } from '../../actors/candidates.ts'
-import { ConnectionError } from '../../actors/connection.ts'
+import type { OpenLine } from '../../actors/candidates.ts'
+import { ConnectionError, type Line } from '../../actors/connection.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import type { FailureKind } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
@@ -122,6 +122,8 @@ export class FakeNetwork {
     return {
       endpoint,
       address,
+      loginValidMs: 0,
+      lastDataAt: performance.now(),
       snapshot: snapshot(),
       get open() {
         return lines.has(line)

@@ -109,6 +109,32 @@ test('requests in flight when a connection breaks are sent again on the next one
   expect(redials).toMatchObject([{ soft: false }])
 })
 
+test('after a break a link that nobody waits for is dialled when it is next used, an urgent one at once', async () => {
+  const broker = await listen('one')
+  cluster.book.put(1, broker.endpoint)
+  const [idle, urgent] = [linkWith(), linkWith({ urgent: true })]
+  await Promise.all([ask(idle), ask(urgent)])
+  const back = once(moments, 'redial')
+  broker.reset()
+  await back
+  expect([idle.used, urgent.current, broker.connections]).toEqual([false, true, 3])
+  expect(await ask(idle)).toBe('one')
+  expect([idle.current, broker.connections]).toEqual([true, 4])
+})
+
+test('an urgent link takes the connection that was dialled elsewhere, unless another node answers there', async () => {
+  const [broker, other] = [await listen('one'), await listen('two')]
+  other.view = { clusterId: 'ours', brokers: [{ nodeId: 2, ...other.endpoint }] }
+  const given = [await dial(other.endpoint), await dial(broker.endpoint)]
+  cluster.book.put(1, broker.endpoint)
+  cluster.giving = () => given.shift()
+  expect(await ask(linkWith())).toBe('one')
+  expect([given.length, broker.connections]).toEqual([2, 2])
+  expect(await ask(linkWith({ urgent: true }))).toBe('one')
+  expect([given.length, broker.connections]).toEqual([0, 2])
+  await other.left()
+})
+
 test('a node that moved while its old place is dead is found where the book says, as soon as the book says so', async () => {
   const [old, now] = [await listen('old'), await listen('now')]
   cluster.book.put(1, old.endpoint)
