@@ -144,7 +144,10 @@ class SharedCluster {
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
     this.book.onChange(() => {
-      this.pace.keep(new Set(this.book.entries().map((entry) => placeOf(entry.nodeId, entry))))
+      this.pace.keep(
+        new Set(this.book.entries().map((entry) => placeOf(entry.nodeId, entry))),
+        new ConnectionError(elsewhere),
+      )
     })
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
@@ -368,5 +371,7 @@ const unanswered: Failure = {
   kind: 'unreachable',
   message: `No broker answered within ${askTimeoutMs} ms. The request can be sent again; see cluster.unreachable for why.`,
 }
+
+const elsewhere: Failure = { kind: 'dial-failed', message: 'The node is elsewhere now.', code: 'ABORT_ERR' }
 
 const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

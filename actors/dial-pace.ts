@@ -58,7 +58,7 @@ export class DialPace {
       const miss = missOf(error)
       if (miss !== 'given-up') {
         place.atOnce = miss === 'refused' ? 1 : Math.min(place.atOnce, lateAtOnce)
-        for (const { fail } of [...place.urgent.splice(0), ...place.others.splice(0)]) fail(error)
+        this.turnAway(place, error)
       }
       throw error
     } finally {
@@ -68,11 +68,17 @@ export class DialPace {
     }
   }
 
-  /** Forgets all other places, as soon as no dial of them runs. */
-  keep(wanted: ReadonlySet<string>): void {
-    for (const [where, { running }] of this.places) {
-      if (running === 0 && !wanted.has(where)) this.places.delete(where)
+  /** Forgets all other places, as soon as no dial of them runs. Who waits there gets this failure. */
+  keep(wanted: ReadonlySet<string>, gone: unknown): void {
+    for (const [where, place] of this.places) {
+      if (wanted.has(where)) continue
+      this.turnAway(place, gone)
+      if (place.running === 0) this.places.delete(where)
     }
+  }
+
+  private turnAway({ urgent, others }: Place, error: unknown): void {
+    for (const { fail } of [...urgent.splice(0), ...others.splice(0)]) fail(error)
   }
 
   private admit(place: Place): void {

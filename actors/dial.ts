@@ -69,17 +69,24 @@ export function createDial(options: DialerOptions): Dial {
         throw error
       }
     }
-    // Whoever dials it has a deadline of its own, and shares its failure.
-    const line = await ready?.().catch((error) => {
-      throw failed(error)
-    })
+    // Whoever dials it shares its failure.
+    const given = ready?.()
+    const line =
+      given &&
+      (await withDeadline(given, options.dialTimeoutMs ?? 2000, signal).catch((error) => {
+        given.then(
+          (late) => late?.close(),
+          () => {},
+        )
+        throw failed(error)
+      }))
     if (line) return admit(line)
-    const given = (async () => options.security())()
+    const settings = (async () => options.security())()
     const {
       ssl,
       sasl,
       clientId = 'relisten',
-    } = await withDeadline(given, securityTimeoutMs, signal).catch((error) => {
+    } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
       throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
     })

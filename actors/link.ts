@@ -58,6 +58,7 @@ export class Link {
   private readonly unsubscribe: () => void
   private connection: Line | undefined
   private dialling = false
+  private attempt = new AbortController()
   private wake: () => void = () => {}
   private watch: NodeJS.Timeout | undefined
   private relogin: NodeJS.Timeout | undefined
@@ -67,7 +68,10 @@ export class Link {
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
     this.options = options
-    this.unsubscribe = options.cluster.book.onChange(() => {
+    this.unsubscribe = options.cluster.book.onChange(({ moved, joined, left }) => {
+      if (![...moved, ...joined, ...left].includes(this.nodeId)) return
+      // What is dialled now is no longer where the node is, and may be silent for long.
+      if (moved.includes(this.nodeId)) this.attempt.abort()
       this.wake()
       if (this.connection && !this.current) void this.redial()
     })
@@ -112,6 +116,7 @@ export class Link {
   close(): void {
     this.unsubscribe()
     this.stop.abort()
+    this.attempt.abort()
     clearTimeout(this.watch)
     clearTimeout(this.relogin)
     this.connection?.close()
@@ -161,6 +166,10 @@ export class Link {
         const refused = await this.tryDial()
         if (this.current || this.stop.signal.aborted) break
         if (!this.connection?.open && this.mustFail(startedAt, refused)) return
+        if (this.attempt.signal.aborted) {
+          pauseMs = firstPauseMs
+          continue
+        }
         await this.pause(refused ? refusedPauseMs[refused] : pauseMs)
         pauseMs = Math.min(longestPauseMs, pauseMs * 2)
       }
@@ -193,12 +202,15 @@ export class Link {
       return undefined
     }
     const { host, port } = endpoint
+    const attempt = new AbortController()
+    this.attempt = attempt
+    const { signal } = attempt
     const ready = () => cluster.take({ host, port })
     try {
       const connection = await cluster.pace.run(
         placeOf(this.nodeId, endpoint),
         urgent,
-        () => dial({ host, port }, { nodeId: this.nodeId, signal: this.stop.signal, ...(urgent && { ready }) }),
+        () => dial({ host, port }, { nodeId: this.nodeId, signal, ...(urgent && { ready }) }),
         missOf,
       )
       if (this.stop.signal.aborted) {

@@ -97,3 +97,11 @@ test('another place has turns of its own, also when the first one fails or hangs
   dial('other', elsewhere)
   expect(begun.at(-1)?.name).toBe('other')
 })
+
+test('who waits at a place that is not wanted any more is turned away, and who waits at another one is not', async () => {
+  const { pace, begun, ended, dial } = stage()
+  for (const where of [here, elsewhere]) for (let index = 0; index < 9; index += 1) dial(`${where} ${index}`, where)
+  pace.keep(new Set([elsewhere]), new Error('ABORT_ERR'))
+  await turn()
+  expect([begun.length, ended]).toEqual([16, [`${here} 8 ABORT_ERR`]])
+})

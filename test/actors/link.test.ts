@@ -147,6 +147,35 @@ test('a node that moved while its old place is dead is found where the book says
   expect(redials).toMatchObject([{ endpoint: `127.0.0.1:${now.port}`, soft: false }])
 })
 
+test('the dial of a place that takes connections and says nothing is given up when the book names another', async () => {
+  const [silent, now] = [await listen('silent'), await listen('now')]
+  silent.silence()
+  cluster.book.put(1, silent.endpoint)
+  const asked = ask(
+    linkWith({ dial: createDial({ security: () => ({}), dialTimeoutMs: 60_000, clusterId: () => 'ours' }) }),
+  )
+  await silent.asked(apiKeys.metadata)
+  cluster.book.put(1, now.endpoint)
+  expect(await asked).toBe('now')
+  await silent.left()
+})
+
+test('a connection that is handed over too late is closed', async () => {
+  const [broker, now] = [await listen('one'), await listen('now')]
+  cluster.book.put(1, broker.endpoint)
+  const late = await dial(broker.endpoint)
+  let hand: (line: typeof late) => void = () => {}
+  const handed = new Promise<typeof late>((resolve) => {
+    hand = resolve
+  })
+  cluster.take = ({ port }) => (port === now.port ? Promise.resolve(undefined) : handed)
+  const asked = ask(linkWith({ urgent: true }))
+  cluster.book.put(1, now.endpoint)
+  expect(await asked).toBe('now')
+  hand(late)
+  await broker.left()
+})
+
 test('where the old connection lives, the new one is ready before the old one is left', async () => {
   const [old, now] = [await listen('old'), await listen('now')]
   cluster.book.put(1, old.endpoint)
