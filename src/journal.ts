@@ -112,12 +112,20 @@ export function journalError(message: string, cause?: unknown): RelistenError {
 
 /** JSON with sorted keys, so that equal values give equal text. Errors become their message, bigints their digits. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) => {
-    if (typeof each === 'bigint') return each.toString()
-    if (each instanceof Error) return { name: each.name, message: each.message }
-    if (typeof each !== 'object' || each === null || Array.isArray(each)) return each
-    return Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1)))
-  })
+  return JSON.stringify(ordered(value))
+}
+
+/** Each record passes through here three times; a replacer of `JSON.stringify` takes three times as long. */
+function ordered(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Error) return { message: value.message, name: value.name }
+  if (Array.isArray(value)) return value.map(ordered)
+  const each = value as Record<string, unknown>
+  if (typeof each.toJSON === 'function') return ordered(each.toJSON())
+  const sorted: Record<string, unknown> = {}
+  for (const key of Object.keys(each).sort()) sorted[key] = ordered(each[key])
+  return sorted
 }
 
 function checksumOf(record: Omit<JournalRecord, 'checksum'>): string {

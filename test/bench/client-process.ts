@@ -4,10 +4,10 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { FactRecord } from '../../src/index.ts'
 import type { Handed, Member, MemberTask } from '../real/harness/member.ts'
 import { until } from '../real/harness/until.ts'
+import { compiled } from './compiled.ts'
 
 /** The clients that run under Node. */
 export type NodeClient = 'relisten' | 'kafkajs' | 'kafkajs-rebuild' | 'platformatic'
@@ -51,9 +51,9 @@ export interface ClientProcess {
 
 /** Resolves when the process runs. */
 export async function startClientProcess(client: NodeClient): Promise<ClientProcess> {
-  const main = fileURLToPath(new URL('./client-process-main.ts', import.meta.url))
+  const main = await compiled(new URL('./client-process-main.ts', import.meta.url))
   // what a client in trouble prints is no matter of the benchmark's reader
-  const child = fork(main, [client], { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = fork(main, [client], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   let said = ''
   child.stderr?.on('data', (chunk) => {
     said = `${said}${chunk}`.slice(-2000)

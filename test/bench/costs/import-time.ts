@@ -1,9 +1,9 @@
 /** The import: how long plain Node takes to load the built package, beside what it is built on. */
 import { execFile } from 'node:child_process'
-import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { compiled } from '../compiled.ts'
 import type { GoalFigure } from '../goal.ts'
 import { median } from './median.ts'
 import type { CostRun } from './run.ts'
@@ -13,36 +13,28 @@ const root = join(import.meta.dirname, '../../..')
 
 export async function measureImport({ quick, say }: Pick<CostRun, 'quick' | 'say'>): Promise<GoalFigure[]> {
   const turns = quick ? 15 : 31
-  // built anew, beside the packages it imports: what is in dist may be older than the sources
-  const folder = join(root, 'node_modules/.cache/relisten-costs', String(process.pid))
-  await mkdir(folder, { recursive: true })
-  try {
-    await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(root, 'tsconfig.build.json'), '--outDir', folder])
-    const built = pathToFileURL(join(folder, 'src/index.js')).href
-    const scripts = {
-      relisten: `await import(${JSON.stringify(built)})`,
-      parts: "for (const name of ['kafkajs', 'xstate', 'rxjs', 'pino']) await import(name)",
-      kafkajs: "await import('kafkajs')",
-    }
-    const times = { relisten: [] as number[], parts: [] as number[], kafkajs: [] as number[] }
-    for (let turn = 0; turn < turns; turn += 1) {
-      for (const name of ['relisten', 'parts', 'kafkajs'] as const) times[name].push(await timed(scripts[name]))
-    }
-    const [relisten, parts, kafkajs] = [median(times.relisten), median(times.parts), median(times.kafkajs)]
-    const figure: GoalFigure = {
-      goal: 'import time of the package',
-      name: 'against kafkajs + xstate + rxjs + pino',
-      value: relisten / parts,
-      unit: '×',
-      most: 1.3,
-      reference: `relisten ${relisten.toFixed(0)} ms, the four ${parts.toFixed(0)} ms, kafkajs alone ${kafkajs.toFixed(0)} ms`,
-      note: `medians of ${turns} processes each, in turns`,
-    }
-    say(`${figure.name}: ${figure.value.toFixed(3)} (${figure.reference})`)
-    return [figure]
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+  const built = pathToFileURL(await compiled(new URL('../../../src/index.ts', import.meta.url))).href
+  const scripts = {
+    relisten: `await import(${JSON.stringify(built)})`,
+    parts: "for (const name of ['kafkajs', 'xstate', 'rxjs', 'pino']) await import(name)",
+    kafkajs: "await import('kafkajs')",
   }
+  const times = { relisten: [] as number[], parts: [] as number[], kafkajs: [] as number[] }
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const name of ['relisten', 'parts', 'kafkajs'] as const) times[name].push(await timed(scripts[name]))
+  }
+  const [relisten, parts, kafkajs] = [median(times.relisten), median(times.parts), median(times.kafkajs)]
+  const figure: GoalFigure = {
+    goal: 'import time of the package',
+    name: 'against kafkajs + xstate + rxjs + pino',
+    value: relisten / parts,
+    unit: '×',
+    most: 1.3,
+    reference: `relisten ${relisten.toFixed(0)} ms, the four ${parts.toFixed(0)} ms, kafkajs alone ${kafkajs.toFixed(0)} ms`,
+    note: `medians of ${turns} processes each, in turns`,
+  }
+  say(`${figure.name}: ${figure.value.toFixed(3)} (${figure.reference})`)
+  return [figure]
 }
 
 /** Milliseconds of the import in a fresh process. */

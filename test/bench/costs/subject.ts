@@ -1,7 +1,7 @@
 /** A subject: a process of its own that consumes, seen from the benchmark. The other side is subject-main.ts. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { compiled } from '../compiled.ts'
 import type { Consuming } from './consuming.ts'
 import type { TappedSocket } from './tap.ts'
 
@@ -64,8 +64,8 @@ export interface Subject extends AsyncDisposable {
 
 /** Resolves when its consumers have joined. `execArgv` is added to Node's own options. */
 export async function startSubject(task: SubjectTask, execArgv: readonly string[] = []): Promise<Subject> {
-  const main = fileURLToPath(new URL('./subject-main.ts', import.meta.url))
-  const child = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx', ...execArgv] })
+  const main = await compiled(new URL('./subject-main.ts', import.meta.url))
+  const child = fork(main, { execArgv: ['--expose-gc', ...execArgv] })
   const ask = asker(child)
   const read = async (message: ToSubject): Promise<Reading> => {
     const { reading } = await ask(message)
