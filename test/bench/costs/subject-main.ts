@@ -1,4 +1,5 @@
 /** The inside of a subject: it consumes as it is told, and reads its own meters. */
+import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { type OnHandled, startConsuming } from './consuming.ts'
@@ -114,6 +115,7 @@ async function read(collect: boolean): Promise<Reading> {
     at: Date.now(),
     cpuMs: cpuMs(),
     rssMb: rss / 2 ** 20,
+    mallocMb: await mallocMb(),
     heapMb: heapUsed / 2 ** 20,
     handled,
     firstAt,
@@ -125,6 +127,11 @@ async function read(collect: boolean): Promise<Reading> {
     perTenth: Array.from(perTenth, (count) => count ?? 0),
     sockets: tap?.sockets() ?? [],
   }
+}
+
+async function mallocMb(): Promise<number> {
+  const maps = await readFile('/proc/self/smaps', 'utf8').catch(() => '')
+  return Number(/\[heap\]\n(?:.*\n)*?Rss: +(\d+) kB/.exec(maps)?.[1] ?? 0) / 1024
 }
 
 function cpuMs(): number {

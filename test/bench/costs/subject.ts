@@ -20,6 +20,8 @@ export interface Reading {
   readonly at: number
   readonly cpuMs: number
   readonly rssMb: number
+  /** Resident memory of the heap that malloc grows in place, as the kernel counts it: what is free there may stay. 0 but on Linux. */
+  readonly mallocMb: number
   /** After a collection where one was asked for. */
   readonly heapMb: number
   readonly handled: number
