@@ -38,20 +38,23 @@ test.concurrent.each(sources)(
   },
 )
 
-test.each(sources)('with brokers as a %s, the brokers move one by one, four seconds apart', async (kind, brokers) => {
-  await using front = await startFront(cluster())
-  await using run = await startRun({
-    scenario: `node by node, brokers as a ${kind}`,
-    cluster: cluster(),
-    client: relistenMember,
-    brokers: brokers(front),
-  })
-  for (const nodeId of cluster().nodeIds) {
-    await run.move(() => front.move(2, { nodes: [nodeId] }))
-    await run.pass(2000)
-  }
-  expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
-})
+test.concurrent.each(sources)(
+  'with brokers as a %s, the brokers move one by one, four seconds apart',
+  async (kind, brokers) => {
+    await using front = await startFront(cluster())
+    await using run = await startRun({
+      scenario: `node by node, brokers as a ${kind}`,
+      cluster: cluster(),
+      client: relistenMember,
+      brokers: brokers(front),
+    })
+    for (const nodeId of cluster().nodeIds) {
+      await run.move(() => front.move(2, { nodes: [nodeId] }))
+      await run.pass(2000)
+    }
+    expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
+  },
+)
 
 test('only the broker of the coordinator moves', async () => {
   await using front = await startFront(cluster())
