@@ -45,6 +45,8 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
     const gaps: number[] = []
     const waits: number[] = []
     const dials: number[][] = []
+    const steadyShare = shareOf(started, steady)
+    const extraMs: number[] = []
     let known = steady.sockets.length
     let before = steady
     for (let move = 1; move <= moves; move += 1) {
@@ -58,6 +60,7 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
       dials.push(sockets.slice(known).map(({ dialledAt }) => dialledAt - at))
       known = sockets.length
       const share = shareOf(before, after)
+      extraMs.push(((share - steadyShare) / 100) * (after.at - before.at))
       before = after
       const newest = dials.at(-1) ?? []
       say(
@@ -88,10 +91,18 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
       },
       {
         goal,
+        name: 'processor time of a move beyond the steady state',
+        value: median(extraMs),
+        unit: 'ms',
+        reference: `without a move ${steadyShare.toFixed(0)} % of a core`,
+        note: 'of the one thread that all consumers share; front, producer and three brokers share the two cores with it',
+      },
+      {
+        goal,
         name: 'dials per consumer and move',
         value: perConsumer,
         unit: 'dials',
-        note: 'each consumer holds two connections to each of three nodes; what is more was refused',
+        note: 'three for the fetches, one to the coordinator; what is more was refused',
       },
       {
         goal,
