@@ -213,7 +213,7 @@ class Scram extends scram.SCRAM {
     this.secret = JSON.stringify([given[5].type, given[0].password])
   }
 
-  protected override saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer> {
+  override saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer> {
     const key = createHash('sha256')
       .update(JSON.stringify([this.secret, answer.s, answer.i]))
       .digest('base64')

@@ -52,7 +52,7 @@ declare module 'kafkajs/src/broker/saslAuthenticator/scram.js' {
       digest: { readonly type: string },
     )
     authenticate(): Promise<void>
-    protected saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer>
+    saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer>
   }
   const scram: { SCRAM: typeof SCRAM; DIGESTS: Record<'SHA256' | 'SHA512', { readonly type: string }> }
   export = scram

@@ -11,7 +11,7 @@ const MB = 1024 * 1024
 
 const cluster = sharedCluster({ bindFixed: true })
 
-test('after a hundred moves sockets, timers, listeners and heap are where they were', async () => {
+test('after a hundred moves there are no more sockets, timers and listeners than before, and no more heap', async () => {
   await using front = await startFront(cluster())
   await using process = await startMemberProcess()
   await using run = await startRun<Member>({
@@ -28,7 +28,10 @@ test('after a hundred moves sockets, timers, listeners and heap are where they w
   }
   await run.pass(2000)
   const end = await process.measure()
-  expect({ active: end.active, listeners: end.listeners }).toEqual({ active: base.active, listeners: base.listeners })
+  // fewer than before the first move: links nobody used since are not dialled
+  const grown = Object.entries(end.active).filter(([kind, count]) => count > (base.active[kind] ?? 0))
+  expect(grown).toEqual([])
+  expect(end.listeners).toBeLessThanOrEqual(base.listeners)
   const figures = [
     { name: 'bytes of heap more than after move 10', value: end.heapBytes - tenth.heapBytes, most: 5 * MB },
   ]
