@@ -47,7 +47,9 @@ export class Coordinator {
     while (performance.now() < end && !this.options.signal.aborted) {
       const given = new AbortController()
       try {
-        const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end)
+        // Being cut off by the end of the time says less than the answer before it.
+        const late = last ?? this.missing('it did not answer in time')
+        const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
@@ -78,9 +80,9 @@ export class Coordinator {
   }
 
   /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
-  private inTime(answer: Promise<Buffer>, end: number): Promise<Buffer> {
+  private inTime(answer: Promise<Buffer>, end: number, late: ConnectionError): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.missing('it did not answer in time')), end - performance.now())
+      const timer = setTimeout(() => reject(late), end - performance.now())
       answer.then(resolve, reject).finally(() => clearTimeout(timer))
     })
   }
