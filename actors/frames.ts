@@ -28,6 +28,7 @@ export const errorCodes = {
   notCoordinator: 16,
   illegalGeneration: 22,
   unknownMemberId: 25,
+  invalidSessionTimeout: 26,
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,

@@ -12,6 +12,7 @@ import type { CommittedOffset } from './answers.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
+  idRequest,
   leaveGroupAnswer,
   offsetFetchErrorOf,
   readJoin,
@@ -157,8 +158,7 @@ export class Membership {
     if (this.state === 'stable' || this.settling) await this.settle()
     if (this.state !== 'closed') this.state = 'joining'
     this.verdict = errorCodes.none
-    const withinMs = this.options.rebalanceTimeoutMs + 10_000
-    const answer = await this.forward(request, groupErrorOf, withinMs)
+    const answer = await this.requestJoin(request)
     const { errorCode, generation, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
     // joins under it, or a process that is killed then leaves a member that nobody can evict.
@@ -170,8 +170,15 @@ export class Membership {
     return answer
   }
 
+  private async requestJoin(request: Buffer): Promise<Buffer> {
+    const brief = idRequest(request)
+    if (!brief) return this.forwardJoin(request)
+    const answer = await this.forwardJoin(brief)
+    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout ? this.forwardJoin(request) : answer
+  }
+
   private async sync(request: Buffer): Promise<Buffer> {
-    const answer = await this.forward(request, groupErrorOf, this.options.rebalanceTimeoutMs + 10_000)
+    const answer = await this.forwardJoin(request)
     if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
       this.state = 'stable'
       this.confirmedAt = Date.now()
@@ -184,6 +191,10 @@ export class Membership {
     const answer = await this.forward(request, offsetFetchErrorOf, 30_000)
     if (offsetFetchErrorOf(answer) === errorCodes.none) await this.options.place(readOffsetFetch(answer))
     return answer
+  }
+
+  private forwardJoin(request: Buffer): Promise<Buffer> {
+    return this.forward(request, groupErrorOf, this.options.rebalanceTimeoutMs + 10_000)
   }
 
   private forward(request: Buffer, errorOf: (answer: Buffer) => number, withinMs: number): Promise<Buffer> {

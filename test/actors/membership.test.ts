@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CommittedOffset } from '../../actors/answers.ts'
-import { apiKeys } from '../../actors/frames.ts'
+import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import { Membership, type MembershipOptions } from '../../actors/membership.ts'
 import type { Fact, FactOf, FactType } from '../../machines/fact.ts'
 import { int32, int64, list, requestFrame, text } from './bytes.ts'
@@ -56,13 +56,21 @@ const factsOf = <Type extends FactType>(type: Type): FactOf<Type>[] =>
   facts.filter((fact): fact is FactOf<Type> => fact.type === type)
 
 const frame = (apiKey: number, version: number, ...body: Buffer[]) => requestFrame(apiKey, version, 7, ...body)
+const join = (memberId = '', sessionTimeoutMs = 30_000) =>
+  frame(apiKeys.joinGroup, 5, text('orders'), int32(sessionTimeoutMs), int32(60_000), text(memberId), text(null))
+/** The session timeouts the coordinator was asked for. */
+const sessions = () =>
+  group
+    .broker()
+    .requests.filter(({ apiKey }) => apiKey === apiKeys.joinGroup)
+    .map(({ frame }) => frame.readInt32BE(requestBodyOffset(frame) + 2 + 'orders'.length))
 /** The error code KafkaJS is told by its own heartbeat. */
 const told = async (membership: Membership): Promise<number> =>
   (await membership.answer(frame(apiKeys.heartbeat, 3))).readInt16BE(12)
 
 async function joined(options: Partial<MembershipOptions> = {}): Promise<Membership> {
   const membership = membershipWith(options)
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   await membership.answer(frame(apiKeys.syncGroup, 3))
   facts = facts.filter(({ type }) => type !== 'member.named')
   return membership
@@ -72,7 +80,7 @@ const heartbeats = () => group.broker().requests.filter(({ apiKey }) => apiKey =
 
 test('member id and generation are those of the join, and heartbeats go out by themselves from the sync on', async () => {
   const membership = membershipWith()
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   expect(membership).toMatchObject({ memberId: 'member-1', generation: 4, joined: false })
   expect(heartbeats()).toBe(0)
   await membership.answer(frame(apiKeys.syncGroup, 3))
@@ -84,14 +92,31 @@ test('member id and generation are those of the join, and heartbeats go out by t
 test('a member id is known and told as soon as a broker names it, and once, so that it can be evicted', async () => {
   group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(79, -1, 'pending-1'))
   const membership = membershipWith()
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   expect(membership).toMatchObject({ memberId: 'pending-1', generation: -1, joined: false })
   group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(0, 4, 'pending-1'))
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   expect(factsOf('member.named')).toEqual([{ type: 'member.named', epoch: 3, memberId: 'pending-1' }])
   expect(await membership.leave(1000)).toBe(true)
   expect((await group.broker().asked(apiKeys.leaveGroup)).includes('pending-1')).toBe(true)
   expect(factsOf('member.evicted')).toEqual([{ type: 'member.evicted', epoch: 3, memberId: 'pending-1' }])
+})
+
+test('a member asks for its id with a short session, because the broker holds rebalances for an id whose answer got lost', async () => {
+  const membership = membershipWith()
+  await membership.answer(join(''))
+  await membership.answer(join('member-1'))
+  await membership.answer(join('', 2000))
+  expect(sessions()).toEqual([6000, 30_000, 2000])
+})
+
+test('a broker that allows no such short session is asked for an id with the one that was set', async () => {
+  const membership = membershipWith()
+  const codes = [26, 79]
+  group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(codes.shift() ?? 0, -1, 'pending-1'))
+  await membership.answer(join(''))
+  expect(sessions()).toEqual([6000, 30_000])
+  expect(membership.memberId).toBe('pending-1')
 })
 
 test('in a rebalance handlers settle before KafkaJS hears of it', async () => {
@@ -115,7 +140,7 @@ test('in a rebalance handlers settle before KafkaJS hears of it', async () => {
   expect(await told(membership)).toBe(27)
   group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(0, 5, 'member-1'))
   group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(0))
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   expect(await told(membership)).toBe(0)
   expect(membership.generation).toBe(5)
   expect(factsOf('group.rebalancing')).toHaveLength(1)
@@ -128,7 +153,7 @@ test('a join of KafkaJS while handlers are at work waits for them to settle', as
     order.push('join')
     return groupAnswers.join(0, 5, 'member-1')
   })
-  await membership.answer(frame(apiKeys.joinGroup, 5))
+  await membership.answer(join())
   expect(order).toEqual(['settle', 'join'])
 })
 
