@@ -199,26 +199,6 @@ export const groupErrorOf = (frame: Buffer): number => frame.readInt16BE(12)
 /** The error code of an offset fetch, which is its last field. */
 export const offsetFetchErrorOf = (frame: Buffer): number => frame.readInt16BE(frame.length - 2)
 
-/** How long a broker may wait for a member that has asked for its id, in milliseconds: the default of `group.min.session.timeout.ms`. */
-const idTimeoutMs = 6000
-
-/**
- * The join of a new member, which asks for no more than an id (KIP-394). A broker holds every rebalance for the member it
- * names, for the session timeout of this request; if the answer is lost, nobody knows that id. So the copy asks for the
- * shortest session brokers allow by default. Undefined when the member has its id.
- */
-export function idRequest(join: Buffer): Buffer | undefined {
-  const reader = new FrameReader(join, requestBodyOffset(join))
-  reader.string() // group
-  const at = reader.at
-  const sessionTimeoutMs = reader.int32()
-  reader.int32() // rebalance timeout
-  if (reader.string() !== '' || sessionTimeoutMs <= idTimeoutMs) return undefined
-  const request = Buffer.from(join)
-  request.writeInt32BE(idTimeoutMs, at)
-  return request
-}
-
 /** A join's answer. */
 export function readJoin(frame: Buffer): { errorCode: number; generation: number; memberId: string } {
   const reader = new FrameReader(frame)

@@ -53,7 +53,10 @@ export interface KafkaJsOptions {
   readonly rebalanceTimeout: number
   /** How often KafkaJS asks whether it has to rejoin; the wire answers, no broker is asked. */
   readonly heartbeatInterval: number
-  readonly maxWaitTimeInMs: number
+  /** Awaited before each round of a node's fetch loop. */
+  readonly beforeFetch: (nodeId: number) => Promise<void>
+  /** KafkaJS knows the leaders anew. */
+  readonly onMetadata: () => void
   readonly minBytes?: number | undefined
   readonly maxBytes?: number | undefined
   readonly maxBytesPerPartition?: number | undefined
@@ -79,6 +82,12 @@ export interface KafkaJsConsumer {
 export const coordinatorNodeId = 2147483647
 
 const silent = loggers.createLogger({ level: loggers.LEVELS.NOTHING, logCreator: () => () => {} })
+
+/**
+ * How long KafkaJS sleeps, in milliseconds, when a node has nothing to fetch. It is also what its fetches say a broker may wait,
+ * unless they are changed on their way.
+ */
+const kafkaJsWaitMs = 10
 
 /** Builds a KafkaJS consumer whose cluster relisten can reach. Nothing is connected yet. */
 export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
@@ -110,6 +119,23 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   const known = cluster.getNodeIds.bind(cluster)
   let frozen: string[] | undefined
   cluster.getNodeIds = () => frozen ?? known().filter((id) => id !== String(coordinatorNodeId))
+  // A round of a node's fetch loop tells its node, and in the same breath asks for the metadata.
+  let beginning: number | undefined
+  instrumentationEmitter.addListener('consumer.fetch_start', ({ payload: { nodeId } }) => {
+    beginning = Number(nodeId)
+  })
+  const refreshIfNecessary = cluster.refreshMetadataIfNecessary.bind(cluster)
+  cluster.refreshMetadataIfNecessary = async () => {
+    const nodeId = beginning
+    beginning = undefined
+    if (nodeId !== undefined) await options.beforeFetch(nodeId)
+    await refreshIfNecessary()
+  }
+  const refresh = cluster.refreshMetadata.bind(cluster)
+  cluster.refreshMetadata = async () => {
+    await refresh()
+    options.onMetadata()
+  }
   const consumer = createConsumer({
     cluster,
     retry: { ...retry, restartOnFailure: async () => false },
@@ -121,7 +147,7 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     sessionTimeout: options.sessionTimeout,
     rebalanceTimeout: options.rebalanceTimeout,
     heartbeatInterval: options.heartbeatInterval,
-    maxWaitTimeInMs: options.maxWaitTimeInMs,
+    maxWaitTimeInMs: kafkaJsWaitMs,
     minBytes: options.minBytes,
     maxBytes: options.maxBytes,
     maxBytesPerPartition: options.maxBytesPerPartition,

@@ -6,6 +6,7 @@ declare module 'kafkajs/src/cluster/index.js' {
     constructor(options: Record<string, unknown>)
     readonly connectionPoolBuilder: { build(destination?: Record<string, unknown>): Promise<ConnectionPool> }
     refreshMetadata(): Promise<void>
+    refreshMetadataIfNecessary(): Promise<void>
     getNodeIds(): string[]
     findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
     findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
@@ -17,7 +18,9 @@ declare module 'kafkajs/src/consumer/index.js' {
   export = createConsumer
 }
 declare module 'kafkajs/src/instrumentation/emitter.js' {
-  class InstrumentationEventEmitter {}
+  class InstrumentationEventEmitter {
+    addListener(name: 'consumer.fetch_start', listener: (event: { payload: { nodeId: string } }) => void): void
+  }
   export = InstrumentationEventEmitter
 }
 declare module 'kafkajs/src/network/connectionPool.js' {

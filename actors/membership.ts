@@ -12,7 +12,6 @@ import type { CommittedOffset } from './answers.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
-  idRequest,
   leaveGroupAnswer,
   offsetFetchErrorOf,
   readJoin,
@@ -22,6 +21,7 @@ import {
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { calls } from './kafka.ts'
+import { idRequest } from './requests.ts'
 
 export interface MembershipOptions {
   readonly epoch: number

@@ -25,6 +25,7 @@ import { ConnectionError, closedError } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { apiKeyOf, apiKeys } from './frames.ts'
 import { Link } from './link.ts'
+import { setMaxWait } from './requests.ts'
 
 export interface RoutesOptions {
   readonly cluster: Cluster
@@ -61,6 +62,9 @@ export class Routes {
   private readonly fetchLinks = new Map<number, Link>()
   private readonly controlLinks = new Map<number, Link>()
   private readonly polls = new Set<() => void>()
+  private readonly idlers = new Set<() => void>()
+  /** Nodes KafkaJS has asked for nothing since their last turn: they lead nothing that is read, or all of it is paused. */
+  private readonly idle = new Set<number>()
   private readonly stop = new AbortController()
   private refreshTimer: NodeJS.Timeout | undefined
 
@@ -116,9 +120,25 @@ export class Routes {
     for (const look of this.redialled) look()
   }
 
+  /**
+   * Resolves when KafkaJS should see what there is to fetch from this node. At once, unless the last time there was nothing: then at
+   * the next `wake`, or after `maxWaitMs`. KafkaJS by itself sleeps for so long, and a new leader waits for the end of it.
+   */
+  async turn(nodeId: number): Promise<void> {
+    if (this.idle.has(nodeId) && !this.stop.signal.aborted) await this.woken()
+    this.idle.add(nodeId)
+  }
+
+  /** There may be something to fetch from nodes that had nothing: leaders are known anew, or reading goes on. */
+  wake(): void {
+    this.idle.clear()
+    for (const end of this.idlers) end()
+  }
+
   /** Ends all long polls now with "nothing new", so that KafkaJS looks at what else there is to do. */
   hurry(): void {
     for (const end of this.polls) end()
+    this.wake()
   }
 
   /** Closes every link. From here on nothing of KafkaJS's reaches a broker. */
@@ -129,8 +149,22 @@ export class Routes {
     for (const link of [...this.fetchLinks.values(), ...this.controlLinks.values()]) link.close()
   }
 
+  private woken(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.idlers.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, this.options.maxWaitMs)
+      this.idlers.add(end)
+    })
+  }
+
   private async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
     const { maxWaitMs, fetchVersion, isLeader, onFetched } = this.options
+    this.idle.delete(nodeId)
+    setMaxWait(request, maxWaitMs)
     let end = () => {}
     const hurried = new Promise<undefined>((resolve) => {
       end = () => resolve(undefined)

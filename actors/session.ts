@@ -31,12 +31,13 @@ import { Tenure } from './tenure.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionOptions
-  extends Omit<KafkaJsOptions, 'nodeNames' | 'socketFactory' | 'heartbeatInterval' | 'allowAutoTopicCreation'> {
+  extends Omit<KafkaJsOptions, 'nodeNames' | 'socketFactory' | 'heartbeatInterval' | 'beforeFetch' | 'onMetadata'> {
   readonly epoch: number
   readonly topics: readonly (string | RegExp)[]
   readonly fromBeginning: boolean
-  readonly allowAutoTopicCreation: boolean
   readonly heartbeatInterval: number
+  /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
+  readonly maxWaitTimeInMs: number
   /** How often topics are looked at for new partitions, in milliseconds (`metadata.max.age.ms`). */
   readonly metadataMaxAge: number
   readonly commitIntervalMs: number
@@ -89,6 +90,8 @@ export class Session {
       nodeNames: () =>
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
+      beforeFetch: (nodeId) => this.routes.turn(nodeId),
+      onMetadata: () => this.routes.wake(),
     })
     this.routes = new Routes({
       cluster,
@@ -265,7 +268,10 @@ export class Session {
 
   private readonly reader: Reader = {
     pause: ({ topic, partition }) => ifRunning(() => this.kafka.consumer.pause([{ topic, partitions: [partition] }])),
-    resume: ({ topic, partition }) => ifRunning(() => this.kafka.consumer.resume([{ topic, partitions: [partition] }])),
+    resume: ({ topic, partition }) => {
+      ifRunning(() => this.kafka.consumer.resume([{ topic, partitions: [partition] }]))
+      this.routes.wake()
+    },
     seek: (where, offset) => ifRunning(() => this.kafka.consumer.seek({ ...where, offset })),
     offsetAt: (where, edge) => this.offsetAt(where, edge),
   }

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FetchSummary } from '../../actors/answers.ts'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
-import { apiKeys } from '../../actors/frames.ts'
+import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import { Routes, type RoutesOptions } from '../../actors/routes.ts'
 import type { Fact } from '../../machines/fact.ts'
 import { answerFrame, fetchBody, int32, metadataBody, requestFrame, text } from './bytes.ts'
@@ -53,7 +53,7 @@ function routesWith(options: Partial<RoutesOptions> = {}): Routes {
   return routes
 }
 
-const fetchRequest = (): Buffer => requestFrame(apiKeys.fetch, 10, 1)
+const fetchRequest = (): Buffer => requestFrame(apiKeys.fetch, 10, 1, int32(-1), int32(10))
 const emptyFetch = answerFrame(0, fetchBody(10, {}))
 
 test('versions and the coordinator are answered by nobody', async () => {
@@ -124,6 +124,40 @@ test('a fetch goes to its node and is told, and other requests do not wait behin
   expect(fetched).toMatchObject([[1, { stale: false, partitions: [{ topic: 'orders', highWatermark: 7n }] }]])
   expect(routes.fetchLink(1)?.current).toBe(true)
   expect(routes.fetchLink(2)).toBeUndefined()
+})
+
+test('a fetch lets its broker wait as long as was set', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  await routesWith({ maxWaitMs: 300 }).answer(1, fetchRequest())
+  const { frame } = broker.requests.find(({ apiKey }) => apiKey === apiKeys.fetch) ?? {}
+  expect(frame?.readInt32BE(requestBodyOffset(frame) + 4)).toBe(300)
+})
+
+test('a node that had nothing to fetch has its next turn when leaders are known anew, a node that had something at once', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const routes = routesWith({ maxWaitMs: 60_000 })
+  await Promise.all([routes.turn(1), routes.turn(2)])
+  await routes.answer(1, fetchRequest())
+  await routes.turn(1)
+  let turns = 0
+  const turn = routes.turn(2).then(() => turns++)
+  await routes.answer(1, fetchRequest())
+  expect(turns).toBe(0)
+  routes.wake()
+  await turn
+})
+
+test('a node that has nothing to fetch is looked at after `maxWaitMs`, and at once when KafkaJS has something else to do', async () => {
+  const routes = routesWith({ maxWaitMs: 20 })
+  await routes.turn(1)
+  await routes.turn(1)
+  const patient = routesWith({ maxWaitMs: 60_000 })
+  await patient.turn(1)
+  const turn = patient.turn(1)
+  patient.hurry()
+  await turn
+  patient.close()
+  await patient.turn(1)
 })
 
 test('a fetch of the wrong leader is "nothing new" once leaders were looked up again', async () => {
