@@ -55,6 +55,9 @@ const groupRequests: ReadonlySet<number> = new Set([
 /** How long a request waits for an answer before its connection counts as suspect, beside what the broker may wait itself. */
 const slackMs = 250
 const leaderlessPauseMs = 100
+const failedRoundMs = 20
+/** While its replicas catch up with a new leader, a broker answers fetches at once and with nothing, a thousand times a second. */
+const emptyRoundMs = 10
 
 export class Routes {
   private readonly redialled = new Set<() => void>()
@@ -170,6 +173,7 @@ export class Routes {
       end = () => resolve(undefined)
     })
     this.polls.add(end)
+    const startedAt = performance.now()
     try {
       if (this.stop.signal.aborted) return emptyFetchAnswer().answer()
       const answer = await Promise.race([
@@ -181,6 +185,8 @@ export class Routes {
       onFetched(nodeId, summary)
       // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
       if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
+      const restMs = emptyRoundMs - (performance.now() - startedAt)
+      if (summary.recordBytes === 0 && restMs > 0) await Promise.race([pause(restMs), hurried])
       return answer
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
@@ -193,9 +199,8 @@ export class Routes {
 
   /** Looks leaders up again, for at least a moment and at most `withinMs`. */
   private async refreshed(withinMs: number): Promise<void> {
-    const pause = (waitMs: number) => new Promise<void>((resolve) => setTimeout(resolve, waitMs))
     const refreshed = this.options.refreshMetadata().catch(() => {})
-    await Promise.race([Promise.all([refreshed, pause(20)]), pause(withinMs)])
+    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(withinMs)])
   }
 
   private async metadata(request: Buffer): Promise<Buffer> {
@@ -210,7 +215,7 @@ export class Routes {
         return answer.answer()
       } catch (error) {
         if (!(error instanceof ConnectionError) || performance.now() > end || this.stop.signal.aborted) throw error
-        await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 50))
+        await pause(50 + Math.random() * 50)
       }
     }
   }
@@ -243,3 +248,5 @@ export class Routes {
     return link
   }
 }
+
+const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))

@@ -133,6 +133,15 @@ test('a fetch lets its broker wait as long as was set', async () => {
   expect(frame?.readInt32BE(requestBodyOffset(frame) + 4)).toBe(300)
 })
 
+test('a broker that answers "nothing" at once is not asked without a pause', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0 }] }))
+  const routes = routesWith()
+  await routes.answer(1, fetchRequest())
+  const startedAt = performance.now()
+  for (let round = 0; round < 3; round++) await routes.answer(1, fetchRequest())
+  expect(performance.now() - startedAt).toBeGreaterThan(25)
+})
+
 test('a node that had nothing to fetch has its next turn when leaders are known anew, a node that had something at once', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
   const routes = routesWith({ maxWaitMs: 60_000 })

@@ -120,13 +120,15 @@ export class Service {
   use(call: (consumer: Consumer) => void): boolean {
     const { life, consumer, world } = this
     if (!life?.alive || !consumer) return false
-    world.clock.as(life, () => {
+    // An event of its own: what follows from the call, promise by promise, is its life's doing.
+    const work = () => {
       try {
         call(consumer)
       } catch (error) {
         if (life.alive) world.see({ type: 'escaped', life: life.name, message: String((error as Error).stack) })
       }
-    })
+    }
+    world.clock.plan(0, work, life)
     return true
   }
 
