@@ -48,7 +48,7 @@ export class Coordinator {
       const given = new AbortController()
       try {
         // Being cut off by the end of the time says less than the answer before it.
-        const late = last ?? this.missing('it did not answer in time')
+        const late = () => last ?? this.missing('it did not answer in time')
         const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
@@ -58,8 +58,8 @@ export class Coordinator {
         last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
         this.nodeId = undefined
       } finally {
-        // A commit that is given up here must not go out again behind a later one.
-        given.abort()
+        // A commit that is given up here must not go out again behind a later one. With a reason, as Node else makes an error with a stack.
+        given.abort('settled')
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))
     }
@@ -80,9 +80,9 @@ export class Coordinator {
   }
 
   /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
-  private inTime(answer: Promise<Buffer>, end: number, late: ConnectionError): Promise<Buffer> {
+  private inTime(answer: Promise<Buffer>, end: number, late: () => ConnectionError): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(late), end - performance.now())
+      const timer = setTimeout(() => reject(late()), end - performance.now())
       answer.then(resolve, reject).finally(() => clearTimeout(timer))
     })
   }
