@@ -1,5 +1,5 @@
 /**
- * The door to KafkaJS: the only file that imports it.
+ * The door to KafkaJS: no other file imports it, nor `kafkajs-parts.cjs`, where its modules are required.
  *
  * relisten takes three things from it: the consumer (fetching, decoding, assigning), the login on a socket, and the
  * encoding of a few requests. Deep imports are safe because KafkaJS has no `exports` map and is pinned exactly.
@@ -83,10 +83,7 @@ export const coordinatorNodeId = 2147483647
 
 const silent = loggers.createLogger({ level: loggers.LEVELS.NOTHING, logCreator: () => () => {} })
 
-/**
- * How long KafkaJS sleeps, in milliseconds, when a node has nothing to fetch. It is also what its fetches say a broker may wait,
- * unless they are changed on their way.
- */
+/** How long KafkaJS sleeps, in milliseconds, when a node has nothing to fetch. Its fetches get their real wait on the way. */
 const kafkaJsWaitMs = 10
 
 /** Builds a KafkaJS consumer whose cluster relisten can reach. Nothing is connected yet. */

@@ -1,0 +1,98 @@
+// KafkaJS as relisten opens it, over wires that a test answers: the turns of its fetch loops.
+import { EventEmitter, once } from 'node:events'
+import { afterEach, expect, test } from 'vitest'
+import { apiVersionsAnswer, findCoordinatorAnswer, nodeAddress, nodeOfName } from '../../actors/answers.ts'
+import { apiKeyOf, apiKeys } from '../../actors/frames.ts'
+import { coordinatorNodeId, type KafkaJsConsumer, openKafkaJs } from '../../actors/kafka.ts'
+import { Wire } from '../../actors/wire.ts'
+import { answerFrame, fetchBody, int16, int32, list, metadataBody, offsetFetchBody, text } from './bytes.ts'
+import { groupAnswers } from './fake-group.ts'
+
+let kafka: KafkaJsConsumer | undefined
+let stopped = false
+afterEach(async () => {
+  stopped = true
+  await kafka?.consumer.disconnect()
+})
+
+test('each round of a fetch loop waits for its turn, and new leaders are told once KafkaJS knows them', async () => {
+  let leader = 1
+  const said = new EventEmitter()
+  const log: string[] = []
+  const note = (what: string) => {
+    log.push(what)
+    said.emit(what)
+  }
+  const nodes = [1, 2, coordinatorNodeId].map((nodeId) => ({ nodeId, host: `node-${nodeId}`, port: 9092 }))
+  const assignment = Buffer.concat([int16(0), list([Buffer.concat([text('orders'), list([int32(0)])])]), int32(0)])
+  const answers = new Map<number, () => Buffer>([
+    [apiKeys.apiVersions, () => apiVersionsAnswer(10).answer()],
+    [apiKeys.findCoordinator, () => findCoordinatorAnswer().answer()],
+    [
+      apiKeys.metadata,
+      () => answerFrame(0, metadataBody('ours', nodes, [{ topic: 'orders', partitions: [{ partition: 0, leader }] }])),
+    ],
+    [
+      apiKeys.joinGroup,
+      () =>
+        answerFrame(0, int32(0), int16(0), int32(1), text('RoundRobinAssigner'), text('two'), text('one'), list([])),
+    ],
+    [
+      apiKeys.syncGroup,
+      () => answerFrame(0, int32(0), int16(0), Buffer.concat([int32(assignment.length), assignment])),
+    ],
+    [apiKeys.heartbeat, () => answerFrame(0, groupAnswers.heartbeat(0))],
+    [apiKeys.leaveGroup, () => answerFrame(0, groupAnswers.leave('one', 0))],
+    [apiKeys.offsetFetch, () => answerFrame(0, offsetFetchBody({ orders: { 0: 7n } }))],
+  ])
+  let takeTurn = () => {}
+  kafka = openKafkaJs({
+    clientId: 'orders-service',
+    groupId: 'orders',
+    nodeNames: () => [nodeAddress(1)],
+    socketFactory: ({ host, onConnect }) =>
+      new Wire({
+        onConnect,
+        onEnd: () => {},
+        answer: async (request) => {
+          const answer = answers.get(apiKeyOf(request))
+          if (answer) return answer()
+          note(`fetch from ${nodeOfName(host)}`)
+          await new Promise((resolve) => setTimeout(resolve, 5))
+          return answerFrame(0, fetchBody(10, { orders: [{ partition: 0 }] }))
+        },
+      }).socket,
+    sessionTimeout: 30_000,
+    rebalanceTimeout: 60_000,
+    heartbeatInterval: 50,
+    readUncommitted: false,
+    rackId: '',
+    allowAutoTopicCreation: false,
+    beforeFetch: async (nodeId) => {
+      note(`turn of ${nodeId}`)
+      if (nodeId !== 2 || stopped || leader === 2) return
+      await new Promise<void>((resolve) => {
+        takeTurn = resolve
+      })
+    },
+    onMetadata: () => note(`leader ${kafka?.leaderOf('orders', 0)}`),
+  })
+  const { consumer } = kafka
+  await consumer.connect()
+  await consumer.subscribe({ topics: ['orders'] })
+  const [turn, fetched] = [once(said, 'turn of 2'), once(said, 'fetch from 1')]
+  await consumer.run({ eachBatch: async () => {} })
+  await Promise.all([turn, fetched])
+  // Longer than KafkaJS sleeps on a node without partitions.
+  for (let round = 0; round < 6; round++) await once(said, 'fetch from 1')
+  expect(log.indexOf('turn of 1')).toBeLessThan(log.indexOf('fetch from 1'))
+  expect(log.filter((line) => line === 'turn of 2')).toHaveLength(1)
+  leader = 2
+  const known = once(said, 'leader 2')
+  await kafka.refreshMetadata()
+  await known
+  expect(log).not.toContain('fetch from 2')
+  const moved = once(said, 'fetch from 2')
+  takeTurn()
+  await moved
+})
