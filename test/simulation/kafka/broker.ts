@@ -68,8 +68,9 @@ export class Node implements Listener {
     let isBusy = false
     let isOver = false
     const next = () => {
+      if (isBusy || isOver) return
       const request = queue.shift()
-      if (!request || isBusy || isOver) return
+      if (!request) return
       isBusy = true
       this.answer(request, connection, (body) => {
         isBusy = false
@@ -193,7 +194,13 @@ export class Node implements Listener {
         if (error === 6) kafka.watch.reached('leader moves')
         const log = kafka.logs[partition]
         const end = log?.end ?? 0
-        answer.int32(partition).int16(error).int64(end).int64(end).int64(0).int32(0)
+        answer
+          .int32(partition)
+          .int16(error)
+          .int64(error === 0 ? end : -1)
+          .int64(error === 0 ? end : -1)
+          .int64(error === 0 ? 0 : -1)
+          .int32(0)
         answer.block(error === 0 && log ? log.read(offset, most) : Buffer.alloc(0))
       })
       reply(answer.taken())
