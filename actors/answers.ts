@@ -4,6 +4,7 @@
  * KafkaJS is told to speak exactly the versions named here (brokers 2.3 to 4.x know them), so each answer has one layout.
  */
 
+import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
 import { apiKeys, errorCodes, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 import { coordinatorNodeId } from './kafka.ts'
 
@@ -27,10 +28,11 @@ const versions: readonly (readonly [apiKey: number, version: number])[] = [
   [apiKeys.apiVersions, 2],
 ]
 
-const anyPort = 9092
+/** The port of every node for KafkaJS. */
+export const anyPort = 9092
 
 /** The constant name under which KafkaJS knows a node. */
-const nodeName = (nodeId: number): string => `node-${nodeId}`
+export const nodeName = (nodeId: number): string => `node-${nodeId}`
 /** The node behind a constant name; undefined for any other host. */
 export const nodeOfName = (host: string): number | undefined => {
   const match = /^node-(\d+)$/.exec(host)
@@ -92,48 +94,6 @@ export function readOffsetCommit(request: Buffer): CommitRequest {
   return { partitions, answer }
 }
 
-/** A metadata answer for KafkaJS. */
-export interface HiddenMetadata {
-  readonly answer: FrameWriter
-  /** A partition has no leader at the moment: ask again soon. */
-  readonly leaderless: boolean
-}
-
-/**
- * Replaces every address by the node's constant name, keeps nodes that vanished (a restarting broker must not make
- * KafkaJS tear its fetchers down), adds the coordinator's, and takes back the errors of single partitions, each of which
- * would fail the whole refresh for KafkaJS. Errors of topics stay.
- */
-export function hideMetadata(frame: Buffer, knownNodes: Iterable<number>): HiddenMetadata {
-  const reader = new FrameReader(frame)
-  const throttleMs = reader.int32()
-  const nodes = new Set([...knownNodes, coordinatorNodeId])
-  reader.array(() => {
-    nodes.add(reader.int32())
-    reader.string()
-    reader.int32()
-    reader.string()
-  })
-  const answer = new FrameWriter().int32(throttleMs).int32(nodes.size)
-  for (const nodeId of nodes) answer.int32(nodeId).string(nodeName(nodeId)).int32(anyPort).string(null)
-  const rest = reader.at
-  reader.string() // cluster id
-  reader.int32() // controller
-  let leaderless = false
-  reader.array(() => {
-    reader.int16()
-    reader.string()
-    reader.skip(1)
-    reader.array(() => {
-      if (reader.int16() !== errorCodes.none) frame.writeInt16BE(errorCodes.none, reader.at - 2)
-      reader.int32()
-      if (reader.int32() < 0) leaderless = true
-      for (let list = 0; list < 3; list++) reader.skip(4 * Math.max(0, reader.int32()))
-    })
-  })
-  return { answer: answer.bytes(frame.subarray(rest)), leaderless }
-}
-
 /** What a fetch answer shows without its records. */
 export interface FetchSummary {
   /** A partition was asked of the wrong node, or is away for a moment: leaders have to be looked up. */
@@ -149,6 +109,11 @@ export interface FetchedPartition {
   readonly highWatermark: bigint
   readonly lastStableOffset: bigint
   readonly recordBytes: number
+  /** Leader epochs of the first and the last batch of records; −1 where there is none, or its format has no epochs. */
+  readonly firstEpoch: number
+  readonly lastEpoch: number
+  /** Where its error code is in the frame. */
+  readonly errorAt: number
 }
 
 // Unknown topic or partition, leader not available, not leader, replica not available, network exception, storage error,
@@ -162,7 +127,8 @@ const passing = new Set([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])
 export function readFetch(
   frame: Buffer,
   version: FetchVersion,
-  isLeader: (topic: string, partition: number) => boolean,
+  nodeId: number,
+  leaderOf: (topic: string, partition: number) => number | undefined,
 ): FetchSummary {
   const reader = new FrameReader(frame)
   reader.skip(4 + 2 + 4) // throttle, error, session
@@ -173,24 +139,54 @@ export function readFetch(
     const topic = reader.string() ?? ''
     reader.array(() => {
       const partition = reader.int32()
+      const errorAt = reader.at
       const errorCode = reader.int16()
-      const lags = errorCode === errorCodes.offsetOutOfRange && !isLeader(topic, partition)
-      if (lags || passing.has(errorCode)) {
+      const leader = leaderOf(topic, partition)
+      const lags = errorCode === errorCodes.offsetOutOfRange && leader !== nodeId
+      const passes = lags || passing.has(errorCode)
+      if (passes) {
         stale = true
-        frame.writeInt16BE(errorCodes.none, reader.at - 2)
+        frame.writeInt16BE(errorCodes.none, errorAt)
       }
       const highWatermark = reader.int64()
       const lastStableOffset = reader.int64()
       reader.skip(8)
       reader.skip(16 * Math.max(0, reader.int32()))
-      if (version === 11) reader.skip(4) // preferred read replica
+      if (version === 11) {
+        // The preferred read replica. One that is no replica any more would be asked until that preference expires.
+        if (passes && leader !== undefined && leader !== nodeId) frame.writeInt32BE(leader, reader.at)
+        reader.skip(4)
+      }
       const bytes = Math.max(0, reader.int32())
+      const epochs = epochsIn(frame, reader.at, bytes)
       reader.skip(bytes)
       recordBytes += bytes
-      partitions.push({ topic, partition, errorCode, highWatermark, lastStableOffset, recordBytes: bytes })
+      const read = { topic, partition, errorCode, highWatermark, lastStableOffset, recordBytes: bytes }
+      partitions.push({ ...read, ...epochs, errorAt })
     })
   })
   return { stale, recordBytes, partitions }
+}
+
+const batchHeaderBytes = 12
+const epochAt = 12
+const magicAt = 16
+
+/** The leader epochs of the record batches in these bytes; the last one may be cut off. */
+function epochsIn(frame: Buffer, from: number, bytes: number): { firstEpoch: number; lastEpoch: number } {
+  const end = from + bytes
+  let firstEpoch = -1
+  let lastEpoch = -1
+  for (let at = from; at + magicAt < end; ) {
+    const length = frame.readInt32BE(at + 8)
+    if (length <= 0) break
+    if (frame.readInt8(at + magicAt) >= 2) {
+      lastEpoch = frame.readInt32BE(at + epochAt)
+      if (firstEpoch < 0) firstEpoch = lastEpoch
+    }
+    at += batchHeaderBytes + length
+  }
+  return { firstEpoch, lastEpoch }
 }
 
 /** The error code of an answer that begins with throttle time and error: join, sync, heartbeat, leave. */
@@ -200,25 +196,41 @@ export const groupErrorOf = (frame: Buffer): number => frame.readInt16BE(12)
 export const offsetFetchErrorOf = (frame: Buffer): number => frame.readInt16BE(frame.length - 2)
 
 /** A join's answer. */
-export function readJoin(frame: Buffer): { errorCode: number; generation: number; memberId: string } {
+export function readJoin(frame: Buffer): { errorCode: number; generation: number; leaderId: string; memberId: string } {
   const reader = new FrameReader(frame)
   reader.int32()
   const errorCode = reader.int16()
   const generation = reader.int32()
   reader.string() // protocol
-  reader.string() // leader
-  return { errorCode, generation, memberId: reader.string() ?? '' }
+  return { errorCode, generation, leaderId: reader.string() ?? '', memberId: reader.string() ?? '' }
 }
 
-/** One committed offset in an answer; −1 where nothing was committed. `start` writes where reading begins. */
+/** The partitions in a sync's answer; none where it has an error or gives nothing. */
+export function readSync(frame: Buffer): PartitionsByTopic {
+  const reader = new FrameReader(frame)
+  reader.skip(4 + 2) // throttle, error
+  const bytes = reader.int32()
+  const assigned: Record<string, number[]> = {}
+  if (bytes <= 0) return assigned
+  reader.skip(2) // version
+  reader.array(() => {
+    const partitions: number[] = []
+    assigned[reader.string() ?? ''] = partitions
+    reader.array(() => partitions.push(reader.int32()))
+  })
+  return assigned
+}
+
+/** What the group has committed of one partition; the offset is −1 where nothing was committed. */
 export interface CommittedOffset {
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
-  start(offset: bigint): void
+  readonly metadata: string | null
+  readonly errorCode: number
 }
 
-/** The committed offsets of an offset fetch. Reading begins where the answer says, so this is where positions are set. */
+/** The committed offsets of an offset fetch. */
 export function readOffsetFetch(frame: Buffer): CommittedOffset[] {
   const reader = new FrameReader(frame)
   reader.int32()
@@ -227,12 +239,35 @@ export function readOffsetFetch(frame: Buffer): CommittedOffset[] {
     const topic = reader.string() ?? ''
     reader.array(() => {
       const partition = reader.int32()
-      const at = reader.at
       const offset = reader.int64()
-      reader.string()
-      reader.int16()
-      found.push({ topic, partition, offset, start: (value) => frame.writeBigInt64BE(value, at) })
+      found.push({ topic, partition, offset, metadata: reader.string(), errorCode: reader.int16() })
     })
   })
   return found
+}
+
+/** The partitions an offset fetch asks for. */
+export function readOffsetFetchRequest(request: Buffer): TopicPartition[] {
+  const reader = new FrameReader(request, requestBodyOffset(request))
+  reader.string() // group
+  const asked: TopicPartition[] = []
+  reader.array(() => {
+    const topic = reader.string() ?? ''
+    reader.array(() => asked.push({ topic, partition: reader.int32() }))
+  })
+  return asked
+}
+
+/** The answer to an offset fetch. Reading begins where it says, so this is where positions are set; KafkaJS asks again for what is left out. */
+export function offsetFetchAnswer(places: readonly (TopicPartition & { readonly offset: bigint })[]): FrameWriter {
+  const topics = new Map<string, (typeof places)[number][]>()
+  for (const place of places) topics.set(place.topic, [...(topics.get(place.topic) ?? []), place])
+  const answer = new FrameWriter().int32(0).int32(topics.size)
+  for (const [topic, list] of topics) {
+    answer.string(topic).int32(list.length)
+    for (const { partition, offset } of list) {
+      answer.int32(partition).int64(offset).string(null).int16(errorCodes.none)
+    }
+  }
+  return answer.int16(errorCodes.none)
 }

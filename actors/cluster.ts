@@ -72,6 +72,8 @@ export interface Cluster {
   heal(nodeId: number, endpoint: Endpoint): void
   /** Sends a request that any broker can answer, to the next one after 250 ms or a failure. Rejects with a ConnectionError after 2 s. */
   ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
+  /** Whether the brokers speak this version of a request, as far as they have said. */
+  speaks(apiKey: number, version: number): boolean
   /** The last one out closes sockets and timers. */
   release(): void
 }
@@ -112,6 +114,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     refuse: (nodeId, endpoint, failure) => cluster.refuse(nodeId, endpoint, failure),
     heal: (nodeId) => cluster.heal(nodeId),
     ask: (frame, signal) => cluster.ask(frame, signal),
+    speaks: () => false,
     release() {
       if (isReleased) return
       isReleased = true

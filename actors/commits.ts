@@ -5,17 +5,27 @@
 
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
+import { writeCommitNote } from './commit-note.ts'
 import { errorCodes } from './frames.ts'
 import type { HandOut } from './hand-out.ts'
 import { failureOf } from './kafkajs-call.ts'
 import type { Lane } from './lane.ts'
 import type { Membership } from './membership.ts'
+import type { Topics } from './topics.ts'
 
 export interface CommitsOptions {
   readonly epoch: number
   readonly handOut: HandOut
   readonly membership: Membership
+  readonly topics: Topics
   readonly emit: (fact: Fact) => void
+}
+
+/** What is committed of a lane: its mark, and how often that had been set anew. */
+interface Mark {
+  readonly lane: Lane
+  readonly offset: bigint
+  readonly seeks: number
 }
 
 /** These say that the group changes, which is told elsewhere. */
@@ -53,18 +63,23 @@ export class Commits {
     // The fence: marks of another assignment are no business of this member and generation.
     const { tenure } = handOut
     if (tenure?.epoch !== epoch || tenure.generation !== membership.generation || !membership.joined) return
-    const lanes = handOut.uncommitted().map((lane) => ({ lane, offset: lane.progress.uncommitted ?? 0n }))
+    const lanes = handOut.uncommitted().map((lane): Mark => {
+      return { lane, offset: lane.progress.uncommitted ?? 0n, seeks: lane.progress.seeks }
+    })
     if (lanes.length === 0) return
     const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
     const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
     try {
       const offsets = topics.map((topic) => {
-        return { topic, partitions: ordered.filter(({ lane }) => lane.topic === topic).map(offsetOf) }
+        return {
+          topic,
+          partitions: ordered.filter(({ lane }) => lane.topic === topic).map((mark) => this.offsetOf(mark)),
+        }
       })
       const codes = await membership.commit(offsets, withinMs)
-      for (const [index, { lane, offset }] of ordered.entries()) {
+      for (const [index, { lane, offset, seeks }] of ordered.entries()) {
         const code = codes[index]
-        if (code === errorCodes.none) lane.progress.committed(offset, true)
+        if (code === errorCodes.none) lane.progress.committed(offset, true, seeks)
         // A request that was sent again after its connection broke may be refused although the first one was applied.
         else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false)
       }
@@ -74,6 +89,12 @@ export class Commits {
       for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
       emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
     }
+  }
+
+  private offsetOf({ lane: { topic, partition, progress }, offset }: Mark) {
+    const origin = this.options.topics.originOf(topic)
+    const note = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
+    return { partition, offset: `${offset}`, metadata: note ? writeCommitNote(note) : null }
   }
 
   /** A commit the coordinator refused, told once until one is accepted. */
@@ -89,8 +110,4 @@ export class Commits {
     }
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
-}
-
-const offsetOf = ({ lane, offset }: { lane: Lane; offset: bigint }) => {
-  return { partition: lane.partition, offset: `${offset}` }
 }

@@ -16,6 +16,7 @@ export const apiKeys = {
   leaveGroup: 13,
   syncGroup: 14,
   apiVersions: 18,
+  offsetForLeaderEpoch: 23,
 } as const
 
 /** Kafka's error codes that relisten decides on. */
@@ -94,6 +95,11 @@ export class FrameReader {
     this.at = at
   }
 
+  int8(): number {
+    this.at += 1
+    return this.frame.readInt8(this.at - 1)
+  }
+
   int16(): number {
     this.at += 2
     return this.frame.readInt16BE(this.at - 2)
@@ -116,8 +122,49 @@ export class FrameReader {
     return this.frame.toString('utf8', this.at - bytes, this.at)
   }
 
+  /** An unsigned number of variable length (KIP-482). */
+  varint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.frame.readUInt8(this.at++)
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return value
+    }
+    throw new RangeError('a number of variable length does not end')
+  }
+
+  compactString(): string | null {
+    const bytes = this.varint() - 1
+    if (bytes < 0) return null
+    this.at += bytes
+    if (this.at > this.frame.length) throw new RangeError('a string ends behind its frame')
+    return this.frame.toString('utf8', this.at - bytes, this.at)
+  }
+
+  /** A 16-byte id in hexadecimal; undefined where it is all zeros, which stands for none. */
+  uuid(): string | undefined {
+    this.at += 16
+    if (this.at > this.frame.length) throw new RangeError('an id ends behind its frame')
+    const id = this.frame.toString('hex', this.at - 16, this.at)
+    return /^0*$/.test(id) ? undefined : id
+  }
+
+  /** Steps over the tagged fields of a flexible version. */
+  tags(): void {
+    for (let left = this.varint(); left > 0; left--) {
+      this.varint()
+      this.skip(this.varint())
+    }
+  }
+
   skip(bytes: number): void {
     this.at += bytes
+  }
+
+  /** Calls `each` once per element of a compact array; a null array has none. */
+  compactArray(each: (index: number) => void): void {
+    const length = this.varint() - 1
+    for (let index = 0; index < length; index++) each(index)
   }
 
   /** Calls `each` once per element of an array; a null array has none. */
@@ -127,20 +174,29 @@ export class FrameReader {
   }
 }
 
-/** Builds an answer frame. */
+/** Builds the body of a frame. */
 export class FrameWriter {
-  private readonly parts: Buffer[] = []
+  private buffer = Buffer.allocUnsafe(256)
+  private at = answerHeaderBytes
+
+  int8(value: number): this {
+    this.at = this.room(1).writeInt8(value, this.at)
+    return this
+  }
 
   int16(value: number): this {
-    const part = Buffer.allocUnsafe(2)
-    part.writeInt16BE(value)
-    return this.bytes(part)
+    this.at = this.room(2).writeInt16BE(value, this.at)
+    return this
   }
 
   int32(value: number): this {
-    const part = Buffer.allocUnsafe(4)
-    part.writeInt32BE(value)
-    return this.bytes(part)
+    this.at = this.room(4).writeInt32BE(value, this.at)
+    return this
+  }
+
+  int64(value: bigint): this {
+    this.at = this.room(8).writeBigInt64BE(value, this.at)
+    return this
   }
 
   string(value: string | null): this {
@@ -149,15 +205,49 @@ export class FrameWriter {
     return this.int16(part.length).bytes(part)
   }
 
+  /** An unsigned number of variable length, as the flexible versions of requests have it (KIP-482). */
+  varint(value: number): this {
+    let left = value
+    while (left >= 0x80) {
+      this.int8((((left & 0x7f) | 0x80) << 24) >> 24)
+      left >>>= 7
+    }
+    return this.int8(left)
+  }
+
+  compactString(value: string): this {
+    const part = Buffer.from(value)
+    return this.varint(part.length + 1).bytes(part)
+  }
+
   bytes(part: Buffer): this {
-    this.parts.push(part)
+    part.copy(this.room(part.length), this.at)
+    this.at += part.length
     return this
   }
 
-  /** The frame with its length; the wire puts the correlation id of the request in. */
+  /** The frame of an answer, with its length; the wire puts the correlation id of the request in. */
   answer(): Buffer {
-    const frame = Buffer.concat([Buffer.alloc(answerHeaderBytes), ...this.parts])
+    const frame = Buffer.from(this.buffer.subarray(0, this.at))
+    frame.writeInt32BE(frame.length - 4, 0)
+    frame.writeInt32BE(0, 4)
+    return frame
+  }
+
+  /** The frame of a request; the connection puts its own correlation id in. `flexible`: of a version with tagged fields in its header. */
+  request(apiKey: number, version: number, clientId: string, flexible = false): Buffer {
+    const header = new FrameWriter().int16(apiKey).int16(version).int32(0).string(clientId)
+    if (flexible) header.varint(0)
+    const parts = [header, this].map((each) => each.buffer.subarray(answerHeaderBytes, each.at))
+    const frame = Buffer.concat([Buffer.alloc(4), ...parts])
     frame.writeInt32BE(frame.length - 4, 0)
     return frame
+  }
+
+  private room(bytes: number): Buffer {
+    if (this.at + bytes > this.buffer.length) {
+      this.buffer = Buffer.concat([this.buffer], Math.max(this.buffer.length * 2, this.at + bytes))
+    }
+    return this.buffer
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
-import type { CommittedOffset } from './answers.ts'
+import { Backlog } from './backlog.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import type { Batch } from './kafka.ts'
 import { Lane } from './lane.ts'
@@ -17,15 +17,14 @@ export interface Reader {
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
   seek(partition: TopicPartition, offset: string): void
-  /** The first (`start`) or next (`end`) offset of the log. */
-  offsetAt(partition: TopicPartition, where: 'start' | 'end'): Promise<bigint>
 }
 
 export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue'> {
   /** Lanes worked at a time. */
   readonly concurrency: number
-  readonly fromBeginning: boolean
   readonly progress: GroupProgress
+  /** Bytes of messages that may wait, over all partitions. */
+  readonly maxBufferedBytes: number
 }
 
 /** Batches that may wait in a lane beside the one at work before its partition is paused. */
@@ -37,17 +36,17 @@ const graceMs = 500
 
 export class HandOut {
   readonly handler: Handler
+  readonly backlog: Backlog
   tenure: Tenure | undefined
   private readonly options: HandOutOptions
   private readonly lanes = new Map<string, Lane>()
   private readonly places = new Map<Lane, () => void>()
   private readonly waiting = new Set<Lane>()
   private readonly room = new Map<Lane, () => void>()
-  /** Lanes whose position in this tenure is known. */
-  private readonly placed = new Set<Lane>()
-  /** Lanes of which this tenure knows where the group stands: before that, an old mark could take the group's commit back. */
+  /** Lanes whose place in this tenure is known: before that an old mark could take the group's commit back, and no batch counts. */
   private readonly located = new Set<Lane>()
-  private readonly pins = new Map<Lane, Promise<bigint>>()
+  /** Topics that the user paused as a whole: partitions that come later are paused as well. */
+  private readonly pausedTopics = new Set<string>()
   private reader: Reader | undefined
   private free: number
   private isOver = false
@@ -55,11 +54,12 @@ export class HandOut {
   constructor(options: HandOutOptions) {
     this.options = options
     this.free = options.concurrency
+    this.backlog = new Backlog(options.maxBufferedBytes)
     this.handler = new Handler({
       ...options,
       pause: (lane) => {
-        this.pause(lane)
-        return () => this.resume(lane)
+        this.hold(lane, 'user')
+        return () => this.release(lane)
       },
       onOverdue: (lane) => this.places.get(lane)?.(),
     })
@@ -72,50 +72,53 @@ export class HandOut {
 
   /** A new assignment: messages of this tenure are handed out from now on, read by `reader`. */
   begin(tenure: Tenure, reader: Reader): void {
+    const { tenure: previous } = this
     this.tenure = tenure
     this.reader = reader
     if (this.isOver) void tenure.close(0, 0)
-    this.placed.clear()
+    if (previous?.open) void previous.close(0, graceMs)
     this.located.clear()
+    for (const lane of this.lanes.values()) {
+      lane.clear()
+      lane.outOfRange = false
+      // A seek that nobody has committed ends with the assignment: by the next one others have moved on.
+      if (previous && lane.progress.sought === previous && !tenure.has(lane)) lane.progress.forget()
+    }
     for (const lane of this.assigned()) {
-      lane.queue.length = 0
       lane.pausedBy.delete('backlog')
       if (lane.held) reader.pause(lane)
       else reader.resume(lane)
     }
   }
 
-  /** Takes a fetched batch in. Resolves when the lane has room for the next one, or is paused; false: not wanted. */
-  async offer(batch: Batch, tenure: Tenure | undefined): Promise<boolean> {
-    const { topic, partition } = batch
-    if (!tenure?.open || tenure !== this.tenure) {
-      if (tenure?.fence(`${topic}/${partition}`) ?? true) {
-        this.options.emit({
-          type: 'handout.fenced',
-          topic,
-          partition,
-          generation: tenure?.generation ?? -1,
-          offset: batch.firstOffset() ?? '0',
-        })
-      }
-      return false
+  /**
+   * Takes a fetched batch in. It counts only if it was asked for under this tenure, for a partition in it whose place is known, from an offset at or
+   * below the one expected next. Undefined: it does not count. Otherwise resolves when the lane has room for the next one, or is paused.
+   */
+  offer(batch: Batch, from: bigint, tenure: Tenure | undefined): Promise<void> | undefined {
+    const lane = this.wanted(batch, from, tenure)
+    if (!lane || !tenure) return undefined
+    const { position } = lane
+    if (position !== undefined && BigInt(batch.lastOffset()) < position) {
+      // All of it is here already: reading goes on behind that.
+      this.reread(lane)
+      return undefined
     }
-    const lane = this.laneOf(batch)
-    lane.queue.push({ batch, tenure, next: 0 })
+    lane.put({ batch, tenure, from, next: 0 })
     this.pump(lane)
-    // A seek may have emptied the lane meanwhile.
-    if (lane.queue.length > depth && !(await this.roomIn(lane)) && lane.queue.length > depth) {
-      lane.pausedBy.add('backlog')
-      this.reader?.pause(lane)
-    }
-    return true
+    return this.roomFor(lane)
   }
 
-  /** A stretch of the log that ends with `lastOffset` has no messages for handlers: control records, or an aborted transaction. */
-  pass({ topic, partition }: TopicPartition, lastOffset: string, tenure: Tenure | undefined): void {
-    if (!tenure?.open || tenure !== this.tenure) return
-    const lane = this.laneOf({ topic, partition })
-    lane.queue.push({ batch: emptyBatch(topic, partition, lastOffset), tenure, next: 0 })
+  /** A stretch of the log, from where it was fetched to `lastOffset`, has no messages for handlers: control records, or an aborted transaction. */
+  pass(partition: TopicPartition, from: bigint, lastOffset: string, tenure: Tenure | undefined): void {
+    const lane = this.wanted(partition, from, tenure)
+    if (lane) this.step(lane, BigInt(lastOffset), from)
+  }
+
+  /** The mark steps over everything up to `lastOffset`, after what waits here. */
+  step(lane: Lane, lastOffset: bigint, from: bigint | undefined = lane.position): void {
+    if (!this.tenure?.open || from === undefined) return
+    lane.put({ batch: emptyBatch(lane, `${lastOffset}`), tenure: this.tenure, from, next: 0 })
     this.pump(lane)
   }
 
@@ -139,64 +142,46 @@ export class HandOut {
     return this.assigned().filter((lane) => this.located.has(lane) && lane.progress.uncommitted !== undefined)
   }
 
-  /**
-   * Decides where reading begins after an assignment; where nothing was committed, the position is looked up.
-   * True when one was looked up and has to be committed.
-   */
-  async place(committed: readonly CommittedOffset[], reader: Reader): Promise<boolean> {
-    let pinned = false
-    for (const entry of committed) {
-      const lane = this.laneOf(entry)
-      const { topic, partition } = lane
-      if (entry.offset < 0n || lane.outOfRange) {
-        // The group has no commit of ours, or none any more.
-        if (entry.offset < 0n) lane.progress.acknowledged = undefined
-        entry.start(await this.pin(lane, reader))
-        this.located.add(lane)
-        pinned = true
-        continue
-      }
-      // Of several answers in one tenure the later ones may be older than our commits.
-      if (this.placed.has(lane) && lane.position !== undefined) {
-        entry.start(lane.position)
-        continue
-      }
-      this.placed.add(lane)
-      const { offset, dropped } = lane.progress.startFrom(entry.offset)
-      this.located.add(lane)
-      if (dropped !== undefined) {
-        this.options.emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${entry.offset}` })
-      }
-      entry.start(offset)
-    }
-    return pinned
+  /** The place of this lane in this tenure is known. */
+  locate(lane: Lane): void {
+    lane.outOfRange = false
+    this.located.add(lane)
   }
 
-  /** KafkaJS gave up this position: the next one is looked up. */
-  reset(partition: TopicPartition): void {
-    this.laneOf(partition).outOfRange = true
+  /** The place of this lane is not known any more, and what was fetched counts for nothing. */
+  displace(lane: Lane): void {
+    this.located.delete(lane)
+    lane.clear()
+    this.makeRoom(lane)
   }
 
-  pause(partition: TopicPartition): void {
-    const lane = this.laneOf(partition)
-    lane.pausedBy.add('user')
-    this.reader?.pause(lane)
+  /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. */
+  rewind(lane: Lane, offset: bigint): void {
+    if (this.tenure) lane.seek(offset, this.tenure)
+    this.makeRoom(lane)
+  }
+
+  /** Reading goes on at the lane's position, wherever KafkaJS is. */
+  reread(lane: Lane): void {
+    if (lane.position !== undefined) this.reader?.seek(lane, `${lane.position}`)
+  }
+
+  /** Pauses partitions, or whole topics with all that will be assigned of them. */
+  pause({ topic, partitions }: TopicPartitions): void {
+    if (!partitions) this.pausedTopics.add(topic)
+    for (const lane of this.lanesOf({ topic, partitions })) this.hold(lane, 'user')
   }
 
   /** Takes back a pause of the user's, and one that a handler's failure caused. */
-  resume(partition: TopicPartition): void {
-    const lane = this.laneOf(partition)
-    const stalled = lane.pausedBy.delete('handler')
-    lane.pausedBy.delete('user')
-    if (lane.pausedBy.size === 0) this.reader?.resume(lane)
-    if (stalled) this.options.emit({ type: 'partition.resumed', topic: lane.topic, partition: lane.partition })
-    this.pump(lane)
+  resume({ topic, partitions }: TopicPartitions): void {
+    if (!partitions) this.pausedTopics.delete(topic)
+    for (const lane of this.lanesOf({ topic, partitions })) this.release(lane)
   }
 
   seek(partition: TopicPartition, offset: bigint): void {
     const lane = this.laneOf(partition)
-    if (!this.assigned().includes(lane)) return
-    lane.seek(offset)
+    if (!this.tenure?.has(lane)) return
+    lane.seek(offset, this.tenure)
     this.reader?.seek(lane, `${offset}`)
     this.makeRoom(lane)
   }
@@ -210,59 +195,54 @@ export class HandOut {
     const key = `${topic}/${partition}`
     let lane = this.lanes.get(key)
     if (!lane) {
-      lane = new Lane({ topic, partition }, this.options.progress.of({ topic, partition }))
+      lane = new Lane({ topic, partition }, this.options.progress.of({ topic, partition }), this.backlog)
+      if (this.pausedTopics.has(topic)) lane.pausedBy.add('user')
       this.lanes.set(key, lane)
     }
     return lane
   }
 
-  /** The position of a partition without a usable commit, looked up once: KafkaJS asks several times at the same moment. */
-  private pin(lane: Lane, reader: Reader): Promise<bigint> {
-    if (lane.progress.mark !== undefined && !lane.outOfRange) return Promise.resolve(lane.progress.mark)
-    const known = this.pins.get(lane)
-    if (known) return known
-    const { emit, fromBeginning } = this.options
-    const { topic, partition } = lane
-    const look = async (): Promise<bigint> => {
-      const offset = await reader.offsetAt(lane, fromBeginning ? 'start' : 'end')
-      emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-      lane.progress.mark = offset
-      return offset
-    }
+  /** The lane of a batch that counts; otherwise undefined, with the fact, and KafkaJS is told where reading really is. */
+  private wanted(partition: TopicPartition, from: bigint, tenure: Tenure | undefined): Lane | undefined {
+    const lane = this.laneOf(partition)
     const { position } = lane
-    const found = position !== undefined && lane.outOfRange ? this.backInRange(lane, position, reader) : look()
-    const pin = found.finally(() => {
-      lane.outOfRange = false
-      this.pins.delete(lane)
-    })
-    this.pins.set(lane, pin)
-    return pin
+    const isOurs = tenure?.open === true && tenure === this.tenure && tenure.has(lane) && this.located.has(lane)
+    if (isOurs && position !== undefined && from <= position) return lane
+    const { topic } = lane
+    if (tenure?.fence(`${topic}/${lane.partition}`) ?? true) {
+      const generation = tenure?.generation ?? -1
+      this.options.emit({ type: 'handout.fenced', topic, partition: lane.partition, generation, offset: `${from}` })
+    }
+    if (isOurs) this.reread(lane)
+    return undefined
   }
 
-  /**
-   * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever
-   * `fromBeginning` says: nothing more is lost than is gone. Where the log ends before it, it was cut or made anew.
-   */
-  private async backInRange(lane: Lane, position: bigint, reader: Reader): Promise<bigint> {
-    const { topic, partition } = lane
-    const start = await reader.offsetAt(lane, 'start')
-    const end = await reader.offsetAt(lane, 'end')
-    const offset = position < start ? start : position > end ? end : position
-    if (offset !== position) {
-      this.options.emit({ type: 'offsets.lost', topic, partition, from: `${position}`, to: `${offset}` })
-    }
-    if (offset < position) {
-      lane.seek(offset)
-      this.makeRoom(lane)
-      return offset
-    }
-    // What waits here is handled first; then the mark steps over what is gone.
-    this.pass(lane, `${offset - 1n}`, this.tenure)
-    return offset
+  /** What was fetched of a lane that is held is fetched again when it goes on: it would take the room of others for as long as that lasts. */
+  private hold(lane: Lane, by: 'user' | 'handler'): void {
+    lane.pausedBy.add(by)
+    this.reader?.pause(lane)
+    lane.clear()
+    this.makeRoom(lane)
+  }
+
+  private release(lane: Lane): void {
+    const wasHeld = lane.held
+    const stalled = lane.pausedBy.delete('handler')
+    lane.pausedBy.delete('user')
+    if (wasHeld && this.located.has(lane)) this.reread(lane)
+    if (lane.pausedBy.size === 0) this.reader?.resume(lane)
+    if (stalled) this.options.emit({ type: 'partition.resumed', topic: lane.topic, partition: lane.partition })
+    this.pump(lane)
+  }
+
+  private lanesOf({ topic, partitions }: TopicPartitions): Lane[] {
+    if (partitions) return partitions.map((partition) => this.laneOf({ topic, partition }))
+    return [...this.lanes.values()].filter((lane) => lane.topic === topic)
   }
 
   private pump(lane: Lane): void {
-    if (lane.busy || lane.held || lane.queue.length === 0) return
+    const load = lane.first
+    if (lane.busy || lane.held || !load) return
     const { progress } = lane
     if (progress.work) {
       // Another consumer of this process had the partition, and its handler has not settled.
@@ -280,16 +260,16 @@ export class HandOut {
       this.free++
       this.next()
     })
-    const tenure = lane.queue[0]?.tenure
-    const work = this.work(lane).finally(() => {
-      tenure?.running.delete(work)
+    const { tenure } = load
+    const work = this.work(lane, tenure).finally(() => {
+      tenure.running.delete(work)
       lane.busy = false
       progress.work = undefined
       this.places.get(lane)?.()
       this.pump(lane)
     })
     progress.work = work
-    tenure?.running.add(work)
+    tenure.running.add(work)
   }
 
   private next(): void {
@@ -300,21 +280,22 @@ export class HandOut {
     }
   }
 
-  /** Works the lane's loads until it is empty, held, out of its tenure, or others wait for the place. */
-  private async work(lane: Lane): Promise<void> {
-    for (let load = lane.queue[0]; load; load = lane.queue[0]) {
-      if (load.tenure !== this.tenure || !load.tenure.open) {
-        lane.queue.shift()
+  /** Works the lane's loads of this tenure until it is empty, held, or others wait for the place. */
+  private async work(lane: Lane, tenure: Tenure): Promise<void> {
+    // A load of another tenure is worked anew, so that the drain of that one waits for it and it has a place.
+    for (let load = lane.first; load?.tenure === tenure; load = lane.first) {
+      if (tenure !== this.tenure || !tenure.open) {
+        lane.shift()
         continue
       }
       const outcome = await this.handler.run(lane, load, () => this.waiting.size > 0)
-      if (outcome === 'done' && lane.queue[0] === load) {
-        lane.queue.shift()
+      if (outcome === 'done' && lane.first === load) {
+        lane.shift()
         this.makeRoom(lane)
       }
       if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
         const { topic, partition } = lane
-        this.reader?.pause(lane)
+        this.hold(lane, 'handler')
         this.options.emit({
           type: 'partition.stalled',
           topic,
@@ -328,9 +309,16 @@ export class HandOut {
   }
 
   private makeRoom(lane: Lane): void {
-    if (lane.queue.length <= depth) this.room.get(lane)?.()
-    if (lane.queue.length < depth && lane.pausedBy.delete('backlog') && lane.pausedBy.size === 0)
-      this.reader?.resume(lane)
+    if (lane.depth <= depth) this.room.get(lane)?.()
+    if (lane.depth < depth && lane.pausedBy.delete('backlog') && lane.pausedBy.size === 0) this.reader?.resume(lane)
+  }
+
+  /** Where there is none in time, the partition is paused. */
+  private async roomFor(lane: Lane): Promise<void> {
+    // A seek may have emptied the lane meanwhile.
+    if (lane.depth <= depth || (await this.roomIn(lane)) || lane.depth <= depth) return
+    lane.pausedBy.add('backlog')
+    this.reader?.pause(lane)
   }
 
   private roomIn(lane: Lane): Promise<boolean> {
@@ -346,11 +334,17 @@ export class HandOut {
   }
 }
 
+/** A topic, and the partitions of it that are meant; all of it when left out. */
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions?: readonly number[] | undefined
+}
+
 /** The partitions of an assignment, one by one. */
 export const partitionsIn = (partitions: PartitionsByTopic): TopicPartition[] =>
   Object.entries(partitions).flatMap(([topic, list]) => list.map((partition) => ({ topic, partition })))
 
-const emptyBatch = (topic: string, partition: number, lastOffset: string): Batch => ({
+const emptyBatch = ({ topic, partition }: TopicPartition, lastOffset: string): Batch => ({
   topic,
   partition,
   messages: [],

@@ -144,8 +144,7 @@ export class Handler {
   }
 
   private advance(lane: Lane, load: Load, seeks: number, mark: bigint): void {
-    if (lane.progress.seeks !== seeks || (lane.progress.mark !== undefined && mark <= lane.progress.mark)) return
-    lane.progress.mark = mark
+    if (!lane.progress.advance(load.from, mark, seeks)) return
     lane.movedAt = performance.now()
     this.handled++
     // A stale result never commits, but this process knows now that the message is handled.

@@ -62,6 +62,8 @@ export interface KafkaJsOptions {
   readonly maxBytesPerPartition?: number | undefined
   readonly readUncommitted: boolean
   readonly rackId: string
+  /** How long a replica in our rack is preferred, in milliseconds. */
+  readonly metadataMaxAge: number
   readonly partitionAssigners?: PartitionAssigner[] | undefined
   readonly allowAutoTopicCreation: boolean
 }
@@ -139,7 +141,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     logger: silent,
     instrumentationEmitter,
     isolationLevel,
-    metadataMaxAge: 2 ** 40,
+    // Here it is how long a replica in our rack is preferred before the leader is asked again; metadata is looked up by the session.
+    metadataMaxAge: options.metadataMaxAge,
     groupId: options.groupId,
     sessionTimeout: options.sessionTimeout,
     rebalanceTimeout: options.rebalanceTimeout,
@@ -296,7 +299,10 @@ export const calls = {
     groupId: string,
     memberId: string,
     groupGenerationId: number,
-    topics: readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[],
+    topics: readonly {
+      topic: string
+      partitions: readonly { partition: number; offset: string; metadata?: string | null }[]
+    }[],
   ) =>
     callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
   leaveGroup: (groupId: string, memberId: string) =>

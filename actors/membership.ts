@@ -6,9 +6,8 @@
  * generation → only then does KafkaJS hear of it and join again.
  */
 
-import type { Fact } from '../machines/fact.ts'
+import type { Fact, PartitionsByTopic } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
-import type { CommittedOffset } from './answers.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
@@ -16,7 +15,7 @@ import {
   offsetFetchErrorOf,
   readJoin,
   readOffsetCommit,
-  readOffsetFetch,
+  readSync,
 } from './answers.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
@@ -32,8 +31,10 @@ export interface MembershipOptions {
   readonly emit: (fact: Fact) => void
   /** Lets handlers of this generation settle and commits what they did, by a deadline below the rebalance timeout. */
   readonly settle: () => Promise<void>
-  /** Decides where reading begins, by writing into the committed offsets. */
-  readonly place: (committed: readonly CommittedOffset[]) => Promise<void>
+  /** Answers an OffsetFetch: where reading begins. `ask` asks the coordinator what is committed. */
+  readonly fetchOffsets: (request: Buffer, ask: (request: Buffer) => Promise<Buffer>) => Promise<Buffer>
+  /** The group gives us these partitions; KafkaJS has not heard of it yet. */
+  readonly onSync: (partitions: PartitionsByTopic) => void
   /** The group has given our partitions to others. */
   readonly lost: () => void
   /** KafkaJS gave up a position that is out of range. */
@@ -45,7 +46,11 @@ export interface MembershipOptions {
 /** Offsets to commit, by topic. */
 export type Offsets = readonly {
   readonly topic: string
-  readonly partitions: readonly { readonly partition: number; readonly offset: string }[]
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly offset: string
+    readonly metadata?: string | null
+  }[]
 }[]
 
 /** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
@@ -57,6 +62,8 @@ export class Membership {
   /** When the coordinator last confirmed the membership, in milliseconds since the epoch. */
   confirmedAt = 0
   private readonly options: MembershipOptions
+  private isLeader = false
+  private isAsking = false
   /** What KafkaJS's next heartbeat is told. */
   private verdict: number = errorCodes.none
   private state: 'outside' | 'joining' | 'stable' | 'settling' | 'closed' = 'outside'
@@ -70,6 +77,16 @@ export class Membership {
 
   get joined(): boolean {
     return this.state === 'stable' || this.state === 'settling'
+  }
+
+  /** From the moment KafkaJS asks to join until it asks for its assignment. */
+  get joining(): boolean {
+    return this.isAsking
+  }
+
+  /** A topic has more partitions than the group has given away: whoever leads the group lets it join again, in order. */
+  grow(): void {
+    if (this.state === 'stable' && this.isLeader) this.heed(errorCodes.rebalanceInProgress)
   }
 
   /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach. */
@@ -89,7 +106,7 @@ export class Membership {
       case apiKeys.syncGroup:
         return this.sync(request)
       default:
-        return this.fetchOffsets(request)
+        return this.options.fetchOffsets(request, (asked) => this.forward(asked, offsetFetchErrorOf, 30_000))
     }
   }
 
@@ -157,9 +174,10 @@ export class Membership {
     // After a rebalance that our heartbeat heard of, all has settled already.
     if (this.state === 'stable' || this.settling) await this.settle()
     if (this.state !== 'closed') this.state = 'joining'
+    this.isAsking = true
     this.verdict = errorCodes.none
     const answer = await this.requestJoin(request)
-    const { errorCode, generation, memberId } = readJoin(answer)
+    const { errorCode, generation, leaderId, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
     // joins under it, or a process that is killed then leaves a member that nobody can evict.
     if (memberId !== '' && memberId !== this.memberId) {
@@ -167,6 +185,7 @@ export class Membership {
       this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
     }
     if (errorCode === errorCodes.none) this.generation = generation
+    this.isLeader = errorCode === errorCodes.none && leaderId === memberId
     return answer
   }
 
@@ -178,18 +197,14 @@ export class Membership {
   }
 
   private async sync(request: Buffer): Promise<Buffer> {
+    this.isAsking = false
     const answer = await this.forwardJoin(request)
+    if (groupErrorOf(answer) === errorCodes.none) this.options.onSync(readSync(answer))
     if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
       this.state = 'stable'
       this.confirmedAt = Date.now()
       this.beat()
     }
-    return answer
-  }
-
-  private async fetchOffsets(request: Buffer): Promise<Buffer> {
-    const answer = await this.forward(request, offsetFetchErrorOf, 30_000)
-    if (offsetFetchErrorOf(answer) === errorCodes.none) await this.options.place(readOffsetFetch(answer))
     return answer
   }
 

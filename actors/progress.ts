@@ -1,22 +1,29 @@
 /**
  * Progress: how far this process has handled one partition for one group, and what it has committed of that. It outlives
  * sessions and generations, and consumers of one group in one process share it: a partition that changes hands between
- * two of them is not handled twice.
+ * two of them is not handled twice. Marks move here and nowhere else.
  */
 
 import type { TopicPartition } from '../machines/fact.ts'
+import type { Tenure } from './tenure.ts'
+import { Topics } from './topics.ts'
+
+/** So many commits of unknown outcome are told apart; with more of them the oldest are taken for somebody else's. */
+const mostUnknown = 100
 
 export class Progress {
   /** End of the contiguous handled prefix, plus one: the first offset that is not handled. Undefined before the first position. */
   mark: bigint | undefined
   /** The last commit of ours the coordinator acknowledged. */
   acknowledged: bigint | undefined
-  /** The highest commit of ours whose outcome is unknown. */
-  unknown: bigint | undefined
-  /** An explicit seek: the next commit may go down. */
-  sought = false
-  /** Changes with each seek: what was under way before it does not move the mark. */
+  /** Commits of ours whose outcome is unknown. */
+  readonly unknown = new Set<bigint>()
+  /** The tenure in which the mark was set anew, by a seek or as the log was cut, until the group knows: that commit may go down. */
+  sought: Tenure | undefined
+  /** Changes whenever the mark is set anew: what was under way before it neither moves the mark nor is taken for its commit. */
   seeks = 0
+  /** Leader epoch of the newest records that were fetched (KIP-320); −1 while none is known. */
+  leaderEpoch = -1
   /** Handlers at work, of whatever tenure and consumer; the partition is not handed out again until they have settled. */
   work: Promise<void> | undefined
 
@@ -27,58 +34,98 @@ export class Progress {
     return acknowledged === undefined || mark > acknowledged || this.sought ? mark : undefined
   }
 
-  /** The outcome of a commit: acknowledged, or unknown. */
-  committed(offset: bigint, acknowledged: boolean): void {
+  /**
+   * Moves the mark up to `mark`: everything from `from` to there is handled. False when it does not move, as it is there already, or
+   * was set anew since `seeks`. Throws where offsets between the mark and `from` would be stepped over: nobody has handled them.
+   */
+  advance(from: bigint, mark: bigint, seeks: number): boolean {
+    if (this.seeks !== seeks || (this.mark !== undefined && mark <= this.mark)) return false
+    if (this.mark === undefined || from > this.mark) {
+      throw new Error(`The mark is ${this.mark} and can't step over to ${from}: what lies between was not handed out`)
+    }
+    this.mark = mark
+    return true
+  }
+
+  /** A position that was looked up, as neither the group nor this process had one. */
+  pin(offset: bigint): void {
+    this.mark = offset
+  }
+
+  /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */
+  committed(offset: bigint, acknowledged: boolean, seeks: number = this.seeks): void {
     if (!acknowledged) {
-      if (this.unknown === undefined || offset > this.unknown) this.unknown = offset
+      this.unknown.add(offset)
+      const [oldest] = this.unknown
+      if (this.unknown.size > mostUnknown && oldest !== undefined) this.unknown.delete(oldest)
       return
     }
     this.acknowledged = offset
-    this.sought = false
-    if (this.unknown !== undefined && this.unknown <= offset) this.unknown = undefined
+    // A commit sent before the seek says nothing about it: the sought place is still to be committed.
+    if (seeks === this.seeks) this.sought = undefined
+    for (const each of this.unknown) if (each <= offset) this.unknown.delete(each)
   }
 
   /**
-   * Where reading begins after an assignment, given what the group has committed. The mark counts only if the committed
-   * offset is our own last commit, or a later one of ours with an unknown outcome; otherwise somebody else moved it.
+   * Where reading begins in this tenure, given what the group has committed. A seek in this tenure counts whatever the group says. Else the mark
+   * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
    */
-  startFrom(committed: bigint): { readonly offset: bigint; readonly dropped: bigint | undefined } {
-    const { mark, acknowledged, unknown } = this
-    const ours =
-      this.sought ||
-      committed === acknowledged ||
-      (unknown !== undefined && committed <= unknown && committed >= (acknowledged ?? 0n))
-    const offset = mark !== undefined && ours && (this.sought || mark > committed) ? mark : committed
-    const dropped = mark !== undefined && offset < mark ? mark : undefined
+  startFrom(committed: bigint, tenure: Tenure): { readonly offset: bigint; readonly dropped: bigint | undefined } {
+    const { mark, acknowledged, unknown, sought } = this
+    const ours = sought === tenure || committed === acknowledged || unknown.has(committed)
+    const counts = mark !== undefined && ours && (sought !== undefined || mark > committed)
+    const offset = counts ? mark : committed
+    const dropped = mark !== undefined && (sought ? offset !== mark : offset < mark) ? mark : undefined
     this.mark = offset
+    this.sought = counts && sought ? tenure : undefined
     this.acknowledged = committed
-    this.unknown = undefined
+    unknown.clear()
     return { offset, dropped }
   }
 
-  seek(offset: bigint): void {
+  /** Reading goes on at this offset. */
+  seek(offset: bigint, tenure: Tenure): void {
     this.seeks++
     this.mark = offset
-    this.sought = true
+    this.sought = tenure
+  }
+
+  /** Nothing that was known holds any more: a seek of a partition that went elsewhere, or another log under the same name. */
+  forget(): void {
+    this.seeks++
+    this.mark = undefined
+    this.acknowledged = undefined
+    this.sought = undefined
+    this.leaderEpoch = -1
+    this.unknown.clear()
   }
 }
 
 /** The progress of one group in this process. */
 export interface GroupProgress {
   of(partition: TopicPartition): Progress
+  /** What this process knows of the topics that the group reads. */
+  readonly topics: Topics
   /** Forgotten with the last consumer of the group: a later one begins where the group has committed. */
   release(): void
 }
 
-const groups = new Map<string, { readonly partitions: Map<string, Progress>; holders: number }>()
+interface Group {
+  readonly partitions: Map<string, Progress>
+  readonly topics: Topics
+  holders: number
+}
+
+const groups = new Map<string, Group>()
 
 /** The progress of the group under this key, shared by all who give the same one. */
 export function acquireProgress(key: string): GroupProgress {
-  const group = groups.get(key) ?? { partitions: new Map(), holders: 0 }
+  const group = groups.get(key) ?? { partitions: new Map(), topics: new Topics(), holders: 0 }
   groups.set(key, group)
   group.holders++
   let isReleased = false
   return {
+    topics: group.topics,
     of({ topic, partition }) {
       const name = `${topic}/${partition}`
       const known = group.partitions.get(name) ?? new Progress()

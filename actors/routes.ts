@@ -14,18 +14,29 @@ import type { Fact } from '../machines/fact.ts'
 import {
   apiVersionsAnswer,
   emptyFetchAnswer,
+  type FetchedPartition,
   type FetchSummary,
   type FetchVersion,
   findCoordinatorAnswer,
-  hideMetadata,
   readFetch,
 } from './answers.ts'
+import type { Backlog } from './backlog.ts'
 import type { Cluster } from './cluster.ts'
+import { type ClusterDescription, readMetadata, readTopicIds } from './cluster-description.ts'
 import { ConnectionError, closedError } from './connection.ts'
 import type { Dial } from './dial.ts'
-import { apiKeyOf, apiKeys } from './frames.ts'
+import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { Link } from './link.ts'
-import { setMaxWait } from './requests.ts'
+import type { Viewed } from './metadata-view.ts'
+import {
+  type AskedPartition,
+  maxBytesOf,
+  readFetchRequest,
+  setMaxBytes,
+  setMaxWait,
+  topicIdsRequest,
+  topicsAsked,
+} from './requests.ts'
 
 export interface RoutesOptions {
   readonly cluster: Cluster
@@ -33,13 +44,24 @@ export interface RoutesOptions {
   readonly holdMs: number
   readonly maxWaitMs: number
   readonly fetchVersion: FetchVersion
-  /** Whether this node leads the partition, as far as KafkaJS knows. */
-  readonly isLeader: (nodeId: number, topic: string, partition: number) => boolean
+  readonly clientId: string
+  /** The node that leads the partition, as far as KafkaJS knows. */
+  readonly leaderOf: (topic: string, partition: number) => number | undefined
+  /** Keeps what fetches may bring within bounds. */
+  readonly backlog: Backlog
+  /** Stands for the assignment of the moment: what was asked for under another one is not wanted any more. */
+  readonly tenure: () => unknown
+  /** What a fetch asks for. */
+  readonly onAsked: (asked: readonly AskedPartition[]) => void
+  /** Of what a fetch brought, the partitions whose log was cut below what was read. Rejects with a ConnectionError where nobody can say. */
+  readonly diverged: (partitions: readonly FetchedPartition[]) => Promise<readonly FetchedPartition[]>
   readonly emit: (fact: Fact) => void
   /** Answers group requests. */
   readonly group: (request: Buffer) => Promise<Buffer>
   /** Leaders have to be looked up again; resolves when KafkaJS knows them. */
   readonly refreshMetadata: () => Promise<void>
+  /** What KafkaJS sees of the cluster, with the nodes it knows already. */
+  readonly view: (description: ClusterDescription, nodes: readonly number[]) => Viewed
   readonly onFetched: (nodeId: number, summary: FetchSummary) => void
 }
 
@@ -165,7 +187,7 @@ export class Routes {
   }
 
   private async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
-    const { maxWaitMs, fetchVersion, isLeader, onFetched } = this.options
+    const { maxWaitMs, backlog } = this.options
     this.idle.delete(nodeId)
     setMaxWait(request, maxWaitMs)
     let end = () => {}
@@ -174,27 +196,47 @@ export class Routes {
     })
     this.polls.add(end)
     const startedAt = performance.now()
+    const { signal } = this.stop
+    const nodes = this.fetchLinks.size
+    const room = await Promise.race([backlog.reserve(maxBytesOf(request), nodes, maxWaitMs, signal), hurried])
     try {
-      if (this.stop.signal.aborted) return emptyFetchAnswer().answer()
-      const answer = await Promise.race([
-        this.link(this.fetchLinks, nodeId).send(request, maxWaitMs + slackMs),
-        hurried,
-      ])
+      if (signal.aborted || !room) return emptyFetchAnswer().answer()
+      setMaxBytes(request, room.bytes)
+      const answer = await this.fetched(nodeId, request, hurried)
       if (!answer) return emptyFetchAnswer().answer()
-      const summary = readFetch(answer, fetchVersion, (topic, partition) => isLeader(nodeId, topic, partition))
-      onFetched(nodeId, summary)
-      // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
-      if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
       const restMs = emptyRoundMs - (performance.now() - startedAt)
-      if (summary.recordBytes === 0 && restMs > 0) await Promise.race([pause(restMs), hurried])
-      return answer
+      if (answer.recordBytes === 0 && restMs > 0) await Promise.race([pause(restMs), hurried])
+      return answer.frame
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       await Promise.race([this.refreshed(maxWaitMs), hurried])
       return emptyFetchAnswer().answer()
     } finally {
+      room?.release()
       this.polls.delete(end)
     }
+  }
+
+  /** What a fetch brought, as KafkaJS may see it; undefined when it was ended early, or asked for under an assignment that is over. */
+  private async fetched(
+    nodeId: number,
+    request: Buffer,
+    hurried: Promise<undefined>,
+  ): Promise<{ readonly frame: Buffer; readonly recordBytes: number } | undefined> {
+    const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, tenure, diverged } = this.options
+    const under = tenure()
+    onAsked(readFetchRequest(request))
+    const link = this.link(this.fetchLinks, nodeId)
+    const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), hurried])
+    if (!frame || tenure() !== under) return undefined
+    const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
+    onFetched(nodeId, summary)
+    // KafkaJS gives up the position of a partition that is out of range, and asks where to go on.
+    for (const { errorAt } of await diverged(summary.partitions))
+      frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
+    // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
+    if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
+    return { frame, recordBytes: summary.recordBytes }
   }
 
   /** Looks leaders up again, for at least a moment and at most `withinMs`. */
@@ -204,13 +246,12 @@ export class Routes {
   }
 
   private async metadata(request: Buffer): Promise<Buffer> {
-    const { cluster, holdMs } = this.options
+    const { cluster, holdMs, view } = this.options
     const end = performance.now() + holdMs
     for (;;) {
       try {
-        const frame = await cluster.ask(Buffer.from(request), this.stop.signal)
         const known = cluster.book.entries().map(({ nodeId }) => nodeId)
-        const { answer, leaderless } = hideMetadata(frame, known)
+        const { answer, leaderless } = view(await this.describe(request), known)
         if (leaderless) this.refreshSoon()
         return answer.answer()
       } catch (error) {
@@ -218,6 +259,15 @@ export class Routes {
         await pause(50 + Math.random() * 50)
       }
     }
+  }
+
+  /** Asks in the version whose answer has the ids of topics, where brokers speak it. */
+  private async describe(request: Buffer): Promise<ClusterDescription> {
+    const { cluster, clientId } = this.options
+    const { signal } = this.stop
+    if (!cluster.speaks(apiKeys.metadata, 11)) return readMetadata(await cluster.ask(Buffer.from(request), signal))
+    const { topics, creates } = topicsAsked(request)
+    return readTopicIds(await cluster.ask(topicIdsRequest(topics, creates, clientId), signal))
   }
 
   /** Until it succeeds: a partition without a leader is not fetched, so no fetch would ask for its leader again. */

@@ -7,27 +7,26 @@
  */
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
-import { type CommittedOffset, nodeAddress, nodeOfName } from './answers.ts'
+import { type CommittedOffset, nodeAddress, nodeOfName, offsetFetchErrorOf, readOffsetFetch } from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { Commits } from './commits.ts'
 import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { FetchRecord } from './fetch-record.ts'
-import { answerHeaderBytes, errorCodes } from './frames.ts'
-import { type HandOut, partitionsIn, type Reader } from './hand-out.ts'
-import {
-  calls,
-  encodeCall,
-  type ISocketFactory,
-  type KafkaJsConsumer,
-  type KafkaJsOptions,
-  openKafkaJs,
-} from './kafka.ts'
+import { errorCodes } from './frames.ts'
+import type { HandOut, Reader } from './hand-out.ts'
+import { type Batch, type ISocketFactory, type KafkaJsConsumer, type KafkaJsOptions, openKafkaJs } from './kafka.ts'
 import { failureOf, within } from './kafkajs-call.ts'
+import { LogEdges } from './log-edges.ts'
 import { Membership } from './membership.ts'
+import { MetadataView } from './metadata-view.ts'
+import { Positions } from './positions.ts'
+import { offsetFetchRequest } from './requests.ts'
 import { Routes } from './routes.ts'
+import { Subscription } from './subscription.ts'
 import { Tenure } from './tenure.ts'
+import type { Topics } from './topics.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionOptions
@@ -38,14 +37,14 @@ export interface SessionOptions
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
   readonly maxWaitTimeInMs: number
-  /** How often topics are looked at for new partitions, in milliseconds (`metadata.max.age.ms`). */
-  readonly metadataMaxAge: number
   readonly commitIntervalMs: number
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly cluster: Cluster
   readonly dial: Dial
   readonly handOut: HandOut
+  /** What this process knows of the group's topics. */
+  readonly seen: Topics
   readonly emit: (fact: Fact) => void
 }
 
@@ -66,6 +65,9 @@ export class Session {
   readonly routes: Routes
   readonly commits: Commits
   readonly fetched: FetchRecord
+  private readonly positions: Positions
+  private readonly metadata: MetadataView
+  private readonly subscription: Subscription
   private readonly options: SessionOptions
   private readonly kafka: KafkaJsConsumer
   private readonly wires = new Set<Wire>()
@@ -73,7 +75,8 @@ export class Session {
   private readonly timers: NodeJS.Timeout[] = []
   private tenure: Tenure | undefined
   private announced: Tenure | undefined
-  private unplaced: Set<string> = new Set()
+  /** Under which tenure each partition was asked for last, and from where. */
+  private readonly asked = new Map<string, { readonly tenure: Tenure | undefined; readonly from: bigint }>()
   private joined = () => {}
   private sealed = false
 
@@ -100,9 +103,18 @@ export class Session {
       holdMs: options.rebuildTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
-      isLeader: (nodeId, topic, partition) => this.leaderOf({ topic, partition }) === nodeId,
+      clientId,
+      leaderOf: (topic, partition) => this.leaderOf({ topic, partition }),
+      backlog: options.handOut.backlog,
+      tenure: () => this.tenure,
+      onAsked: (asked) => {
+        const { tenure } = this
+        for (const { topic, partition, from } of asked) this.asked.set(`${topic}/${partition}`, { tenure, from })
+      },
+      diverged: (partitions) => this.positions.diverged(partitions),
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
+      view: (description, nodes) => this.metadata.view(description, nodes),
       onFetched: (nodeId, summary) => this.fetched.note(nodeId, summary),
     })
     this.coordinator = new Coordinator({
@@ -120,18 +132,45 @@ export class Session {
       rebalanceTimeoutMs: options.rebalanceTimeout,
       emit,
       settle: () => this.settle(),
-      place: (committed) => this.place(committed),
+      fetchOffsets: (request, ask) => this.positions.answer(request, ask),
+      onSync: (partitions) => this.metadata.reveal(partitions),
       lost: () => this.lost(),
-      reset: (topic, partition) => options.handOut.reset({ topic, partition }),
+      reset: (topic, partition) => this.positions.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
     const { epoch, membership } = this
-    this.commits = new Commits({ epoch, membership, handOut: options.handOut, emit })
+    const { handOut, fromBeginning, seen: topics, readUncommitted } = options
+    const { signal } = this.stop
+    this.commits = new Commits({ epoch, membership, handOut, topics, emit })
+    this.subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
+    this.metadata = new MetadataView({
+      ...{ epoch, topics, subscription: this.subscription, emit },
+      isJoining: () => membership.joining,
+      // In order: handlers settle and commit before KafkaJS joins for it.
+      onGrown: () => membership.grow(),
+      onRecreated: (topic) => this.positions.restart(topic),
+    })
+    this.positions = new Positions({
+      handOut,
+      topics,
+      fromBeginning,
+      emit,
+      signal,
+      log: new LogEdges({
+        clientId,
+        readUncommitted,
+        leaderOf: (partition) => this.leaderOf(partition),
+        linkTo: (nodeId) => this.routes.control(nodeId),
+      }),
+      committedOf: (topic) => this.committedOf(topic),
+      commit: () => this.commitPinned(),
+      onChange: () => this.placed(),
+    })
   }
 
   /** Connects, subscribes, joins. Resolves when the group has given an assignment; rejects with a ConnectionError by its deadline. */
   async open(): Promise<void> {
-    const { topics, fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
+    const { fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
     const { consumer } = this.kafka
     let crashed = (_error: unknown) => {}
     const join = new Promise<void>((resolve, reject) => {
@@ -144,9 +183,13 @@ export class Session {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
     })
+    consumer.on(consumer.events.RECEIVED_UNSUBSCRIBED_TOPICS, ({ payload: { topicsNotSubscribed } }) => {
+      if (!this.sealed) emit({ type: 'partitions.unread', epoch: this.epoch, topics: topicsNotSubscribed })
+    })
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
       // KafkaJS steps over a batch without messages by itself.
-      if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, lastOffset, this.tenure)
+      const { tenure, from = 0n } = this.asked.get(`${topic}/${partition}`) ?? {}
+      if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, from, lastOffset, tenure)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       const failure = failureOf(payload.error)
@@ -155,7 +198,7 @@ export class Session {
     })
     const connecting = async () => {
       await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning })
+      await consumer.subscribe({ topics: [...(await this.subscription.resolve())], fromBeginning })
     }
     const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
@@ -169,8 +212,11 @@ export class Session {
         const { handOut } = this.options
         // Stale: fetched before a seek, so it is not what was asked for any more.
         if (this.sealed || isStale()) return
-        if (!(await handOut.offer(batch, this.tenure))) await pause(fencedPauseMs)
-        else if (last) resolveOffset(last.offset)
+        const { tenure } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
+        const room = handOut.offer(batch, BigInt(fetchedOffsetOf(batch)), tenure)
+        if (!room) return pause(fencedPauseMs)
+        if (last) resolveOffset(last.offset)
+        await room
       },
     })
     running.catch(crashed)
@@ -178,7 +224,7 @@ export class Session {
     // Sealed at the very moment it joined: nobody would clear what begins here.
     if (this.sealed) return
     this.timers.push(setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs))
-    this.timers.push(setInterval(() => this.refreshLeaders(), metadataMaxAge))
+    this.timers.push(setInterval(() => this.lookAtTopics(), metadataMaxAge))
   }
 
   /** True when the coordinator accepts this member's heartbeat, asked now. */
@@ -190,7 +236,8 @@ export class Session {
   /** Ends the tenure: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
   async drain(withinMs: number): Promise<boolean> {
     const forced = await this.options.handOut.close(withinMs)
-    await this.commits.commitAll(Math.min(withinMs, requestWithinMs))
+    // The handlers' time is not the commit's: with none left for them, what they have done is committed all the same.
+    await this.commits.commitAll(requestWithinMs)
     return forced
   }
 
@@ -236,6 +283,12 @@ export class Session {
     for (const wire of this.wires) wire.fail(closedError('This session'))
   }
 
+  /** New partitions show when leaders are looked up; topics that an expression newly matches have to be looked for. */
+  private lookAtTopics(): void {
+    this.refreshLeaders()
+    void this.metadata.look()
+  }
+
   /** Looks the leaders up again; a failure shows in what is read, and comes to nothing here. */
   refreshLeaders(): void {
     this.kafka.refreshMetadata().catch(() => {})
@@ -273,7 +326,6 @@ export class Session {
       this.routes.wake()
     },
     seek: (where, offset) => ifRunning(() => this.kafka.consumer.seek({ ...where, offset })),
-    offsetAt: (where, edge) => this.offsetAt(where, edge),
   }
 
   private assigned(partitions: Record<string, number[]>): void {
@@ -283,9 +335,9 @@ export class Session {
     this.fetched.clear()
     this.tenure = new Tenure(epoch, generation, partitions)
     handOut.begin(this.tenure, this.reader)
-    this.unplaced = new Set(partitionsIn(partitions).map(({ topic, partition }) => `${topic}/${partition}`))
+    this.positions.begin(this.tenure)
     emit({ type: 'partitions.assigned', epoch, generation, partitions })
-    if (this.unplaced.size === 0) this.announce(this.tenure)
+    this.placed()
   }
 
   private async settle(): Promise<void> {
@@ -304,18 +356,28 @@ export class Session {
     this.options.emit({ type: 'partitions.lost', epoch, generation, partitions })
   }
 
-  /** Positions of an assignment. The session has joined once all of them are known: from then on nothing new is missed. */
-  private async place(committed: readonly CommittedOffset[]): Promise<void> {
+  /** The session has joined once all positions are known that can be: from then on nothing new is missed. */
+  private placed(): void {
     const { tenure } = this
-    const pinned = await this.options.handOut.place(committed, this.reader)
-    // Durable before it is joined: the next owner would otherwise begin at a later end, and miss what came between.
-    for (let attempt = 0; pinned && tenure?.open && attempt < pinAttempts; attempt++) {
-      await this.commits.commitAll(requestWithinMs)
-      if (this.options.handOut.uncommitted().length === 0) break
-    }
     if (!tenure?.open) return
-    for (const { topic, partition } of committed) this.unplaced.delete(`${topic}/${partition}`)
-    if (this.unplaced.size === 0 && tenure === this.tenure) this.announce(tenure)
+    this.routes.wake()
+    if (this.positions.complete) this.announce(tenure)
+  }
+
+  /** What was looked up is durable before it is read: the next owner would otherwise begin at a later end, and miss what came between. */
+  private async commitPinned(): Promise<void> {
+    const { tenure } = this
+    for (let attempt = 0; tenure?.open && attempt < pinAttempts; attempt++) {
+      await this.commits.commitAll(requestWithinMs)
+      if (this.options.handOut.uncommitted().length === 0) return
+    }
+  }
+
+  private async committedOf(topic: string): Promise<CommittedOffset[]> {
+    const { groupId, clientId, seen } = this.options
+    const frame = offsetFetchRequest(groupId, topic, seen.partitionsOf(topic), clientId)
+    const patience = { withinMs: requestWithinMs, silenceMs: 1000 }
+    return readOffsetFetch(await this.coordinator.send(frame, offsetFetchErrorOf, patience))
   }
 
   private announce(tenure: Tenure): void {
@@ -324,23 +386,6 @@ export class Session {
     const { memberId, generation } = this.membership
     this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })
     this.joined()
-  }
-
-  private async offsetAt({ topic, partition }: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {
-    const leader = this.leaderOf({ topic, partition })
-    if (leader === undefined) throw noOffset(`${topic}/${partition} has no leader`)
-    const call = calls.listOffsets(
-      [{ topic, partitions: [{ partition, timestamp: edge === 'start' ? -2 : -1 }] }],
-      this.options.readUncommitted,
-    )
-    const answer = await this.routes
-      .control(leader)
-      .send(await encodeCall(call, this.options.clientId), requestWithinMs)
-    const found = (await call.decode(answer.subarray(answerHeaderBytes))).responses[0]?.partitions[0]
-    if (!found || found.errorCode !== errorCodes.none) {
-      throw noOffset(`asking for the ${edge} of ${topic}/${partition} gave error ${found?.errorCode}`)
-    }
-    return BigInt(found.offset)
   }
 }
 
@@ -353,4 +398,5 @@ function ifRunning(call: () => void): void {
 
 const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
-const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })
+/** KafkaJS's declaration of a batch leaves out where it was fetched from. */
+const fetchedOffsetOf = (batch: Batch): string => (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset

@@ -1,7 +1,7 @@
 /** A tenure: the time in which a set of partitions is ours, from one assignment of the group to the next. */
 
 import { setMaxListeners } from 'node:events'
-import type { PartitionsByTopic } from '../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
 
 export class Tenure {
   readonly epoch: number
@@ -13,12 +13,14 @@ export class Tenure {
   over = false
   private readonly controller = new AbortController()
   private readonly fenced = new Set<string>()
+  private readonly names: ReadonlySet<string>
   private closed = false
 
   constructor(epoch: number, generation: number, partitions: PartitionsByTopic) {
     this.epoch = epoch
     this.generation = generation
     this.partitions = partitions
+    this.names = new Set(Object.entries(partitions).flatMap(([topic, list]) => list.map((each) => `${topic}/${each}`)))
     // Handlers of all partitions share it, and each may listen.
     setMaxListeners(0, this.controller.signal)
   }
@@ -31,6 +33,10 @@ export class Tenure {
   /** Aborts when handlers of this tenure must come to an end. */
   get signal(): AbortSignal {
     return this.controller.signal
+  }
+
+  has({ topic, partition }: TopicPartition): boolean {
+    return this.names.has(`${topic}/${partition}`)
   }
 
   /** Notes that a batch of this partition was turned down; true the first time. */

@@ -34,7 +34,7 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
     const fetched = session.fetched.of(lane)
     const unread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
     // A handler at work, a pause, or a full lane is not a stall; nor is a partition that was fetched and has nothing more.
-    const waits = lane.busy || lane.pausedBy.size > 0 || lane.queue.length > 0
+    const waits = lane.busy || lane.pausedBy.size > 0 || lane.depth > 0
     if (!unread) unreadSince.delete(lane)
     else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
     const since = Math.max(startedAt, unread ? lane.movedAt : (fetched?.at ?? 0), unreadSince.get(lane) ?? 0)

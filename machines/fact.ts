@@ -61,6 +61,17 @@ export interface FactData {
   'partitions.assigned': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
   'partitions.revoked': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
   'partitions.lost': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  /** The group gave us partitions of topics that we did not subscribe to, and nobody reads: its members subscribe to different ones. */
+  'partitions.unread': { readonly epoch: number; readonly topics: readonly string[] }
+  // What became of the topics.
+  /** Seen for the first time: its id (null from brokers before Kafka 2.8) and how many partitions it had. */
+  'topic.observed': { readonly topic: string; readonly topicId: string | null; readonly partitions: number }
+  'topic.grown': { readonly topic: string; readonly partitions: number }
+  'topic.missing': { readonly topic: string }
+  /** It is there again; `recreated`: another topic of the same name, read from its start. */
+  'topic.found': { readonly topic: string; readonly recreated: boolean }
+  /** A regular expression matches other topics now. */
+  'subscription.changed': { readonly epoch: number; readonly topics: readonly string[] }
   // What the hand-over did.
   'drain.completed': { readonly epoch: number; readonly tookMs: number; readonly forced: boolean }
   'rebuild.proven': { readonly epoch: number; readonly tookMs: number; readonly gapMs: number }
@@ -71,7 +82,16 @@ export interface FactData {
   // What became of offsets, handlers and hand-outs.
   'offsets.salvaged': { readonly epoch: number; readonly partitions: number }
   'offsets.pinned': TopicPartition & { readonly offset: string }
-  'offsets.lost': TopicPartition & { readonly from: string; readonly to: string }
+  /**
+   * Offsets from `from` up to, not including, `to` are gone without having been handled (none where both are the same); reading goes on at `next`. `trimmed`: the log begins later
+   * now · `truncated`: it was cut, as after an unclean election · `recreated`: the topic was deleted and made again.
+   */
+  'offsets.lost': TopicPartition & {
+    readonly from: string
+    readonly to: string
+    readonly next: string
+    readonly reason: 'trimmed' | 'truncated' | 'recreated'
+  }
   'commit.failed': { readonly epoch: number; readonly failure: Failure }
   'handout.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
   'result.fenced': TopicPartition & { readonly generation: number; readonly offset: string }

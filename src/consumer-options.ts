@@ -72,6 +72,11 @@ export interface ConsumerOptions {
   maxBytes?: number
   /** Most bytes per partition of one answer. 1 or more, default 1048576. Kafka: `max.partition.fetch.bytes`. */
   maxBytesPerPartition?: number
+  /**
+   * Bytes of messages that may be fetched and not handled yet, over all partitions: keys, values and headers, and what fetches under way may bring
+   * before decompression. 65536 or more, default 67108864 (64 MiB). A single batch of records that is larger is read all the same.
+   */
+  maxBufferedBytes?: number
   /** Partitions handled at the same time. 1 or more, default 3 (KafkaJS: 1), as one slow partition must not stop all others. */
   partitionsConsumedConcurrently?: number
   /** Where a partition without a committed offset begins: its start, or its end as of the assignment. Default false. Kafka: `auto.offset.reset`. */

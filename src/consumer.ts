@@ -4,7 +4,7 @@ import { createActor } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster.ts'
 import { createDial, type Dial } from '../actors/dial.ts'
 import { watchEventLoop } from '../actors/event-loop.ts'
-import { HandOut } from '../actors/hand-out.ts'
+import { HandOut, type TopicPartitions } from '../actors/hand-out.ts'
 import { Keeper } from '../actors/keeper.ts'
 import { acquireProgress, type GroupProgress } from '../actors/progress.ts'
 import { createSource } from '../actors/source.ts'
@@ -23,12 +23,6 @@ import { createRecorder } from './recorder.ts'
 import { clusterKey } from './sharing.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from './status.ts'
 
-/** A topic, and the partitions of it that are meant; all that are assigned when left out. */
-export interface TopicPartitions {
-  readonly topic: string
-  readonly partitions?: readonly number[]
-}
-
 /** A consumer. All of its promises end by a deadline of the options. */
 export interface Consumer extends AsyncDisposable {
   /** Joins the group. Resolves when joined, also with an empty assignment; rejects with a RelistenError when the consumer fails. */
@@ -37,7 +31,7 @@ export interface Consumer extends AsyncDisposable {
   stop(): Promise<void>
   /** Commits what was handled so far. Resolves when the group knows it, or after 2 s. */
   commit(): Promise<void>
-  /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. */
+  /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. A topic without `partitions`: all of it, also what is assigned later. */
   pause(partitions: readonly TopicPartitions[]): void
   resume(partitions: readonly TopicPartitions[]): void
   /** Reads on from this offset (a decimal string), also backwards; survives rebuilds. Takes effect while the partition is assigned. */
@@ -125,11 +119,11 @@ class LifecycleConsumer implements Consumer {
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
-    for (const partition of this.each(partitions)) this.handOut.pause(partition)
+    for (const each of partitions) this.handOut.pause(each)
   }
 
   resume(partitions: readonly TopicPartitions[]): void {
-    for (const partition of this.each(partitions)) this.handOut.resume(partition)
+    for (const each of partitions) this.handOut.resume(each)
   }
 
   seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
@@ -190,6 +184,7 @@ class LifecycleConsumer implements Consumer {
       cluster,
       dial,
       handOut: this.handOut,
+      seen: this.progress.topics,
       emit,
     })
     this.keeper = keeper
@@ -246,12 +241,6 @@ class LifecycleConsumer implements Consumer {
     this.progress.release()
     for (const queue of this.queues) queue.end()
     this.end()
-  }
-
-  private *each(partitions: readonly TopicPartitions[]): Iterable<TopicPartition> {
-    for (const { topic, partitions: listed } of partitions) {
-      for (const partition of listed ?? this.fold.assignment[topic] ?? []) yield { topic, partition }
-    }
   }
 
   private tell(record: FactRecord): void {

@@ -1,5 +1,6 @@
 /** relisten: a KafkaJS consumer that follows its brokers. */
 
+export type { TopicPartitions } from '../actors/hand-out.ts'
 export type { HandlerDecision, HandlerErrorContext } from '../actors/handler.ts'
 export type { BrokerSource, Brokers } from '../actors/source.ts'
 export type { Endpoint } from '../machines/endpoint.ts'
@@ -16,7 +17,7 @@ export type {
 export type { Failure, FailureKind, Remedy } from '../machines/failure.ts'
 export { remedyFor } from '../machines/failure.ts'
 export { lifecycleMachine } from '../machines/lifecycle.ts'
-export { type Consumer, createConsumer, type TopicPartitions } from './consumer.ts'
+export { type Consumer, createConsumer } from './consumer.ts'
 export type { ConsumerOptions, EachBatchPayload, EachMessagePayload, KafkaOptions } from './consumer-options.ts'
 export { type ErrorCode, RelistenError } from './error.ts'
 export { type FileJournal, type FileJournalOptions, fileJournal } from './file-journal.ts'

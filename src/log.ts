@@ -111,6 +111,20 @@ const lines: Lines = {
   'partitions.assigned': ['info', ({ partitions }) => `Partitions assigned: ${list(partitions)}`],
   'partitions.revoked': ['info', ({ partitions }) => `Partitions revoked: ${list(partitions)}`],
   'partitions.lost': ['warn', ({ partitions }) => `Partitions lost: ${list(partitions)}`],
+  'partitions.unread': [
+    'error',
+    ({ topics }) =>
+      `The group gave us partitions of ${topics.join(', ')}, which we did not subscribe to: nobody reads them`,
+  ],
+  'topic.observed': ['debug', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')}`],
+  'topic.grown': ['info', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')} now`],
+  'topic.missing': ['error', ({ topic }) => `${topic} does not exist any more; its partitions wait for it`],
+  'topic.found': [
+    'warn',
+    ({ topic, recreated }) =>
+      recreated ? `${topic} was made again and is read from its start` : `${topic} is there again`,
+  ],
+  'subscription.changed': ['info', ({ topics }) => `The subscription matches other topics now: ${topics.join(', ')}`],
   'drain.completed': ['info', ({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`],
   'rebuild.proven': [
     'info',
@@ -124,7 +138,8 @@ const lines: Lines = {
   'offsets.pinned': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
   'offsets.lost': [
     'error',
-    ({ topic, partition, from, to }) => `${topic}/${partition}: offsets ${from} to ${to} no longer exist`,
+    ({ topic, partition, from, to, next, reason }) =>
+      `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled' : `offsets from ${from} to before ${to}`} is lost; reading goes on at ${next}`,
   ],
   'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
   'handout.fenced': [

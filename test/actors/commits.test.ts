@@ -4,6 +4,8 @@ import { Commits } from '../../actors/commits.ts'
 import type { HandOut } from '../../actors/hand-out.ts'
 import type { Membership } from '../../actors/membership.ts'
 import { Progress } from '../../actors/progress.ts'
+import { Tenure } from '../../actors/tenure.ts'
+import { Topics } from '../../actors/topics.ts'
 import type { Fact } from '../../machines/fact.ts'
 
 const UNKNOWN_MEMBER_ID = 25
@@ -21,6 +23,7 @@ async function committing(answer: () => Promise<number[]>): Promise<{ progress: 
     epoch: 1,
     handOut: handOut as unknown as HandOut,
     membership: membership as unknown as Membership,
+    topics: new Topics(),
     emit: (fact) => facts.push(fact),
   })
   await commits.commit(1000)
@@ -29,7 +32,7 @@ async function committing(answer: () => Promise<number[]>): Promise<{ progress: 
 
 test('an accepted commit is acknowledged', async () => {
   const { progress } = await committing(async () => [0])
-  expect(progress).toMatchObject({ acknowledged: 20n, unknown: undefined })
+  expect(progress).toMatchObject({ acknowledged: 20n, unknown: new Set() })
 })
 
 test.each([UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS])(
@@ -38,18 +41,18 @@ test.each([UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS])(
     const { progress, facts } = await committing(async () => [code])
     expect(facts).toEqual([])
     progress.mark = 30n
-    expect(progress.startFrom(20n)).toEqual({ offset: 30n, dropped: undefined })
+    expect(progress.startFrom(20n, new Tenure(1, 5, { orders: [0] }))).toEqual({ offset: 30n, dropped: undefined })
   },
 )
 
 test('a commit without an answer leaves the mark valid, and is told', async () => {
   const { progress, facts } = await committing(() => Promise.reject(new Error('gone')))
   expect(facts.map(({ type }) => type)).toEqual(['commit.failed'])
-  expect(progress.unknown).toBe(20n)
+  expect([...progress.unknown]).toEqual([20n])
 })
 
 test('a commit that is not allowed is told and was not applied', async () => {
   const { progress, facts } = await committing(async () => [TOPIC_AUTHORIZATION_FAILED])
   expect(facts.map(({ type }) => type)).toEqual(['commit.failed'])
-  expect(progress.unknown).toBeUndefined()
+  expect(progress.unknown.size).toBe(0)
 })

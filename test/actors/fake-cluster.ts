@@ -111,6 +111,11 @@ export class FakeCluster implements Cluster {
     await turn()
     return this.answering(frame)
   }
+  /** What its brokers speak, `apiKey/version`. */
+  readonly spoken = new Set<string>()
+  speaks(apiKey: number, version: number): boolean {
+    return this.spoken.has(`${apiKey}/${version}`)
+  }
   release(): void {}
 }
 

@@ -1,7 +1,7 @@
 // Random lives of a hand-out beside a group that applies commits or loses the answers, checked against what a log and a group may see.
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled, topic } from './stage.ts'
+import { Stage, settled } from './stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
@@ -49,8 +49,8 @@ class Life {
     const { stage } = this
     if (next.kind === 'fetch') await this.fetch(next.partition, next.count)
     if (next.kind === 'end' || next.kind === 'throw') await this.finish(next.partition, next.kind)
-    if (next.kind === 'pause') stage.handOut.pause({ topic, partition: next.partition })
-    if (next.kind === 'resume') stage.handOut.resume({ topic, partition: next.partition })
+    if (next.kind === 'pause') stage.pause(next.partition)
+    if (next.kind === 'resume') stage.resume(next.partition)
     if (next.kind === 'commit') this.commit(next.applied, next.told)
     if (next.kind === 'rebalance') {
       const closed = stage.handOut.close(10)

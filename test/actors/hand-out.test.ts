@@ -1,6 +1,6 @@
 // The hand-out: order, marks, room, places, fences and positions, with handlers that end when the test says so.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { batchOf, Stage, settled, topic } from './stage.ts'
+import { Stage, settled, topic } from './stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
@@ -82,11 +82,11 @@ test('a lane without room is paused after a moment, and resumed as soon as there
   await stage.assign({ 0: 0n })
   stage.reader.log.length = 0
   for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const offered = stage.handOut.offer(batchOf(0, [2]), stage.handOut.tenure)
+  const offered = stage.take(0, [2])
   await vi.advanceTimersByTimeAsync(199)
   expect(stage.reader.log).toEqual([])
   await vi.advanceTimersByTimeAsync(1)
-  expect(await offered).toBe(true)
+  await offered
   expect(stage.reader.log).toEqual(['pause 0'])
   await stage.handlers.end('0/0')
   expect(stage.reader.log).toEqual(['pause 0'])
@@ -101,46 +101,71 @@ test('room that comes in time lets the fetch go on without a pause', async () =>
   await stage.assign({ 0: 0n })
   stage.reader.log.length = 0
   for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const offered = stage.handOut.offer(batchOf(0, [2]), stage.handOut.tenure)
+  const offered = stage.take(0, [2])
   await stage.handlers.end('0/0')
-  expect(await offered).toBe(true)
+  await offered
   expect(stage.reader.log).toEqual([])
 })
 
-test('the end of a backlog does not take back a pause of the user', async () => {
+test('what was fetched of a paused partition is forgotten, and fetched again from the mark when it goes on', async () => {
   const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
+  await stage.assign({ 0: 0n, 1: 0n })
+  await stage.offer(0, [0, 1])
+  for (const offset of [2, 3]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
-  stage.handOut.pause({ topic, partition: 0 })
+  stage.pause(0)
+  expect(stage.handOut.backlog.held).toBe(0)
   stage.reader.log.length = 0
   await stage.handlers.end('0/0')
   expect(stage.handlers.log).toEqual(['0/0'])
   expect(stage.reader.log).toEqual([])
-  stage.handOut.resume({ topic, partition: 0 })
-  await settled()
+  expect(stage.handOut.paused()).toEqual([{ topic, partition: 0 }])
+  stage.resume(0)
+  expect(stage.reader.log).toEqual(['seek 0 1', 'resume 0'])
+  await stage.offer(0, [1, 2])
   await stage.handlers.end('0/1', '0/2')
-  expect(stage.reader.log).toContain('resume 0')
   expect(stage.lane(0).progress.mark).toBe(3n)
 })
 
-test('a paused partition hands out nothing, says so, and goes on where it was', async () => {
+test('a pause that is taken back while the handler is at work hands out nothing twice', async () => {
   const stage = new Stage()
-  await stage.assign({ 0: 0n, 1: 0n })
+  await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
-  stage.handOut.pause({ topic, partition: 0 })
-  await stage.handlers.end('0/0')
-  expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.handOut.paused()).toEqual([{ topic, partition: 0 }])
-  stage.handOut.resume({ topic, partition: 0 })
-  await settled()
-  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+  stage.pause(0)
+  stage.resume(0)
+  await stage.offer(0, [0, 1, 2])
+  await stage.handlers.end('0/0', '0/1', '0/2')
+  expect(stage.handlers.log).toEqual(['0/0', '0/1', '0/2'])
+  expect(stage.lane(0).progress.mark).toBe(3n)
+})
+
+test('a paused topic keeps partitions paused that are assigned later, until the topic is resumed', async () => {
+  const stage = new Stage()
+  stage.handOut.pause({ topic })
+  await stage.assign({ 0: 0n })
+  expect(stage.reader.log).toContain('pause 0')
+  stage.begin([0, 1])
+  expect(stage.reader.log.slice(-2)).toEqual(['pause 0', 'pause 1'])
+  stage.handOut.resume({ topic })
+  expect(stage.reader.log.slice(-2)).toEqual(['resume 0', 'resume 1'])
+  expect(stage.handOut.paused()).toEqual([])
+})
+
+test('a topic that is resumed between two assignments is read after the second', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  stage.handOut.pause({ topic })
+  await stage.assign({ 1: 0n })
+  stage.handOut.resume({ topic })
+  stage.reader.log.length = 0
+  await stage.assign({ 0: 0n, 1: 0n })
+  expect(stage.reader.log.filter((line) => /pause|resume/.test(line))).toEqual(['resume 0', 'resume 1'])
 })
 
 test('a pause survives a new assignment', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
-  stage.handOut.pause({ topic, partition: 0 })
+  stage.pause(0)
   stage.reader.log.length = 0
   await stage.assign({ 0: 0n, 1: 0n }, 2)
   expect(stage.reader.log).toEqual(['pause 0', 'resume 1'])
@@ -152,8 +177,8 @@ test('a batch of another tenure is fenced, with its fact', async () => {
   const stage = new Stage()
   const { tenure } = await stage.assign({ 0: 0n })
   await stage.assign({ 0: 0n }, 2)
-  expect(await stage.handOut.offer(batchOf(0, [0]), tenure)).toBe(false)
-  expect(await stage.handOut.offer(batchOf(0, [0]), undefined)).toBe(false)
+  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
+  expect(stage.takeUnder(undefined, 0, [0])).toBeUndefined()
   expect(stage.factsOf('handout.fenced')).toEqual([
     { type: 'handout.fenced', topic, partition: 0, generation: 1, offset: '0' },
     { type: 'handout.fenced', topic, partition: 0, generation: -1, offset: '0' },
@@ -166,7 +191,7 @@ test('a drain lets the handler at work end and hands out nothing more', async ()
   const { tenure } = await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
   const closed = stage.handOut.close(1000)
-  expect(await stage.handOut.offer(batchOf(0, [2]), tenure)).toBe(false)
+  expect(stage.takeUnder(tenure, 0, [2])).toBeUndefined()
   expect(stage.handlers.at('0/0').signal.aborted).toBe(false)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
@@ -268,88 +293,12 @@ test('a seek survives a new assignment, whatever the group has committed', async
   expect(stage.lane(0).progress.uncommitted).toBe(3n)
 })
 
-test.each([
-  [false, 100n, 'end'],
-  [true, 0n, 'start'],
-] as const)(
-  'without a commit, fromBeginning %s pins the position once to %s, the %s of the log',
-  async (fromBeginning, offset, edge) => {
-    const stage = new Stage({ fromBeginning })
-    const [{ starts }, again] = await Promise.all([stage.assign({ 0: -1n }), stage.place({ 0: -1n })])
-    expect([starts, again]).toEqual([[offset], [offset]])
-    expect(await stage.place({ 0: -1n })).toEqual([offset])
-    expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual([`look 0 ${edge}`])
-    expect(stage.factsOf('offsets.pinned')).toEqual([
-      { type: 'offsets.pinned', topic, partition: 0, offset: `${offset}` },
-    ])
-    expect(stage.lane(0).progress.uncommitted).toBe(offset)
-  },
-)
-
-test('a commit of somebody else drops the mark, with its fact', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  await stage.offer(0, [0, 1])
-  await stage.handlers.end('0/0', '0/1')
-  expect((await stage.assign({ 0: 1n })).starts).toEqual([1n])
-  expect(stage.factsOf('mark.dropped')).toEqual([
-    { type: 'mark.dropped', topic, partition: 0, mark: '2', committed: '1' },
-  ])
-})
-
-test('a position whose start has passed it by goes on at the start, after what was fetched before', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 10n })
-  await stage.offer(0, [10, 11])
-  stage.reader.start = 50n
-  stage.handOut.reset({ topic, partition: 0 })
-  expect(await stage.place({ 0: 10n })).toEqual([50n])
-  expect(stage.factsOf('offsets.lost')).toEqual([{ type: 'offsets.lost', topic, partition: 0, from: '12', to: '50' }])
-  expect(await stage.place({ 0: 10n })).toEqual([50n])
-  await stage.handlers.end('0/10', '0/11')
-  await stage.offer(0, [50])
-  await stage.handlers.end('0/50')
-  expect(stage.lane(0).progress.mark).toBe(51n)
-})
-
-test('a position behind the end of the log goes back to the end, with its fact, and may be committed downwards', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 50n })
-  stage.reader.end = 20n
-  stage.handOut.reset({ topic, partition: 0 })
-  expect(await stage.place({ 0: 50n })).toEqual([20n])
-  expect(stage.factsOf('offsets.lost')).toEqual([{ type: 'offsets.lost', topic, partition: 0, from: '50', to: '20' }])
-  expect(stage.lane(0).progress.uncommitted).toBe(20n)
-  expect(await stage.place({ 0: 50n })).toEqual([20n])
-})
-
-test('a second answer about the committed offsets of one assignment changes no mark', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 5n })
-  await stage.offer(0, [5, 6])
-  await stage.handlers.end('0/5', '0/6')
-  stage.lane(0).progress.committed(7n, true)
-  expect(await stage.place({ 0: 5n })).toEqual([7n])
-  expect(stage.lane(0).progress.mark).toBe(7n)
-  expect(stage.factsOf('mark.dropped')).toEqual([])
-})
-
-test('where the group has lost its commit, ours is put back', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 5n })
-  await stage.offer(0, [5])
-  await stage.handlers.end('0/5')
-  stage.lane(0).progress.committed(6n, true)
-  expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
-  expect(stage.lane(0).progress.uncommitted).toBe(6n)
-})
-
 test('a stretch of the log without messages is stepped over in its turn', async () => {
   const stage = new Stage()
   const { tenure } = await stage.assign({ 0: 5n, 1: 0n })
   await stage.offer(0, [5, 6])
-  stage.handOut.pass({ topic, partition: 0 }, '9', tenure)
-  stage.handOut.pass({ topic, partition: 1 }, '3', tenure)
+  stage.handOut.pass({ topic, partition: 0 }, 7n, '9', tenure)
+  stage.handOut.pass({ topic, partition: 1 }, 0n, '3', tenure)
   await settled()
   expect(stage.lane(1).progress.mark).toBe(4n)
   await stage.handlers.end('0/5')
@@ -382,6 +331,101 @@ test('an assignment that comes after the stop has begun hands out nothing', asyn
   const stage = new Stage()
   stage.handOut.finish()
   const { tenure } = await stage.assign({ 0: 0n })
-  expect(await stage.handOut.offer(batchOf(0, [0]), tenure)).toBe(false)
+  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
   expect(stage.handlers.log).toEqual([])
+})
+
+test.each([
+  ['ahead of the position', 0, [7], 7],
+  ['of a partition that is not assigned', 5, [0], 0],
+] as const)(
+  'a batch %s is turned down, and its messages are not stepped over',
+  async (_what, partition, offsets, fetchedAt) => {
+    const stage = new Stage()
+    await stage.assign({ 0: 5n })
+    expect(stage.take(partition, offsets, { fetchedAt })).toBeUndefined()
+    expect(stage.factsOf('handout.fenced')).toMatchObject([{ partition, offset: String(fetchedAt) }])
+    expect(stage.lane(0).progress.mark).toBe(5n)
+    expect(stage.reader.log.filter((line) => line.startsWith('seek'))).toEqual(partition === 0 ? ['seek 0 5'] : [])
+  },
+)
+
+test('a batch that comes before the place of its partition is known is turned down', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5, 6, 7])
+  await stage.handlers.end('0/5')
+  const tenure = stage.begin([0])
+  // Fetched behind what waited in the lane, answered late: the lane is empty now.
+  expect(stage.takeUnder(tenure, 0, [8])).toBeUndefined()
+  await stage.place({ 0: 6n })
+  expect(stage.takeUnder(tenure, 0, [8])).toBeUndefined()
+  await stage.handlers.end('0/6')
+  expect(stage.lane(0).progress.mark).toBe(7n)
+})
+
+test('a stretch without messages that was fetched ahead of the position moves no mark', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 5n })
+  stage.handOut.pass({ topic, partition: 0 }, 8n, '9', tenure)
+  await settled()
+  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.reader.log).toContain('seek 0 5')
+})
+
+test('a batch all of which is here already is not taken in again, and reading goes on behind it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5, 6, 7])
+  expect(stage.take(0, [5, 6])).toBeUndefined()
+  expect(stage.reader.log).toContain('seek 0 8')
+  expect(stage.factsOf('handout.fenced')).toEqual([])
+})
+
+test('an assignment that follows without a drain ends the one before', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 0n })
+  await stage.assign({ 0: 0n })
+  expect(tenure.open).toBe(false)
+})
+
+test('a drain waits for a handler whose partition was being worked since an earlier assignment', async () => {
+  const stage = new Stage({ concurrency: 1 })
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0])
+  const closed = stage.handOut.close(0)
+  await vi.advanceTimersByTimeAsync(500)
+  expect(await closed).toBe(true)
+  await stage.assign({ 0: 0n, 1: 0n })
+  await stage.offer(0, [0, 1])
+  await stage.handlers.end('0/0')
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+  await stage.offer(1, [0])
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+  let isDrained = false
+  const drained = stage.handOut.close(10_000).then((forced) => {
+    isDrained = true
+    return forced
+  })
+  await settled()
+  expect(isDrained).toBe(false)
+  await stage.handlers.end('0/1')
+  expect(await drained).toBe(false)
+})
+
+test('a seek that was not committed ends with the assignment: by the next one others have moved on', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  await stage.assign({ 1: 0n })
+  expect((await stage.assign({ 0: 10n })).starts).toEqual([10n])
+  expect(stage.lane(0).progress.uncommitted).toBeUndefined()
+})
+
+test('a seek before the place of a partition is known is where reading begins', async () => {
+  const stage = new Stage()
+  stage.begin([0])
+  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  expect(await stage.place({ 0: 10n })).toEqual([3n])
+  expect(stage.lane(0).progress.uncommitted).toBe(3n)
 })

@@ -67,6 +67,7 @@ test('each round of a fetch loop waits for its turn, and new leaders are told on
     heartbeatInterval: 50,
     readUncommitted: false,
     rackId: '',
+    metadataMaxAge: 300_000,
     allowAutoTopicCreation: false,
     beforeFetch: async (nodeId) => {
       note(`turn of ${nodeId}`)

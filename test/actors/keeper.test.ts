@@ -48,6 +48,7 @@ function keeperWith(options: Partial<KeeperOptions> = {}): Keeper {
     cluster,
     dial: () => Promise.reject(unreached),
     handOut: stage.handOut,
+    seen: stage.topics,
     emit: (fact) => facts.push(fact),
     ...options,
   })

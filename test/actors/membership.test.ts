@@ -1,7 +1,6 @@
 // The membership: what KafkaJS is told of its group and when, against a coordinator that answers by the test's word.
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { CommittedOffset } from '../../actors/answers.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import { Membership, type MembershipOptions } from '../../actors/membership.ts'
 import type { Fact, FactOf, FactType } from '../../machines/fact.ts'
@@ -42,7 +41,8 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
       moments.emit(fact.type)
     },
     settle: async () => note('settle'),
-    place: async () => note('place'),
+    fetchOffsets: (request, ask) => ask(request),
+    onSync: () => {},
     lost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),
     hurry: () => note('hurry'),
@@ -232,16 +232,11 @@ test.each([
   expect(facts.map((fact) => fact.type)).toEqual([type])
 })
 
-test('KafkaJS reads from where `place` says', async () => {
+test('an offset fetch asks the coordinator for what is committed', async () => {
   group.broker().answering.set(apiKeys.offsetFetch, () => groupAnswers.offsets({ orders: { 0: 5n } }))
-  const membership = await joined({
-    place: async (committed: readonly CommittedOffset[]) => {
-      expect(committed).toMatchObject([{ topic: 'orders', partition: 0, offset: 5n }])
-      committed[0]?.start(8n)
-    },
-  })
+  const membership = await joined()
   const answer = await membership.answer(frame(apiKeys.offsetFetch, 4))
-  expect(answer.includes(Buffer.concat([int32(0), int64(8n)]))).toBe(true)
+  expect(answer.includes(Buffer.concat([int32(0), int64(5n)]))).toBe(true)
 })
 
 test('what KafkaJS commits and that it leaves stays here', async () => {

@@ -2,59 +2,94 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Progress } from '../../actors/progress.ts'
+import { Tenure } from '../../actors/tenure.ts'
 
 interface Known {
   readonly mark?: bigint
   readonly acknowledged?: bigint
-  readonly unknown?: bigint
-  readonly sought?: boolean
+  readonly unknown?: readonly bigint[]
+  readonly sought?: Tenure
 }
 
-const progressWith = (known: Known): Progress => Object.assign(new Progress(), known)
+const tenureOf = (generation: number) => new Tenure(1, generation, { orders: [0] })
+/** The tenure that begins, and the one before it. */
+const now = tenureOf(2)
+const before = tenureOf(1)
+
+const progressWith = ({ unknown = [], ...known }: Known): Progress => {
+  const progress = Object.assign(new Progress(), known)
+  for (const offset of unknown) progress.unknown.add(offset)
+  return progress
+}
 
 const ours = { mark: 20n, acknowledged: 15n }
 
 test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropped?: bigint }>([
   { what: 'nothing is known here', known: {}, committed: 10n, offset: 10n },
   { what: 'our own last commit', known: ours, committed: 15n, offset: 20n },
-  { what: 'a commit of ours whose outcome was unknown', known: { ...ours, unknown: 18n }, committed: 18n, offset: 20n },
-  { what: 'the one before it, as it was not applied', known: { ...ours, unknown: 18n }, committed: 15n, offset: 20n },
-  { what: 'an earlier one of unknown outcome', known: { ...ours, unknown: 18n }, committed: 16n, offset: 20n },
-  { what: 'our mark itself', known: { ...ours, unknown: 20n }, committed: 20n, offset: 20n },
+  {
+    what: 'a commit of ours whose outcome was unknown',
+    known: { ...ours, unknown: [18n] },
+    committed: 18n,
+    offset: 20n,
+  },
+  { what: 'the one before it, as it was not applied', known: { ...ours, unknown: [18n] }, committed: 15n, offset: 20n },
+  { what: 'an earlier one of unknown outcome', known: { ...ours, unknown: [16n, 18n] }, committed: 16n, offset: 20n },
+  { what: 'our mark itself', known: { ...ours, unknown: [20n] }, committed: 20n, offset: 20n },
   { what: 'somebody else, further than ours', known: ours, committed: 17n, offset: 17n, dropped: 20n },
   { what: 'somebody else, behind ours', known: ours, committed: 12n, offset: 12n, dropped: 20n },
   { what: 'somebody else, beyond our mark', known: ours, committed: 30n, offset: 30n },
-  { what: 'somebody else, beyond the unknown one', known: { ...ours, unknown: 18n }, committed: 25n, offset: 25n },
+  { what: 'somebody else, beyond the unknown one', known: { ...ours, unknown: [18n] }, committed: 25n, offset: 25n },
+  {
+    what: 'somebody else, between our last commit and the unknown one',
+    known: { ...ours, unknown: [18n] },
+    committed: 17n,
+    offset: 17n,
+    dropped: 20n,
+  },
   {
     what: 'somebody else, between the unknown one and our mark',
-    known: { ...ours, unknown: 18n },
+    known: { ...ours, unknown: [18n] },
     committed: 19n,
     offset: 19n,
     dropped: 20n,
   },
   {
     what: 'somebody else, behind all of ours',
-    known: { ...ours, unknown: 18n },
+    known: { ...ours, unknown: [18n] },
     committed: 12n,
     offset: 12n,
     dropped: 20n,
   },
   {
-    what: 'anything, after a seek back',
-    known: { mark: 5n, acknowledged: 15n, sought: true },
+    what: 'anything, after a seek back in this tenure',
+    known: { mark: 5n, acknowledged: 15n, sought: now },
+    committed: 99n,
+    offset: 5n,
+  },
+  {
+    what: 'anything, after a seek on in this tenure',
+    known: { mark: 40n, acknowledged: 15n, sought: now },
+    committed: 99n,
+    offset: 40n,
+  },
+  {
+    what: 'our own last commit, after a seek back in the tenure before',
+    known: { mark: 5n, acknowledged: 15n, sought: before },
     committed: 15n,
     offset: 5n,
   },
   {
-    what: 'anything, after a seek on',
-    known: { mark: 40n, acknowledged: 15n, sought: true },
-    committed: 99n,
-    offset: 40n,
+    what: 'somebody else, after a seek back in the tenure before',
+    known: { mark: 5n, acknowledged: 15n, sought: before },
+    committed: 500n,
+    offset: 500n,
+    dropped: 5n,
   },
 ])('the group has committed $committed: $what → begin at $offset', ({ known, committed, offset, dropped }) => {
   const progress = progressWith(known)
-  expect(progress.startFrom(committed)).toEqual({ offset, dropped })
-  expect(progress).toMatchObject({ mark: offset, acknowledged: committed, unknown: undefined })
+  expect(progress.startFrom(committed, now)).toEqual({ offset, dropped })
+  expect(progress).toMatchObject({ mark: offset, acknowledged: committed, unknown: new Set() })
 })
 
 test.each<{ what: string; known: Known; commit: bigint | undefined }>([
@@ -63,15 +98,15 @@ test.each<{ what: string; known: Known; commit: bigint | undefined }>([
   { what: 'progress', known: { mark: 20n, acknowledged: 15n }, commit: 20n },
   { what: 'what the group has', known: { mark: 15n, acknowledged: 15n }, commit: undefined },
   { what: 'less than the group has', known: { mark: 10n, acknowledged: 15n }, commit: undefined },
-  { what: 'less, after a seek', known: { mark: 10n, acknowledged: 15n, sought: true }, commit: 10n },
-  { what: 'progress whose commit has no known outcome', known: { ...ours, unknown: 20n }, commit: 20n },
+  { what: 'less, after a seek', known: { mark: 10n, acknowledged: 15n, sought: now }, commit: 10n },
+  { what: 'progress whose commit has no known outcome', known: { ...ours, unknown: [20n] }, commit: 20n },
 ])('to commit with $what: $commit', ({ known, commit }) => {
   expect(progressWith(known).uncommitted).toBe(commit)
 })
 
 test('a seek may be committed downwards once, then commits only go up again', () => {
   const progress = progressWith({ mark: 20n, acknowledged: 20n })
-  progress.seek(5n)
+  progress.seek(5n, now)
   expect(progress.uncommitted).toBe(5n)
   progress.committed(5n, true)
   expect(progress.uncommitted).toBeUndefined()
@@ -79,15 +114,49 @@ test('a seek may be committed downwards once, then commits only go up again', ()
   expect(progress.uncommitted).toBeUndefined()
 })
 
+test('a commit that was under way when the user sought does not stand for the sought place', () => {
+  const progress = progressWith({ mark: 20n, acknowledged: 15n })
+  const { seeks } = progress
+  progress.seek(1n, now)
+  progress.committed(20n, true, seeks)
+  expect(progress.uncommitted).toBe(1n)
+  expect(progress.startFrom(20n, tenureOf(3)).offset).toBe(1n)
+})
+
+test('a seek that took effect before the assignment ended does not come back after others went on', () => {
+  const progress = progressWith({ mark: 10n, acknowledged: 10n })
+  progress.seek(10n, before)
+  expect(progress.startFrom(500n, now)).toEqual({ offset: 500n, dropped: 10n })
+  expect(progress.uncommitted).toBeUndefined()
+})
+
+test('a mark moves up over what was handed out, and over nothing else', () => {
+  const progress = progressWith({ mark: 10n })
+  expect(progress.advance(10n, 15n, 0)).toBe(true)
+  expect(progress.advance(8n, 20n, 0)).toBe(true)
+  expect(progress.advance(20n, 20n, 0)).toBe(false)
+  expect(() => progress.advance(21n, 30n, 0)).toThrow('what lies between was not handed out')
+  expect(progress.mark).toBe(20n)
+  progress.seek(3n, now)
+  expect(progress.advance(20n, 30n, 0)).toBe(false)
+  expect(progress.mark).toBe(3n)
+})
+
 test('an acknowledged commit settles the unknown ones up to it, and no later one', () => {
   const progress = progressWith({ mark: 30n })
   progress.committed(18n, false)
   progress.committed(12n, false)
-  expect(progress.unknown).toBe(18n)
   progress.committed(15n, true)
-  expect(progress).toMatchObject({ acknowledged: 15n, unknown: 18n })
+  expect(progress).toMatchObject({ acknowledged: 15n, unknown: new Set([18n]) })
   progress.committed(18n, true)
-  expect(progress).toMatchObject({ acknowledged: 18n, unknown: undefined })
+  expect(progress).toMatchObject({ acknowledged: 18n, unknown: new Set() })
+})
+
+test('of many commits without an answer the newest hundred are known for ours', () => {
+  const progress = progressWith({ mark: 500n })
+  for (let offset = 1n; offset <= 150n; offset++) progress.committed(offset, false)
+  expect([...progress.unknown][0]).toBe(51n)
+  expect(progress.startFrom(150n, now).offset).toBe(500n)
 })
 
 /** A group that applies our commits or loses their answers, or has its offset moved by somebody else. */
@@ -105,7 +174,7 @@ test('as long as nobody else commits, no assignment reads again what was handled
   const walk = fc.property(fc.array(event, { maxLength: 60 }), (events) => {
     const progress = new Progress()
     let group = 0n
-    progress.startFrom(group)
+    progress.startFrom(group, now)
     for (const each of events) {
       const before = progress.mark ?? 0n
       if (each.kind === 'handle') progress.mark = before + BigInt(each.count)
@@ -116,7 +185,7 @@ test('as long as nobody else commits, no assignment reads again what was handled
         if (each.applied) group = offset
         progress.committed(offset, each.applied && each.told)
       }
-      if (each.kind === 'assign') expect(progress.startFrom(group)).toEqual({ offset: before, dropped: undefined })
+      if (each.kind === 'assign') expect(progress.startFrom(group, now)).toEqual({ offset: before, dropped: undefined })
       expect(progress.mark).toBeGreaterThanOrEqual(before)
     }
   })
@@ -128,7 +197,7 @@ test('a commit of somebody else is where reading begins, wherever our mark is', 
   fc.assert(
     fc.property(offset, offset, offset, (mark, acknowledged, theirs) => {
       fc.pre(theirs !== acknowledged)
-      expect(progressWith({ mark, acknowledged }).startFrom(theirs).offset).toBe(theirs)
+      expect(progressWith({ mark, acknowledged }).startFrom(theirs, now).offset).toBe(theirs)
     }),
   )
 })

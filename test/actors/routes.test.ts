@@ -2,10 +2,14 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FetchSummary } from '../../actors/answers.ts'
+import { Backlog } from '../../actors/backlog.ts'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
+import { MetadataView } from '../../actors/metadata-view.ts'
 import { Routes, type RoutesOptions } from '../../actors/routes.ts'
+import { Subscription } from '../../actors/subscription.ts'
+import { Topics } from '../../actors/topics.ts'
 import type { Fact } from '../../machines/fact.ts'
 import { answerFrame, fetchBody, int32, metadataBody, requestFrame, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
@@ -32,6 +36,16 @@ afterEach(async () => {
   await broker.close()
 })
 
+const topics = new Topics()
+const subscription = new Subscription({
+  ...{ subscribed: ['orders'], cluster: new FakeCluster(), clientId: 'orders-service', topics },
+  signal: new AbortController().signal,
+})
+const view = new MetadataView({
+  ...{ epoch: 1, topics, subscription, emit: () => {}, isJoining: () => true, onGrown: () => {} },
+  onRecreated: () => {},
+})
+
 function routesWith(options: Partial<RoutesOptions> = {}): Routes {
   const routes = new Routes({
     cluster,
@@ -39,7 +53,13 @@ function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     holdMs: 5000,
     maxWaitMs: 100,
     fetchVersion: 10,
-    isLeader: () => true,
+    clientId: 'orders-service',
+    leaderOf: () => 1,
+    backlog: new Backlog(1_000_000),
+    tenure: () => undefined,
+    onAsked: () => {},
+    diverged: async () => [],
+    view: (description, nodes) => view.view(description, nodes),
     emit: (fact) => facts.push(fact),
     group: async (request) => Buffer.concat([Buffer.from('group: '), request]),
     refreshMetadata: async () => {
@@ -53,7 +73,8 @@ function routesWith(options: Partial<RoutesOptions> = {}): Routes {
   return routes
 }
 
-const fetchRequest = (): Buffer => requestFrame(apiKeys.fetch, 10, 1, int32(-1), int32(10))
+const fetchRequest = (): Buffer =>
+  requestFrame(apiKeys.fetch, 10, 1, ...[-1, 10, 1, 1000].map(int32), Buffer.from([1]), ...[0, -1, 0].map(int32))
 const emptyFetch = answerFrame(0, fetchBody(10, {}))
 
 test('versions and the coordinator are answered by nobody', async () => {

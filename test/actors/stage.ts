@@ -1,12 +1,18 @@
 // A stage: a hand-out between a reader that writes down what it is told and handlers that a test ends by hand.
 
 import { setImmediate as turn } from 'node:timers/promises'
+import { readOffsetFetch } from '../../actors/answers.ts'
+import { apiKeys } from '../../actors/frames.ts'
 import { HandOut, type HandOutOptions, type Reader } from '../../actors/hand-out.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafka.ts'
 import type { Lane } from '../../actors/lane.ts'
+import { type Log, Positions, type PositionsOptions } from '../../actors/positions.ts'
 import { acquireProgress } from '../../actors/progress.ts'
 import { Tenure } from '../../actors/tenure.ts'
+import { Topics } from '../../actors/topics.ts'
 import type { Fact, FactOf, FactType, TopicPartition } from '../../machines/fact.ts'
+
+import { answerFrame, int16, int32, int64, list, requestFrame, text } from './bytes.ts'
 
 export const topic = 'orders'
 
@@ -98,10 +104,14 @@ class Handlers {
 }
 
 /** A reader that writes down what it is told, and finds the ends of the log where a test puts them. */
-class FakeReader implements Reader {
+class FakeReader implements Reader, Log {
   readonly log: string[] = []
   start = 0n
   end = 100n
+  /** Where leader epochs end. */
+  readonly epochs = new Map<number, bigint>()
+  /** What is in the way of looking at the log of a partition. */
+  readonly failing = new Map<number, Error>()
   pause({ partition }: TopicPartition): void {
     this.log.push(`pause ${partition}`)
   }
@@ -113,62 +123,126 @@ class FakeReader implements Reader {
   }
   async offsetAt({ partition }: TopicPartition, where: 'start' | 'end'): Promise<bigint> {
     this.log.push(`look ${partition} ${where}`)
+    const error = this.failing.get(partition)
+    if (error) throw error
     return where === 'start' ? this.start : this.end
+  }
+  async epochEnd({ partition }: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
+    this.log.push(`look ${partition} epoch ${leaderEpoch}`)
+    return this.epochs.get(leaderEpoch)
   }
 }
 
 let stages = 0
 
+/** What a group answers about one partition. */
+export interface Committed {
+  readonly offset: bigint
+  readonly metadata?: string | null
+  readonly error?: number
+}
+
+export type CommittedBy = Readonly<Record<number, bigint | Committed>>
+
+const committedBody = (committed: CommittedBy): Buffer => {
+  const entries = Object.entries(committed).map(([partition, given]) => {
+    const { offset, metadata = null, error = 0 } = typeof given === 'bigint' ? { offset: given } : given
+    return Buffer.concat([int32(Number(partition)), int64(offset), text(metadata), int16(error)])
+  })
+  return Buffer.concat([int32(0), list([Buffer.concat([text(topic), list(entries)])]), int16(0)])
+}
+
+export type StageOptions = Partial<HandOutOptions> &
+  Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit'>> & { readonly batches?: boolean }
+
 export class Stage {
   readonly handlers = new Handlers()
   readonly reader = new FakeReader()
   readonly facts: Fact[] = []
+  readonly topics = new Topics()
   readonly handOut: HandOut
+  readonly positions: Positions
+  /** How often the group was asked what is committed. */
+  asked = 0
   commits = 0
   private generation = 0
 
-  constructor({ batches = false, ...options }: Partial<HandOutOptions> & { batches?: boolean } = {}) {
+  constructor({ batches = false, fromBeginning = false, committedOf, commit, ...options }: StageOptions = {}) {
+    const emit = (fact: Fact) => this.facts.push(fact)
     this.handOut = new HandOut({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
       handlerRetries: 0,
       handlerTimeoutMs: undefined,
       onHandlerError: 'pause',
       concurrency: 3,
-      fromBeginning: false,
+      maxBufferedBytes: 1_000_000,
       progress: acquireProgress(`stage ${stages++}`),
-      emit: (fact) => this.facts.push(fact),
+      emit,
       commit: async () => void this.commits++,
       ...options,
+    })
+    this.positions = new Positions({
+      handOut: this.handOut,
+      log: this.reader,
+      topics: this.topics,
+      fromBeginning,
+      emit,
+      committedOf: committedOf ?? (async () => []),
+      commit: commit ?? (async () => {}),
+      onChange: () => {},
+      signal: new AbortController().signal,
     })
   }
 
   /** An assignment with these committed offsets by partition. Resolves with its tenure and where reading begins. */
-  async assign(committed: Readonly<Record<number, bigint>>, epoch = 1): Promise<{ tenure: Tenure; starts: bigint[] }> {
-    const partitions = Object.keys(committed).map(Number)
-    const tenure = new Tenure(epoch, ++this.generation, { [topic]: partitions })
-    this.handOut.begin(tenure, this.reader)
+  async assign(committed: CommittedBy, epoch = 1): Promise<{ tenure: Tenure; starts: (bigint | undefined)[] }> {
+    const tenure = this.begin(Object.keys(committed).map(Number), epoch)
     return { tenure, starts: await this.place(committed) }
   }
 
-  /** The answer to one offset fetch. */
-  async place(committed: Readonly<Record<number, bigint>>): Promise<bigint[]> {
-    const starts: bigint[] = []
-    const entries = Object.entries(committed).map(([partition, offset], index) => ({
-      topic,
-      partition: Number(partition),
-      offset,
-      start: (from: bigint) => {
-        starts[index] = from
-      },
-    }))
-    await this.handOut.place(entries, this.reader)
-    return starts
+  /** An assignment whose places are not known yet. */
+  begin(partitions: readonly number[], epoch = 1): Tenure {
+    const tenure = new Tenure(epoch, ++this.generation, { [topic]: [...partitions] })
+    this.handOut.begin(tenure, this.reader)
+    this.positions.begin(tenure)
+    return tenure
+  }
+
+  /** KafkaJS asks where reading begins, and the group has this. Undefined for what the answer leaves out. */
+  async place(committed: CommittedBy): Promise<(bigint | undefined)[]> {
+    const partitions = Object.keys(committed).map(Number)
+    const body = [text('group'), list([Buffer.concat([text(topic), list(partitions.map(int32))])])]
+    const answer = await this.positions.answer(requestFrame(apiKeys.offsetFetch, 4, 1, ...body), async () => {
+      this.asked++
+      return answerFrame(1, committedBody(committed))
+    })
+    const found = new Map(readOffsetFetch(answer).map(({ partition, offset }) => [partition, offset]))
+    return partitions.map((partition) => found.get(partition))
   }
 
   /** Gives a batch in, without waiting for room in its lane. */
   async offer(...batch: Parameters<typeof batchOf>): Promise<void> {
-    void this.handOut.offer(batchOf(...batch), this.handOut.tenure)
+    void this.take(...batch)
     await settled()
+  }
+
+  /** Gives a batch in: undefined when it does not count, else a promise of room for the next one. */
+  take(...given: Parameters<typeof batchOf>): Promise<void> | undefined {
+    return this.takeUnder(this.handOut.tenure, ...given)
+  }
+
+  /** The same for one that was asked for under this tenure. */
+  takeUnder(tenure: Tenure | undefined, ...given: Parameters<typeof batchOf>): Promise<void> | undefined {
+    const batch = batchOf(...given)
+    return this.handOut.offer(batch, BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset), tenure)
+  }
+
+  pause(partition: number): void {
+    this.handOut.pause({ topic, partitions: [partition] })
+  }
+
+  resume(partition: number): void {
+    this.handOut.resume({ topic, partitions: [partition] })
   }
 
   lane(partition: number): Lane {

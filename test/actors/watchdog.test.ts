@@ -108,11 +108,11 @@ test('progress ends a stall, with its fact', async () => {
 
 test.each([
   ['a handler is at work', () => stage.offer(0, [10])],
-  ['it is paused', () => stage.handOut.pause({ topic, partition: 0 })],
+  ['it is paused', () => stage.pause(0)],
   [
     'what was fetched waits behind a pause',
     async () => {
-      stage.handOut.pause({ topic, partition: 0 })
+      stage.pause(0)
       await stage.offer(0, [10])
     },
   ],

@@ -89,11 +89,6 @@ export function answerFrame(correlation: number, body: Buffer): Buffer {
 
 /** Reads a request's body. */
 export class Reading extends FrameReader {
-  int8(): number {
-    this.at += 1
-    return this.frame.readInt8(this.at - 1)
-  }
-
   long(): number {
     return Number(this.int64())
   }

@@ -1,0 +1,83 @@
+/**
+ * The backlog of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
+ * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
+ */
+
+/** Room that a fetch has been given. Gives it back when its answer is there; what came is in the lanes by then. */
+export interface Reservation {
+  readonly bytes: number
+  release(): void
+}
+
+export class Backlog {
+  private readonly limit: number
+  private bytes = 0
+  private reserved = 0
+  private readonly waiting = new Set<() => void>()
+
+  /** `limit` in bytes: of keys, values and headers as they are handed out, with what their objects take. */
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** Bytes that wait in lanes. */
+  get held(): number {
+    return this.bytes
+  }
+
+  /** Messages came into a lane, or left one with a negative number. */
+  add(bytes: number): void {
+    this.bytes += bytes
+    if (bytes < 0) this.wake()
+  }
+
+  /**
+   * Room for a fetch of one of so many nodes, at most `wanted` bytes of it. Undefined when there was none within `withinMs`, or at the abort.
+   * The share of each node is so large that all of them find room when nothing waits.
+   */
+  async reserve(
+    wanted: number,
+    nodes: number,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<Reservation | undefined> {
+    const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
+    const until = performance.now() + withinMs
+    while (this.bytes + this.reserved + bytes > this.limit) {
+      // What is too large for the limit by itself goes out when nothing else waits.
+      if (this.bytes + this.reserved === 0) break
+      const leftMs = until - performance.now()
+      if (leftMs <= 0 || signal.aborted) return undefined
+      await this.change(leftMs, signal)
+    }
+    this.reserved += bytes
+    let isReleased = false
+    return {
+      bytes,
+      release: () => {
+        if (isReleased) return
+        isReleased = true
+        this.reserved -= bytes
+        this.wake()
+      },
+    }
+  }
+
+  private change(withinMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        this.waiting.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, withinMs)
+      signal.addEventListener('abort', done, { once: true })
+      this.waiting.add(done)
+    })
+  }
+
+  private wake(): void {
+    for (const done of [...this.waiting]) done()
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The metadata view of a session: what KafkaJS sees of the cluster.
+ *
+ * Constant names instead of addresses; nodes that vanished stay listed, as a restarting broker must not make KafkaJS tear its fetchers down; errors of single
+ * partitions are taken back, as each of them would fail the whole refresh. A topic that was deleted keeps its partitions, without leaders, for the same reason.
+ * Partitions that came later are shown while the group joins and not before: KafkaJS would join by itself, once per node, in the middle of its fetches.
+ */
+
+import type { Fact, PartitionsByTopic } from '../machines/fact.ts'
+import { anyPort, nodeName } from './answers.ts'
+import type { ClusterDescription, TopicDescription } from './cluster-description.ts'
+import { errorCodes, FrameWriter } from './frames.ts'
+import { coordinatorNodeId } from './kafka.ts'
+import type { Subscription } from './subscription.ts'
+import type { Topics } from './topics.ts'
+
+/** What KafkaJS sees of one answer. */
+export interface Viewed {
+  readonly answer: FrameWriter
+  /** A partition has no leader at the moment: ask again soon. */
+  readonly leaderless: boolean
+}
+
+export interface MetadataViewOptions {
+  readonly epoch: number
+  readonly topics: Topics
+  /** What the user subscribed to. */
+  readonly subscription: Subscription
+  readonly emit: (fact: Fact) => void
+  /** Whether the group is joining, so that KafkaJS may see new partitions. */
+  readonly isJoining: () => boolean
+  /** A topic has partitions that KafkaJS does not see before the group joins again. */
+  readonly onGrown: () => void
+  /** A topic was deleted and made again. */
+  readonly onRecreated: (topic: string) => void
+}
+
+export class MetadataView {
+  private readonly options: MetadataViewOptions
+  /** How many partitions KafkaJS sees, by topic. */
+  private readonly shown = new Map<string, number>()
+  private readonly last = new Map<string, TopicDescription>()
+
+  constructor(options: MetadataViewOptions) {
+    this.options = options
+  }
+
+  /** KafkaJS is about to be given these partitions, so it has to see them. */
+  reveal(assigned: PartitionsByTopic): void {
+    for (const [topic, partitions] of Object.entries(assigned)) {
+      this.shown.set(topic, Math.max(this.shown.get(topic) ?? 0, ...partitions.map((partition) => partition + 1)))
+    }
+  }
+
+  /** What KafkaJS sees of an answer. */
+  view({ throttleMs, nodes, clusterId, controllerId, topics }: ClusterDescription, known: Iterable<number>): Viewed {
+    this.see(topics)
+    let leaderless = false
+    let grown = false
+    const answer = new FrameWriter().int32(throttleMs)
+    const all = new Set([...known, coordinatorNodeId, ...nodes])
+    answer.int32(all.size)
+    for (const nodeId of all) answer.int32(nodeId).string(nodeName(nodeId)).int32(anyPort).string(null)
+    answer.string(clusterId).int32(controllerId).int32(topics.length)
+    for (const told of topics) {
+      const { topic, errorCode, isInternal, partitions } = this.described(told)
+      const shown = this.shownOf(topic, partitions.length)
+      if (shown < partitions.length) grown = true
+      answer
+        .int16(errorCode)
+        .string(topic)
+        .int8(isInternal ? 1 : 0)
+        .int32(shown)
+      for (const { partition, leader, replicas, isr, offline } of partitions.slice(0, shown)) {
+        if (leader < 0) leaderless = true
+        answer.int16(errorCodes.none).int32(partition).int32(leader)
+        for (const list of [replicas, isr, offline]) {
+          answer.int32(list.length)
+          for (const nodeId of list) answer.int32(nodeId)
+        }
+      }
+    }
+    if (grown) this.options.onGrown()
+    return { answer, leaderless }
+  }
+
+  /** Looks for topics that an expression newly matches, and tells them. */
+  async look(): Promise<void> {
+    const { subscription, emit, epoch } = this.options
+    const topics = await subscription.changed().catch(() => undefined)
+    if (topics) emit({ type: 'subscription.changed', epoch, topics })
+  }
+
+  private see(described: readonly TopicDescription[]): void {
+    const { topics, emit, onRecreated } = this.options
+    const views = described.map(({ partitions, ...view }) => ({ ...view, partitions: partitions.length }))
+    for (const { topic, kind } of topics.see(views)) {
+      const partitions = topics.partitionsOf(topic)
+      if (kind === 'observed') emit({ type: 'topic.observed', topic, topicId: topics.idOf(topic) ?? null, partitions })
+      if (kind === 'grown') emit({ type: 'topic.grown', topic, partitions })
+      if (kind === 'missing') emit({ type: 'topic.missing', topic })
+      if (kind === 'found' || kind === 'recreated')
+        emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
+      if (kind === 'recreated') onRecreated(topic)
+    }
+  }
+
+  /** A topic that was there and is not any more is shown as it was, without leaders: nothing is fetched of it until it is back. */
+  private described(told: TopicDescription): TopicDescription {
+    const before = this.last.get(told.topic)
+    if (told.errorCode === errorCodes.none && told.partitions.length > 0) {
+      const sorted = { ...told, partitions: told.partitions.toSorted((one, other) => one.partition - other.partition) }
+      this.last.set(told.topic, sorted)
+      return sorted
+    }
+    if (!before) return told
+    // A right that is missing is told by the fetch, by name.
+    const isDenied = told.errorCode === errorCodes.topicAuthorizationFailed
+    const partitions = before.partitions.map((each) => (isDenied ? each : { ...each, leader: -1 }))
+    return { ...before, errorCode: errorCodes.none, partitions }
+  }
+
+  private shownOf(topic: string, partitions: number): number {
+    const shown = this.shown.get(topic)
+    if (shown === undefined || this.options.isJoining()) this.shown.set(topic, Math.max(shown ?? 0, partitions))
+    return Math.min(partitions, this.shown.get(topic) ?? partitions)
+  }
+}

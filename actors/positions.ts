@@ -1,0 +1,310 @@
+/**
+ * Positions: where reading begins in each partition of an assignment, and where it goes on when the log no longer has the place.
+ *
+ * KafkaJS begins where the answer to its OffsetFetch says, and asks again for what that answer leaves out. So partitions whose place is known are
+ * answered at once, and the others when it is: a partition without a leader holds up nobody else.
+ */
+
+import { backoffMs } from '../machines/backoff.ts'
+import type { Fact, TopicPartition } from '../machines/fact.ts'
+import {
+  type CommittedOffset,
+  type FetchedPartition,
+  offsetFetchAnswer,
+  offsetFetchErrorOf,
+  readOffsetFetch,
+  readOffsetFetchRequest,
+} from './answers.ts'
+import { readCommitNote } from './commit-note.ts'
+import { errorCodes } from './frames.ts'
+import type { HandOut } from './hand-out.ts'
+import type { Lane } from './lane.ts'
+import type { Tenure } from './tenure.ts'
+import type { Topics } from './topics.ts'
+
+/** What a log says of itself. All reject with a ConnectionError where its leader is unknown or does not answer. */
+export interface Log {
+  /** The first (`start`) or next (`end`) offset of the log. */
+  offsetAt(partition: TopicPartition, where: 'start' | 'end'): Promise<bigint>
+  /** The end of this leader epoch in the log (OffsetForLeaderEpoch, KIP-320); undefined where the leader does not know. */
+  epochEnd(partition: TopicPartition, leaderEpoch: number): Promise<bigint | undefined>
+}
+
+export interface PositionsOptions {
+  readonly handOut: HandOut
+  readonly log: Log
+  readonly topics: Topics
+  readonly fromBeginning: boolean
+  readonly emit: (fact: Fact) => void
+  /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
+  readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
+  /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
+  readonly commit: () => Promise<void>
+  /** The place of a partition became known, or could not be looked up. */
+  readonly onChange: () => void
+  readonly signal: AbortSignal
+}
+
+/** How long an answer to KafkaJS waits for places that are being looked up, in milliseconds. */
+const answerWithinMs = 250
+const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
+
+export class Positions {
+  private readonly options: PositionsOptions
+  private tenure: Tenure | undefined
+  /** Lanes whose place KafkaJS may be told. */
+  private readonly ready = new Set<Lane>()
+  /** Lanes whose place is being looked up, until it is known, with the end of the first attempt. */
+  private readonly looking = new Map<Lane, Promise<void>>()
+  /** Of these the last attempt came to nothing. */
+  private readonly stuck = new Set<Lane>()
+  /** One answer at a time: KafkaJS asks once per node and at the same moment. */
+  private turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: PositionsOptions) {
+    this.options = options
+  }
+
+  /** Another assignment: all places are to be found again. */
+  begin(tenure: Tenure): void {
+    this.tenure = tenure
+    this.ready.clear()
+    this.looking.clear()
+    this.stuck.clear()
+  }
+
+  /** Whether the place of every partition is known, those aside that can't be looked up at the moment. */
+  get complete(): boolean {
+    return this.options.handOut.assigned().every((lane) => this.ready.has(lane) || this.stuck.has(lane))
+  }
+
+  /** Answers an OffsetFetch of KafkaJS's; `ask` asks the coordinator. What is not known yet is left out. */
+  answer(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
+    const answer = this.turn.then(() => this.answerNow(request, ask))
+    this.turn = answer.catch(() => {})
+    return answer
+  }
+
+  /** KafkaJS gave up its position in this partition: it is out of range. */
+  reset(partition: TopicPartition): void {
+    const lane = this.options.handOut.laneOf(partition)
+    if (!this.tenure?.has(lane) || this.looking.has(lane)) return
+    this.ready.delete(lane)
+    this.look(lane, this.tenure, () => this.backInRange(lane))
+  }
+
+  /** The topic was deleted and made again: its partitions are read from their start. */
+  restart(topic: string): void {
+    const { handOut, emit } = this.options
+    for (const lane of handOut.assigned().filter((each) => each.topic === topic)) {
+      const { tenure } = this
+      if (!tenure) return
+      const { partition, position } = lane
+      const { mark } = lane.progress
+      if (mark !== undefined && position !== undefined && mark < position) {
+        emit({
+          type: 'offsets.lost',
+          topic,
+          partition,
+          from: `${mark}`,
+          to: `${position}`,
+          next: '0',
+          reason: 'recreated',
+        })
+      }
+      handOut.displace(lane)
+      lane.progress.forget()
+      this.ready.delete(lane)
+      this.looking.delete(lane)
+      this.look(lane, tenure, async () => {
+        const found = await this.pinned(lane)
+        return () => {
+          found()
+          handOut.reread(lane)
+        }
+      })
+    }
+  }
+
+  /**
+   * Of what a leader answered, the partitions whose log was cut below what was read: their newest records belong to a later leader epoch, and the
+   * epoch read before ends before our position (KIP-320). Rejects where nobody can say: then nothing of the answer may be used.
+   */
+  async diverged(partitions: readonly FetchedPartition[]): Promise<FetchedPartition[]> {
+    const cut: FetchedPartition[] = []
+    const { handOut, log } = this.options
+    const look = async (fetched: FetchedPartition) => {
+      const lane = handOut.laneOf(fetched)
+      const { progress, position } = lane
+      const { firstEpoch, lastEpoch } = fetched
+      if (firstEpoch < 0 || !this.tenure?.has(lane)) return
+      if (progress.leaderEpoch >= 0 && firstEpoch > progress.leaderEpoch && position !== undefined) {
+        const end = await log.epochEnd(lane, progress.leaderEpoch)
+        if (end !== undefined && end < position) return void cut.push(fetched)
+      }
+      progress.leaderEpoch = Math.max(progress.leaderEpoch, lastEpoch)
+    }
+    await Promise.all(partitions.map(look))
+    return cut
+  }
+
+  private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
+    const { handOut } = this.options
+    const { tenure } = this
+    const lanes = readOffsetFetchRequest(request).map((partition) => handOut.laneOf(partition))
+    if (lanes.some((lane) => !this.ready.has(lane) && !this.looking.has(lane))) {
+      const answer = await ask(request)
+      if (offsetFetchErrorOf(answer) !== errorCodes.none) return answer
+      if (tenure && tenure === this.tenure) await this.take(readOffsetFetch(answer), tenure)
+    }
+    const waiting = lanes.flatMap((lane) => (this.stuck.has(lane) ? [] : (this.looking.get(lane) ?? [])))
+    if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
+    const known = tenure === this.tenure ? lanes.filter((lane) => this.ready.has(lane)) : []
+    return offsetFetchAnswer(
+      known.flatMap(({ topic, partition, position }) =>
+        position === undefined ? [] : [{ topic, partition, offset: position }],
+      ),
+    ).answer()
+  }
+
+  /** What the group has committed is where reading begins, unless this process knows better. */
+  private async take(committed: readonly CommittedOffset[], tenure: Tenure): Promise<void> {
+    const { handOut, topics, committedOf } = this.options
+    const open = committed.filter((entry) => {
+      const lane = handOut.laneOf(entry)
+      return tenure.has(lane) && !this.ready.has(lane) && !this.looking.has(lane)
+    })
+    const note = (entry: CommittedOffset) => {
+      const found = readCommitNote(entry.metadata)
+      if (found) topics.recall(entry.topic, found.partitions, found.topicId)
+    }
+    for (const entry of committed) note(entry)
+    const isNone = ({ offset, errorCode }: CommittedOffset) => errorCode === errorCodes.none && offset < 0n
+    const fresh = new Set(open.filter(isNone).map(({ topic }) => topic))
+    for (const topic of fresh) for (const entry of await committedOf(topic).catch(() => [])) note(entry)
+    if (tenure !== this.tenure) return
+    for (const entry of open) this.takeOne(entry, tenure)
+    this.options.onChange()
+  }
+
+  private takeOne({ topic, partition, offset, errorCode, metadata }: CommittedOffset, tenure: Tenure): void {
+    const { handOut, topics, emit } = this.options
+    const lane = handOut.laneOf({ topic, partition })
+    const { progress } = lane
+    // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
+    if (errorCode !== errorCodes.none) {
+      this.stuck.add(lane)
+      const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(lane))
+      this.looking.set(lane, again)
+      return
+    }
+    const found = readCommitNote(metadata)
+    const topicId = topics.idOf(topic)
+    const isOfOther = found?.topicId !== undefined && topicId !== undefined && found.topicId !== topicId
+    if (offset >= 0n && !isOfOther) {
+      const begin = progress.startFrom(offset, tenure)
+      if (begin.offset === offset) progress.leaderEpoch = found?.leaderEpoch ?? -1
+      if (begin.dropped !== undefined)
+        emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
+      this.place(lane)
+      return
+    }
+    // The group has no commit of ours, or none any more: what this process knows is put back.
+    progress.acknowledged = undefined
+    if (isOfOther && progress.sought !== tenure) progress.forget()
+    if (progress.mark !== undefined) this.place(lane)
+    else this.look(lane, tenure, () => this.pinned(lane))
+  }
+
+  /** Looks the place up until it is found; `work` resolves with what sets it. A seek meanwhile is the place. */
+  private look(lane: Lane, tenure: Tenure, work: () => Promise<() => void>): void {
+    const isOver = () => tenure !== this.tenure || !tenure.open || this.options.signal.aborted
+    let tried = () => {}
+    const first = new Promise<void>((resolve) => {
+      tried = resolve
+    })
+    const attempts = async () => {
+      for (let attempt = 1; !isOver(); attempt++) {
+        const { seeks } = lane.progress
+        try {
+          const set = await work()
+          if (isOver()) return
+          if (lane.progress.seeks === seeks) set()
+          this.options.handOut.locate(lane)
+          // Durable before it is read: the next owner would otherwise begin at a later end, and miss what came between.
+          if (lane.progress.acknowledged === undefined) await this.options.commit()
+          if (isOver()) return
+          this.looking.delete(lane)
+          this.place(lane)
+          this.options.onChange()
+          return
+        } catch {
+          this.stuck.add(lane)
+          tried()
+          this.options.onChange()
+          await this.pause(backoffMs(attempt, retryPace, Math.random()))
+        }
+      }
+    }
+    this.looking.set(lane, first)
+    void attempts().finally(tried)
+  }
+
+  private place(lane: Lane): void {
+    this.options.handOut.locate(lane)
+    this.ready.add(lane)
+    this.stuck.delete(lane)
+  }
+
+  /** Nobody has a place in this partition: one that came while the group was subscribed begins at its start. */
+  private async pinned(lane: Lane): Promise<() => void> {
+    const { fromBeginning, topics, log, emit } = this.options
+    const { topic, partition } = lane
+    const offset = await log.offsetAt(lane, fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end')
+    return () => {
+      emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+      lane.progress.pin(offset)
+    }
+  }
+
+  /**
+   * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever `fromBeginning` says: nothing
+   * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
+   */
+  private async backInRange(lane: Lane): Promise<() => void> {
+    const { log, emit, handOut } = this.options
+    const { topic, partition, position, progress } = lane
+    if (position === undefined) return this.pinned(lane)
+    const [start, end] = await Promise.all([log.offsetAt(lane, 'start'), log.offsetAt(lane, 'end')])
+    const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
+    const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
+    return () => {
+      const mark = progress.mark ?? position
+      if (position < start) {
+        const told = { topic, partition, from: `${position}`, to: `${start}`, next: `${start}` }
+        emit({ type: 'offsets.lost', ...told, reason: 'trimmed' })
+        // What waits here is handled first; then the mark steps over what is gone.
+        handOut.step(lane, start - 1n)
+      } else if (cut < position) {
+        const next = mark < cut ? mark : cut
+        const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
+        emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
+        progress.leaderEpoch = -1
+        handOut.rewind(lane, next)
+      }
+    }
+  }
+
+  private pause(waitMs: number): Promise<void> {
+    const { signal } = this.options
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, waitMs)
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+}

@@ -1,0 +1,56 @@
+/** A subscription: which topics the names and regular expressions of the options mean. Expressions are matched against all topics of the cluster. */
+
+import type { Cluster } from './cluster.ts'
+import { readMetadata } from './cluster-description.ts'
+import { apiKeys, FrameWriter } from './frames.ts'
+
+import type { Topics } from './topics.ts'
+
+export interface SubscriptionOptions {
+  readonly subscribed: readonly (string | RegExp)[]
+  readonly cluster: Cluster
+  readonly clientId: string
+  readonly topics: Topics
+  readonly signal: AbortSignal
+}
+
+export class Subscription {
+  private readonly options: SubscriptionOptions
+  private matched: readonly string[] = []
+
+  constructor(options: SubscriptionOptions) {
+    this.options = options
+  }
+
+  /** The topics that are meant now, sorted. Asks the cluster only where there is an expression; rejects with a ConnectionError when nobody answers. */
+  async resolve(): Promise<readonly string[]> {
+    const { subscribed, topics } = this.options
+    const names = subscribed.filter((each) => typeof each === 'string')
+    // A flag that keeps a place between two tests would let every other topic out.
+    const expressions = subscribed
+      .filter((each) => typeof each !== 'string')
+      .map(({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, '')))
+    if (expressions.length > 0) {
+      const all = await this.all()
+      topics.list(all)
+      names.push(...all.filter((topic) => expressions.some((expression) => expression.test(topic))))
+    }
+    this.matched = [...new Set(names)].sort()
+    return this.matched
+  }
+
+  /** The topics that are meant now, when they are others than the last time; otherwise undefined. */
+  async changed(): Promise<readonly string[] | undefined> {
+    if (this.options.subscribed.every((each) => typeof each === 'string')) return undefined
+    const before = this.matched.join()
+    const now = await this.resolve()
+    return now.join() === before ? undefined : now
+  }
+
+  private async all(): Promise<string[]> {
+    const { cluster, clientId, signal } = this.options
+    const frame = new FrameWriter().int32(-1).int8(0).request(apiKeys.metadata, 6, clientId)
+    const { topics } = readMetadata(await cluster.ask(frame, signal))
+    return topics.filter(({ errorCode }) => errorCode === 0).map(({ topic }) => topic)
+  }
+}

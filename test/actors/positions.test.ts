@@ -1,0 +1,250 @@
+// Positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Stage, settled, topic } from './stage.ts'
+
+const UNSTABLE_OFFSET_COMMIT = 88
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test.each([
+  [false, 100n, 'end'],
+  [true, 0n, 'start'],
+] as const)(
+  'without a commit, fromBeginning %s pins the position once to %s, the %s of the log',
+  async (fromBeginning, offset, edge) => {
+    const stage = new Stage({ fromBeginning })
+    const [{ starts }, again] = await Promise.all([stage.assign({ 0: -1n }), stage.place({ 0: -1n })])
+    expect([starts, again]).toEqual([[offset], [offset]])
+    expect(await stage.place({ 0: -1n })).toEqual([offset])
+    expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual([`look 0 ${edge}`])
+    expect(stage.factsOf('offsets.pinned')).toEqual([
+      { type: 'offsets.pinned', topic, partition: 0, offset: `${offset}` },
+    ])
+    expect(stage.lane(0).progress.uncommitted).toBe(offset)
+  },
+)
+
+test('a commit of somebody else drops the mark, with its fact', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0, 1])
+  await stage.handlers.end('0/0', '0/1')
+  expect((await stage.assign({ 0: 1n })).starts).toEqual([1n])
+  expect(stage.factsOf('mark.dropped')).toEqual([
+    { type: 'mark.dropped', topic, partition: 0, mark: '2', committed: '1' },
+  ])
+})
+
+test('a position whose start has passed it by goes on at the start, after what was fetched before', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  stage.reader.start = 50n
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: 10n })).toEqual([50n])
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '12', to: '50', next: '50', reason: 'trimmed' },
+  ])
+  expect(await stage.place({ 0: 10n })).toEqual([50n])
+  await stage.handlers.end('0/10', '0/11')
+  await stage.offer(0, [50])
+  await stage.handlers.end('0/50')
+  expect(stage.lane(0).progress.mark).toBe(51n)
+})
+
+test('a position behind the end of the log goes back to the end, with its fact, and may be committed downwards', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 50n })
+  stage.reader.end = 20n
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: 50n })).toEqual([20n])
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '50', to: '50', next: '20', reason: 'truncated' },
+  ])
+  expect(stage.lane(0).progress.uncommitted).toBe(20n)
+  expect(await stage.place({ 0: 50n })).toEqual([20n])
+})
+
+test('a second answer about the committed offsets of one assignment changes no mark', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5, 6])
+  await stage.handlers.end('0/5', '0/6')
+  stage.lane(0).progress.committed(7n, true)
+  expect(await stage.place({ 0: 5n })).toEqual([7n])
+  expect(stage.lane(0).progress.mark).toBe(7n)
+  expect(stage.factsOf('mark.dropped')).toEqual([])
+})
+
+test('where the group has lost its commit, ours is put back', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5])
+  await stage.handlers.end('0/5')
+  stage.lane(0).progress.committed(6n, true)
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
+  expect(stage.lane(0).progress.uncommitted).toBe(6n)
+})
+
+test('a partition that came while the group was subscribed begins at its start, whatever fromBeginning says', async () => {
+  const stage = new Stage({ fromBeginning: false })
+  const seen = (partitions: number) => stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions }])
+  seen(1)
+  expect(seen(2)).toEqual([{ topic, kind: 'grown' }])
+  stage.reader.start = 4n
+  expect((await stage.assign({ 0: -1n, 1: -1n })).starts).toEqual([100n, 4n])
+})
+
+test('the commits of its siblings say that a partition came later, also to a process that never saw the topic without it', async () => {
+  const note = { offset: 7n, metadata: 'relisten/1 - 1 3' }
+  const asked: string[] = []
+  const stage = new Stage({
+    committedOf: async (name) => {
+      asked.push(name)
+      return [{ topic: name, partition: 0, errorCode: 0, ...note }]
+    },
+  })
+  stage.topics.see([{ topic, errorCode: 0, partitions: 2 }])
+  expect((await stage.assign({ 1: -1n })).starts).toEqual([0n])
+  expect(asked).toEqual([topic])
+})
+
+test('a commit of the topic that had the name before is no place in the one that has it now', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'b'.repeat(32), errorCode: 0, partitions: 1 }])
+  const metadata = `relisten/1 ${'a'.repeat(32)} 1 3`
+  stage.topics.recall(topic, 0)
+  expect((await stage.assign({ 0: { offset: 70n, metadata } })).starts).toEqual([0n])
+})
+
+test('a partition whose log can not be looked at holds up no other one, and follows when it can', async () => {
+  const stage = new Stage()
+  stage.reader.failing.set(1, new Error('it has no leader'))
+  expect((await stage.assign({ 0: 5n, 1: -1n, 2: -1n })).starts).toEqual([5n, undefined, 100n])
+  expect(stage.positions.complete).toBe(true)
+  await stage.offer(0, [5])
+  expect(stage.handlers.log).toEqual(['0/5'])
+  // Asked again meanwhile, it is not waited for: all fetches would.
+  const asked = stage.place({ 1: -1n })
+  await settled()
+  expect(await asked).toEqual([undefined])
+  expect(stage.asked).toBe(1)
+  stage.reader.failing.clear()
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(await stage.place({ 1: -1n })).toEqual([100n])
+})
+
+test('an error instead of a committed offset is not taken for "nothing committed"', async () => {
+  const stage = new Stage()
+  expect((await stage.assign({ 0: { offset: -1n, error: UNSTABLE_OFFSET_COMMIT }, 1: 4n })).starts).toEqual([
+    undefined,
+    4n,
+  ])
+  expect(stage.factsOf('offsets.pinned')).toEqual([])
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(await stage.place({ 0: 8n })).toEqual([8n])
+})
+
+test('what was looked up is committed before it is read', async () => {
+  let commit = () => {}
+  const stage = new Stage({ commit: () => new Promise((resolve) => (commit = resolve)) })
+  const assigned = stage.assign({ 0: -1n })
+  await settled()
+  await vi.advanceTimersByTimeAsync(250)
+  expect((await assigned).starts).toEqual([undefined])
+  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  commit()
+  await settled()
+  expect(await stage.place({ 0: -1n })).toEqual([100n])
+})
+
+test('a seek while the place is looked up is the place', async () => {
+  const stage = new Stage()
+  let look = (_offset: bigint) => {}
+  stage.reader.offsetAt = () => new Promise((resolve) => (look = resolve))
+  const assigned = stage.assign({ 0: -1n })
+  await settled()
+  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  look(100n)
+  await settled()
+  expect((await assigned).starts).toEqual([3n])
+  expect(stage.lane(0).progress.uncommitted).toBe(3n)
+})
+
+test('a log that was cut below what waits here is read again from the first message that is not handled', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11, 12, 13, 14, 15, 16, 17, 18, 19])
+  stage.reader.end = 15n
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '15', to: '20', next: '10', reason: 'truncated' },
+  ])
+  expect(await stage.place({ 0: 10n })).toEqual([10n])
+})
+
+const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch) => {
+  const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n, recordBytes: 10 }
+  return [{ ...read, firstEpoch, lastEpoch, errorAt: 0 }]
+}
+
+test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  expect(await stage.positions.diverged(fetchedWith(3))).toEqual([])
+  await stage.offer(0, [10, 11])
+  stage.reader.epochs.set(3, 12n)
+  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(6)
+  expect(stage.reader.log).toContain('look 0 epoch 3')
+})
+
+test('a log that was cut and has grown beyond our position shows by the end of the leader epoch we read', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.epochs.set(3, 11n)
+  const cut = await stage.positions.diverged(fetchedWith(4))
+  expect(cut.map(({ partition }) => partition)).toEqual([0])
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  // 11 was handled in the log that was cut; what is there now is another message.
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '11', reason: 'truncated' }])
+  expect(await stage.place({ 0: 10n })).toEqual([11n])
+  await stage.handlers.end('0/12')
+  expect(stage.lane(0).progress.mark).toBe(11n)
+})
+
+test('after a restart the leader epoch comes from the commit', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  stage.reader.epochs.set(5, 15n)
+  expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
+})
+
+test('a topic that was made again is read from its start, and what was fetched of the old one is forgotten', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 50n })
+  await stage.offer(0, [50, 51])
+  stage.reader.start = 0n
+  expect(stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])).toEqual([{ topic, kind: 'recreated' }])
+  stage.positions.restart(topic)
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '50', to: '52', reason: 'recreated' }])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 0')
+  await stage.handlers.end('0/50')
+  expect(stage.lane(0).progress.mark).toBe(0n)
+  await stage.offer(0, [0])
+  await stage.handlers.end('0/0')
+  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.lane(0).progress.uncommitted).toBe(1n)
+})
