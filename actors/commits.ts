@@ -35,6 +35,10 @@ const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.rebalanceInProgress,
 ])
 
+/** How often the commit of looked-up positions is tried before they are read without it, and how long each may take, in milliseconds. */
+const pinAttempts = 5
+const pinWithinMs = 2000
+
 export class Commits {
   private readonly options: CommitsOptions
   private underWay: Promise<void> | undefined
@@ -56,6 +60,19 @@ export class Commits {
   async commitAll(withinMs: number): Promise<void> {
     await this.underWay
     await this.commit(withinMs)
+  }
+
+  /**
+   * Commits positions that were looked up, until the group knows them. Durable before they are read: the next owner would otherwise begin at a later
+   * end, and miss what came between.
+   */
+  async commitPinned(): Promise<void> {
+    const { handOut } = this.options
+    const { tenure } = handOut
+    for (let attempt = 0; tenure?.open && attempt < pinAttempts; attempt++) {
+      await this.commitAll(pinWithinMs)
+      if (handOut.uncommitted().length === 0) return
+    }
   }
 
   private async commitNow(withinMs: number): Promise<void> {

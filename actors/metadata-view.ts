@@ -108,7 +108,7 @@ export class MetadataView {
   /** A topic that was there and is not any more is shown as it was, without leaders: nothing is fetched of it until it is back. */
   private described(told: TopicDescription): TopicDescription {
     const before = this.last.get(told.topic)
-    if (told.errorCode === errorCodes.none && told.partitions.length > 0) {
+    if (told.errorCode === errorCodes.none && (told.partitions.length > 0 || !before)) {
       const sorted = { ...told, partitions: told.partitions.toSorted((one, other) => one.partition - other.partition) }
       this.last.set(told.topic, sorted)
       return sorted

@@ -231,7 +231,6 @@ export class Positions {
           if (isOver()) return
           if (lane.progress.seeks === seeks) set()
           this.options.handOut.locate(lane)
-          // Durable before it is read: the next owner would otherwise begin at a later end, and miss what came between.
           if (lane.progress.acknowledged === undefined) await this.options.commit()
           if (isOver()) return
           this.looking.delete(lane)

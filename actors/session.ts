@@ -22,7 +22,7 @@ import { LogEdges } from './log-edges.ts'
 import { Membership } from './membership.ts'
 import { MetadataView } from './metadata-view.ts'
 import { Positions } from './positions.ts'
-import { offsetFetchRequest } from './requests.ts'
+import { type AskedPartition, offsetFetchRequest } from './requests.ts'
 import { Routes } from './routes.ts'
 import { Subscription } from './subscription.ts'
 import { Tenure } from './tenure.ts'
@@ -55,8 +55,6 @@ const batchesAtOnce = 64
 const requestWithinMs = 2000
 /** KafkaJS fetches a batch that was turned down again at once; while a drain lasts, that would be a loop without a pause. */
 const fencedPauseMs = 50
-/** How often the commit of looked-up positions is tried before the session counts as joined without it. */
-const pinAttempts = 5
 
 export class Session {
   readonly epoch: number
@@ -107,10 +105,7 @@ export class Session {
       leaderOf: (topic, partition) => this.leaderOf({ topic, partition }),
       backlog: options.handOut.backlog,
       tenure: () => this.tenure,
-      onAsked: (asked) => {
-        const { tenure } = this
-        for (const { topic, partition, from } of asked) this.asked.set(`${topic}/${partition}`, { tenure, from })
-      },
+      onAsked: (asked) => this.note(asked),
       diverged: (partitions) => this.positions.diverged(partitions),
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
@@ -138,9 +133,9 @@ export class Session {
       reset: (topic, partition) => this.positions.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
-    const { epoch, membership } = this
+    const { epoch, membership, stop } = this
+    const { signal } = stop
     const { handOut, fromBeginning, seen: topics, readUncommitted } = options
-    const { signal } = this.stop
     this.commits = new Commits({ epoch, membership, handOut, topics, emit })
     this.subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
     this.metadata = new MetadataView({
@@ -163,7 +158,7 @@ export class Session {
         linkTo: (nodeId) => this.routes.control(nodeId),
       }),
       committedOf: (topic) => this.committedOf(topic),
-      commit: () => this.commitPinned(),
+      commit: () => this.commits.commitPinned(),
       onChange: () => this.placed(),
     })
   }
@@ -209,11 +204,10 @@ export class Session {
       eachBatch: async ({ batch, resolveOffset, isStale }) => {
         const last = batch.messages.at(-1)
         // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
-        const { handOut } = this.options
         // Stale: fetched before a seek, so it is not what was asked for any more.
         if (this.sealed || isStale()) return
         const { tenure } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
-        const room = handOut.offer(batch, BigInt(fetchedOffsetOf(batch)), tenure)
+        const room = this.options.handOut.offer(batch, BigInt(fetchedOffsetOf(batch)), tenure)
         if (!room) return pause(fencedPauseMs)
         if (last) resolveOffset(last.offset)
         await room
@@ -340,6 +334,11 @@ export class Session {
     this.placed()
   }
 
+  private note(asked: readonly AskedPartition[]): void {
+    for (const { topic, partition, from } of asked)
+      this.asked.set(`${topic}/${partition}`, { tenure: this.tenure, from })
+  }
+
   private async settle(): Promise<void> {
     const { tenure } = this
     if (!tenure) return
@@ -362,15 +361,6 @@ export class Session {
     if (!tenure?.open) return
     this.routes.wake()
     if (this.positions.complete) this.announce(tenure)
-  }
-
-  /** What was looked up is durable before it is read: the next owner would otherwise begin at a later end, and miss what came between. */
-  private async commitPinned(): Promise<void> {
-    const { tenure } = this
-    for (let attempt = 0; tenure?.open && attempt < pinAttempts; attempt++) {
-      await this.commits.commitAll(requestWithinMs)
-      if (this.options.handOut.uncommitted().length === 0) return
-    }
   }
 
   private async committedOf(topic: string): Promise<CommittedOffset[]> {

@@ -74,7 +74,7 @@ export interface ConsumerOptions {
   maxBytesPerPartition?: number
   /**
    * Bytes of messages that may be fetched and not handled yet, over all partitions: keys, values and headers, and what fetches under way may bring
-   * before decompression. 65536 or more, default 67108864 (64 MiB). A single batch of records that is larger is read all the same.
+   * before decompression. 65536–2147483647, default 67108864 (64 MiB). A single batch of records that is larger is read all the same.
    */
   maxBufferedBytes?: number
   /** Partitions handled at the same time. 1 or more, default 3 (KafkaJS: 1), as one slow partition must not stop all others. */

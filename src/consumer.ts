@@ -88,6 +88,8 @@ class LifecycleConsumer implements Consumer {
     if (logger) this.recorder.onFact(logFacts(logger))
     this.recorder.onFact((record) => this.tell(record as FactRecord))
     this.progress = acquireProgress(`${key} ${groupId}`)
+    for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
+      this.progress.topics.recall(topic, partitions, topicId ?? undefined)
     this.handOut = new HandOut({
       ...options,
       progress: this.progress,

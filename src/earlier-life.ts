@@ -6,13 +6,14 @@
 import type { Remembered as RememberedCluster } from '../actors/cluster.ts'
 import { type Endpoint, parseEndpoint } from '../machines/endpoint.ts'
 import type { Journal } from './journal.ts'
-import { nothingRemembered, remember } from './remembered.ts'
+import { nothingRemembered, type Remembered, remember } from './remembered.ts'
 import { upcast } from './upcast.ts'
 
 export interface EarlierLife {
   readonly cluster: RememberedCluster | undefined
   /** Members that neither left nor were evicted. */
   readonly members: readonly string[]
+  readonly topics: Remembered['topics']
 }
 
 /** Reads the journal once, before anything is recorded in this life. */
@@ -24,6 +25,6 @@ export function earlierLife(journal: Journal): EarlierLife {
     const endpoint = parseEndpoint(text)
     if (endpoint) endpoints.set(Number(nodeId), endpoint)
   }
-  const { clusterId, members } = known
-  return { cluster: clusterId !== null && endpoints.size > 0 ? { clusterId, endpoints } : undefined, members }
+  const { clusterId, members, topics } = known
+  return { cluster: clusterId !== null && endpoints.size > 0 ? { clusterId, endpoints } : undefined, members, topics }
 }

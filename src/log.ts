@@ -139,7 +139,7 @@ const lines: Lines = {
   'offsets.lost': [
     'error',
     ({ topic, partition, from, to, next, reason }) =>
-      `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled' : `offsets from ${from} to before ${to}`} is lost; reading goes on at ${next}`,
+      `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled is' : `offsets from ${from} to before ${to} are`} lost; reading goes on at ${next}`,
   ],
   'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
   'handout.fenced': [

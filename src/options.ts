@@ -40,7 +40,7 @@ const numbers = {
   minBytes: [1, timerMax, 1],
   maxBytes: [1, timerMax, 10_485_760],
   maxBytesPerPartition: [1, timerMax, 1_048_576],
-  maxBufferedBytes: [65_536, Number.MAX_SAFE_INTEGER, 67_108_864],
+  maxBufferedBytes: [65_536, timerMax, 67_108_864],
   partitionsConsumedConcurrently: [1, 100_000, 3],
   metadataMaxAge: [1000, timerMax, 300_000],
   pollIntervalMs: [100, 600_000, 1000],

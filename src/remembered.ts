@@ -8,9 +8,11 @@ export interface Remembered {
   readonly brokers: Readonly<Record<number, string>>
   /** Members that brokers named and that are not known to have left. */
   readonly members: readonly string[]
+  /** Topics as they were when the consumer began to read them: id and number of partitions. */
+  readonly topics: Readonly<Record<string, { readonly topicId: string | null; readonly partitions: number }>>
 }
 
-export const nothingRemembered: Remembered = { clusterId: null, brokers: {}, members: [] }
+export const nothingRemembered: Remembered = { clusterId: null, brokers: {}, members: [], topics: {} }
 
 /** Folds one record. Pure. A snapshot record brings what was remembered before it. */
 export function remember(known: Remembered, record: JournalRecord): Remembered {
@@ -29,6 +31,15 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
     case 'member.lost':
     case 'member.evicted':
       return { ...known, members: known.members.filter((id) => id !== data.memberId) }
+    case 'topic.observed':
+      return {
+        ...known,
+        topics: { ...known.topics, [data.topic]: { topicId: data.topicId, partitions: data.partitions } },
+      }
+    case 'topic.found':
+      return data.recreated
+        ? { ...known, topics: { ...known.topics, [data.topic]: { topicId: null, partitions: 0 } } }
+        : known
     case 'stop.completed':
       return data.forced ? known : { ...known, members: [] }
     default:

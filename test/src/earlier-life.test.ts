@@ -30,7 +30,7 @@ const joined = ['session.joined', { epoch: 1, memberId: 'm-1', generation: 4 }] 
 const failure = { kind: 'member-lost', message: 'gone' } as const
 
 test('an empty journal remembers nothing', () => {
-  expect(earlierLife(memoryJournal())).toEqual({ cluster: undefined, members: [] })
+  expect(earlierLife(memoryJournal())).toEqual({ cluster: undefined, members: [], topics: {} })
 })
 
 test('a life that ended without leaving is remembered with its member and where the brokers were last', () => {
@@ -61,4 +61,14 @@ test('of several lives the last one counts', () => {
   const again = ['session.joined', { epoch: 1, memberId: 'm-2', generation: 9 }] as const
   const evicted = ['member.evicted', { epoch: 1, memberId: 'm-1' }] as const
   expect(earlierLife(journalOf(reached, joined, evicted, again)).members).toEqual(['m-2'])
+})
+
+test('topics are remembered as they were when they were seen first, and as new when they were made again', () => {
+  const observed = (topic: string) => ['topic.observed', { topic, topicId: 'a', partitions: 6 }] as const
+  const grown = ['topic.grown', { topic: 'orders', partitions: 8 }] as const
+  const again = ['topic.found', { topic: 'bills', recreated: true }] as const
+  expect(earlierLife(journalOf(observed('orders'), observed('bills'), grown, again)).topics).toEqual({
+    orders: { topicId: 'a', partitions: 6 },
+    bills: { topicId: null, partitions: 0 },
+  })
 })

@@ -29,7 +29,7 @@ test('a line has a sentence, the seq of its record, and the data of the fact', (
   const moves = [{ nodeId: 1, from: 'a:1', to: 'b:1' }]
   const [moved, lost] = written(
     record('cluster.moved', { moves, reason: 'moved' }, 'draining'),
-    record('offsets.lost', { topic: 'orders', partition: 3, from: '5', to: '9' }),
+    record('offsets.lost', { topic: 'orders', partition: 3, from: '5', to: '9', next: '9', reason: 'trimmed' }),
   )
   expect(moved).toEqual({
     ...{
@@ -45,13 +45,13 @@ test('a line has a sentence, the seq of its record, and the data of the fact', (
   expect(lost).toEqual({
     ...{
       level: 50,
-      msg: 'orders/3: offsets 5 to 9 no longer exist',
+      msg: 'orders/3: the log was trimmed, offsets from 5 to before 9 are lost; reading goes on at 9',
       seq: 42,
       consumer: 'orders',
       epoch: 2,
       fact: 'offsets.lost',
     },
-    ...{ topic: 'orders', partition: 3, from: '5', to: '9' },
+    ...{ topic: 'orders', partition: 3, from: '5', to: '9', next: '9', reason: 'trimmed' },
   })
 })
 

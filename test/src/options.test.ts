@@ -20,6 +20,7 @@ test('defaults are filled in', () => {
     ...{ sessionTimeout: 30_000, rebalanceTimeout: 60_000, heartbeatInterval: 1000, maxWaitTimeInMs: 250 },
     ...{ minBytes: 1, maxBytes: 10_485_760, maxBytesPerPartition: 1_048_576, metadataMaxAge: 300_000, rackId: '' },
     ...{
+      maxBufferedBytes: 67_108_864,
       partitionsConsumedConcurrently: 3,
       fromBeginning: false,
       readUncommitted: false,
