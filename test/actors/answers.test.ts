@@ -16,9 +16,11 @@ import {
   readJoin,
   readOffsetCommit,
   readOffsetFetch,
+  readSync,
 } from '../../actors/answers.ts'
 import { answerHeaderBytes, apiKeys } from '../../actors/frames.ts'
 import { coordinatorNodeId } from '../../actors/kafka.ts'
+import { readFetchRequest } from '../../actors/requests.ts'
 import { answerFrame, fetchBody, int16, int32, int64, list, offsetFetchBody, requestFrame, text } from './bytes.ts'
 
 /** What KafkaJS reads in an answer frame. */
@@ -194,4 +196,51 @@ test('member id, leader and generation are read from a join, the id of MEMBER_ID
 test('constant names lead back to their node, and no other host does', () => {
   expect(nodeAddress(7)).toBe('node-7:9092')
   expect(['node-7', 'node-', 'node-x', 'xnode-7', '10.0.0.1'].map(nodeOfName)).toEqual([7, ...Array(4).fill(undefined)])
+})
+
+/** The header of a record batch in this format, of this leader epoch, with so many bytes behind it. */
+function batchBytes(magic: number, epoch: number, bytes: number): Buffer {
+  const header = Buffer.alloc(17)
+  header.writeInt32BE(5 + bytes, 8)
+  header.writeInt32BE(epoch, 12)
+  header.writeInt8(magic, 16)
+  return Buffer.concat([header, Buffer.alloc(bytes)])
+}
+
+test.each([
+  ['several batches', [batchBytes(2, 3, 40), batchBytes(2, 3, 7), batchBytes(2, 5, 0)], 3, 5],
+  ['a last batch that is cut off', [batchBytes(2, 3, 40), batchBytes(2, 4, 99).subarray(0, 20)], 3, 4],
+  ['a last batch cut off in its header', [batchBytes(2, 3, 40), batchBytes(2, 4, 9).subarray(0, 14)], 3, 3],
+  ['an old format, which has no epochs', [batchBytes(1, 77, 40)], -1, -1],
+  ['no records', [], -1, -1],
+] as const)('leader epochs of %s are read from the records', (_what, records, firstEpoch, lastEpoch) => {
+  const frame = answerFrame(1, fetchBody(10, { orders: [{ partition: 0, records: Buffer.concat([...records]) }] }))
+  expect(readFetch(frame, 10, 1, leads).partitions).toMatchObject([{ firstEpoch, lastEpoch }])
+})
+
+test('what a fetch asks for is read, and where', () => {
+  const partition = (id: number, from: bigint) => [int32(id), int32(-1), int64(from), int64(-1n), int32(100)]
+  const head = [int32(-1), int32(10), int32(1), int32(1000), Buffer.from([1]), int32(0), int32(-1)]
+  const topic = Buffer.concat([
+    text('orders'),
+    list([Buffer.concat(partition(0, 5n)), Buffer.concat(partition(3, 77n))]),
+  ])
+  expect(readFetchRequest(requestFrame(apiKeys.fetch, 10, 1, ...head, list([topic]), list([])))).toEqual([
+    { topic: 'orders', partition: 0, from: 5n },
+    { topic: 'orders', partition: 3, from: 77n },
+  ])
+})
+
+test('the assignment in a sync is read; none where the group gives nothing', () => {
+  const assignment = Buffer.concat([
+    int16(0),
+    list([
+      Buffer.concat([text('orders'), list([int32(2), int32(0)])]),
+      Buffer.concat([text('bills'), list([int32(1)])]),
+    ]),
+    int32(0),
+  ])
+  const sync = (bytes: Buffer) => answerFrame(1, int32(0), int16(0), int32(bytes.length), bytes)
+  expect(readSync(sync(assignment))).toEqual({ orders: [2, 0], bills: [1] })
+  expect(readSync(sync(Buffer.alloc(0)))).toEqual({})
 })

@@ -56,3 +56,27 @@ test('a commit that is not allowed is told and was not applied', async () => {
   expect(facts.map(({ type }) => type)).toEqual(['commit.failed'])
   expect(progress.unknown.size).toBe(0)
 })
+
+test('a commit says beside the offset which topic it was, how many partitions it had at first, and the leader epoch', async () => {
+  const progress = Object.assign(new Progress(), { mark: 20n, leaderEpoch: 7 })
+  const lane = { topic: 'orders', partition: 0, progress }
+  const topics = new Topics()
+  topics.see([{ topic: 'orders', id: 'a'.repeat(32), errorCode: 0, partitions: 3 }])
+  const sent: unknown[] = []
+  const commits = new Commits({
+    epoch: 1,
+    topics,
+    handOut: { tenure: { epoch: 1, generation: 4 }, uncommitted: () => [lane] } as unknown as HandOut,
+    membership: {
+      ...{ generation: 4, joined: true },
+      commit: async (offsets: unknown) => {
+        sent.push(offsets)
+        return [0]
+      },
+    } as unknown as Membership,
+    emit: () => {},
+  })
+  await commits.commit(1000)
+  const metadata = `relisten/1 ${'a'.repeat(32)} 3 7`
+  expect(sent).toEqual([[{ topic: 'orders', partitions: [{ partition: 0, offset: '20', metadata }] }]])
+})

@@ -2,16 +2,18 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FetchSummary } from '../../actors/answers.ts'
+import { readFetch } from '../../actors/answers.ts'
 import { Backlog } from '../../actors/backlog.ts'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import { MetadataView } from '../../actors/metadata-view.ts'
+import { maxBytesOf } from '../../actors/requests.ts'
 import { Routes, type RoutesOptions } from '../../actors/routes.ts'
 import { Subscription } from '../../actors/subscription.ts'
 import { Topics } from '../../actors/topics.ts'
 import type { Fact } from '../../machines/fact.ts'
-import { answerFrame, fetchBody, int32, metadataBody, requestFrame, text } from './bytes.ts'
+import { answerFrame, fetchBody, int32, list, metadataBody, requestFrame, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster, snapshotOf } from './fake-cluster.ts'
 
@@ -267,4 +269,55 @@ test('closed routes let nothing through and leave no socket', async () => {
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   await expect(routes.answer(2, requestFrame(apiKeys.listOffsets, 3, 1))).rejects.toBeInstanceOf(ConnectionError)
   expect(broker.connections).toBe(1)
+})
+
+test('what a fetch brings that was asked for under another assignment is not given to KafkaJS', async () => {
+  let tenure = 1
+  broker.answering.set(apiKeys.fetch, () => {
+    tenure++
+    return fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('a late answer') }] })
+  })
+  const answer = await routesWith({ tenure: () => tenure }).answer(1, fetchRequest())
+  expect(answer).toEqual(emptyFetch)
+  expect(fetched).toEqual([])
+})
+
+test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {
+  const partitions = [0, 1].map((partition) => ({ partition, highWatermark: 9n }))
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))
+  const routes = routesWith({ diverged: async (found) => found.filter(({ partition }) => partition === 1) })
+  const answer = await routes.answer(1, fetchRequest())
+  expect(readFetch(answer, 10, 1, () => 1).partitions.map(({ errorCode }) => errorCode)).toEqual([0, 1])
+})
+
+test('where nobody can say whether a log was cut, nothing of the answer is used and leaders are looked up', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, records: Buffer.alloc(5) }] }))
+  const unknown = new ConnectionError({ kind: 'unreachable', message: 'its leader is away' })
+  const answer = await routesWith({ diverged: () => Promise.reject(unknown) }).answer(1, fetchRequest())
+  expect(answer).toEqual(emptyFetch)
+  expect(refreshes).toBe(1)
+})
+
+test('a fetch asks for no more than there is room for, and waits where there is none', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const backlog = new Backlog(600)
+  const routes = routesWith({ backlog, maxWaitMs: 30 })
+  await routes.answer(1, fetchRequest())
+  const sent = await broker.asked(apiKeys.fetch)
+  expect(maxBytesOf(sent)).toBe(600)
+  backlog.add(600)
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch)).toHaveLength(1)
+})
+
+test('topics are asked for with their ids where brokers tell them', async () => {
+  cluster.spoken.add('3/11')
+  const asked: Buffer[] = []
+  cluster.answering = async (frame) => {
+    asked.push(frame)
+    throw new ConnectionError({ kind: 'unreachable', message: 'no answer' })
+  }
+  const request = requestFrame(apiKeys.metadata, 6, 1, list([text('orders')]), Buffer.from([0]))
+  await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('no answer')
+  expect(asked.map((frame) => frame.readInt16BE(6))).toEqual([11])
 })
