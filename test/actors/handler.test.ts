@@ -270,3 +270,38 @@ test('suppressed messages are counted once, however often the batch is looked at
   expect(stage.handlers.log).toEqual(['0/0'])
   expect(stage.handOut.handler.suppressed).toBe(0)
 })
+
+const throwing = new Proxy(new Error('x'), {
+  get: () => {
+    throw new Error('a getter')
+  },
+})
+test.each([
+  ['a value without a prototype', Object.create(null), /something of type object/],
+  ['an error whose message is an object', Object.assign(new Error('x'), { message: { code: 1 } }), /object/],
+  [
+    'an error whose message can not be shown',
+    Object.assign(new Error('x'), { message: Object.create(null) }),
+    /object/,
+  ],
+  ['an error whose getters throw', throwing, /something of type object/],
+  ['undefined', undefined, /^undefined$/],
+  ['a symbol', Symbol('odd'), /^Symbol\(odd\)$/],
+  ['an object with a message', { message: 'told' }, /^told$/],
+])('a handler that throws %s is tried again as after any error', async (_what, thrown, message) => {
+  const calls: string[] = []
+  const stage = await staged({
+    handlerRetries: 1,
+    eachMessage: async ({ message: { offset } }) => {
+      calls.push(offset)
+      throw thrown
+    },
+  })
+  expect(calls).toEqual(['0'])
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toEqual(['0', '0'])
+  const failed = stage.factsOf('handler.failed')
+  expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2])
+  for (const { failure } of failed) expect(failure.message).toMatch(message)
+  expect(stage.factsOf('handler.gave-up')).toHaveLength(1)
+})
