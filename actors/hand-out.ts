@@ -21,7 +21,7 @@ export interface Reader {
   offsetAt(partition: TopicPartition, where: 'start' | 'end'): Promise<bigint>
 }
 
-export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue'> {
+export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue' | 'uncommitted'> {
   /** Lanes worked at a time. */
   readonly concurrency: number
   readonly fromBeginning: boolean
@@ -62,6 +62,7 @@ export class HandOut {
         return () => this.resume(lane)
       },
       onOverdue: (lane) => this.places.get(lane)?.(),
+      uncommitted: () => this.uncommitted(),
     })
   }
 

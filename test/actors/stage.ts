@@ -130,6 +130,7 @@ export class Stage {
   constructor({ batches = false, ...options }: Partial<HandOutOptions> & { batches?: boolean } = {}) {
     this.handOut = new HandOut({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
+      commitIntervalMs: 1000,
       handlerRetries: 0,
       handlerTimeoutMs: undefined,
       onHandlerError: 'pause',
