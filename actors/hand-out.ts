@@ -4,7 +4,7 @@
  * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
  */
 
-import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
+import { byTopic, type PartitionsByTopic, type TopicPartition } from '../machines/fact.ts'
 import type { CommittedOffset } from './answers.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import type { Batch } from './kafka.ts'
@@ -190,7 +190,7 @@ export class HandOut {
     const stalled = lane.pausedBy.delete('handler')
     lane.pausedBy.delete('user')
     if (lane.pausedBy.size === 0) this.reader?.resume(lane)
-    if (stalled) this.options.emit({ type: 'partition.resumed', topic: lane.topic, partition: lane.partition })
+    if (stalled) this.options.emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
     this.pump(lane)
   }
 
@@ -314,12 +314,10 @@ export class HandOut {
         this.makeRoom(lane)
       }
       if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
-        const { topic, partition } = lane
         this.reader?.pause(lane)
         this.options.emit({
           type: 'partition.stalled',
-          topic,
-          partition,
+          partitions: byTopic([lane]),
           reason: 'its handler failed and was given up',
         })
       }

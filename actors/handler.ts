@@ -1,6 +1,6 @@
 /** A handler: the user's function round one message or batch, with its retries, its deadline and the policy when it gives up. */
 
-import type { Fact, TopicPartition } from '../machines/fact.ts'
+import { byTopic, type Fact, type TopicPartition } from '../machines/fact.ts'
 import { messageOf } from '../machines/failure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from './kafka.ts'
 import type { Lane, Load } from './lane.ts'
@@ -141,7 +141,7 @@ export class Handler {
             heartbeat,
             pause: () => this.options.pause(lane),
             commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(lane, resolve, offsets),
-            uncommittedOffsets: () => byTopic(this.options.uncommitted()),
+            uncommittedOffsets: () => marksOf(this.options.uncommitted()),
             isRunning: () => !tell(!tenure.open),
             isStale: () => tell(lane.progress.seeks !== seeks),
           }
@@ -268,8 +268,7 @@ export class Handler {
       emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
       emit({
         type: 'partition.stalled',
-        topic,
-        partition,
+        partitions: byTopic([lane]),
         reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
       })
       either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
@@ -280,7 +279,7 @@ export class Handler {
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', follow)
-      if (isLate) emit({ type: 'partition.resumed', topic, partition })
+      if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
     }
   }
 }
@@ -289,7 +288,7 @@ export class Handler {
 const heartbeat = async (): Promise<void> => {}
 
 /** Marks in the form KafkaJS gives them. */
-function byTopic(lanes: readonly Lane[]): ReturnType<EachBatchPayload['uncommittedOffsets']> {
+function marksOf(lanes: readonly Lane[]): ReturnType<EachBatchPayload['uncommittedOffsets']> {
   const topics = [...new Set(lanes.map(({ topic }) => topic))].map((topic) => {
     const own = lanes.filter((lane) => lane.topic === topic)
     return {

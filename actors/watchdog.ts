@@ -4,7 +4,7 @@
  * A partition whose leader is unknown or out of reach is reported; a new session would not help it.
  */
 
-import type { Fact } from '../machines/fact.ts'
+import { byTopic, type Fact } from '../machines/fact.ts'
 import type { HandOut } from './hand-out.ts'
 import type { Lane } from './lane.ts'
 import type { Session } from './session.ts'
@@ -43,7 +43,7 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
     if (waits || (fetched && !unread && now - fetched.at < redialAfterMs) || quietMs < redialAfterMs) {
       if (known && !waits) {
         stalled.delete(lane)
-        emit({ type: 'partition.resumed', topic, partition })
+        emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
       }
       return
     }
@@ -51,7 +51,7 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
     const link = leader === undefined ? undefined : session.routes.fetchLink(leader)
     if (!known) {
       stalled.set(lane, { since: now, redialled: false })
-      emit({ type: 'partition.stalled', topic, partition, reason: reasonOf(leader, link?.current, quietMs) })
+      emit({ type: 'partition.stalled', partitions: byTopic([lane]), reason: reasonOf(leader, link?.current, quietMs) })
       return
     }
     session.refreshLeaders()

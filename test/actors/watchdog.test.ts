@@ -70,7 +70,7 @@ test('a partition with more to read and no progress is reported, dialled anew, a
   expect(facts).toEqual([])
   await pass(1, 12n)
   expect(facts).toMatchObject([
-    { type: 'partition.stalled', topic, partition: 0, reason: expect.stringMatching(/no progress/) },
+    { type: 'partition.stalled', partitions: { [topic]: [0] }, reason: expect.stringMatching(/no progress/) },
   ])
   await pass(1, 12n)
   expect(drops).toBe(1)
