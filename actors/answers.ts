@@ -136,6 +136,8 @@ export function hideMetadata(frame: Buffer, knownNodes: Iterable<number>): Hidde
 
 /** What a fetch answer shows without its records. */
 export interface FetchSummary {
+  /** The next fetch of this node waits so long, as the broker asks for it; in milliseconds. */
+  readonly throttleMs: number
   /** A partition was asked of the wrong node, or is away for a moment: leaders have to be looked up. */
   readonly stale: boolean
   readonly recordBytes: number
@@ -151,9 +153,23 @@ export interface FetchedPartition {
   readonly recordBytes: number
 }
 
-// Unknown topic or partition, leader not available, not leader, replica not available, network exception, storage error,
-// fenced leader epoch, unknown leader epoch, offset not available, unknown topic id. KafkaJS would rejoin or crash.
-const passing = new Set([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])
+/** Errors of a partition that pass, by Kafka's names for them. KafkaJS would rejoin or crash. */
+const passing: ReadonlyMap<number, string> = new Map([
+  [3, 'UNKNOWN_TOPIC_OR_PARTITION'],
+  [5, 'LEADER_NOT_AVAILABLE'],
+  [6, 'NOT_LEADER_OR_FOLLOWER'],
+  [9, 'REPLICA_NOT_AVAILABLE'],
+  [13, 'NETWORK_EXCEPTION'],
+  [56, 'KAFKA_STORAGE_ERROR'],
+  [74, 'FENCED_LEADER_EPOCH'],
+  [75, 'UNKNOWN_LEADER_EPOCH'],
+  [78, 'OFFSET_NOT_AVAILABLE'],
+  [100, 'UNKNOWN_TOPIC_ID'],
+])
+
+/** An error of a fetch as a reader looks it up. */
+export const fetchErrorName = (code: number): string =>
+  `${passing.get(code) ?? (code === errorCodes.offsetOutOfRange ? 'OFFSET_OUT_OF_RANGE' : 'an error')} (error ${code})`
 
 /**
  * Reads the headers of a fetch answer and turns passing errors of single partitions into "nothing new", in the frame.
@@ -165,7 +181,8 @@ export function readFetch(
   isLeader: (topic: string, partition: number) => boolean,
 ): FetchSummary {
   const reader = new FrameReader(frame)
-  reader.skip(4 + 2 + 4) // throttle, error, session
+  const throttleMs = reader.int32()
+  reader.skip(2 + 4) // error, session
   let stale = false
   let recordBytes = 0
   const partitions: FetchedPartition[] = []
@@ -190,7 +207,7 @@ export function readFetch(
       partitions.push({ topic, partition, errorCode, highWatermark, lastStableOffset, recordBytes: bytes })
     })
   })
-  return { stale, recordBytes, partitions }
+  return { throttleMs, stale, recordBytes, partitions }
 }
 
 /** The error code of an answer that begins with throttle time and error: join, sync, heartbeat, leave. */

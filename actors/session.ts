@@ -14,7 +14,7 @@ import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { FetchRecord } from './fetch-record.ts'
-import { answerHeaderBytes, errorCodes } from './frames.ts'
+import { answerHeaderBytes, apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { type HandOut, partitionsIn, type Reader } from './hand-out.ts'
 import {
   calls,
@@ -258,7 +258,8 @@ export class Session {
       onConnect,
       answer: async (request) => {
         if (this.sealed) throw closedError('This session')
-        return this.routes.answer(nodeId, request)
+        const answer = this.routes.answer(nodeId, request)
+        return apiKeyOf(request) === apiKeys.fetch ? this.fetched.during(nodeId, answer) : answer
       },
       onEnd: () => this.wires.delete(wire),
     })
