@@ -263,7 +263,7 @@ export class Handler {
     signal.addEventListener('abort', follow)
     let isLate = false
     const { topic, partition } = lane
-    const timer = setTimeout(() => {
+    const overdue = () => {
       isLate = true
       emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
       emit({
@@ -273,11 +273,17 @@ export class Handler {
       })
       either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
       onOverdue(lane)
+    }
+    let turn: NodeJS.Immediate | undefined
+    const timer = setTimeout(() => {
+      // Where another handler held up the loop, what this one waits for may have come already, and is read first.
+      turn = setImmediate(overdue)
     }, handlerTimeoutMs)
     try {
       await work(either.signal)
     } finally {
       clearTimeout(timer)
+      clearImmediate(turn)
       signal.removeEventListener('abort', follow)
       if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
     }

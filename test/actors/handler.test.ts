@@ -153,6 +153,13 @@ test('past its deadline a handler gets its signal, is reported, and gives its pl
   expect(stage.lane(0).progress.mark).toBe(1n)
 })
 
+test('a handler whose end is read in the turn of its deadline is in time', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 })
+  vi.advanceTimersByTime(300)
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('handler.timed-out')).toEqual([])
+})
+
 test('a partition that was reported for its late handler is reported well again when a retry succeeds', async () => {
   const stage = await staged({ handlerTimeoutMs: 300, handlerRetries: 1 })
   await vi.advanceTimersByTimeAsync(300)

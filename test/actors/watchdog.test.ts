@@ -1,6 +1,7 @@
 // The watchdog: which silence is a stall, and what is done about it, step by step.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { watchEventLoop } from '../../actors/event-loop.ts'
 import { FetchRecord } from '../../actors/fetch-record.ts'
 import type { Session } from '../../actors/session.ts'
 import { watch } from '../../actors/watchdog.ts'
@@ -38,6 +39,7 @@ beforeEach(async () => {
 afterEach(() => {
   end()
   vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 
 function begin(waitMs: number): void {
@@ -310,3 +312,25 @@ test('a leader that takes long for each answer is waited for as long the next ti
   await pass(30)
   expect(facts).toEqual([])
 })
+
+test.each([2000, 6000])(
+  'an event loop that stands still for %s ms, again and again, makes no stall',
+  async (standsMs) => {
+    const now = performance.now.bind(performance)
+    let stoodMs = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + stoodMs)
+    const unwatch = watchEventLoop(() => {})
+    await pass(2, 10n)
+    for (let times = 0; times < 10; times++) {
+      answered(10n)
+      stoodMs += standsMs
+      await vi.advanceTimersByTimeAsync(1000)
+      await pass(1, 10n)
+    }
+    expect(facts).toEqual([])
+    // One that is really not answered is a stall all the same.
+    await pass(4)
+    expect(types()).toEqual(['partition.stalled'])
+    unwatch()
+  },
+)
