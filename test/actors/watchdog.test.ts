@@ -16,6 +16,7 @@ let stage: Stage
 let facts: Fact[]
 let end: () => void
 let drops: number
+let refreshes: number[]
 let leader: number | undefined
 let current: boolean
 let joined: boolean
@@ -29,6 +30,7 @@ beforeEach(async () => {
   await stage.assign({ 0: 10n })
   facts = []
   drops = 0
+  refreshes = []
   leader = 2
   current = true
   joined = true
@@ -57,7 +59,7 @@ function begin(waitMs: number): void {
     epoch: 5,
     fetched: record,
     leaderOf: () => leader,
-    refreshLeaders: () => {},
+    refreshLeaders: () => void refreshes.push(performance.now()),
     routes: { fetchLink: () => link },
     membership: {
       get joined() {
@@ -156,10 +158,43 @@ test('a partition whose leader is away is reported, and a new session is not ask
   expect(drops).toBe(0)
 })
 
-test('a partition without a leader is reported as that', async () => {
+test('a partition without a leader is reported as that, and leaders are looked up every other second', async () => {
   leader = undefined
-  await pass(4)
+  await pass(13.5)
   expect(facts).toMatchObject([{ type: 'partition.stalled', reason: 'it has no leader' }])
+  expect(refreshes.length).toBeGreaterThan(3)
+  for (const [index, at] of refreshes.entries()) expect(at - (refreshes[index - 1] ?? 0)).toBeGreaterThanOrEqual(2000)
+})
+
+test('of what was seen of a partition that has gone, the reason says that it is gone', async () => {
+  await pass(4, -1n, { errorCode: 3 })
+  leader = undefined
+  record.clear()
+  await stage.assign({ 0: 10n })
+  await pass(4, -1n, { errorCode: 3 })
+  expect(facts).toMatchObject([
+    { reason: expect.stringMatching(/is gone/) },
+    { reason: expect.stringMatching(/is gone/) },
+  ])
+})
+
+test('an error of a leader that went out of reach is not what holds its partition', async () => {
+  answered(-1n, { errorCode: 6 })
+  current = false
+  await pass(4)
+  expect(facts).toMatchObject([{ reason: 'its leader, node 2, is out of reach' }])
+})
+
+test('a handler that is at work again ends a stall, and so does a pause', async () => {
+  await pass(4.5, 12n)
+  await stage.offer(0, [10])
+  await pass(1, 12n)
+  expect(types()).toEqual(['partition.stalled', 'partition.resumed'])
+  await stage.handlers.end('0/10')
+  await pass(4.5, 12n)
+  stage.handOut.pause({ topic, partition: 0 })
+  await pass(1, 12n)
+  expect(types()).toEqual(['partition.stalled', 'partition.resumed', 'partition.stalled', 'partition.resumed'])
 })
 
 test.each([
@@ -309,8 +344,21 @@ test('a leader that takes long for each answer is waited for as long the next ti
   await stage.handlers.end('0/10', '0/11')
   expect(facts).toEqual([])
   heardAt = 0
-  await pass(30)
+  await pass(62)
   expect(facts).toEqual([])
+  await pass(2)
+  expect(types()).toEqual(['partition.stalled'])
+})
+
+test('an answer whose bytes come without end is told after five minutes', async () => {
+  answered(10n)
+  void record.during(2, new Promise(() => {}))
+  for (let second = 0; second < 310; second++) {
+    heardAt = performance.now()
+    await pass(1)
+    if (second < 299) expect(facts).toEqual([])
+  }
+  expect(facts).toMatchObject([{ reason: expect.stringMatching(/has not answered a fetch/) }])
 })
 
 test.each([2000, 6000])(
