@@ -96,6 +96,8 @@ export function readOffsetCommit(request: Buffer): CommitRequest {
 
 /** What a fetch answer shows without its records. */
 export interface FetchSummary {
+  /** The next fetch of this node waits so long, as the broker asks for it; in milliseconds. */
+  readonly throttleMs: number
   /** A partition was asked of the wrong node, or is away for a moment: leaders have to be looked up. */
   readonly stale: boolean
   readonly recordBytes: number
@@ -116,9 +118,23 @@ export interface FetchedPartition {
   readonly errorAt: number
 }
 
-// Unknown topic or partition, leader not available, not leader, replica not available, network exception, storage error,
-// fenced leader epoch, unknown leader epoch, offset not available, unknown topic id. KafkaJS would rejoin or crash.
-const passing = new Set([3, 5, 6, 9, 13, 56, 74, 75, 78, 100])
+/** Errors of a partition that pass, by Kafka's names for them. KafkaJS would rejoin or crash. */
+const passing: ReadonlyMap<number, string> = new Map([
+  [3, 'UNKNOWN_TOPIC_OR_PARTITION'],
+  [5, 'LEADER_NOT_AVAILABLE'],
+  [6, 'NOT_LEADER_OR_FOLLOWER'],
+  [9, 'REPLICA_NOT_AVAILABLE'],
+  [13, 'NETWORK_EXCEPTION'],
+  [56, 'KAFKA_STORAGE_ERROR'],
+  [74, 'FENCED_LEADER_EPOCH'],
+  [75, 'UNKNOWN_LEADER_EPOCH'],
+  [78, 'OFFSET_NOT_AVAILABLE'],
+  [100, 'UNKNOWN_TOPIC_ID'],
+])
+
+/** An error of a fetch as a reader looks it up. */
+export const fetchErrorName = (code: number): string =>
+  `${passing.get(code) ?? (code === errorCodes.offsetOutOfRange ? 'OFFSET_OUT_OF_RANGE' : 'an error')} (error ${code})`
 
 /**
  * Reads the headers of a fetch answer and turns passing errors of single partitions into "nothing new", in the frame.
@@ -131,7 +147,8 @@ export function readFetch(
   leaderOf: (topic: string, partition: number) => number | undefined,
 ): FetchSummary {
   const reader = new FrameReader(frame)
-  reader.skip(4 + 2 + 4) // throttle, error, session
+  const throttleMs = reader.int32()
+  reader.skip(2 + 4) // error, session
   let stale = false
   let recordBytes = 0
   const partitions: FetchedPartition[] = []
@@ -165,7 +182,7 @@ export function readFetch(
       partitions.push({ ...read, ...epochs, errorAt })
     })
   })
-  return { stale, recordBytes, partitions }
+  return { throttleMs, stale, recordBytes, partitions }
 }
 
 const batchHeaderBytes = 12

@@ -1,22 +1,31 @@
-/** The fetch record of a session: when each partition's fetches were last answered, and the longest time one was not. */
+/** The fetch record of a session: how each partition's fetches are answered, and the longest time one was not. */
 
 import type { TopicPartition } from '../machines/fact.ts'
 import type { FetchSummary } from './answers.ts'
 
-/** The newest answer to a fetch of one partition. */
+/** The newest answer to a fetch of one partition. Times on the clock of `performance.now()`. */
 export interface Fetched {
-  /** On the clock of `performance.now()`. */
+  /** When one came without an error; 0: never. */
   readonly at: number
-  /** The end of the log as this consumer may read it. */
+  /** The end of the log as this consumer may read it; −1 before an answer without an error. */
   readonly end: bigint
   readonly nodeId: number
+  /** Kafka's error in the newest one, also where KafkaJS sees none; 0: none. */
+  readonly errorCode: number
 }
 
 /** A gap belongs to a hand-over that follows it so closely, in milliseconds. */
 const gapCountsForMs = 30_000
+/** A broker may throttle for so long without being reported, in milliseconds. Quotas are reckoned over some ten seconds. */
+const longestThrottleMs = 60_000
 
 export class FetchRecord {
+  /** When this assignment began. */
+  beganAt = performance.now()
   private readonly newest = new Map<string, Fetched>()
+  private readonly asked = new Map<number, number>()
+  private readonly took = new Map<number, number>()
+  private readonly throttled = new Map<number, number>()
   private readonly readUncommitted: boolean
   private readonly isHeld: (partition: TopicPartition) => boolean
   private longestGap = { ms: 0, endedAt: 0 }
@@ -31,14 +40,48 @@ export class FetchRecord {
     return this.newest.get(`${topic}/${partition}`)
   }
 
-  note(nodeId: number, { partitions }: FetchSummary): void {
+  /** Since when a fetch of this node has waited for its answer; undefined: none does. */
+  askedAt(nodeId: number): number | undefined {
+    return this.asked.get(nodeId)
+  }
+
+  /** How long the last answer of this node took, in milliseconds; 0 before the first. */
+  tookMs(nodeId: number): number {
+    return this.took.get(nodeId) ?? 0
+  }
+
+  /** Until when this node wants no fetch; 0 where it never said so. */
+  throttledUntil(nodeId: number): number {
+    return this.throttled.get(nodeId) ?? 0
+  }
+
+  /** Notes that a fetch of this node is under way until `answer` settles, which is passed on. */
+  async during<Answer>(nodeId: number, answer: Promise<Answer>): Promise<Answer> {
+    const askedAt = performance.now()
+    if (!this.asked.has(nodeId)) this.asked.set(nodeId, askedAt)
+    try {
+      return await answer
+    } finally {
+      this.took.set(nodeId, performance.now() - askedAt)
+      this.asked.delete(nodeId)
+    }
+  }
+
+  note(nodeId: number, { partitions, throttleMs }: Pick<FetchSummary, 'partitions' | 'throttleMs'>): void {
     const at = performance.now()
-    for (const { topic, partition, highWatermark, lastStableOffset } of partitions) {
-      const end = this.readUncommitted ? highWatermark : lastStableOffset
+    if (throttleMs > 0) this.throttled.set(nodeId, at + Math.min(throttleMs, longestThrottleMs))
+    for (const { topic, partition, errorCode, highWatermark, lastStableOffset } of partitions) {
       const key = `${topic}/${partition}`
-      const ms = at - (this.newest.get(key)?.at ?? at)
+      const before = this.newest.get(key)
+      if (errorCode !== 0) {
+        // What comes with an error says nothing of the log, and is no sign that the partition is well.
+        this.newest.set(key, { at: before?.at ?? 0, end: before?.end ?? -1n, nodeId, errorCode })
+        continue
+      }
+      const end = this.readUncommitted ? highWatermark : lastStableOffset
+      const ms = before && before.at > 0 ? at - before.at : 0
       if (ms > this.longestGap.ms && !this.isHeld({ topic, partition })) this.longestGap = { ms, endedAt: at }
-      this.newest.set(key, { at, end, nodeId })
+      this.newest.set(key, { at, end, nodeId, errorCode })
     }
   }
 
@@ -52,5 +95,6 @@ export class FetchRecord {
   /** Another assignment: what was fetched before says nothing about it. */
   clear(): void {
     this.newest.clear()
+    this.beganAt = performance.now()
   }
 }

@@ -4,7 +4,7 @@
  * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
  */
 
-import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'
+import { byTopic, type PartitionsByTopic, type TopicPartition } from '../machines/fact.ts'
 import { Backlog } from './backlog.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import type { Batch } from './kafka.ts'
@@ -19,7 +19,7 @@ export interface Reader {
   seek(partition: TopicPartition, offset: string): void
 }
 
-export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue'> {
+export interface HandOutOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue' | 'uncommitted'> {
   /** Lanes worked at a time. */
   readonly concurrency: number
   readonly progress: GroupProgress
@@ -62,6 +62,7 @@ export class HandOut {
         return () => this.release(lane)
       },
       onOverdue: (lane) => this.places.get(lane)?.(),
+      uncommitted: () => this.uncommitted(),
     })
   }
 
@@ -231,7 +232,7 @@ export class HandOut {
     lane.pausedBy.delete('user')
     if (wasHeld && this.located.has(lane)) this.reread(lane)
     if (lane.pausedBy.size === 0) this.reader?.resume(lane)
-    if (stalled) this.options.emit({ type: 'partition.resumed', topic: lane.topic, partition: lane.partition })
+    if (stalled) this.options.emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
     this.pump(lane)
   }
 
@@ -294,12 +295,10 @@ export class HandOut {
         this.makeRoom(lane)
       }
       if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
-        const { topic, partition } = lane
         this.hold(lane, 'handler')
         this.options.emit({
           type: 'partition.stalled',
-          topic,
-          partition,
+          partitions: byTopic([lane]),
           reason: 'its handler failed and was given up',
         })
       }

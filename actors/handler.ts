@@ -1,7 +1,7 @@
 /** A handler: the user's function round one message or batch, with its retries, its deadline and the policy when it gives up. */
 
-import type { Fact, TopicPartition } from '../machines/fact.ts'
-import { withoutUserInfo } from '../machines/failure.ts'
+import { byTopic, type Fact, type TopicPartition } from '../machines/fact.ts'
+import { messageOf } from '../machines/failure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from './kafka.ts'
 import type { Lane, Load } from './lane.ts'
 
@@ -21,6 +21,8 @@ export interface HandlerErrorContext extends TopicPartition {
 export interface HandlerOptions {
   readonly eachMessage?: ((payload: EachMessagePayload & { signal: AbortSignal }) => Promise<void>) | undefined
   readonly eachBatch?: ((payload: EachBatchPayload & { signal: AbortSignal }) => Promise<void>) | undefined
+  /** Marks are committed at most this often, also when a batch handler asks for it more often; in milliseconds. */
+  readonly commitIntervalMs: number
   readonly handlerRetries: number
   readonly handlerTimeoutMs: number | undefined
   readonly onHandlerError:
@@ -30,6 +32,8 @@ export interface HandlerOptions {
   readonly emit: (fact: Fact) => void
   readonly pause: (lane: Lane) => () => void
   readonly commit: () => Promise<void>
+  /** Lanes with progress the group does not know. */
+  readonly uncommitted: () => readonly Lane[]
   /** The handler is past its deadline: others may have its place. */
   readonly onOverdue: (lane: Lane) => void
 }
@@ -46,6 +50,7 @@ export class Handler {
   suppressed = 0
   handled = 0
   private readonly options: HandlerOptions
+  private committedAt = performance.now()
 
   constructor(options: HandlerOptions) {
     this.options = options
@@ -83,7 +88,7 @@ export class Handler {
         () => message.offset,
         (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
-      if (outcome === 'given-up') return outcome
+      if (outcome === 'given-up' || outcome === 'broken-off') return outcome
       this.advance(lane, load, seeks, offset + 1n)
       if (performance.now() > until && yields()) {
         load.next++
@@ -109,38 +114,77 @@ export class Handler {
     load.next = batch.messages.length
     while (!brokenOff() && !lane.held && left().length > 0) {
       let resolved = lane.progress.mark ?? 0n
-      const resolve = (offset: bigint) => {
-        if (offset <= resolved) return
-        resolved = offset
-        this.advance(lane, load, seeks, offset)
+      /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
+      const resolve = (mark: bigint) => {
+        const next = mark < whole ? mark : whole
+        if (next <= resolved) return
+        resolved = next
+        this.advance(lane, load, seeks, next)
       }
-      // Read anew for each attempt: what an earlier one resolved is not handed out again.
-      const payload = (signal: AbortSignal, messages = left()): EachBatchPayload & { signal: AbortSignal } => ({
-        batch: view(batch, messages),
-        resolveOffset: (offset) => {
-          const next = BigInt(offset) + 1n
-          resolve(offset === batch.messages.at(-1)?.offset ? whole : next)
+      const outcome = await this.attempt(
+        lane,
+        load,
+        undefined,
+        () => left()[0]?.offset,
+        async (signal) => {
+          // Read anew for each attempt: what an earlier one resolved is not handed out again.
+          const told = { brokenOff: false, signal: false }
+          const tell = (isBrokenOff: boolean) => {
+            told.brokenOff ||= isBrokenOff
+            return isBrokenOff
+          }
+          const payload: EachBatchPayload = {
+            batch: view(batch, left()),
+            resolveOffset: (offset) => {
+              resolve(String(offset) === batch.messages.at(-1)?.offset ? whole : BigInt(offset) + 1n)
+            },
+            heartbeat,
+            pause: () => this.options.pause(lane),
+            commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(lane, resolve, offsets),
+            uncommittedOffsets: () => marksOf(this.options.uncommitted()),
+            isRunning: () => !tell(!tenure.open),
+            isStale: () => tell(lane.progress.seeks !== seeks),
+          }
+          const signalled = Object.defineProperty(payload, 'signal', {
+            enumerable: true,
+            get: () => {
+              told.signal = true
+              return signal
+            },
+          }) as EachBatchPayload & { signal: AbortSignal }
+          await eachBatch(signalled)
+          // A normal return has handled the batch, unless the handler knew that it had to end: then only what was resolved counts.
+          const isTold = told.brokenOff || (told.signal && signal.aborted)
+          if (!isTold) resolve(whole)
+          else if (!brokenOff() && left().length > 0)
+            throw new Error('the batch handler returned at its signal, before the end')
         },
-        heartbeat,
-        pause: () => this.options.pause(lane),
-        commitOffsetsIfNecessary: async () => this.options.commit(),
-        uncommittedOffsets: () => ({
-          topics: [{ topic: lane.topic, partitions: [{ partition: lane.partition, offset: String(resolved) }] }],
-        }),
-        isRunning: () => tenure.open,
-        isStale: () => lane.progress.seeks !== seeks,
-        signal,
-      })
-      const next = () => left()[0]?.offset
-      const outcome = await this.attempt(lane, load, undefined, next, (signal) => eachBatch(payload(signal)))
-      if (outcome === 'given-up') return outcome
-      // Broken off, only what was resolved counts; a normal return has handled the batch.
-      if (brokenOff() && outcome !== 'skipped') return 'broken-off'
-      resolve(whole)
+      )
+      if (outcome === 'skipped') resolve(whole)
+      else if (outcome !== 'handled') return outcome
     }
     if (brokenOff() || lane.held) return 'broken-off'
     this.advance(lane, load, seeks, whole)
     return 'done'
+  }
+
+  /**
+   * What `commitOffsetsIfNecessary` of KafkaJS does: without offsets it commits what is due, with them at once. An offset of this partition
+   * is the next one to handle, so it resolves what lies before it; marks of others are committed as they are.
+   */
+  private async commitIfNecessary(
+    { topic, partition }: Lane,
+    resolve: (mark: bigint) => void,
+    offsets?: Parameters<EachBatchPayload['commitOffsetsIfNecessary']>[0],
+  ): Promise<void> {
+    const own = offsets?.topics
+      ?.find((each) => each.topic === topic)
+      ?.partitions.find((each) => each.partition === partition)
+    if (own) resolve(BigInt(own.offset))
+    const now = performance.now()
+    if (!offsets && now - this.committedAt < this.options.commitIntervalMs) return
+    this.committedAt = now
+    await this.options.commit()
   }
 
   private advance(lane: Lane, load: Load, seeks: number, mark: bigint): void {
@@ -156,8 +200,8 @@ export class Handler {
   }
 
   /**
-   * Calls the user's function until it succeeds, the tenure ends, or the policy decides. `next` is the first offset that is
-   * not handled; undefined when none is left, and then an error comes too late to matter.
+   * Calls the user's function until it succeeds, the tenure ends, the partition is paused or sought elsewhere, or the policy
+   * decides. `next` is the first offset that is not handled; undefined when none is left, and then an error comes too late to matter.
    */
   private async attempt(
     lane: Lane,
@@ -165,9 +209,11 @@ export class Handler {
     message: KafkaMessage | undefined,
     next: () => string | undefined,
     work: (signal: AbortSignal) => Promise<void>,
-  ): Promise<'handled' | 'skipped' | 'given-up'> {
+  ): Promise<'handled' | 'skipped' | 'broken-off' | 'given-up'> {
     const { emit, handlerRetries, onHandlerError } = this.options
     const { topic, partition } = lane
+    const { seeks } = lane.progress
+    const goesOn = () => load.tenure.open && lane.progress.seeks === seeks
     let offset = next() ?? '0'
     for (let attempt = 1; ; attempt++) {
       try {
@@ -176,14 +222,12 @@ export class Handler {
       } catch (error) {
         const left = next()
         offset = left ?? offset
-        const failure = {
-          kind: 'handler-failed',
-          message: withoutUserInfo(error instanceof Error ? error.message : String(error)),
-        } as const
+        const failure = { kind: 'handler-failed', message: messageOf(error) } as const
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
         if (left === undefined) return 'handled'
-        if (!load.tenure.open) return 'given-up'
-        if (attempt > handlerRetries) {
+        if (!goesOn()) return 'broken-off'
+        // A handler that pauses its partition and throws wants the message again when it is resumed, and not before.
+        if (attempt > handlerRetries && !lane.held) {
           const context = { topic, partition, offset, error, attempts: attempt, message, signal: load.tenure.signal }
           const decision = typeof onHandlerError === 'string' ? onHandlerError : await decide(onHandlerError, context)
           if (decision !== 'retry') {
@@ -195,8 +239,8 @@ export class Handler {
         }
         // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
         const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
-        await aborted(load.tenure.signal, waitMs)
-        if (!load.tenure.open) return 'given-up'
+        await aborted(load.tenure.closing, waitMs)
+        if (!goesOn() || lane.held) return 'broken-off'
       }
     }
   }
@@ -210,30 +254,55 @@ export class Handler {
     const { handlerTimeoutMs, emit, onOverdue } = this.options
     lane.movedAt = performance.now()
     if (handlerTimeoutMs === undefined) return work(load.tenure.signal)
-    const deadline = new AbortController()
+    const { signal } = load.tenure
+    // Not AbortSignal.any: on Node 20 the tenure's signal would remember each of these for as long as it lives.
+    const either = new AbortController()
+    const follow = () => either.abort(signal.reason)
+    if (signal.aborted) follow()
+    signal.addEventListener('abort', follow)
+    let isLate = false
     const { topic, partition } = lane
-    const timer = setTimeout(() => {
+    const overdue = () => {
+      isLate = true
       emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
       emit({
         type: 'partition.stalled',
-        topic,
-        partition,
+        partitions: byTopic([lane]),
         reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
       })
-      deadline.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
+      either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
       onOverdue(lane)
+    }
+    let turn: NodeJS.Immediate | undefined
+    const timer = setTimeout(() => {
+      // Where another handler held up the loop, what this one waits for may have come already, and is read first.
+      turn = setImmediate(overdue)
     }, handlerTimeoutMs)
     try {
-      await work(AbortSignal.any([load.tenure.signal, deadline.signal]))
+      await work(either.signal)
     } finally {
       clearTimeout(timer)
-      if (deadline.signal.aborted) emit({ type: 'partition.resumed', topic, partition })
+      clearImmediate(turn)
+      signal.removeEventListener('abort', follow)
+      if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
     }
   }
 }
 
 /** Heartbeats go out by themselves while a handler runs; KafkaJS's payload has the function all the same. */
 const heartbeat = async (): Promise<void> => {}
+
+/** Marks in the form KafkaJS gives them. */
+function marksOf(lanes: readonly Lane[]): ReturnType<EachBatchPayload['uncommittedOffsets']> {
+  const topics = [...new Set(lanes.map(({ topic }) => topic))].map((topic) => {
+    const own = lanes.filter((lane) => lane.topic === topic)
+    return {
+      topic,
+      partitions: own.map(({ partition, progress }) => ({ partition, offset: `${progress.uncommitted}` })),
+    }
+  })
+  return { topics }
+}
 
 async function decide(
   onHandlerError: (context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>,

@@ -105,7 +105,7 @@ export class Keeper {
 
   /** Opens a session and joins. The session itself reports that it joined. */
   private async join(epoch: number, signal: AbortSignal): Promise<boolean> {
-    const { emit, handOut } = this.options
+    const { emit, handOut, maxWaitTimeInMs } = this.options
     for (const ghost of this.ghosts) await this.evict(ghost)
     if (signal.aborted) return false
     const session = new Session({ ...this.options, epoch })
@@ -120,7 +120,8 @@ export class Keeper {
       return false
     }
     // A stop or a replacement that began while it joined has looked for what there was to end.
-    if (!this.abandoned && !this.isEnding && this.session === session) this.unwatch = watch({ session, handOut, emit })
+    if (!this.abandoned && !this.isEnding && this.session === session)
+      this.unwatch = watch({ session, handOut, emit, maxWaitMs: maxWaitTimeInMs })
     return true
   }
 

@@ -64,6 +64,7 @@ export class Link {
   private relogin: NodeJS.Timeout | undefined
   private brokeAt: Instant | undefined
   private adopted = 0
+  private adoptedAt = 0
 
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
@@ -83,6 +84,12 @@ export class Link {
     const entry = this.options.cluster.book.entryOf(this.nodeId)
     if (!connection?.open || !entry || !sameEndpoint(entry, connection.endpoint)) return false
     return entry.addresses.length === 0 || entry.addresses.includes(connection.address)
+  }
+
+  /** When an answer's last byte came over its connection, on the clock of `performance.now()`; 0 where none has. */
+  get heardAt(): number {
+    const { connection } = this
+    return connection && connection.lastDataAt > this.adoptedAt ? connection.lastDataAt : 0
   }
 
   /** Whether it was used: an unused link has no connection and needs none. */
@@ -237,6 +244,7 @@ export class Link {
     const old = this.connection
     this.connection = connection
     this.adopted++
+    this.adoptedAt = performance.now()
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
       this.options.cluster.poke('a connection ended')

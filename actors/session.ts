@@ -14,7 +14,7 @@ import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { FetchRecord } from './fetch-record.ts'
-import { errorCodes } from './frames.ts'
+import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import type { HandOut, Reader } from './hand-out.ts'
 import { type Batch, type ISocketFactory, type KafkaJsConsumer, type KafkaJsOptions, openKafkaJs } from './kafka.ts'
 import { failureOf, within } from './kafkajs-call.ts'
@@ -203,12 +203,12 @@ export class Session {
       partitionsConsumedConcurrently: batchesAtOnce,
       eachBatch: async ({ batch, resolveOffset, isStale }) => {
         const last = batch.messages.at(-1)
-        // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
         // Stale: fetched before a seek, so it is not what was asked for any more.
         if (this.sealed || isStale()) return
         const { tenure } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
         const room = this.options.handOut.offer(batch, BigInt(fetchedOffsetOf(batch)), tenure)
         if (!room) return pause(fencedPauseMs)
+        // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
         if (last) resolveOffset(last.offset)
         await room
       },
@@ -305,7 +305,8 @@ export class Session {
       onConnect,
       answer: async (request) => {
         if (this.sealed) throw closedError('This session')
-        return this.routes.answer(nodeId, request)
+        const answer = this.routes.answer(nodeId, request)
+        return apiKeyOf(request) === apiKeys.fetch ? this.fetched.during(nodeId, answer) : answer
       },
       onEnd: () => this.wires.delete(wire),
     })

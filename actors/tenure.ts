@@ -12,9 +12,9 @@ export class Tenure {
   /** Nobody waits for its handlers any more: what they still finish is stale. */
   over = false
   private readonly controller = new AbortController()
+  private readonly closer = new AbortController()
   private readonly fenced = new Set<string>()
   private readonly names: ReadonlySet<string>
-  private closed = false
 
   constructor(epoch: number, generation: number, partitions: PartitionsByTopic) {
     this.epoch = epoch
@@ -22,12 +22,17 @@ export class Tenure {
     this.partitions = partitions
     this.names = new Set(Object.entries(partitions).flatMap(([topic, list]) => list.map((each) => `${topic}/${each}`)))
     // Handlers of all partitions share it, and each may listen.
-    setMaxListeners(0, this.controller.signal)
+    setMaxListeners(0, this.controller.signal, this.closer.signal)
   }
 
   /** Whether messages may be handed out. */
   get open(): boolean {
-    return !this.closed
+    return !this.closer.signal.aborted
+  }
+
+  /** Aborts when it closes: whoever only waits, with no handler at work, need not wait for `signal`. */
+  get closing(): AbortSignal {
+    return this.closer.signal
   }
 
   /** Aborts when handlers of this tenure must come to an end. */
@@ -51,7 +56,7 @@ export class Tenure {
    * `graceMs` later it waits no longer. Resolves with true when a handler had to be given up.
    */
   async close(withinMs: number, graceMs: number): Promise<boolean> {
-    this.closed = true
+    this.closer.abort()
     const inTime = await this.settled(withinMs)
     this.controller.abort(new Error('the hand-over cannot wait any longer for this handler'))
     const forced = !inTime && !(await this.settled(graceMs))

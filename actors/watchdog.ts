@@ -1,10 +1,12 @@
 /**
  * The watchdog of one session: finds partitions that make no progress although nothing holds them, and names what to do.
  * First the leader's connection is dialled anew, then the session counts as silent and has to be replaced.
- * A partition whose leader is unknown or out of reach is reported; a new session would not help it.
+ * What a new session would not help is only reported: a leader that is unknown, out of reach or slow, or that answers with an error.
  */
 
-import type { Fact } from '../machines/fact.ts'
+import { byTopic, type Fact } from '../machines/fact.ts'
+import { fetchErrorName } from './answers.ts'
+import { standstillSince } from './event-loop.ts'
 import type { HandOut } from './hand-out.ts'
 import type { Lane } from './lane.ts'
 import type { Session } from './session.ts'
@@ -13,71 +15,139 @@ export interface WatchdogOptions {
   readonly session: Session
   readonly handOut: HandOut
   readonly emit: (fact: Fact) => void
+  /** How long a broker may hold a fetch, in milliseconds. */
+  readonly maxWaitMs: number
 }
 
-/** Without progress for so long, a partition's connection is dialled anew; in milliseconds. */
-const redialAfterMs = 3000
-/** Without progress for so long although its leader answers, the session counts as silent; in milliseconds. */
-const silentAfterMs = 10_000
+/** Without progress for so long, beside what a fetch may take, a partition is stalled, and its connection dialled anew; in milliseconds. */
+const stalledAfterMs = 3000
+/** Stalled for so long although its leader answers, the session counts as silent; in milliseconds. */
+const silentAfterMs = 7000
 const lookEachMs = 500
+/** While something is stalled, leaders are looked up this often, in milliseconds. */
+const refreshEachMs = 2000
+/** A fetch that has waited this much longer than a broker may hold it is unanswered, in milliseconds. */
+const unansweredAfterMs = 1000
+/** Bytes of an answer that keep coming count as progress for so long; in milliseconds. */
+const longestAnswerMs = 300_000
+/** A node that has taken long for an answer may take as long for the next one, up to this; in milliseconds. */
+const mostTookMs = 60_000
+const unknownTopicOrPartition = 3
+
+/** Why a lane does not move. */
+interface Cause {
+  readonly reason: string
+  /** The reason is told with the time. */
+  readonly isTimed?: boolean
+  /** A new connection or a new session may help. */
+  readonly isOurs?: boolean
+}
 
 /** Starts watching; the function it returns ends it. */
-export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
+export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): () => void {
+  const { fetched: record, routes } = session
+  let startedAt = performance.now()
   const stalled = new Map<Lane, { readonly since: number; redialled: boolean }>()
+  /** When something held a lane last. */
+  const heldAt = new Map<Lane, number>()
   /** Since when a look has found more to read each time: after a long silence the first message has only just come. */
   const unreadSince = new Map<Lane, number>()
-  const startedAt = performance.now()
+  let { tenure } = handOut
+  let refreshedAt = 0
 
-  const look = (lane: Lane): void => {
-    const { topic, partition } = lane
-    const now = performance.now()
-    const fetched = session.fetched.of(lane)
-    const unread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
-    // A handler at work, a pause, or a full lane is not a stall; nor is a partition that was fetched and has nothing more.
-    const waits = lane.busy || lane.pausedBy.size > 0 || lane.depth > 0
-    if (!unread) unreadSince.delete(lane)
-    else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
-    const since = Math.max(startedAt, unread ? lane.movedAt : (fetched?.at ?? 0), unreadSince.get(lane) ?? 0)
-    const quietMs = waits ? 0 : now - since
-    const known = stalled.get(lane)
-    if (waits || (fetched && !unread && now - fetched.at < redialAfterMs) || quietMs < redialAfterMs) {
-      if (known && !waits) {
-        stalled.delete(lane)
-        emit({ type: 'partition.resumed', topic, partition })
-      }
-      return
-    }
+  /** For how long a lane could have moved and has not, beyond what is no stall; and what for. */
+  const examine = (lane: Lane, now: number): { quietMs: number; isStalled: boolean; cause: () => Cause } => {
+    const fetched = record.of(lane)
     const leader = session.leaderOf(lane)
-    const link = leader === undefined ? undefined : session.routes.fetchLink(leader)
-    if (!known) {
-      stalled.set(lane, { since: now, redialled: false })
-      emit({ type: 'partition.stalled', topic, partition, reason: reasonOf(leader, link?.current, quietMs) })
-      return
+    // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
+    const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader)
+    const link = nodeId === undefined ? undefined : routes.fetchLink(nodeId)
+    const askedAt = nodeId === undefined ? undefined : record.askedAt(nodeId)
+    const isUnanswered =
+      askedAt !== undefined && now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
+    const isArriving = isUnanswered && now - askedAt < longestAnswerMs
+    const isUnread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
+    if (!isUnread) unreadSince.delete(lane)
+    else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
+    const since = Math.max(
+      ...[startedAt, record.beganAt, heldAt.get(lane) ?? 0],
+      isUnread ? Math.max(lane.movedAt, unreadSince.get(lane) ?? 0) : (fetched?.at ?? 0),
+      nodeId === undefined ? 0 : record.throttledUntil(nodeId),
+      isArriving ? (link?.heardAt ?? 0) : 0,
+    )
+    const quietMs = now - since - standstillSince(since)
+    const fetchMs = Math.max(maxWaitMs, nodeId === undefined ? 0 : Math.min(mostTookMs, record.tookMs(nodeId)))
+    const cause = (): Cause => {
+      const { errorCode = 0, nodeId: answering } = fetched ?? {}
+      const error = `node ${answering} answers its fetches with ${fetchErrorName(errorCode)}`
+      if (errorCode === unknownTopicOrPartition) return { reason: `its topic or the partition is gone: ${error}` }
+      if (leader === undefined) return { reason: 'it has no leader' }
+      if (link?.current === false) return { reason: `its leader, node ${nodeId}, is out of reach` }
+      if (errorCode !== 0) return { reason: error, isOurs: answering !== leader }
+      if (isUnanswered) return { reason: `its leader, node ${nodeId}, has not answered a fetch`, isTimed: true }
+      return { reason: 'no progress', isTimed: true, isOurs: true }
     }
-    session.refreshLeaders()
-    if (leader === undefined || link?.current === false || !session.membership.joined) return
-    if (!known.redialled) {
-      known.redialled = true
-      link?.drop()
-    } else if (now - known.since > silentAfterMs - redialAfterMs) {
-      const message = `${topic}/${partition} has made no progress for ${Math.round(quietMs)} ms although node ${leader} answers`
-      stalled.clear()
-      emit({ type: 'session.stalled', epoch: session.epoch, failure: { kind: 'session-silent', message } })
+    return { quietMs, isStalled: quietMs >= stalledAfterMs + fetchMs, cause }
+  }
+
+  const look = (): void => {
+    const now = performance.now()
+    // A stall of another tenure was forgotten with its partitions.
+    if (tenure !== handOut.tenure || !tenure?.open || !session.membership.joined) {
+      for (const known of [stalled, heldAt, unreadSince]) known.clear()
+      tenure = handOut.tenure
+    }
+    // In the middle of a rebalance.
+    if (!tenure?.open || !session.membership.joined) return
+    const resumed: Lane[] = []
+    const found = new Map<string, { readonly lanes: Lane[]; readonly isTimed: boolean; longestMs: number }>()
+    for (const lane of handOut.assigned()) {
+      const known = stalled.get(lane)
+      const isHeld = lane.busy || lane.pausedBy.size > 0 || lane.depth > 0
+      if (isHeld) heldAt.set(lane, now)
+      const state = isHeld ? undefined : examine(lane, now)
+      if (!state?.isStalled) {
+        if (stalled.delete(lane)) resumed.push(lane)
+        continue
+      }
+      const { quietMs } = state
+      const { reason, isTimed = false, isOurs = false } = state.cause()
+      if (!known) {
+        stalled.set(lane, { since: now, redialled: false })
+        const group = found.get(reason) ?? { lanes: [], isTimed, longestMs: 0 }
+        group.lanes.push(lane)
+        group.longestMs = Math.max(group.longestMs, quietMs)
+        found.set(reason, group)
+      } else if (isOurs && !known.redialled) {
+        known.redialled = true
+        const leader = session.leaderOf(lane)
+        if (leader !== undefined) routes.fetchLink(leader)?.drop()
+      } else if (isOurs && now - known.since > silentAfterMs) {
+        stalled.clear()
+        startedAt = now
+        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${session.leaderOf(lane)} answers`
+        emit({ type: 'session.stalled', epoch: session.epoch, failure: { kind: 'session-silent', message } })
+        return
+      }
+    }
+    if (resumed.length > 0) emit({ type: 'partition.resumed', partitions: byTopic(resumed) })
+    for (const [reason, { lanes, isTimed, longestMs }] of found) {
+      const told = isTimed ? `${reason} for ${Math.round(longestMs)} ms` : reason
+      emit({ type: 'partition.stalled', partitions: byTopic(lanes), reason: told })
+    }
+    if (stalled.size > 0 && now - refreshedAt >= refreshEachMs) {
+      refreshedAt = now
+      session.refreshLeaders()
     }
   }
 
+  let turn: NodeJS.Immediate | undefined
+  // After a loop that stood still timers come first: nothing is judged before what waits in the kernel was read.
   const timer = setInterval(() => {
-    const lanes = handOut.assigned()
-    for (const known of [stalled, unreadSince]) {
-      for (const lane of known.keys()) if (!lanes.includes(lane)) known.delete(lane)
-    }
-    for (const lane of lanes) look(lane)
+    turn = setImmediate(look)
   }, lookEachMs)
-  return () => clearInterval(timer)
-}
-
-function reasonOf(leader: number | undefined, current: boolean | undefined, quietMs: number): string {
-  if (leader === undefined) return 'it has no leader'
-  if (!current) return `its leader, node ${leader}, is out of reach`
-  return `no progress for ${Math.round(quietMs)} ms`
+  return () => {
+    clearInterval(timer)
+    clearImmediate(turn)
+  }
 }

@@ -25,6 +25,17 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Partitions, gathered by topic. */
+export function byTopic(partitions: Iterable<TopicPartition>): PartitionsByTopic {
+  const topics = new Map<string, number[]>()
+  for (const { topic, partition } of partitions) {
+    const known = topics.get(topic)
+    if (known) known.push(partition)
+    else topics.set(topic, [partition])
+  }
+  return Object.fromEntries(topics)
+}
+
 /** What each fact says beside its type. Durations in milliseconds, offsets as decimal strings, no secrets. */
 export interface FactData {
   // What the user asked for.
@@ -99,8 +110,9 @@ export interface FactData {
   'handler.failed': TopicPartition & { readonly offset: string; readonly attempt: number; readonly failure: Failure }
   'handler.gave-up': TopicPartition & { readonly offset: string; readonly decision: 'pause' | 'stop' | 'skip' }
   'handler.timed-out': TopicPartition & { readonly offset: string; readonly afterMs: number }
-  'partition.stalled': TopicPartition & { readonly reason: string }
-  'partition.resumed': TopicPartition
+  /** One fact for all partitions that are found at the same moment and have the same cause. */
+  'partition.stalled': { readonly partitions: PartitionsByTopic; readonly reason: string }
+  'partition.resumed': { readonly partitions: PartitionsByTopic }
   'event-loop.starved': { readonly forMs: number }
   'journal.failed': { readonly failure: Failure; readonly policy: 'stop-intake' | 'degrade' }
 }

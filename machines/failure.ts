@@ -66,3 +66,18 @@ export const remedyFor = (kind: FailureKind): Remedy => remedies[kind]
 
 /** User and password of a URL do not belong into any message. */
 export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')
+
+const longestMessage = 2000
+
+/**
+ * The message of whatever was thrown, without user and password of a URL, cut after 2000 characters. User code may throw anything: a
+ * value without a prototype, an error whose message is an object, a getter that throws. This never does.
+ */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message = (thrown as { message?: unknown } | null | undefined)?.message
+    return withoutUserInfo(typeof message === 'string' ? message : String(thrown)).slice(0, longestMessage)
+  } catch {
+    return `something of type ${typeof thrown} that has no text`
+  }
+}

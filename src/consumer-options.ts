@@ -44,7 +44,11 @@ export interface ConsumerOptions {
   topics: readonly (string | RegExp)[]
   /** Called for each message, in order within a partition. Either this or `eachBatch`. */
   eachMessage?: (payload: EachMessagePayload) => Promise<void>
-  /** Called for each fetched batch. A normal return has handled the batch; broken off, only what was resolved. */
+  /**
+   * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`,
+   * `isStale()` or `signal`: then only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with
+   * offsets it resolves those of this partition and commits at once. Nothing beyond the batch can be resolved; `seek` goes there.
+   */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
   /**
    * KafkaJS's `clientId`, `ssl` and `sasl`, or a function that returns fresh ones, read again at each login and each new session.

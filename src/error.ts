@@ -1,6 +1,6 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
-import { type Failure, type FailureKind, withoutUserInfo } from '../machines/failure.ts'
+import { type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
 
 /**
  * Why an error was thrown: the kind of failure behind it, or
@@ -63,10 +63,15 @@ export function callError(what: string, nextStep: string): RelistenError {
 
 /** A failure of `kind` from whatever was thrown. One that already is ours keeps its own failure. */
 export function failureFrom(thrown: unknown, kind: FailureKind): Failure {
-  if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
-  const message = withoutUserInfo(thrown instanceof Error ? thrown.message : String(thrown))
-  const code = (thrown as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' ? { kind, message, code } : { kind, message }
+  const message = messageOf(thrown)
+  try {
+    if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
+    const code = (thrown as { code?: unknown } | null | undefined)?.code
+    return typeof code === 'string' ? { kind, message, code } : { kind, message }
+  } catch {
+    // A getter of somebody else's error may throw.
+    return { kind, message }
+  }
 }
 
 /** Likely cause and next step for a kind of failure, as one text. */

@@ -170,11 +170,8 @@ const lines: Lines = {
     ({ topic, partition, offset, afterMs }) =>
       `The handler for ${topic}/${partition} ${offset} is at work for ${afterMs} ms`,
   ],
-  'partition.stalled': [
-    'error',
-    ({ topic, partition, reason }) => `${topic}/${partition} makes no progress: ${reason}`,
-  ],
-  'partition.resumed': ['info', ({ topic, partition }) => `${topic}/${partition} goes on`],
+  'partition.stalled': ['error', ({ partitions, reason }) => `No progress in ${list(partitions)}: ${reason}`],
+  'partition.resumed': ['info', ({ partitions }) => `Progress again in ${list(partitions)}`],
   'event-loop.starved': ['warn', ({ forMs }) => `The event loop was blocked for ${forMs} ms`],
   'journal.failed': ['error', ({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`],
 }

@@ -1,6 +1,7 @@
 /** The status: what a consumer is doing and has done, folded from its facts. */
 
-import type { PartitionsByTopic, Plan, TopicPartition } from '../machines/fact.ts'
+import { partitionsIn } from '../actors/hand-out.ts'
+import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { FactRecord, JournalRecord, StateValue } from './journal.ts'
 import { type Evidence, type LifecycleState, lifecycleStates, type Readiness, readiness } from './readiness.ts'
@@ -67,12 +68,19 @@ export interface Status extends Readiness {
 
 /** A status without what depends on the moment it is read. */
 export type StatusFold = Omit<Status, 'ready' | 'reason'> &
-  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'>
+  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly held: readonly Held[] }
+
+/** A partition whose handler has it: given up, or past its deadline. It stays so while other members own it, and when it comes back. */
+interface Held extends TopicPartition {
+  /** What the stall was told with. */
+  readonly reason: string
+  readonly isPaused: boolean
+}
 
 /** The status before the first fact. */
 export const emptyStatus: StatusFold = {
   ...{ state: 'idle', since: 0, clusterId: null, epoch: 0, memberId: null, generation: null, assignment: {} },
-  ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], paused: [] },
+  ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], paused: [], held: [] },
   ...{ journal: 'recording', interruptedAt: undefined, unreachableSince: undefined, foreign: undefined },
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
@@ -94,7 +102,7 @@ export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFol
 
 /** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
 export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0): Status {
-  const { interruptedAt, unreachableSince, foreign, ...rest } = fold
+  const { interruptedAt, unreachableSince, foreign, held, ...rest } = fold
   return { ...readiness(fold, now), ...rest, counts: { ...fold.counts, suppressedReReads } }
 }
 
@@ -162,19 +170,17 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { fenced: { ...counts.fenced, results: counts.fenced.results + 1 } })
     case 'handler.failed':
       return count(fold, { handlerFailures: counts.handlerFailures + 1 })
-    case 'handler.gave-up': {
-      if (record.data.decision !== 'pause') return fold
-      const { topic, partition } = record.data
-      return { ...fold, paused: [...fold.paused.filter(isNot(record.data)), { topic, partition }] }
-    }
+    case 'handler.gave-up':
+      return record.data.decision === 'pause' ? holding(fold, record.data, true) : fold
+    case 'handler.timed-out':
+      return holding(fold, record.data, false)
     case 'partition.stalled':
-      return { ...fold, stalled: [...fold.stalled.filter(isNot(record.data)), record.data] }
-    case 'partition.resumed':
-      return {
-        ...fold,
-        stalled: fold.stalled.filter(isNot(record.data)),
-        paused: fold.paused.filter(isNot(record.data)),
-      }
+      return stalling(fold, record.data)
+    case 'partition.resumed': {
+      const isElse = isNotIn(record.data.partitions)
+      const { stalled, paused, held } = fold
+      return { ...fold, stalled: stalled.filter(isElse), paused: paused.filter(isElse), held: held.filter(isElse) }
+    }
     case 'stop.completed':
       return { ...owning(fold, {}), memberId: null, generation: null }
     case 'journal.failed':
@@ -221,10 +227,30 @@ function change(fold: StatusFold, verdict: keyof Counts['endpointChanges']): Sta
   return count(fold, { endpointChanges: { ...endpointChanges, [verdict]: endpointChanges[verdict] + 1 } })
 }
 
-/** What is no longer owned is neither stalled nor paused here. */
+function holding(fold: StatusFold, { topic, partition }: TopicPartition, isPaused: boolean): StatusFold {
+  const isElse = isNotIn({ [topic]: [partition] })
+  const held = [...fold.held.filter(isElse), { topic, partition, reason: '', isPaused }]
+  return isPaused ? { ...fold, held, paused: [...fold.paused.filter(isElse), { topic, partition }] } : { ...fold, held }
+}
+
+function stalling(fold: StatusFold, { partitions, reason }: FactData['partition.stalled']): StatusFold {
+  const isElse = isNotIn(partitions)
+  const stalled = partitionsIn(partitions).map((each) => ({ ...each, reason }))
+  const held = fold.held.map((each) => (isElse(each) ? each : { ...each, reason }))
+  return { ...fold, stalled: [...fold.stalled.filter(isElse), ...stalled], held }
+}
+
+/** What is no longer owned is neither stalled nor paused here, and is again when it comes back and its handler still has it. */
 function owning(fold: StatusFold, assignment: PartitionsByTopic): StatusFold {
-  const owned = ({ topic, partition }: TopicPartition): boolean => assignment[topic]?.includes(partition) ?? false
-  return { ...fold, assignment, stalled: fold.stalled.filter(owned), paused: fold.paused.filter(owned) }
+  const isElsewhere = isNotIn(assignment)
+  const stalled = fold.stalled.filter((each) => !isElsewhere(each))
+  const held = fold.held.filter((each) => !isElsewhere(each))
+  const again = held.filter(({ reason }) => reason !== '').filter(isNotIn(byTopic(stalled)))
+  return {
+    ...{ ...fold, assignment },
+    stalled: [...stalled, ...again.map(({ topic, partition, reason }) => ({ topic, partition, reason }))],
+    paused: held.filter(({ isPaused }) => isPaused).map(({ topic, partition }) => ({ topic, partition })),
+  }
 }
 
 function without(assignment: PartitionsByTopic, gone: PartitionsByTopic): PartitionsByTopic {
@@ -236,5 +262,7 @@ function without(assignment: PartitionsByTopic, gone: PartitionsByTopic): Partit
 
 const withoutNode = (fold: StatusFold, nodeId: number) => fold.refusedEndpoints.filter((each) => each.nodeId !== nodeId)
 
-const isNot = (one: TopicPartition) => (other: TopicPartition) =>
-  one.topic !== other.topic || one.partition !== other.partition
+const isNotIn = (partitions: PartitionsByTopic) => {
+  const known = new Map(Object.entries(partitions).map(([topic, numbers]) => [topic, new Set(numbers)]))
+  return ({ topic, partition }: TopicPartition): boolean => !known.get(topic)?.has(partition)
+}

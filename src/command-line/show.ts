@@ -2,6 +2,7 @@
 
 import type { JournalRecord, StateValue } from '../journal.ts'
 import { sentenceFor } from '../log.ts'
+import { upcast } from '../upcast.ts'
 
 export const heading = row(['time (UTC)', 'record', 'state', 'after', 'fact', 'cause', 'what it says'])
 
@@ -20,7 +21,7 @@ export function timeLine(): (record: JournalRecord) => string {
       isChange && from !== null && since !== undefined ? duration(at - since) : '',
       type,
       cause === null ? '' : `by ${cause}`,
-      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(record),
+      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(upcast(record)),
     ])
   }
 }

@@ -91,9 +91,11 @@ test.each([10, 11] as const)(
         bills: [{ partition: 0, highWatermark: 3n, lastStableOffset: 3n }],
       }),
     )
+    frame.writeInt32BE(700, answerHeaderBytes)
     const before = Buffer.from(frame)
     const bytes = records.length
     expect(readFetch(frame, version, 1, leads)).toMatchObject({
+      throttleMs: 700,
       stale: false,
       recordBytes: bytes,
       partitions: [

@@ -1,6 +1,6 @@
 // The watch over the event loop: a loop that stands still is told once it moves again.
 import { expect, test } from 'vitest'
-import { watchEventLoop } from '../../actors/event-loop.ts'
+import { standstillSince, watchEventLoop } from '../../actors/event-loop.ts'
 
 test('a loop that stood still for more than a second is told to every watcher, with how long it did', async () => {
   const ends: (() => void)[] = []
@@ -9,11 +9,36 @@ test('a loop that stood still for more than a second is told to every watcher, w
   left()
   // A beat has to have come before it stands still.
   await new Promise((resolve) => setTimeout(resolve, 400))
-  const until = Date.now() + 1400
-  while (Date.now() < until);
+  block(1400)
   for (const forMs of await Promise.all(heard)) {
     expect(forMs).toBeGreaterThan(1000)
     expect(forMs).toBeLessThan(5000)
   }
   for (const end of ends) end()
+})
+
+/** Blocks the event loop. */
+function block(ms: number): void {
+  const until = Date.now() + ms
+  while (Date.now() < until);
+}
+
+test('a judge is told how long the loop stood still, also in the first timer behind it, and not of what was before', async () => {
+  expect(standstillSince(0)).toBe(0)
+  const end = watchEventLoop(() => {})
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  const before = performance.now()
+  const judged = new Promise<number>((resolve) => setTimeout(() => resolve(standstillSince(before)), 10))
+  block(1500)
+  // The beat itself may come before or after this one: both are told the same.
+  const first = await judged
+  expect(first).toBeGreaterThanOrEqual(1500 - 250 - 10)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const passedMs = performance.now() - before
+  expect(standstillSince(before)).toBeGreaterThanOrEqual(first - 1)
+  expect(standstillSince(before)).toBeLessThan(passedMs)
+  const fresh = performance.now()
+  expect(standstillSince(fresh)).toBeLessThanOrEqual(performance.now() - fresh)
+  end()
+  expect(standstillSince(0)).toBe(0)
 })

@@ -1,7 +1,8 @@
 // The handler: retries, policies, deadlines, and what of a batch counts as handled.
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { HandlerErrorContext } from '../../actors/handler.ts'
-import type { EachBatchPayload, EachMessagePayload } from '../../actors/kafka.ts'
+import type { EachMessagePayload } from '../../actors/kafka.ts'
 import { Stage, settled, topic } from './stage.ts'
 
 beforeEach(() => {
@@ -152,6 +153,13 @@ test('past its deadline a handler gets its signal, is reported, and gives its pl
   expect(stage.lane(0).progress.mark).toBe(1n)
 })
 
+test('a handler whose end is read in the turn of its deadline is in time', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 })
+  vi.advanceTimersByTime(300)
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('handler.timed-out')).toEqual([])
+})
+
 test('a partition that was reported for its late handler is reported well again when a retry succeeds', async () => {
   const stage = await staged({ handlerTimeoutMs: 300, handlerRetries: 1 })
   await vi.advanceTimersByTimeAsync(300)
@@ -174,99 +182,84 @@ test('a handler can pause its partition and resume it later', async () => {
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
 })
 
-const batchIn = (stage: Stage, at: string): EachBatchPayload => stage.handlers.at(at).payload as EachBatchPayload
-const offsetsIn = ({ batch }: EachBatchPayload): string[] => batch.messages.map(({ offset }) => offset)
-
-test('a batch handler that returns has handled the batch, control records at its end included', async () => {
-  const stage = new Stage({ batches: true })
-  await stage.assign({ 0: 0n })
-  await stage.offer(0, [0, 1], { last: 4 })
-  await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(5n)
-})
-
-test('resolved offsets advance the mark before the batch is done', async () => {
-  const stage = await staged({ batches: true })
-  const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
-  resolveOffset('1')
-  expect(stage.lane(0).progress.mark).toBe(2n)
-  resolveOffset('0')
-  expect(stage.lane(0).progress.mark).toBe(2n)
-  expect(uncommittedOffsets()).toEqual({ topics: [{ topic, partitions: [{ partition: 0, offset: '2' }] }] })
-  await commitOffsetsIfNecessary()
-  expect(stage.commits).toBe(1)
-})
-
-test('resolving the last message of a batch resolves the control records behind it', async () => {
-  const stage = new Stage({ batches: true })
-  await stage.assign({ 0: 0n })
-  await stage.offer(0, [0, 1], { last: 4 })
-  batchIn(stage, '0/0').resolveOffset('1')
-  expect(stage.lane(0).progress.mark).toBe(5n)
-})
-
-test('a batch that is broken off by a drain counts as far as it was resolved', async () => {
-  const stage = await staged({ batches: true })
-  const { resolveOffset, isRunning } = batchIn(stage, '0/0')
-  resolveOffset('0')
-  expect(isRunning()).toBe(true)
-  const closed = stage.handOut.close(1000)
-  expect(isRunning()).toBe(false)
-  await stage.handlers.end('0/0')
-  expect(await closed).toBe(false)
-  expect(stage.lane(0).progress.mark).toBe(1n)
-  await stage.assign({ 0: 0n })
-  await stage.offer(0, [0, 1, 2])
-  expect(offsetsIn(batchIn(stage, '0/1'))).toEqual(['1', '2'])
-  expect(batchIn(stage, '0/1').batch.firstOffset()).toBe('1')
-})
-
-test('a batch during which there was a seek is stale and moves no mark', async () => {
-  const stage = await staged({ batches: true })
-  const { isStale, resolveOffset } = batchIn(stage, '0/0')
-  expect(isStale()).toBe(false)
-  stage.handOut.seek(partitionOf, 1n)
-  expect(isStale()).toBe(true)
-  resolveOffset('2')
-  await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(1n)
-})
-
-test('a batch that throws after a part of it was resolved is tried again from there', async () => {
-  const stage = await staged({ batches: true, handlerRetries: 1 })
-  batchIn(stage, '0/0').resolveOffset('0')
-  await stage.handlers.at('0/0').throw('no')
-  await vi.advanceTimersByTimeAsync(50)
-  expect(offsetsIn(batchIn(stage, '0/1'))).toEqual(['1', '2'])
-  batchIn(stage, '0/1').resolveOffset('1')
-  await stage.handlers.at('0/1').throw('no')
-  expect(stage.factsOf('handler.failed').map(({ offset }) => offset)).toEqual(['1', '2'])
-  expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '2', decision: 'pause' }])
-  expect(stage.lane(0).progress.mark).toBe(2n)
-})
-
-test('a batch that throws after all of it was resolved is not tried again', async () => {
-  const stage = await staged({ batches: true, handlerRetries: 1 })
-  batchIn(stage, '0/0').resolveOffset('2')
-  await stage.handlers.at('0/0').throw('too late')
-  await vi.advanceTimersByTimeAsync(1000)
+test('a handler that pauses its partition and throws gets the message again when it is resumed, and not before', async () => {
+  const stage = await staged({ handlerRetries: 0 })
+  const call = stage.handlers.at('0/0')
+  const resume = (call.payload as EachMessagePayload).pause()
+  await call.throw('too many requests')
+  await vi.advanceTimersByTimeAsync(60_000)
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(3n)
-  expect(stage.factsOf('handler.failed')).toHaveLength(1)
-})
-
-test('a batch that a policy skips counts as handled', async () => {
-  const stage = await staged({ batches: true, onHandlerError: () => 'skip' })
-  await stage.handlers.at('0/0').throw('no')
-  expect(stage.lane(0).progress.mark).toBe(3n)
-})
-
-test('suppressed messages are counted once, however often the batch is looked at', async () => {
-  const stage = await staged({ batches: true })
-  const resume = batchIn(stage, '0/0').pause()
-  await stage.handlers.end('0/0')
+  expect(stage.factsOf('handler.gave-up')).toEqual([])
   resume()
-  await settled()
+  await stage.offer(0, [0, 1])
+  expect(stage.handlers.log).toEqual(['0/0', '0/0'])
+})
+
+test('a message that fails after a seek is not tried again', async () => {
+  const stage = await staged({ handlerRetries: 3 })
+  stage.handOut.seek(partitionOf, 2n)
+  await stage.handlers.at('0/0').throw('no')
+  await vi.advanceTimersByTimeAsync(60_000)
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.handOut.handler.suppressed).toBe(0)
+  expect(stage.factsOf('handler.gave-up')).toEqual([])
+})
+
+test('a handler that only waits for its retry holds no drain', async () => {
+  const stage = await staged({ handlerRetries: 5 })
+  for (let call = 0; call < 4; call++) {
+    await stage.handlers.at('0/0').throw('no')
+    if (call < 3) await vi.advanceTimersByTimeAsync(1000)
+  }
+  const startedAt = performance.now()
+  expect(await stage.handOut.close(10_000)).toBe(false)
+  expect(performance.now()).toBe(startedAt)
+})
+
+test('a tenure remembers nothing of the handlers that had a deadline', async () => {
+  const stage = new Stage({ handlerTimeoutMs: 300, eachMessage: async () => {} })
+  const { tenure } = await stage.assign({ 0: 0n })
+  await stage.offer(
+    0,
+    Array.from({ length: 200 }, (_, offset) => offset),
+  )
+  expect(stage.lane(0).progress.mark).toBe(200n)
+  expect(getEventListeners(tenure.signal, 'abort')).toEqual([])
+  const inside = tenure.signal as unknown as Record<symbol, { size?: number } | undefined>
+  const dependants = Object.getOwnPropertySymbols(inside).find((name) => name.description === 'kDependantSignals')
+  expect((dependants && inside[dependants]?.size) ?? 0).toBe(0)
+})
+
+const throwing = new Proxy(new Error('x'), {
+  get: () => {
+    throw new Error('a getter')
+  },
+})
+test.each([
+  ['a value without a prototype', Object.create(null), /something of type object/],
+  ['an error whose message is an object', Object.assign(new Error('x'), { message: { code: 1 } }), /object/],
+  [
+    'an error whose message can not be shown',
+    Object.assign(new Error('x'), { message: Object.create(null) }),
+    /object/,
+  ],
+  ['an error whose getters throw', throwing, /something of type object/],
+  ['undefined', undefined, /^undefined$/],
+  ['a symbol', Symbol('odd'), /^Symbol\(odd\)$/],
+  ['an object with a message', { message: 'told' }, /^told$/],
+])('a handler that throws %s is tried again as after any error', async (_what, thrown, message) => {
+  const calls: string[] = []
+  const stage = await staged({
+    handlerRetries: 1,
+    eachMessage: async ({ message: { offset } }) => {
+      calls.push(offset)
+      throw thrown
+    },
+  })
+  expect(calls).toEqual(['0'])
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toEqual(['0', '0'])
+  const failed = stage.factsOf('handler.failed')
+  expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2])
+  for (const { failure } of failed) expect(failure.message).toMatch(message)
+  expect(stage.factsOf('handler.gave-up')).toHaveLength(1)
 })

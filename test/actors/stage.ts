@@ -171,6 +171,7 @@ export class Stage {
     const emit = (fact: Fact) => this.facts.push(fact)
     this.handOut = new HandOut({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
+      commitIntervalMs: 1000,
       handlerRetries: 0,
       handlerTimeoutMs: undefined,
       onHandlerError: 'pause',

@@ -80,7 +80,11 @@ describe('on Kafka 4.4.0 with TLS and SCRAM, leaders back on their preferred bro
     const stalled = partitions.map((partition) =>
       Promise.any(
         under.members.map((member) =>
-          member.fact('partition.stalled', ({ data }) => data.partition === partition, 20_000),
+          member.fact(
+            'partition.stalled',
+            ({ data }) => Object.values(data.partitions).flat().includes(partition),
+            20_000,
+          ),
         ),
       ),
     )

@@ -25,6 +25,18 @@ function written(...records: JournalRecord[]): Record<string, unknown>[] {
   return lines.map((line) => JSON.parse(line))
 }
 
+test('a stall and its end name their partitions', () => {
+  const partitions = { orders: [1, 3], bills: [0] }
+  const lines = written(
+    record('partition.stalled', { partitions, reason: 'it has no leader' }),
+    record('partition.resumed', { partitions }),
+  )
+  expect(lines).toMatchObject([
+    { level: 50, msg: 'No progress in orders 1, 3; bills 0: it has no leader', partitions },
+    { level: 30, msg: 'Progress again in orders 1, 3; bills 0' },
+  ])
+})
+
 test('a line has a sentence, the seq of its record, and the data of the fact', () => {
   const moves = [{ nodeId: 1, from: 'a:1', to: 'b:1' }]
   const [moved, lost] = written(

@@ -162,17 +162,15 @@ test('brokers out of reach take readiness away after the grace', () => {
 
 test('a stalled partition takes readiness away until it goes on or is no longer ours', () => {
   const stalled = (): Story =>
-    consuming()
-      .tell('partition.stalled', { topic: 'orders', partition: 1, reason: 'broker 2 is refused' })
-      .tell('partition.stalled', { topic: 'orders', partition: 2, reason: 'broker 2 is refused' })
+    consuming().tell('partition.stalled', { partitions: { orders: [1, 2] }, reason: 'broker 2 is refused' })
   const story = stalled()
   expect(story.status).toMatchObject({
     ready: false,
     reason: 'Partition orders/1 and 1 more makes no progress: broker 2 is refused.',
   })
   story
-    .tell('partition.resumed', { topic: 'orders', partition: 1 })
-    .tell('partition.resumed', { topic: 'orders', partition: 2 })
+    .tell('partition.resumed', { partitions: { orders: [1] } })
+    .tell('partition.resumed', { partitions: { orders: [2] } })
   expect(story.status).toMatchObject({ ready: true, stalled: [] })
   const other = stalled().tell('partitions.revoked', { epoch: 1, generation: 4, partitions: { orders: [1, 2] } })
   expect(other.status).toMatchObject({ ready: true, stalled: [], assignment: { orders: [0] } })
@@ -183,7 +181,37 @@ test('a partition paused after its handler gave up is shown and leaves the consu
   expect(story.status).toMatchObject({ ready: true, paused: [{ topic: 'orders', partition: 0 }] })
   story.tell('handler.gave-up', { topic: 'orders', partition: 1, offset: '5', decision: 'skip' })
   expect(story.status.paused).toHaveLength(1)
-  expect(story.tell('partition.resumed', { topic: 'orders', partition: 0 }).status.paused).toEqual([])
+  expect(story.tell('partition.resumed', { partitions: { orders: [0] } }).status.paused).toEqual([])
+})
+
+test.each([
+  [
+    'its handler gave up',
+    (story: Story) => story.tell('handler.gave-up', { topic: 'orders', partition: 1, offset: '5', decision: 'pause' }),
+    [{ topic: 'orders', partition: 1 }],
+  ],
+  [
+    'a handler is at work on past its deadline',
+    (story: Story) => story.tell('handler.timed-out', { topic: 'orders', partition: 1, offset: '5', afterMs: 300 }),
+    [],
+  ],
+])('a partition that %s is stalled again when it comes back, until it goes on', (_why, tell, paused) => {
+  const reason = 'its handler has it'
+  const all = { epoch: 1, generation: 4, partitions: { orders: [0, 1, 2] } }
+  const story = tell(consuming()).tell('partition.stalled', { partitions: { orders: [1] }, reason })
+  story.tell('partitions.revoked', all)
+  expect(story.status).toMatchObject({ ready: true, stalled: [], paused: [] })
+  story.tell('partitions.assigned', { ...all, partitions: { orders: [0, 2] } })
+  expect(story.status).toMatchObject({ ready: true, stalled: [] })
+  story.tell('partitions.assigned', all)
+  expect(story.status).toMatchObject({ ready: false, stalled: [{ topic: 'orders', partition: 1, reason }], paused })
+  // What the watchdog found is another matter: it looks again.
+  story.tell('partition.stalled', { partitions: { orders: [0] }, reason: 'broker 2 is refused' })
+  story.tell('partitions.revoked', all).tell('partitions.assigned', all)
+  expect(story.status.stalled).toEqual([{ topic: 'orders', partition: 1, reason }])
+  story.tell('partition.resumed', { partitions: { orders: [1] } })
+  story.tell('partitions.revoked', all).tell('partitions.assigned', all)
+  expect(story.status).toMatchObject({ ready: true, stalled: [], paused: [] })
 })
 
 test('refused endpoints are listed until they heal', () => {
