@@ -72,6 +72,11 @@ export class Membership {
     return this.state === 'stable' || this.state === 'settling'
   }
 
+  /** Whether its time in the group is over: it left, was lost, or its session is closed. */
+  get closed(): boolean {
+    return this.state === 'closed'
+  }
+
   /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach. */
   async answer(request: Buffer): Promise<Buffer> {
     switch (apiKeyOf(request)) {

@@ -319,7 +319,8 @@ export class Session {
   }
 
   private announce(tenure: Tenure): void {
-    if (this.announced === tenure || this.sealed) return
+    // A member that was lost meanwhile is told as such: it has not joined, although it knows where to read.
+    if (this.announced === tenure || this.sealed || this.membership.closed) return
     this.announced = tenure
     const { memberId, generation } = this.membership
     this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })

@@ -1,0 +1,138 @@
+// A stage for what happens between one consumer and its group: the whole consumer on the simulated cluster, and acts at instants of its clock.
+
+import type { FactRecord } from '../../src/journal.ts'
+import { clockShift, replaceGlobals } from './globals.ts'
+import { placeOf } from './kafka/kafka.ts'
+import type { Life } from './life.ts'
+import type { SimulatedOptions } from './options.ts'
+import { Random } from './random.ts'
+import { Service } from './service.ts'
+import type { Sighting } from './sighting.ts'
+import { World } from './world.ts'
+
+/** Long enough that nothing but the acts is late. */
+const calmOptions: Partial<SimulatedOptions> = {
+  ...{ sessionTimeout: 30_000, rebalanceTimeout: 60_000, heartbeatInterval: 1000, maxWaitTimeInMs: 250 },
+  ...{ pollIntervalMs: 1000, rebuildTimeoutMs: 5000, drainTimeoutMs: 1000, stopTimeoutMs: 15_000 },
+  ...{ maxBytesPerPartition: 100_000, isLoginUsed: false, isBatched: false, isInspected: false },
+}
+
+const epochMs = 1_767_225_600_000
+/** More than these are a loop. */
+const mostEvents = 400_000
+
+export interface ToldFact {
+  readonly ms: number
+  readonly type: FactRecord['type']
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export class GroupStage {
+  readonly world = new World(1)
+  readonly service: Service
+  readonly facts: ToldFact[] = []
+  readonly handled: string[] = []
+  /** Connections by the instant they were asked for, and where to. */
+  readonly dials: { readonly ms: number; readonly place: string }[] = []
+  /** Errors nobody caught. */
+  readonly escaped: unknown[] = []
+  private readonly acts: (readonly [ms: number, work: () => void])[] = []
+
+  constructor(options: Partial<SimulatedOptions> = {}) {
+    const { world } = this
+    Object.assign(world.options, calmOptions, options)
+    this.service = new Service(world, 'a')
+    world.services.push(this.service)
+    const see = (sighting: Sighting) => {
+      if (sighting.type === 'handled') this.handled.push(`${sighting.partition}/${sighting.offset}`)
+      if (sighting.type === 'dialled') this.dials.push({ ms: world.clock.now, place: sighting.place })
+    }
+    // The oracles are for runs from a seed; a scene is judged by its test.
+    world.see = see
+  }
+
+  /** Does this at an instant of the virtual clock. */
+  at(ms: number, work: () => void): this {
+    this.acts.push([ms, work])
+    return this
+  }
+
+  /** Runs until this instant of the virtual clock. */
+  async run(untilMs: number): Promise<this> {
+    const { world, service } = this
+    const { clock } = world
+    clockShift.ms = 0
+    const escaped = (error: unknown) => {
+      const life = clock.current as Life | undefined
+      if (!life || life.alive) this.escaped.push(error)
+    }
+    process.on('unhandledRejection', escaped)
+    const restore = replaceGlobals({
+      ...{ clock, network: world.network, epochMs, random: new Random(1, 'library'), diskOf: () => service.disk },
+    })
+    try {
+      clock.plan(0, () => service.start())
+      clock.plan(1, () => service.consumer?.on('*', (record) => this.note(record)))
+      for (const [ms, work] of this.acts) clock.plan(ms, work)
+      await clock.run(() => clock.now >= untilMs || clock.events > mostEvents, escaped)
+      clock.current = undefined
+      service.life?.end()
+      clock.as(service.life, () => service.forget())
+    } finally {
+      restore()
+      process.off('unhandledRejection', escaped)
+    }
+    return this
+  }
+
+  /** One message for each partition. */
+  produce(): void {
+    const { kafka } = this.world
+    for (const partition of kafka.logs.keys()) kafka.append(partition, [{ key: 'key', value: 'value' }])
+  }
+
+  /** All brokers are elsewhere from now on, and what was open is reset. */
+  move(): void {
+    const { kafka, network } = this.world
+    for (const [nodeId, node] of kafka.nodes) {
+      const before = placeOf(node.entry)
+      node.entry = this.world.freshAddress(nodeId)
+      network.listeners.set(placeOf(node.entry), node)
+      network.listeners.delete(before)
+      for (const connection of network.connectionsAt(before)) connection.reset()
+    }
+  }
+
+  /** Another member joins. Returns what makes the group rebalance, which it then holds up for so long. */
+  slowMember(): (holdsMs: number) => void {
+    const { group, clock } = this.world.kafka
+    const request = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000, protocols: group.anyMetadata ?? [] }
+    let id = ''
+    const join = () =>
+      group.join({ ...request, memberId: id }, ({ error, generation }) => {
+        if (error === 0) group.sync(id, generation, [], () => {})
+      })
+    group.join({ ...request, memberId: '' }, ({ memberId }) => {
+      id = memberId
+    })
+    join()
+    const beat = () => {
+      group.heartbeat(id, group.generation)
+      clock.plan(1000, beat)
+    }
+    beat()
+    return (holdsMs) => {
+      group.shake()
+      clock.plan(holdsMs, join)
+    }
+  }
+
+  /** The facts of these types, `type` alone, from an instant on. */
+  types(fromMs: number, ...types: FactRecord['type'][]): string[] {
+    return this.facts.filter(({ ms, type }) => ms >= fromMs && types.includes(type)).map(({ type }) => type)
+  }
+
+  private note({ type, data }: FactRecord): void {
+    this.facts.push({ ms: Math.round(this.world.clock.now), type, data: data as ToldFact['data'] })
+  }
+}
