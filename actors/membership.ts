@@ -18,9 +18,11 @@ import {
   readOffsetCommit,
   readOffsetFetch,
 } from './answers.ts'
+import { closedError } from './connection.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { calls } from './kafka.ts'
+import { held } from './link.ts'
 import { idRequest } from './requests.ts'
 
 export interface MembershipOptions {
@@ -50,6 +52,8 @@ export type Offsets = readonly {
 
 /** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
 const rejoinWithinMs = 5000
+/** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
+const answeredAtOnceMs = 1000
 
 export class Membership {
   memberId = ''
@@ -70,6 +74,11 @@ export class Membership {
 
   get joined(): boolean {
     return this.state === 'stable' || this.state === 'settling'
+  }
+
+  /** Whether it is on its way into the group, or into the next generation: the coordinator may hold its requests. */
+  get joining(): boolean {
+    return this.state === 'joining'
   }
 
   /** Whether its time in the group is over: it left, was lost, or its session is closed. */
@@ -163,6 +172,7 @@ export class Membership {
     if (this.state === 'stable' || this.settling) await this.settle()
     if (this.state !== 'closed') this.state = 'joining'
     this.verdict = errorCodes.none
+    if (this.closed) throw closedError('This membership')
     const answer = await this.requestJoin(request)
     const { errorCode, generation, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
@@ -172,18 +182,22 @@ export class Membership {
       this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
     }
     if (errorCode === errorCodes.none) this.generation = generation
+    // It left while its join was held: KafkaJS would join again, under an id nobody knows of.
+    if (this.closed) throw closedError('This membership')
     return answer
   }
 
   private async requestJoin(request: Buffer): Promise<Buffer> {
     const brief = idRequest(request)
-    if (!brief) return this.forwardJoin(request)
-    const answer = await this.forwardJoin(brief)
-    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout ? this.forwardJoin(request) : answer
+    if (!brief) return this.forwardJoin(request, held)
+    const answer = await this.forwardJoin(brief, answeredAtOnceMs)
+    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout
+      ? this.forwardJoin(request, answeredAtOnceMs)
+      : answer
   }
 
   private async sync(request: Buffer): Promise<Buffer> {
-    const answer = await this.forwardJoin(request)
+    const answer = await this.forwardJoin(request, held)
     if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
       this.state = 'stable'
       this.confirmedAt = Date.now()
@@ -193,17 +207,15 @@ export class Membership {
   }
 
   private async fetchOffsets(request: Buffer): Promise<Buffer> {
-    const answer = await this.forward(request, offsetFetchErrorOf, 30_000)
+    const patience = { withinMs: 30_000, silenceMs: answeredAtOnceMs }
+    const answer = await this.options.coordinator.send(request, offsetFetchErrorOf, patience)
     if (offsetFetchErrorOf(answer) === errorCodes.none) await this.options.place(readOffsetFetch(answer))
     return answer
   }
 
-  private forwardJoin(request: Buffer): Promise<Buffer> {
-    return this.forward(request, groupErrorOf, this.options.rebalanceTimeoutMs + 10_000)
-  }
-
-  private forward(request: Buffer, errorOf: (answer: Buffer) => number, withinMs: number): Promise<Buffer> {
-    return this.options.coordinator.send(request, errorOf, { withinMs, silenceMs: 1000 })
+  private forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
+    const { coordinator, rebalanceTimeoutMs } = this.options
+    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
   }
 
   /** The next heartbeat, one interval from now, with a little jitter so that members do not beat in step. */

@@ -109,7 +109,7 @@ export class Session {
       groupId,
       clientId,
       cluster,
-      linkTo: (nodeId) => this.routes.control(nodeId),
+      linkTo: (nodeId, mayBeHeld) => this.routes.control(nodeId, mayBeHeld),
       signal: this.stop.signal,
     })
     this.membership = new Membership({
@@ -181,9 +181,13 @@ export class Session {
     this.timers.push(setInterval(() => this.refreshLeaders(), metadataMaxAge))
   }
 
-  /** True when the coordinator accepts this member's heartbeat, asked now. */
+  /** True when the coordinator accepts this member's heartbeat, asked now; while it joins, when it knows the member. */
   async confirmed(withinMs: number): Promise<boolean> {
-    const code = await this.membership.heartbeat(withinMs)
+    const { membership } = this
+    const { joining } = membership
+    const code = await membership.heartbeat(withinMs)
+    // Its generation is over, or not there yet, and it is none but the member's own.
+    if (code === errorCodes.illegalGeneration) return joining || membership.joining
     return code === errorCodes.none || code === errorCodes.rebalanceInProgress
   }
 

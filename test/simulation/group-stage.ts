@@ -34,8 +34,7 @@ export class GroupStage {
   readonly handled: string[] = []
   /** Connections by the instant they were asked for, and where to. */
   readonly dials: { readonly ms: number; readonly place: string }[] = []
-  /** Errors nobody caught. */
-  readonly escaped: unknown[] = []
+  private readonly escaped: unknown[] = []
   private readonly acts: (readonly [ms: number, work: () => void])[] = []
 
   constructor(options: Partial<SimulatedOptions> = {}) {
@@ -57,7 +56,7 @@ export class GroupStage {
     return this
   }
 
-  /** Runs until this instant of the virtual clock. */
+  /** Runs until this instant of the virtual clock. Rejects with an error that nobody caught. */
   async run(untilMs: number): Promise<this> {
     const { world, service } = this
     const { clock } = world
@@ -82,6 +81,7 @@ export class GroupStage {
       restore()
       process.off('unhandledRejection', escaped)
     }
+    if (this.escaped.length > 0) throw this.escaped[0]
     return this
   }
 
