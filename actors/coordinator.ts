@@ -1,5 +1,6 @@
 /** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
 
+import { type Failure, remedyFor } from '../machines/failure.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError } from './connection.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
@@ -24,6 +25,11 @@ export interface Patience {
 }
 
 const pauseMs = 30
+/** Answers to a look-up that time does not change. */
+const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
+  [errorCodes.invalidGroupId]: { kind: 'group-refused', code: 'INVALID_GROUP_ID' },
+  [errorCodes.groupAuthorizationFailed]: { kind: 'not-authorized', code: 'GROUP_AUTHORIZATION_FAILED' },
+}
 /** A node that holds a request is asked so often whether it is there; longer than `group.initial.rebalance.delay.ms` is by default. */
 const askEachMs = 5000
 /** How long it may be silent then. */
@@ -41,7 +47,7 @@ export class Coordinator {
     this.options = options
   }
 
-  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up. */
+  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up, or looking it up was refused. */
   async send(
     frame: Buffer,
     errorOf: (answer: Buffer) => number | Promise<number>,
@@ -60,6 +66,7 @@ export class Coordinator {
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
         last = this.missing(`it answered with error ${code}`)
       } catch (error) {
+        if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') throw error
         last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
         this.nodeId = undefined
       } finally {
@@ -113,6 +120,11 @@ export class Coordinator {
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    const refusal = refusals[errorCode]
+    if (refusal) {
+      const message = `Looking up the coordinator of group ${groupId} was refused`
+      throw new ConnectionError({ ...refusal, message })
+    }
     if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
     if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
     this.found = coordinator.nodeId

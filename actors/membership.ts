@@ -7,7 +7,7 @@
  */
 
 import type { Fact } from '../machines/fact.ts'
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, remedyFor } from '../machines/failure.ts'
 import type { CommittedOffset } from './answers.ts'
 import {
   groupErrorOf,
@@ -18,7 +18,7 @@ import {
   readOffsetCommit,
   readOffsetFetch,
 } from './answers.ts'
-import { closedError } from './connection.ts'
+import { ConnectionError, closedError } from './connection.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { calls } from './kafka.ts'
@@ -40,6 +40,8 @@ export interface MembershipOptions {
   readonly lost: () => void
   /** KafkaJS gave up a position that is out of range. */
   readonly reset: (topic: string, partition: number) => void
+  /** The group turned us away, and waiting does not change it. */
+  readonly refused: (failure: Failure) => void
   /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
   readonly hurry: () => void
 }
@@ -86,24 +88,14 @@ export class Membership {
     return this.state === 'closed'
   }
 
-  /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach. */
+  /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach, or turns us away. */
   async answer(request: Buffer): Promise<Buffer> {
-    switch (apiKeyOf(request)) {
-      case apiKeys.heartbeat:
-        return heartbeatAnswer(this.verdict).answer()
-      case apiKeys.leaveGroup:
-        return leaveGroupAnswer().answer()
-      case apiKeys.offsetCommit: {
-        const { partitions, answer } = readOffsetCommit(request)
-        for (const { topic, partition } of partitions) this.options.reset(topic, partition)
-        return answer.answer()
-      }
-      case apiKeys.joinGroup:
-        return this.join(request)
-      case apiKeys.syncGroup:
-        return this.sync(request)
-      default:
-        return this.fetchOffsets(request)
+    try {
+      return await this.answerTo(request)
+    } catch (error) {
+      // KafkaJS would ask for ever: for it a connection has failed.
+      if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') this.refuse(error.failure)
+      throw error
     }
   }
 
@@ -164,6 +156,26 @@ export class Membership {
   close(): void {
     this.stopTimers()
     this.state = 'closed'
+  }
+
+  private async answerTo(request: Buffer): Promise<Buffer> {
+    switch (apiKeyOf(request)) {
+      case apiKeys.heartbeat:
+        return heartbeatAnswer(this.verdict).answer()
+      case apiKeys.leaveGroup:
+        return leaveGroupAnswer().answer()
+      case apiKeys.offsetCommit: {
+        const { partitions, answer } = readOffsetCommit(request)
+        for (const { topic, partition } of partitions) this.options.reset(topic, partition)
+        return answer.answer()
+      }
+      case apiKeys.joinGroup:
+        return this.join(request)
+      case apiKeys.syncGroup:
+        return this.sync(request)
+      default:
+        return this.fetchOffsets(request)
+    }
   }
 
   private async join(request: Buffer): Promise<Buffer> {
@@ -247,7 +259,16 @@ export class Membership {
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
       this.options.lost()
       emit({ type: 'member.lost', epoch, memberId, failure })
+    } else if (errorCode === errorCodes.groupAuthorizationFailed) {
+      const message = `The coordinator refused member ${memberId} of group ${this.options.groupId}`
+      this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })
     }
+  }
+
+  private refuse(failure: Failure): void {
+    if (this.closed) return
+    this.close()
+    this.options.refused(failure)
   }
 
   private settle(): Promise<void> {

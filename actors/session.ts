@@ -7,6 +7,7 @@
  */
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
 import { type CommittedOffset, nodeAddress, nodeOfName } from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { Commits } from './commits.ts'
@@ -75,6 +76,7 @@ export class Session {
   private announced: Tenure | undefined
   private unplaced: Set<string> = new Set()
   private joined = () => {}
+  private crashed = (_error: unknown) => {}
   private sealed = false
 
   constructor(options: SessionOptions) {
@@ -122,6 +124,7 @@ export class Session {
       settle: () => this.settle(),
       place: (committed) => this.place(committed),
       lost: () => this.lost(),
+      refused: (failure) => this.fail(failure),
       reset: (topic, partition) => options.handOut.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
@@ -131,15 +134,14 @@ export class Session {
 
   /** Connects, subscribes, joins. Resolves when the group has given an assignment; rejects with a ConnectionError by its deadline. */
   async open(): Promise<void> {
-    const { topics, fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
+    const { topics, fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs } = this.options
     const { consumer } = this.kafka
-    let crashed = (_error: unknown) => {}
     const join = new Promise<void>((resolve, reject) => {
       this.joined = resolve
-      crashed = reject
+      this.crashed = reject
     })
     join.catch(() => {}) // it may end before anybody waits for it
-    this.stop.signal.addEventListener('abort', () => crashed(this.stop.signal.reason), { once: true })
+    this.stop.signal.addEventListener('abort', () => this.crashed(this.stop.signal.reason), { once: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
@@ -149,13 +151,15 @@ export class Session {
       if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, lastOffset, this.tenure)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      const failure = failureOf(payload.error)
-      crashed(new ConnectionError(failure))
-      if (!this.sealed) emit({ type: 'session.failed', epoch: this.epoch, failure })
+      this.fail(failureOf(payload.error, this.options))
     })
     const connecting = async () => {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning })
+      try {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...topics], fromBeginning })
+      } catch (error) {
+        throw new ConnectionError(failureOf(error, this.options))
+      }
     }
     const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
@@ -173,7 +177,7 @@ export class Session {
         else if (last) resolveOffset(last.offset)
       },
     })
-    running.catch(crashed)
+    running.catch(this.crashed)
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
     // Sealed at the very moment it joined: nobody would clear what begins here.
     if (this.sealed) return
@@ -299,6 +303,12 @@ export class Session {
     await this.drain(Math.min(drainTimeoutMs, rebalanceTimeout * 0.7))
     const { epoch, generation, partitions } = tenure
     emit({ type: 'partitions.revoked', epoch, generation, partitions })
+  }
+
+  /** It has ended by itself, or the group does not want it. */
+  private fail(failure: Failure): void {
+    this.crashed(new ConnectionError(failure))
+    if (!this.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
   }
 
   private lost(): void {

@@ -45,6 +45,7 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
     place: async () => note('place'),
     lost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),
+    refused: ({ code }) => note(`refused ${code}`),
     hurry: () => note('hurry'),
     ...options,
   })

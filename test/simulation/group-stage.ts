@@ -1,5 +1,6 @@
 // A stage for what happens between one consumer and its group: the whole consumer on the simulated cluster, and acts at instants of its clock.
 
+import { apiKeyOf } from '../../actors/frames.ts'
 import type { FactRecord } from '../../src/journal.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import { placeOf } from './kafka/kafka.ts'
@@ -34,6 +35,8 @@ export class GroupStage {
   readonly handled: string[] = []
   /** Connections by the instant they were asked for, and where to. */
   readonly dials: { readonly ms: number; readonly place: string }[] = []
+  /** What `start()` failed with. */
+  failure: unknown
   private readonly escaped: unknown[] = []
   private readonly acts: (readonly [ms: number, work: () => void])[] = []
 
@@ -42,6 +45,8 @@ export class GroupStage {
     Object.assign(world.options, calmOptions, options)
     this.service = new Service(world, 'a')
     world.services.push(this.service)
+    // Nobody starts it anew.
+    world.isOver = true
     const see = (sighting: Sighting) => {
       if (sighting.type === 'handled') this.handled.push(`${sighting.partition}/${sighting.offset}`)
       if (sighting.type === 'dialled') this.dials.push({ ms: world.clock.now, place: sighting.place })
@@ -60,6 +65,7 @@ export class GroupStage {
   async run(untilMs: number): Promise<this> {
     const { world, service } = this
     const { clock } = world
+    clock.plan(untilMs, () => {})
     clockShift.ms = 0
     const escaped = (error: unknown) => {
       const life = clock.current as Life | undefined
@@ -71,7 +77,12 @@ export class GroupStage {
     })
     try {
       clock.plan(0, () => service.start())
-      clock.plan(1, () => service.consumer?.on('*', (record) => this.note(record)))
+      clock.plan(1, () => {
+        service.consumer?.on('*', (record) => this.note(record))
+        service.consumer?.start().catch((error: unknown) => {
+          this.failure = error
+        })
+      })
       for (const [ms, work] of this.acts) clock.plan(ms, work)
       await clock.run(() => clock.now >= untilMs || clock.events > mostEvents, escaped)
       clock.current = undefined
@@ -89,6 +100,21 @@ export class GroupStage {
   produce(): void {
     const { kafka } = this.world
     for (const partition of kafka.logs.keys()) kafka.append(partition, [{ key: 'key', value: 'value' }])
+  }
+
+  /** Every broker answers requests of this kind so, from now on; `undefined` leaves one as it is. */
+  answer(apiKey: number, body: (frame: Buffer) => Buffer | undefined): void {
+    for (const node of this.world.kafka.nodes.values()) {
+      const inner = node as unknown as {
+        answer(frame: Buffer, connection: unknown, reply: (body: Buffer) => void): void
+      }
+      const before = inner.answer.bind(node)
+      inner.answer = (frame, connection, reply) => {
+        const made = apiKeyOf(frame) === apiKey ? body(frame) : undefined
+        if (made) reply(made)
+        else before(frame, connection, reply)
+      }
+    }
   }
 
   /** All brokers are elsewhere from now on, and what was open is reset. */

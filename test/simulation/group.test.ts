@@ -1,6 +1,8 @@
 // Between a consumer and its group, on the simulated cluster: a member that is lost before it has joined, and joins that take long.
 import { expect, test } from 'vitest'
+import { apiKeys } from '../../actors/frames.ts'
 import { GroupStage } from './group-stage.ts'
+import { Bytes } from './kafka/bytes.ts'
 import { placeOf } from './kafka/kafka.ts'
 
 test('a member that is lost before it has joined makes its session fail, and the next one consumes', async () => {
@@ -65,7 +67,6 @@ test('a stop while a join is held leaves the group at once', async () => {
   })
   stage.at(5000, () => shake(20_000))
   stage.at(7000, () => {
-    stage.world.isOver = true
     stage.service.stop()
   })
   let members: string[] = []
@@ -96,3 +97,98 @@ test('a coordinator that goes dark while it holds a join is left for the one tha
   expect(assigned.map(({ ms }) => ms < 19_000)).toEqual([true])
   expect(stage.types(7000, 'member.named', 'session.opened')).toEqual([])
 })
+
+const joinAnswer = (error: number) =>
+  new Bytes()
+    .int32(0)
+    .int16(error)
+    .int32(-1)
+    .string('')
+    .string('')
+    .string('')
+    .array([], () => {})
+    .taken()
+
+test.each([
+  [30, 'not-authorized', 'GROUP_AUTHORIZATION_FAILED', '--operation Read --group'],
+  [26, 'group-refused', 'INVALID_SESSION_TIMEOUT', 'group.min.session.timeout.ms'],
+  [81, 'group-refused', 'GROUP_MAX_SIZE_REACHED', 'group.max.size'],
+  [23, 'group-refused', 'INCONSISTENT_GROUP_PROTOCOL', 'partitionAssigners'],
+  [24, 'group-refused', 'INVALID_GROUP_ID', 'groupId'],
+] as const)(
+  'a join that is answered with error %i ends the consumer after three attempts as %s %s, and the error names %s',
+  async (error, code, name, advice) => {
+    const stage = new GroupStage()
+    stage.at(0, () => stage.answer(apiKeys.joinGroup, () => joinAnswer(error)))
+    await stage.run(5000)
+    expect(stage.failure).toMatchObject({ code, failure: { code: name }, message: expect.stringContaining(advice) })
+    expect(String(stage.failure)).toContain('group orders-service')
+    const attempts = stage.facts.flatMap(({ type, data }) => (type === 'session.opened' ? [data.epoch] : []))
+    expect(attempts).toEqual([1, 2, 3])
+  },
+)
+
+test('a group this user may not look up is told by name within 5 s, after as many look-ups as attempts', async () => {
+  const stage = new GroupStage()
+  let lookups = 0
+  stage.at(0, () =>
+    stage.answer(apiKeys.findCoordinator, () => {
+      lookups++
+      return new Bytes().int32(0).int16(30).string('no').int32(-1).string('').int32(-1).taken()
+    }),
+  )
+  await stage.run(5000)
+  expect(stage.failure).toMatchObject({
+    code: 'not-authorized',
+    message: expect.stringMatching(/group orders-service .*GROUP_AUTHORIZATION_FAILED/),
+  })
+  expect(lookups).toBe(3)
+})
+
+test('a right on the group that is taken away while it consumes is told within 5 s', async () => {
+  const stage = new GroupStage()
+  stage.at(3000, () => {
+    stage.answer(apiKeys.heartbeat, () => new Bytes().int32(0).int16(30).taken())
+    stage.answer(apiKeys.joinGroup, () => joinAnswer(30))
+  })
+  await stage.run(8000)
+  const [failed] = stage.facts.filter(({ type }) => type === 'session.failed')
+  expect(failed).toMatchObject({ data: { failure: { kind: 'not-authorized', code: 'GROUP_AUTHORIZATION_FAILED' } } })
+  expect(stage.types(3000, 'stop.completed')).toHaveLength(1)
+})
+
+test.each([0, 3000])(
+  'a topic this user may not read is told by its name within 5 s (from %i ms on)',
+  async (fromMs) => {
+    const stage = new GroupStage()
+    const { kafka } = stage.world
+    stage.at(fromMs, () => {
+      for (const node of kafka.nodes.values()) {
+        const inner = node as unknown as { description(entries: unknown, topics: readonly string[]): Buffer }
+        const before = inner.description.bind(node)
+        inner.description = (entries, topics) => {
+          const denied = new Bytes()
+          denied.array(topics, (topic) => denied.int16(29).string(topic).int8(0).int32(0))
+          return Buffer.concat([before(entries, []).subarray(0, -4), denied.taken()])
+        }
+      }
+      const fetched = (frame: Buffer) => {
+        const partition = frame.readInt32BE(frame.indexOf('orders', 60) + 'orders'.length + 4)
+        const answer = new Bytes().int32(0).int16(0).int32(0).int32(1).string('orders').int32(1).int32(partition)
+        return answer.int16(29).int64(-1).int64(-1).int64(-1).int32(0).int32(0).taken()
+      }
+      stage.answer(apiKeys.fetch, (frame) => (frame.includes('orders') ? fetched(frame) : undefined))
+    })
+    await stage.run(fromMs + 5000)
+    const [failed] = stage.facts.filter(({ type }) => type === 'session.failed')
+    expect(failed).toMatchObject({
+      data: {
+        failure: {
+          ...{ kind: 'not-authorized', code: 'TOPIC_AUTHORIZATION_FAILED' },
+          message: expect.stringContaining('orders'),
+        },
+      },
+    })
+    expect(stage.types(fromMs, 'stop.completed')).toHaveLength(1)
+  },
+)
