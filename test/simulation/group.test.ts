@@ -192,3 +192,22 @@ test.each([0, 3000])(
     expect(stage.types(fromMs, 'stop.completed')).toHaveLength(1)
   },
 )
+
+test('a stop while a session is being replaced commits what was handled, and the member is gone', async () => {
+  const stage = new GroupStage({ commitIntervalMs: 1000, stopTimeoutMs: 5000, rebuildTimeoutMs: 1500 })
+  const { kafka } = stage.world
+  stage.at(2000, () => stage.produce())
+  stage.at(2030, () => {
+    kafka.loadsUntil = 4530
+    const failure = { kind: 'session-silent', message: 'made up' }
+    const consumer = stage.service.consumer as unknown as { send(fact: object): void }
+    stage.service.use(() => consumer.send({ type: 'session.stalled', epoch: 1, failure }))
+  })
+  stage.at(4200, () => stage.service.stop())
+  await stage.run(9000)
+  expect(stage.handled).toHaveLength(4)
+  expect([...kafka.group.offsets.values()]).toEqual([1, 1, 1, 1])
+  expect(kafka.group.memberIds).toEqual([])
+  expect(stage.facts.find(({ type }) => type === 'stop.completed')?.data).toMatchObject({ forced: false })
+  expect(stage.types(4200, 'offsets.salvaged', 'member.evicted')).toEqual(['offsets.salvaged', 'member.evicted'])
+})
