@@ -124,7 +124,10 @@ export class Session {
       settle: () => this.settle(),
       place: (committed) => this.place(committed),
       lost: () => this.lost(),
-      refused: (failure) => this.fail(failure),
+      refused: (failure) => {
+        this.lost()
+        this.fail(failure)
+      },
       reset: (topic, partition) => options.handOut.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
@@ -315,6 +318,9 @@ export class Session {
     const { tenure } = this
     if (!tenure) return
     const { epoch, generation, partitions } = tenure
+    // At once: what replaces the session, and when, is decided elsewhere.
+    const { handOut, drainTimeoutMs } = this.options
+    if (handOut.tenure === tenure) void handOut.close(drainTimeoutMs)
     this.options.emit({ type: 'partitions.lost', epoch, generation, partitions })
   }
 

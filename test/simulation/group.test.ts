@@ -12,7 +12,7 @@ test('a member that is lost before it has joined makes its session fail, and the
     kafka.loadsUntil = 1500
   })
   stage.at(800, () => kafka.group.remove(kafka.group.memberIds[0] ?? ''))
-  for (let ms = 2000; ms < 8000; ms += 500) stage.at(ms, () => stage.produce())
+  for (let ms = 1500; ms < 3500; ms += 20) stage.at(ms, () => stage.produce())
   let status: ReturnType<NonNullable<typeof stage.service.consumer>['status']> | undefined
   stage.at(9990, () => {
     status = stage.service.consumer?.status()
@@ -20,8 +20,11 @@ test('a member that is lost before it has joined makes its session fail, and the
   await stage.run(10_000)
   expect(stage.types(0, 'member.lost', 'session.joined')).toEqual(['member.lost', 'session.joined'])
   expect(status).toMatchObject({ state: 'consuming', memberId: kafka.group.memberIds[0] })
-  expect(stage.handled).toHaveLength(4 * 12)
-  expect([...kafka.group.offsets.values()]).toEqual([12, 12, 12, 12])
+  expect(stage.handled).toHaveLength(4 * 100)
+  expect([...kafka.group.offsets.values()]).toEqual([100, 100, 100, 100])
+  // In between it is no member, and hands out nothing.
+  const [lost, joined] = stage.facts.filter(({ type }) => type === 'member.lost' || type === 'session.joined')
+  expect(stage.handled.filter(({ ms }) => ms > (lost?.ms ?? 0) + 1 && ms < (joined?.ms ?? 0) - 1)).toEqual([])
 })
 
 test('a join that a slow member holds for 20 s costs neither a connection to the coordinator nor the member id', async () => {
@@ -145,8 +148,9 @@ test('a group this user may not look up is told by name within 5 s, after as man
   expect(lookups).toBe(3)
 })
 
-test('a right on the group that is taken away while it consumes is told within 5 s', async () => {
+test('a right on the group that is taken away while it consumes is told within 5 s, and nothing is handed out any more', async () => {
   const stage = new GroupStage()
+  for (let ms = 2000; ms < 7000; ms += 50) stage.at(ms, () => stage.produce())
   stage.at(3000, () => {
     stage.answer(apiKeys.heartbeat, () => new Bytes().int32(0).int16(30).taken())
     stage.answer(apiKeys.joinGroup, () => joinAnswer(30))
@@ -154,6 +158,8 @@ test('a right on the group that is taken away while it consumes is told within 5
   await stage.run(8000)
   const [failed] = stage.facts.filter(({ type }) => type === 'session.failed')
   expect(failed).toMatchObject({ data: { failure: { kind: 'not-authorized', code: 'GROUP_AUTHORIZATION_FAILED' } } })
+  expect(stage.handled.length).toBeGreaterThan(50)
+  expect(stage.handled.filter(({ ms }) => ms > (failed?.ms ?? 0) + 1)).toEqual([])
   expect(stage.types(3000, 'stop.completed')).toHaveLength(1)
 })
 
