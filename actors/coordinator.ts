@@ -1,16 +1,18 @@
 /** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
 
+import { type Failure, remedyFor } from '../machines/failure.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError } from './connection.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
 import { type Call, calls, encodeCall } from './kafka.ts'
-import type { Link } from './link.ts'
+import { held, type Link } from './link.ts'
 
 export interface CoordinatorOptions {
   readonly groupId: string
   readonly clientId: string
   readonly cluster: Cluster
-  readonly linkTo: (nodeId: number) => Link
+  /** The link to use for a request that the node may hold, or for one that it answers at once. */
+  readonly linkTo: (nodeId: number, mayBeHeld: boolean) => Link
   readonly signal: AbortSignal
 }
 
@@ -18,11 +20,20 @@ export interface CoordinatorOptions {
 export interface Patience {
   /** In milliseconds: how long the coordinator may be looked for and asked again. */
   readonly withinMs: number
-  /** In milliseconds: how long its node may stay silent before the connection counts as suspect. */
+  /** In milliseconds: how long its node may stay silent before the connection counts as suspect; `held` where it may hold the request. */
   readonly silenceMs: number
 }
 
 const pauseMs = 30
+/** Answers to a look-up that time does not change. */
+const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
+  [errorCodes.invalidGroupId]: { kind: 'group-refused', code: 'INVALID_GROUP_ID' },
+  [errorCodes.groupAuthorizationFailed]: { kind: 'not-authorized', code: 'GROUP_AUTHORIZATION_FAILED' },
+}
+/** A node that holds a request is asked so often whether it is there; longer than `group.initial.rebalance.delay.ms` is by default. */
+const askEachMs = 5000
+/** How long it may be silent then. */
+const silenceMs = 1000
 
 export class Coordinator {
   /** The node it was last found on. */
@@ -36,7 +47,7 @@ export class Coordinator {
     this.options = options
   }
 
-  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up. */
+  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up, or looking it up was refused. */
   async send(
     frame: Buffer,
     errorOf: (answer: Buffer) => number | Promise<number>,
@@ -55,6 +66,7 @@ export class Coordinator {
         else if (code !== errorCodes.coordinatorLoadInProgress) return answer
         last = this.missing(`it answered with error ${code}`)
       } catch (error) {
+        if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') throw error
         last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
         this.nodeId = undefined
       } finally {
@@ -76,7 +88,23 @@ export class Coordinator {
 
   private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {
     const nodeId = this.nodeId ?? (await this.find())
-    return this.options.linkTo(nodeId).send(frame, silenceMs, signal)
+    const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, signal)
+    if (silenceMs !== held) return answer
+    const settled = new AbortController()
+    const unheard = this.unheard(nodeId, AbortSignal.any([signal, settled.signal]))
+    return Promise.race([answer, unheard]).finally(() => settled.abort('settled'))
+  }
+
+  /**
+   * A connection on which a request is held is silent, dead or not. Rejects when the node does not answer on another one either: then
+   * the coordinator is looked up again, and the request sent again.
+   */
+  private async unheard(nodeId: number, signal: AbortSignal): Promise<never> {
+    const frame = await encodeCall(calls.metadata(), this.options.clientId)
+    while (await elapsed(askEachMs, signal)) {
+      await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, signal)
+    }
+    return new Promise(() => {})
   }
 
   /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
@@ -92,6 +120,11 @@ export class Coordinator {
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    const refusal = refusals[errorCode]
+    if (refusal) {
+      const message = `Looking up the coordinator of group ${groupId} was refused`
+      throw new ConnectionError({ ...refusal, message })
+    }
     if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
     if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
     this.found = coordinator.nodeId
@@ -103,4 +136,19 @@ export class Coordinator {
     const message = `The coordinator of group ${this.options.groupId} is not available: ${why}`
     return new ConnectionError({ kind: 'unreachable', message, code: 'COORDINATOR_NOT_AVAILABLE' })
   }
+}
+
+/** True after this time, false as soon as the signal fires. */
+function elapsed(ms: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (isOver: boolean) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', cut)
+      resolve(isOver)
+    }
+    const cut = () => end(false)
+    const timer = setTimeout(end, ms, true)
+    signal.addEventListener('abort', cut, { once: true })
+    if (signal.aborted) cut()
+  })
 }

@@ -28,6 +28,7 @@ export const errorCodes = {
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
   illegalGeneration: 22,
+  invalidGroupId: 24,
   unknownMemberId: 25,
   invalidSessionTimeout: 26,
   rebalanceInProgress: 27,

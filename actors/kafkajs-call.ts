@@ -17,22 +17,41 @@ export function within<Value>(
   })
 }
 
+/** What a session asks for: errors of KafkaJS's name neither group nor topics. */
+export interface Asked {
+  readonly groupId: string
+  readonly topics: readonly (string | RegExp)[]
+}
+
 /**
  * The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so
  * the deepest cause is read instead.
  */
-export function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown, asked?: Asked): Failure {
   if (error instanceof ConnectionError) return error.failure
   let deepest = error as Error & { type?: string; cause?: unknown }
   while (deepest.cause instanceof Error) deepest = deepest.cause
   const { name, message, type } = deepest
   const code = type ?? name
-  return { kind: kindOf(code, name), message, code }
+  return { kind: kindOf(code, name), message: asked ? `${message}${concerned(code, asked)}` : message, code }
 }
+
+function concerned(code: string, { groupId, topics }: Asked): string {
+  if (/TOPIC/.test(code)) return ` (subscribed: ${topics.join(', ')})`
+  return /GROUP|SESSION/.test(code) ? ` (group ${groupId})` : ''
+}
+
+/** Kafka's names for what a group turns a member away for. */
+const refusals: ReadonlySet<string> = new Set([
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_GROUP_ID',
+  'INVALID_SESSION_TIMEOUT',
+  'GROUP_MAX_SIZE_REACHED',
+])
 
 function kindOf(code: string, name: string): Failure['kind'] {
   if (/AUTHORIZATION_FAILED/.test(code)) return 'not-authorized'
   if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing'
-  if (code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'INVALID_GROUP_ID') return 'group-refused'
+  if (refusals.has(code)) return 'group-refused'
   return /Connection|Timeout|Broker|Metadata/.test(name) ? 'unreachable' : 'session-crashed'
 }

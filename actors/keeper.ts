@@ -8,7 +8,7 @@ import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
-import { failureOf } from './kafkajs-call.ts'
+import { failureOf, within } from './kafkajs-call.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { steadyNow } from './steady-clock.ts'
 import { timeLimit } from './time-limit.ts'
@@ -32,8 +32,11 @@ export class Keeper {
   readonly ports: Readonly<Record<'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown', Port>>
   private readonly options: KeeperOptions
   private readonly refused = new Set<number>()
-  /** Members of ours that may still be in the group: they block a join until their session times out. */
-  private readonly ghosts = new Set<Session>()
+  /**
+   * Sessions taken out of service, and how far that is. Their members may still be in the group, where they block a join until their session
+   * times out.
+   */
+  private readonly ghosts = new Map<Session, Promise<void>>()
   private lastFailure: Failure | undefined
   private unwatch = () => {}
   private onLoginRefused = () => {}
@@ -71,7 +74,11 @@ export class Keeper {
     this.abandoned = true
     this.unwatch()
     void this.options.handOut.close(0)
-    for (const left of [...this.ghosts, ...(this.session ? [this.session] : [])]) void left.close(closeWithinMs)
+    for (const left of this.sessions()) void left.close(closeWithinMs)
+  }
+
+  private sessions(): Session[] {
+    return [...this.ghosts.keys(), ...(this.session ? [this.session] : [])]
   }
 
   private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
@@ -106,7 +113,10 @@ export class Keeper {
   /** Opens a session and joins. The session itself reports that it joined. */
   private async join(epoch: number, signal: AbortSignal): Promise<boolean> {
     const { emit, handOut, maxWaitTimeInMs } = this.options
-    for (const ghost of this.ghosts) await this.evict(ghost)
+    for (const ghost of this.ghosts.keys()) {
+      if (signal.aborted) return false
+      await this.evict(ghost)
+    }
     if (signal.aborted) return false
     const session = new Session({ ...this.options, epoch })
     this.session = session
@@ -190,15 +200,20 @@ export class Keeper {
   }
 
   /** Takes a session out of service: sealed, its progress salvaged, its member evicted. Closing it goes on in the background. */
-  private async discard(session: Session): Promise<void> {
+  private discard(session: Session): Promise<void> {
     this.unwatch()
     if (this.session === session) this.session = undefined
-    // From here on a stop that comes in between finds it there.
-    this.ghosts.add(session)
-    session.seal()
-    await this.options.handOut.close(0)
-    await session.salvage(salvageWithinMs)
-    await this.evict(session)
+    const discard = async () => {
+      await undefined
+      session.seal()
+      await this.options.handOut.close(0)
+      await session.salvage(salvageWithinMs)
+      await this.evict(session)
+    }
+    const discarded = discard()
+    // A stop that comes in between finds it there, from before it is sealed.
+    this.ghosts.set(session, discarded)
+    return discarded
   }
 
   /** Until its session times out, a member that was killed keeps the group from giving its partitions to anybody. */
@@ -244,7 +259,7 @@ export class Keeper {
       emit({ type: 'session.failed', epoch, failure: bugOf(error) })
     }
     clearTimeout(timer)
-    for (const left of [...this.ghosts, ...(this.session ? [this.session] : [])]) void left.close(0)
+    for (const left of this.sessions()) void left.close(0)
     this.ghosts.clear()
     this.session = undefined
     emit({ type: 'stop.completed', tookMs: since(startedAt), forced })
@@ -259,14 +274,21 @@ export class Keeper {
     this.unwatch()
     const { session } = this
     let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))
+    // Sessions that are being replaced go on with that, and by the same shares.
+    const gone = [...this.ghosts].map(async ([ghost, discarded]) => {
+      await within(discarded, left(0.75), 'It was not taken out of service').catch(() => {})
+      if (!this.ghosts.has(ghost)) return true
+      await ghost.salvage(left(0.75))
+      return ghost.leave(left(0.85)).catch(() => false)
+    })
     if (session) {
       await session.commits.commitAll(left(0.75))
       forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
       session.seal()
     }
-    const closing = [...this.ghosts, ...(session ? [session] : [])]
-    await Promise.all(closing.map((each) => each.close(left(0.95))))
-    for (const closed of closing) this.ghosts.delete(closed)
+    if ((await Promise.all(gone)).includes(false)) forced = true
+    await Promise.all(this.sessions().map((each) => each.close(left(0.95))))
+    this.ghosts.clear()
     this.session = undefined
     return forced
   }

@@ -25,7 +25,12 @@ export interface LinkOptions {
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
   /** It is connected to where the book says the node is, for the first time or again. */
   readonly onCurrent?: () => void
+  /** Everything it was sent is answered. */
+  readonly onIdle?: () => void
 }
+
+/** The silence of a request that the broker may hold for as long as it likes: it says nothing about the connection. */
+export const held = Number.POSITIVE_INFINITY
 
 interface Outstanding {
   readonly frame: Buffer
@@ -97,9 +102,20 @@ export class Link {
     return this.connection !== undefined || this.dialling
   }
 
+  /** Whether a request waits that the broker may hold. It reads no other one on that connection until it has answered. */
+  get holding(): boolean {
+    for (const { silenceMs } of this.outstanding) if (silenceMs === held) return true
+    return false
+  }
+
+  /** Whether nothing waits for an answer. */
+  get idle(): boolean {
+    return this.outstanding.size === 0
+  }
+
   /**
    * Sends a request frame; the answer may come over a later connection. `silenceMs` without a byte from the node
-   * while the request waits means that the connection is dead. Rejects by the rule above. With `signal` aborted nobody
+   * while the request waits means that the connection is dead; with `held` no silence does. Rejects by the rule above. With `signal` aborted nobody
    * waits for it any more, and it is not sent again: what it says may be out of date by then.
    */
   send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
@@ -108,7 +124,11 @@ export class Link {
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
       const request = { frame, silenceMs, resolve, reject, sentAt: performance.now() }
       this.outstanding.add(request)
-      signal?.addEventListener('abort', () => this.outstanding.delete(request), { once: true })
+      const giveUp = () => {
+        // The broker would go on holding it, and whatever comes behind it.
+        if (this.outstanding.delete(request) && silenceMs === held) this.drop()
+      }
+      signal?.addEventListener('abort', giveUp, { once: true })
       if (this.connection?.open) this.transmit(request, this.connection)
       else void this.redial()
     })
@@ -133,13 +153,14 @@ export class Link {
 
   private transmit(request: Outstanding, connection: Line): void {
     request.sentAt = performance.now()
-    this.listen(request.silenceMs)
+    if (request.silenceMs !== held) this.listen(request.silenceMs)
     connection.send(request.frame).then(
       (answer) => {
         if (!this.outstanding.delete(request)) return
         if (this.outstanding.size === 0) {
           clearTimeout(this.watch)
           this.watch = undefined
+          this.options.onIdle?.()
         }
         request.resolve(answer)
       },
@@ -147,12 +168,12 @@ export class Link {
     )
   }
 
-  /** One timer per link looks whether the oldest request has waited too long in silence. */
+  /** One timer per link looks whether the oldest request has waited too long in silence; held ones do not count. */
   private listen(inMs: number): void {
     this.watch ??= setTimeout(() => {
       this.watch = undefined
       const { connection } = this
-      const [oldest] = this.outstanding
+      const oldest = [...this.outstanding].find(({ silenceMs }) => silenceMs !== held)
       if (!oldest || !connection?.open) return
       const silentMs = performance.now() - Math.max(oldest.sentAt, connection.lastDataAt)
       if (silentMs >= oldest.silenceMs * 3) return connection.close()

@@ -7,7 +7,7 @@
  */
 
 import type { Fact, PartitionsByTopic } from '../machines/fact.ts'
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, remedyFor } from '../machines/failure.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
@@ -17,9 +17,11 @@ import {
   readOffsetCommit,
   readSync,
 } from './answers.ts'
+import { ConnectionError, closedError } from './connection.ts'
 import type { Coordinator } from './coordinator.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { calls } from './kafka.ts'
+import { held } from './link.ts'
 import { idRequest } from './requests.ts'
 
 export interface MembershipOptions {
@@ -39,6 +41,8 @@ export interface MembershipOptions {
   readonly lost: () => void
   /** KafkaJS gave up a position that is out of range. */
   readonly reset: (topic: string, partition: number) => void
+  /** The group turned us away, and waiting does not change it. */
+  readonly refused: (failure: Failure) => void
   /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
   readonly hurry: () => void
 }
@@ -55,6 +59,8 @@ export type Offsets = readonly {
 
 /** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
 const rejoinWithinMs = 5000
+/** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
+const answeredAtOnceMs = 1000
 
 export class Membership {
   memberId = ''
@@ -80,7 +86,7 @@ export class Membership {
   }
 
   /** From the moment KafkaJS asks to join until it asks for its assignment. */
-  get joining(): boolean {
+  get asking(): boolean {
     return this.isAsking
   }
 
@@ -89,24 +95,24 @@ export class Membership {
     if (this.state === 'stable' && this.isLeader) this.heed(errorCodes.rebalanceInProgress)
   }
 
-  /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach. */
+  /** Whether it is on its way into the group, or into the next generation: the coordinator may hold its requests. */
+  get joining(): boolean {
+    return this.state === 'joining'
+  }
+
+  /** Whether its time in the group is over: it left, was lost, or its session is closed. */
+  get closed(): boolean {
+    return this.state === 'closed'
+  }
+
+  /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach, or turns us away. */
   async answer(request: Buffer): Promise<Buffer> {
-    switch (apiKeyOf(request)) {
-      case apiKeys.heartbeat:
-        return heartbeatAnswer(this.verdict).answer()
-      case apiKeys.leaveGroup:
-        return leaveGroupAnswer().answer()
-      case apiKeys.offsetCommit: {
-        const { partitions, answer } = readOffsetCommit(request)
-        for (const { topic, partition } of partitions) this.options.reset(topic, partition)
-        return answer.answer()
-      }
-      case apiKeys.joinGroup:
-        return this.join(request)
-      case apiKeys.syncGroup:
-        return this.sync(request)
-      default:
-        return this.options.fetchOffsets(request, (asked) => this.forward(asked, offsetFetchErrorOf, 30_000))
+    try {
+      return await this.answerTo(request)
+    } catch (error) {
+      // KafkaJS would ask for ever: for it a connection has failed.
+      if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') this.refuse(error.failure)
+      throw error
     }
   }
 
@@ -169,6 +175,29 @@ export class Membership {
     this.state = 'closed'
   }
 
+  private async answerTo(request: Buffer): Promise<Buffer> {
+    switch (apiKeyOf(request)) {
+      case apiKeys.heartbeat:
+        return heartbeatAnswer(this.verdict).answer()
+      case apiKeys.leaveGroup:
+        return leaveGroupAnswer().answer()
+      case apiKeys.offsetCommit: {
+        const { partitions, answer } = readOffsetCommit(request)
+        for (const { topic, partition } of partitions) this.options.reset(topic, partition)
+        return answer.answer()
+      }
+      case apiKeys.joinGroup:
+        return this.join(request)
+      case apiKeys.syncGroup:
+        return this.sync(request)
+      default:
+        return this.options.fetchOffsets(request, (asked) => {
+          const patience = { withinMs: 30_000, silenceMs: answeredAtOnceMs }
+          return this.options.coordinator.send(asked, offsetFetchErrorOf, patience)
+        })
+    }
+  }
+
   private async join(request: Buffer): Promise<Buffer> {
     this.stopTimers()
     // After a rebalance that our heartbeat heard of, all has settled already.
@@ -176,6 +205,7 @@ export class Membership {
     if (this.state !== 'closed') this.state = 'joining'
     this.isAsking = true
     this.verdict = errorCodes.none
+    if (this.closed) throw closedError('This membership')
     const answer = await this.requestJoin(request)
     const { errorCode, generation, leaderId, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
@@ -186,19 +216,23 @@ export class Membership {
     }
     if (errorCode === errorCodes.none) this.generation = generation
     this.isLeader = errorCode === errorCodes.none && leaderId === memberId
+    // It left while its join was held: KafkaJS would join again, under an id nobody knows of.
+    if (this.closed) throw closedError('This membership')
     return answer
   }
 
   private async requestJoin(request: Buffer): Promise<Buffer> {
     const brief = idRequest(request)
-    if (!brief) return this.forwardJoin(request)
-    const answer = await this.forwardJoin(brief)
-    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout ? this.forwardJoin(request) : answer
+    if (!brief) return this.forwardJoin(request, held)
+    const answer = await this.forwardJoin(brief, answeredAtOnceMs)
+    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout
+      ? this.forwardJoin(request, answeredAtOnceMs)
+      : answer
   }
 
   private async sync(request: Buffer): Promise<Buffer> {
     this.isAsking = false
-    const answer = await this.forwardJoin(request)
+    const answer = await this.forwardJoin(request, held)
     if (groupErrorOf(answer) === errorCodes.none) this.options.onSync(readSync(answer))
     if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
       this.state = 'stable'
@@ -208,12 +242,9 @@ export class Membership {
     return answer
   }
 
-  private forwardJoin(request: Buffer): Promise<Buffer> {
-    return this.forward(request, groupErrorOf, this.options.rebalanceTimeoutMs + 10_000)
-  }
-
-  private forward(request: Buffer, errorOf: (answer: Buffer) => number, withinMs: number): Promise<Buffer> {
-    return this.options.coordinator.send(request, errorOf, { withinMs, silenceMs: 1000 })
+  private forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
+    const { coordinator, rebalanceTimeoutMs } = this.options
+    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
   }
 
   /** The next heartbeat, one interval from now, with a little jitter so that members do not beat in step. */
@@ -245,7 +276,16 @@ export class Membership {
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
       this.options.lost()
       emit({ type: 'member.lost', epoch, memberId, failure })
+    } else if (errorCode === errorCodes.groupAuthorizationFailed) {
+      const message = `The coordinator refused member ${memberId} of group ${this.options.groupId}`
+      this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })
     }
+  }
+
+  private refuse(failure: Failure): void {
+    if (this.closed) return
+    this.close()
+    this.options.refused(failure)
   }
 
   private settle(): Promise<void> {

@@ -87,9 +87,9 @@ export function idRequest(join: Buffer): Buffer | undefined {
   const at = reader.at
   const sessionTimeoutMs = reader.int32()
   reader.int32() // rebalance timeout
-  if (reader.string() !== '' || sessionTimeoutMs <= idTimeoutMs) return undefined
+  if (reader.string() !== '') return undefined
   const request = Buffer.from(join)
-  request.writeInt32BE(idTimeoutMs, at)
+  request.writeInt32BE(Math.min(sessionTimeoutMs, idTimeoutMs), at)
   return request
 }
 

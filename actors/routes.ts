@@ -8,6 +8,9 @@
  * | group requests | the coordinator, wherever it is | see membership.ts |
  * | Fetch | the node's own link | passing errors and a node out of reach as "nothing new" |
  * | anything else | the node's second link | the answer as it is |
+ *
+ * A broker reads one request per connection until it has answered it. While it holds a join or a sync on the second link, what must not
+ * wait goes over a third one, which is closed when nothing is held any more.
  */
 
 import type { Fact } from '../machines/fact.ts'
@@ -86,6 +89,8 @@ export class Routes {
   private readonly options: RoutesOptions
   private readonly fetchLinks = new Map<number, Link>()
   private readonly controlLinks = new Map<number, Link>()
+  /** Beside control links on which a request is held. */
+  private readonly asideLinks = new Map<number, Link>()
   private readonly polls = new Set<() => void>()
   private readonly idlers = new Set<() => void>()
   /** Nodes KafkaJS has asked for nothing since their last turn: they lead nothing that is read, or all of it is paused. */
@@ -108,9 +113,13 @@ export class Routes {
     return this.control(nodeId).send(request, 1000)
   }
 
-  /** The link for requests that are answered at once. Long polls have a link of their own: they would hold these up. */
-  control(nodeId: number): Link {
-    return this.link(this.controlLinks, nodeId)
+  /**
+   * The link for all requests but fetches, whose long polls would hold these up. `mayBeHeld`: the broker may hold this one, and whatever
+   * comes meanwhile goes past it.
+   */
+  control(nodeId: number, mayBeHeld = false): Link {
+    const link = this.link(this.controlLinks, nodeId)
+    return mayBeHeld || !link.holding ? link : this.link(this.asideLinks, nodeId)
   }
 
   /** The link a node's fetches use; undefined before the first. */
@@ -124,7 +133,7 @@ export class Routes {
    */
   caughtUp(isLeftOut: (nodeId: number) => boolean, withinMs: number): Promise<boolean> {
     const isBehind = (link: Link) => link.used && !link.current && !isLeftOut(link.nodeId)
-    const isDone = () => ![...this.fetchLinks.values(), ...this.controlLinks.values()].some(isBehind)
+    const isDone = () => !this.links().some(isBehind)
     return new Promise((resolve) => {
       const end = (caughtUp: boolean) => {
         clearTimeout(timer)
@@ -171,7 +180,19 @@ export class Routes {
     this.stop.abort(closedError('This session'))
     clearTimeout(this.refreshTimer)
     this.hurry()
-    for (const link of [...this.fetchLinks.values(), ...this.controlLinks.values()]) link.close()
+    for (const link of this.links()) link.close()
+  }
+
+  private links(): Link[] {
+    return [this.fetchLinks, this.controlLinks, this.asideLinks].flatMap((links) => [...links.values()])
+  }
+
+  /** A link beside a held request ends with it, and not before what it was sent is answered. */
+  private tidy(nodeId: number): void {
+    const aside = this.asideLinks.get(nodeId)
+    if (!aside?.idle || this.controlLinks.get(nodeId)?.holding) return
+    this.asideLinks.delete(nodeId)
+    aside.close()
   }
 
   private woken(): Promise<void> {
@@ -291,6 +312,7 @@ export class Routes {
         urgent: links === this.fetchLinks,
         onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
         onCurrent: () => this.recheck(),
+        onIdle: () => this.tidy(nodeId),
       })
       if (this.stop.signal.aborted) link.close()
       links.set(nodeId, link)

@@ -7,6 +7,7 @@
  */
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
 import { type CommittedOffset, nodeAddress, nodeOfName, offsetFetchErrorOf, readOffsetFetch } from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { Commits } from './commits.ts'
@@ -15,9 +16,10 @@ import { Coordinator } from './coordinator.ts'
 import type { Dial } from './dial.ts'
 import { FetchRecord } from './fetch-record.ts'
 import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
-import type { HandOut, Reader } from './hand-out.ts'
+import type { HandOut } from './hand-out.ts'
 import { type Batch, type ISocketFactory, type KafkaJsConsumer, type KafkaJsOptions, openKafkaJs } from './kafka.ts'
 import { failureOf, within } from './kafkajs-call.ts'
+import { KafkaJsReader } from './kafkajs-reader.ts'
 import { LogEdges } from './log-edges.ts'
 import { Membership } from './membership.ts'
 import { MetadataView } from './metadata-view.ts'
@@ -63,6 +65,7 @@ export class Session {
   readonly routes: Routes
   readonly commits: Commits
   readonly fetched: FetchRecord
+  readonly reader: KafkaJsReader
   private readonly positions: Positions
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
@@ -76,6 +79,7 @@ export class Session {
   /** Under which tenure each partition was asked for last, and from where. */
   private readonly asked = new Map<string, { readonly tenure: Tenure | undefined; readonly from: bigint }>()
   private joined = () => {}
+  private crashed = (_error: unknown) => {}
   private sealed = false
 
   constructor(options: SessionOptions) {
@@ -94,6 +98,7 @@ export class Session {
       beforeFetch: (nodeId) => this.routes.turn(nodeId),
       onMetadata: () => this.routes.wake(),
     })
+    this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
     this.routes = new Routes({
       cluster,
       dial,
@@ -102,7 +107,7 @@ export class Session {
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
       clientId,
-      leaderOf: (topic, partition) => this.leaderOf({ topic, partition }),
+      leaderOf: (topic, partition) => this.reader.leaderOf({ topic, partition }),
       backlog: options.handOut.backlog,
       tenure: () => this.tenure,
       onAsked: (asked) => this.note(asked),
@@ -116,7 +121,7 @@ export class Session {
       groupId,
       clientId,
       cluster,
-      linkTo: (nodeId) => this.routes.control(nodeId),
+      linkTo: (nodeId, mayBeHeld) => this.routes.control(nodeId, mayBeHeld),
       signal: this.stop.signal,
     })
     this.membership = new Membership({
@@ -130,6 +135,10 @@ export class Session {
       fetchOffsets: (request, ask) => this.positions.answer(request, ask),
       onSync: (partitions) => this.metadata.reveal(partitions),
       lost: () => this.lost(),
+      refused: (failure) => {
+        this.lost()
+        this.fail(failure)
+      },
       reset: (topic, partition) => this.positions.reset({ topic, partition }),
       hurry: () => this.routes.hurry(),
     })
@@ -140,7 +149,7 @@ export class Session {
     this.subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
     this.metadata = new MetadataView({
       ...{ epoch, topics, subscription: this.subscription, emit },
-      isJoining: () => membership.joining,
+      isJoining: () => membership.asking,
       // In order: handlers settle and commit before KafkaJS joins for it.
       onGrown: () => membership.grow(),
       onRecreated: (topic) => this.positions.restart(topic),
@@ -154,7 +163,7 @@ export class Session {
       log: new LogEdges({
         clientId,
         readUncommitted,
-        leaderOf: (partition) => this.leaderOf(partition),
+        leaderOf: (partition) => this.reader.leaderOf(partition),
         linkTo: (nodeId) => this.routes.control(nodeId),
       }),
       committedOf: (topic) => this.committedOf(topic),
@@ -167,13 +176,12 @@ export class Session {
   async open(): Promise<void> {
     const { fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
     const { consumer } = this.kafka
-    let crashed = (_error: unknown) => {}
     const join = new Promise<void>((resolve, reject) => {
       this.joined = resolve
-      crashed = reject
+      this.crashed = reject
     })
     join.catch(() => {}) // it may end before anybody waits for it
-    this.stop.signal.addEventListener('abort', () => crashed(this.stop.signal.reason), { once: true })
+    this.stop.signal.addEventListener('abort', () => this.crashed(this.stop.signal.reason), { once: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (this.sealed) return
       this.assigned(payload.memberAssignment)
@@ -187,13 +195,15 @@ export class Session {
       if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, from, lastOffset, tenure)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      const failure = failureOf(payload.error)
-      crashed(new ConnectionError(failure))
-      if (!this.sealed) emit({ type: 'session.failed', epoch: this.epoch, failure })
+      this.fail(failureOf(payload.error, this.options))
     })
     const connecting = async () => {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...(await this.subscription.resolve())], fromBeginning })
+      try {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...(await this.subscription.resolve())], fromBeginning })
+      } catch (error) {
+        throw new ConnectionError(failureOf(error, this.options))
+      }
     }
     const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
@@ -213,7 +223,7 @@ export class Session {
         await room
       },
     })
-    running.catch(crashed)
+    running.catch(this.crashed)
     await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
     // Sealed at the very moment it joined: nobody would clear what begins here.
     if (this.sealed) return
@@ -221,9 +231,13 @@ export class Session {
     this.timers.push(setInterval(() => this.lookAtTopics(), metadataMaxAge))
   }
 
-  /** True when the coordinator accepts this member's heartbeat, asked now. */
+  /** True when the coordinator accepts this member's heartbeat, asked now; while it joins, when it knows the member. */
   async confirmed(withinMs: number): Promise<boolean> {
-    const code = await this.membership.heartbeat(withinMs)
+    const { membership } = this
+    const { joining } = membership
+    const code = await membership.heartbeat(withinMs)
+    // Its generation is over, or not there yet, and it is none but the member's own.
+    if (code === errorCodes.illegalGeneration) return joining || membership.joining
     return code === errorCodes.none || code === errorCodes.rebalanceInProgress
   }
 
@@ -288,15 +302,6 @@ export class Session {
     this.kafka.refreshMetadata().catch(() => {})
   }
 
-  /** The leader of a partition as KafkaJS knows it; once it has ended, which it may do by itself, it knows none. */
-  leaderOf({ topic, partition }: TopicPartition): number | undefined {
-    try {
-      return this.kafka.leaderOf(topic, partition)
-    } catch {
-      return undefined
-    }
-  }
-
   private readonly socketFactory: ISocketFactory = ({ host, onConnect }) => {
     // KafkaJS takes a connection that it has made for a success, and would begin anew after each request that fails on it.
     if (this.stop.signal.aborted) throw closedError('This session')
@@ -312,15 +317,6 @@ export class Session {
     })
     this.wires.add(wire)
     return wire.socket
-  }
-
-  private readonly reader: Reader = {
-    pause: ({ topic, partition }) => ifRunning(() => this.kafka.consumer.pause([{ topic, partitions: [partition] }])),
-    resume: ({ topic, partition }) => {
-      ifRunning(() => this.kafka.consumer.resume([{ topic, partitions: [partition] }]))
-      this.routes.wake()
-    },
-    seek: (where, offset) => ifRunning(() => this.kafka.consumer.seek({ ...where, offset })),
   }
 
   private assigned(partitions: Record<string, number[]>): void {
@@ -349,10 +345,19 @@ export class Session {
     emit({ type: 'partitions.revoked', epoch, generation, partitions })
   }
 
+  /** It has ended by itself, or the group does not want it. */
+  private fail(failure: Failure): void {
+    this.crashed(new ConnectionError(failure))
+    if (!this.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
+  }
+
   private lost(): void {
     const { tenure } = this
     if (!tenure) return
     const { epoch, generation, partitions } = tenure
+    // At once: what replaces the session, and when, is decided elsewhere.
+    const { handOut, drainTimeoutMs } = this.options
+    if (handOut.tenure === tenure) void handOut.close(drainTimeoutMs)
     this.options.emit({ type: 'partitions.lost', epoch, generation, partitions })
   }
 
@@ -372,19 +377,13 @@ export class Session {
   }
 
   private announce(tenure: Tenure): void {
-    if (this.announced === tenure || this.sealed) return
+    // A member that was lost meanwhile is told as such: it has not joined, although it knows where to read.
+    if (this.announced === tenure || this.sealed || this.membership.closed) return
     this.announced = tenure
     const { memberId, generation } = this.membership
     this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })
     this.joined()
   }
-}
-
-/** KafkaJS refuses these calls once it has ended. The hand-out remembers them, and the next session begins with what it says. */
-function ifRunning(call: () => void): void {
-  try {
-    call()
-  } catch {}
 }
 
 const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))

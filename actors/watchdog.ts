@@ -58,7 +58,7 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
   /** For how long a lane could have moved and has not, beyond what is no stall; and what for. */
   const examine = (lane: Lane, now: number): { quietMs: number; isStalled: boolean; cause: () => Cause } => {
     const fetched = record.of(lane)
-    const leader = session.leaderOf(lane)
+    const leader = session.reader.leaderOf(lane)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
     const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader)
     const link = nodeId === undefined ? undefined : routes.fetchLink(nodeId)
@@ -120,12 +120,12 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
         found.set(reason, group)
       } else if (isOurs && !known.redialled) {
         known.redialled = true
-        const leader = session.leaderOf(lane)
+        const leader = session.reader.leaderOf(lane)
         if (leader !== undefined) routes.fetchLink(leader)?.drop()
       } else if (isOurs && now - known.since > silentAfterMs) {
         stalled.clear()
         startedAt = now
-        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${session.leaderOf(lane)} answers`
+        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${session.reader.leaderOf(lane)} answers`
         emit({ type: 'session.stalled', epoch: session.epoch, failure: { kind: 'session-silent', message } })
         return
       }

@@ -15,8 +15,8 @@ import { assign, fromCallback, setup } from 'xstate'
 import type { Fact, Plan } from './fact.ts'
 import { type Failure, remedyFor } from './failure.ts'
 
-/** Raised with each change that makes an old journal lead to other states. */
-export const machineVersion = '1'
+/** Raised with each change that makes an old journal lead to other states. 2: a member that is lost before it has joined fails that session. */
+export const machineVersion = '2'
 
 export interface LifecycleContext {
   /** Number of the newest session; 0 before the first. */
@@ -120,6 +120,8 @@ export const lifecycleMachine = setup({
       on: {
         'session.joined': { guard: 'isCurrent', target: 'consuming' },
         'session.failed': retryOrEnd,
+        // It joins no more: without its member KafkaJS would consume outside of the group, and commit nothing.
+        'member.lost': retryOrEnd,
         'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
       },
     },
@@ -150,7 +152,7 @@ export const lifecycleMachine = setup({
         'rebuild.unproven': { ...replacing, guard: 'isCurrent' },
         'cluster.moved': { guard: 'isInPlace', target: 'draining', actions: 'planInPlace' },
         'session.stalled': { ...replacing, guard: 'isCurrentInPlace' },
-        'member.lost': { ...replacing, guard: 'isCurrentInPlace' },
+        'member.lost': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
         'session.failed': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
         'stop.requested': 'stopping',
       },

@@ -10,12 +10,21 @@ export interface ReplayStep {
   readonly type: string
   readonly data: Readonly<Record<string, unknown>>
   readonly to: StateValue | null
+  /** The machine version that wrote it. Default: the version of the machine that replays. */
+  readonly machineVersion?: string
+  /** What records of an older version say of the context after the step. */
+  readonly epoch?: number
+  readonly plan?: unknown
 }
 
 /**
  * Folds the steps of `actor` (default: the actor of the first step) and returns the snapshot they end in. `machine` is the plain
  * one, neither provided nor recorded. A snapshot record is where the fold begins if it comes first, and is checked otherwise.
  * Throws when the first of them is neither its start nor such a record, or when a step leads to another state than the recorded one.
+ *
+ * What an older version of the machine wrote is read as it is recorded, as this one may lead elsewhere by the same steps: a snapshot
+ * record of it is taken as it is, and where a step leads elsewhere, state, epoch and plan are those of the record, and the rest of the context
+ * stays what it was. The check begins again with the first step of the running version.
  */
 export function replay<Machine extends AnyStateMachine>(
   machine: Machine,
@@ -29,10 +38,11 @@ export function replay<Machine extends AnyStateMachine>(
     if (step.type === snapshotType) {
       const found = savedIn(step.data, path)
       path ??= found?.path
-      if (found && snapshot && !agrees(snapshot, found.saved)) {
+      const isTaken = snapshot === undefined || isOlder(step, machine)
+      if (found && snapshot && !isTaken && !agrees(snapshot, found.saved)) {
         throw new Error(`Replay left the record: after step ${count}, a snapshot of ${path} says something else.`)
       }
-      if (found) snapshot ??= restored(machine, found.saved)
+      if (found && isTaken) snapshot = restored(machine, found.saved)
       continue
     }
     // The journal's own records: no machine stands behind them.
@@ -40,7 +50,9 @@ export function replay<Machine extends AnyStateMachine>(
     path ??= step.actor
     if (step.actor !== path) continue
     count += 1
-    snapshot = next(machine, snapshot, step)
+    const before: AnyMachineSnapshot | undefined = snapshot
+    snapshot = next(machine, before, step)
+    if (isOlder(step, machine)) snapshot = asRecorded(machine, before, snapshot, step)
     if (JSON.stringify(snapshot.value) !== JSON.stringify(step.to)) {
       throw new Error(
         `Replay left the record at step ${count} (${step.type}): recorded ${JSON.stringify(step.to)}, ` +
@@ -50,6 +62,24 @@ export function replay<Machine extends AnyStateMachine>(
   }
   if (snapshot === undefined) throw new Error(`Nothing to replay: no step of ${path ?? 'any actor'}.`)
   return snapshot as SnapshotFrom<Machine>
+}
+
+/** Versions are whole numbers. */
+const isOlder = ({ machineVersion }: ReplayStep, { version }: AnyStateMachine): boolean =>
+  machineVersion !== undefined && Number(machineVersion) < Number(version)
+
+/** The snapshot after a step of an older machine: what this machine makes of it where that is what the record says. */
+function asRecorded(
+  machine: AnyStateMachine,
+  before: AnyMachineSnapshot | undefined,
+  next: AnyMachineSnapshot,
+  { to, epoch, plan }: ReplayStep,
+): AnyMachineSnapshot {
+  const told = { ...(epoch !== undefined && { epoch }), ...(plan !== undefined && { plan }) }
+  const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
+  const agreed = Object.entries(told).every(([name, value]) => isSame(next.context[name], value))
+  if (to === null || (agreed && isSame(next.value, to))) return next
+  return machine.resolveState({ value: to, context: { ...(before ?? next).context, ...told } })
 }
 
 function next(

@@ -74,7 +74,7 @@ class LifecycleConsumer implements Consumer {
   })
   private stopping = false
   private over = false
-  private release = () => {}
+  private release = () => this.recorder.close()
 
   constructor(options: ResolvedOptions, key: string) {
     this.options = options
@@ -112,7 +112,7 @@ class LifecycleConsumer implements Consumer {
   stop(): Promise<void> {
     if (!this.stopping) this.send({ type: 'stop.requested' })
     this.stopping = true
-    if (!this.starting) this.finish()
+    if (!this.keeper) this.finish()
     return this.ended
   }
 

@@ -216,6 +216,37 @@ function byCode(code: string): Advice | undefined {
       nextStep: 'set `kafka.sasl.mechanism` to one in the broker property `sasl.enabled.mechanisms`.',
     }
   }
+  if (code === 'INVALID_SESSION_TIMEOUT') {
+    return {
+      likelyCause:
+        '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
+      nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
+    }
+  }
+  if (code === 'GROUP_MAX_SIZE_REACHED') {
+    return {
+      likelyCause: 'the group has as many members as the broker property `group.max.size` allows.',
+      nextStep: 'stop a member, or raise `group.max.size`, then start the consumer again.',
+    }
+  }
+  if (code === 'INCONSISTENT_GROUP_PROTOCOL') {
+    return {
+      likelyCause: 'the other members use other partition assigners, or `group.protocol=consumer`.',
+      nextStep: 'give all members of the group the same `partitionAssigners`, or this one another `groupId`.',
+    }
+  }
+  if (code === 'GROUP_AUTHORIZATION_FAILED') {
+    return {
+      likelyCause: 'this user has no ACL for READ on the group.',
+      nextStep: 'add one (`kafka-acls --add --operation Read --group …`), then start the consumer again.',
+    }
+  }
+  if (code === 'TOPIC_AUTHORIZATION_FAILED') {
+    return {
+      likelyCause: 'this user has no ACL for READ on a subscribed topic.',
+      nextStep: 'add one (`kafka-acls --add --operation Read --topic …`), then start the consumer again.',
+    }
+  }
   if (code === 'ENOSPC')
     return { likelyCause: 'the disk is full.', nextStep: 'free space, then start the consumer again.' }
   return undefined

@@ -5,8 +5,19 @@ import type { JournalRecord } from './journal.ts'
 /** Lifts a record by one version; what it returns names that version. The chain is checked on the record as it was written. */
 export type Upcast = (record: JournalRecord) => JournalRecord
 
-/** By the machine version they lift from. Empty while there is only one. */
-const upcasts: Readonly<Record<string, Upcast>> = {}
+/**
+ * By the machine version they lift from. Facts only: where the machine itself would lead elsewhere by the same facts, a replay takes the
+ * recorded state, see machines/replay.ts.
+ */
+const upcasts: Readonly<Record<string, Upcast>> = {
+  1: (record) => ({ ...record, data: { ...record.data, ...stalledIn(record) }, machineVersion: '2' }),
+}
+
+/** A stall of version 1 is one of a single partition; from 2 on it names all that have its cause. */
+const stalledIn = ({ type, data }: JournalRecord): object =>
+  type === 'partition.stalled' || type === 'partition.resumed'
+    ? { partitions: { [String(data.topic)]: [data.partition] } }
+    : {}
 
 /** The record as the newest version would have written it. One of a newer version than ours comes back as it is. */
 export function upcast(record: JournalRecord, steps: Readonly<Record<string, Upcast>> = upcasts): JournalRecord {

@@ -41,7 +41,8 @@ export function stateAfter(records: Iterable<JournalRecord>): StateThen {
       hasStarted ||= record.type === 'actor.started'
       status = reduceStatus(status, record)
       remembered = remember(remembered, record)
-      yield record
+      // By the version that wrote it, a replay knows whose states these are.
+      yield { ...record, machineVersion: written.machineVersion }
     }
   }
   try {

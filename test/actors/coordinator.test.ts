@@ -1,8 +1,12 @@
 // The coordinator: looked up, followed, asked again when it is not ready, and never waited for longer than was said.
-import { afterEach, expect, test } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
+import { Coordinator } from '../../actors/coordinator.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { calls } from '../../actors/kafka.ts'
+import { held, type Link } from '../../actors/link.ts'
+import { requestFrame } from './bytes.ts'
 import { agreeable, FakeGroup, groupAnswers } from './fake-group.ts'
 
 let group: FakeGroup
@@ -88,4 +92,42 @@ test('a request that was given up is not sent again when its node comes back', a
   expect(group.broker().connections).toBeGreaterThan(before)
   const beats = group.broker().requests.filter(({ apiKey }) => apiKey === apiKeys.heartbeat)
   expect(beats).toHaveLength(2)
+})
+
+test('a node that holds a request is asked each 5 s whether it is there, and is left when it is not', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  const links: string[] = []
+  const node = (name: string, ...answers: (() => Promise<Buffer>)[]) =>
+    ({
+      send: () => {
+        links.push(name)
+        return answers.shift()?.() ?? new Promise(() => {})
+      },
+    }) as unknown as Link
+  const gone = () => Promise.reject(new ConnectionError({ kind: 'dial-failed', message: 'gone' }))
+  const joins = [node('join'), node('join again', async () => Buffer.from('joined'))]
+  const beside = node('there?', async () => Buffer.from('yes'), gone)
+  group = await FakeGroup.start(1)
+  const coordinator = new Coordinator({
+    groupId: 'orders',
+    clientId: 'orders-service',
+    cluster: group.cluster,
+    linkTo: (_, mayBeHeld) => (mayBeHeld ? (joins.shift() as Link) : beside),
+    signal: new AbortController().signal,
+  })
+  const answer = coordinator.send(requestFrame(apiKeys.joinGroup, 5, 1), () => 0, { withinMs: 70_000, silenceMs: held })
+  const pass = async (ms: number) => {
+    for (let turns = 0; turns < 5; turns++) await turn()
+    await vi.advanceTimersByTimeAsync(ms)
+    for (let turns = 0; turns < 5; turns++) await turn()
+  }
+  await pass(4999)
+  expect(links).toEqual(['join'])
+  await pass(5001)
+  await pass(50)
+  expect(links).toEqual(['join', 'there?', 'there?', 'join again'])
+  expect(String(await answer)).toBe('joined')
+  expect(group.lookups).toBe(2)
+  expect(vi.getTimerCount()).toBe(0)
+  vi.useRealTimers()
 })

@@ -235,9 +235,45 @@ test('a keeper that is abandoned closes its session without leaving the group, a
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('a session that is being replaced when the stop comes is closed by it', async () => {
-  const closed: string[] = []
+test('a session that is being replaced when the stop comes commits and leaves before it is closed', async () => {
+  const order: string[] = []
   const keeper = keeperWith()
+  keeper.session = sessionThat({
+    salvage: () => after(1500, undefined).then(() => order.push('salvaged')),
+    leave: async () => order.push('left') > 0,
+    close: async () => order.push('closed'),
+  })
+  const leave = enter(keeper, 'open', { epoch: 2 })
+  await advance(0)
+  leave()
+  enter(keeper, 'shutDown', { epoch: 2 })
+  await advance(1499)
+  expect(order).toEqual([])
+  await advance(1)
+  expect(order).toEqual(['salvaged', 'left', 'closed'])
+  expect(factsOf('stop.completed')).toEqual([{ type: 'stop.completed', tookMs: 1500, forced: false }])
+})
+
+test('a session that is being replaced is salvaged and left again by the stop, for as long as that may take', async () => {
+  const given: number[] = []
+  const keeper = keeperWith({ stopTimeoutMs: 10_000 })
+  const noted = (answer: () => Promise<unknown>) => (withinMs: number) => {
+    given.push(withinMs)
+    return answer()
+  }
+  keeper.session = sessionThat({ salvage: noted(() => after(100, undefined)), leave: noted(async () => false) })
+  const leave = enter(keeper, 'open', { epoch: 2 })
+  await advance(0)
+  leave()
+  enter(keeper, 'shutDown', { epoch: 2 })
+  await advance(200)
+  expect(given).toEqual([2000, 2000, 7400, 8300])
+  expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
+})
+
+test('a session whose replacement hangs does not push the stop over its deadline', async () => {
+  const closed: string[] = []
+  const keeper = keeperWith({ stopTimeoutMs: 1000 })
   keeper.session = sessionThat({
     salvage: never,
     close: async () => {
@@ -248,7 +284,8 @@ test('a session that is being replaced when the stop comes is closed by it', asy
   await advance(0)
   leave()
   enter(keeper, 'shutDown', { epoch: 2 })
-  await advance(0)
-  expect(factsOf('stop.completed')).toHaveLength(1)
+  await advance(1000)
+  expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
   expect(closed).toEqual(['old'])
+  expect(vi.getTimerCount()).toBe(0)
 })

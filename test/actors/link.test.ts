@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
-import { Link, type LinkOptions } from '../../actors/link.ts'
+import { held, Link, type LinkOptions } from '../../actors/link.ts'
 import { int32, metadataBody, requestFrame, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster, snapshotOf } from './fake-cluster.ts'
@@ -318,4 +318,41 @@ test('a connection asks anew where the brokers are, and keeps what it was first 
   expect(connection.lastDataAt).toBeGreaterThanOrEqual(before)
   connection.close()
   await broker.left()
+})
+
+test('a request that was held when it was given up takes its connection along: the broker would go on holding what comes next', async () => {
+  const broker = await listen('one')
+  cluster.book.put(1, broker.endpoint)
+  broker.answering.set(apiKeys.joinGroup, () => undefined)
+  const link = linkWith()
+  expect(link.holding).toBe(false)
+  const given = new AbortController()
+  void link.send(requestFrame(apiKeys.joinGroup, 5, 0), held, given.signal)
+  await broker.asked(apiKeys.joinGroup)
+  expect(link.holding).toBe(true)
+  given.abort('given up')
+  await broker.left()
+  expect(link.holding).toBe(false)
+})
+
+test('no silence ends a connection while all that waits may be held', async () => {
+  const broker = await listen('one')
+  cluster.book.put(1, broker.endpoint)
+  let release: () => void = () => {}
+  broker.answering.set(apiKeys.joinGroup, async () => {
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return text('joined')
+  })
+  const idle: boolean[] = []
+  const link: Link = linkWith({ onIdle: () => idle.push(link.idle) })
+  expect(await ask(link)).toBe('one')
+  const joining = link.send(requestFrame(apiKeys.joinGroup, 5, 0), held)
+  await broker.asked(apiKeys.joinGroup)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect([cluster.pokes, broker.connections]).toEqual([[], 1])
+  release()
+  await joining
+  expect(idle).toEqual([true, true])
 })

@@ -45,6 +45,7 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
     onSync: () => {},
     lost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),
+    refused: ({ code }) => note(`refused ${code}`),
     hurry: () => note('hurry'),
     ...options,
   })
@@ -117,6 +118,26 @@ test('a broker that allows no such short session is asked for an id with the one
   await membership.answer(join(''))
   expect(sessions()).toEqual([6000, 30_000])
   expect(membership.memberId).toBe('pending-1')
+})
+
+test('a member that left while its join was held does not join again, and says no more to the group', async () => {
+  const membership = await joined({ heartbeatIntervalMs: 60_000 })
+  let answer: (body: Buffer) => void = () => {}
+  group.broker().answering.set(
+    apiKeys.joinGroup,
+    () =>
+      new Promise<Buffer>((resolve) => {
+        answer = resolve
+      }),
+  )
+  const joining = membership.answer(join('member-1'))
+  await group.broker().asked(apiKeys.joinGroup, 1)
+  expect(membership.joining).toBe(true)
+  expect(await membership.leave(1000)).toBe(true)
+  answer(groupAnswers.join(25, -1, 'member-1'))
+  await expect(joining).rejects.toMatchObject({ failure: { code: 'CLOSED' } })
+  await expect(membership.answer(join(''))).rejects.toMatchObject({ failure: { code: 'CLOSED' } })
+  expect(group.broker().requests.filter(({ apiKey }) => apiKey === apiKeys.joinGroup)).toHaveLength(2)
 })
 
 test('in a rebalance handlers settle before KafkaJS hears of it', async () => {

@@ -7,6 +7,7 @@ import { Backlog } from '../../actors/backlog.ts'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
+import { held } from '../../actors/link.ts'
 import { MetadataView } from '../../actors/metadata-view.ts'
 import { maxBytesOf } from '../../actors/requests.ts'
 import { Routes, type RoutesOptions } from '../../actors/routes.ts'
@@ -147,6 +148,52 @@ test('a fetch goes to its node and is told, and other requests do not wait behin
   expect(fetched).toMatchObject([[1, { stale: false, partitions: [{ topic: 'orders', highWatermark: 7n }] }]])
   expect(routes.fetchLink(1)?.current).toBe(true)
   expect(routes.fetchLink(2)).toBeUndefined()
+})
+
+test('while a join is held, others go past it on a connection that ends with the join', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  let release: () => void = () => {}
+  broker.answering.set(apiKeys.joinGroup, async () => {
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return text('joined')
+  })
+  const routes = routesWith()
+  const ask = () => routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
+  await ask()
+  const joining = routes.control(1, true).send(requestFrame(apiKeys.joinGroup, 5, 3), held)
+  await broker.asked(apiKeys.joinGroup)
+  expect((await ask()).includes('at once')).toBe(true)
+  await ask()
+  const connections = (key: number) =>
+    broker.requests.filter(({ apiKey }) => apiKey === key).map(({ connection }) => connection)
+  expect(connections(apiKeys.joinGroup)).toEqual([1])
+  expect(connections(apiKeys.listOffsets)).toEqual([1, 2, 2])
+  expect(broker.open).toBe(2)
+  release()
+  await joining
+  await broker.left(1)
+  await ask()
+  expect(connections(apiKeys.listOffsets)).toEqual([1, 2, 2, 1])
+})
+
+test('links have caught up only when a connection beside a held join has, too', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  broker.answering.set(apiKeys.joinGroup, () => undefined)
+  const routes = routesWith()
+  routes
+    .control(1, true)
+    .send(requestFrame(apiKeys.joinGroup, 5, 3), held)
+    .catch(() => {})
+  await broker.asked(apiKeys.joinGroup)
+  await routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
+  expect(await routes.caughtUp(() => false, 0)).toBe(true)
+  const elsewhere = await FakeBroker.listen()
+  elsewhere.view = broker.view
+  cluster.book.put(1, elsewhere.endpoint)
+  expect(await routes.caughtUp(() => false, 0)).toBe(false)
+  await elsewhere.close()
 })
 
 test('a fetch lets its broker wait as long as was set', async () => {

@@ -58,7 +58,7 @@ function begin(waitMs: number): void {
   const session = {
     epoch: 5,
     fetched: record,
-    leaderOf: () => leader,
+    reader: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
     routes: { fetchLink: () => link },
     membership: {
@@ -74,7 +74,17 @@ function begin(waitMs: number): void {
 /** The leader has answered with this end of the log, or with an error. */
 function answered(logEnd: bigint, { errorCode = 0, throttleMs = 0, partitions = [0], nodeId = 2 } = {}): void {
   const fetched = (partition: number) => {
-    return { topic, partition, errorCode, highWatermark: logEnd, lastStableOffset: logEnd, recordBytes: 0, firstEpoch: -1, lastEpoch: -1, errorAt: 0 }
+    return {
+      topic,
+      partition,
+      errorCode,
+      highWatermark: logEnd,
+      lastStableOffset: logEnd,
+      recordBytes: 0,
+      firstEpoch: -1,
+      lastEpoch: -1,
+      errorAt: 0,
+    }
   }
   record.note(nodeId, { throttleMs, partitions: partitions.map(fetched) })
 }

@@ -129,7 +129,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
       if (value === 'failed') return context.failure !== null
       if (value !== 'stopping' || after === before) return true
       if (fact.type === 'stop.requested') return context.failure === null
-      return fact.type !== 'session.failed' || context.failure === fact.failure
+      return !('failure' in fact) || context.failure === fact.failure
     },
   },
   M13: {

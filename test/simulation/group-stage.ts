@@ -32,7 +32,7 @@ export class GroupStage {
   readonly world = new World(1)
   readonly service: Service
   readonly facts: ToldFact[] = []
-  readonly handled: string[] = []
+  readonly handled: { readonly ms: number; readonly where: string }[] = []
   /** Connections by the instant they were asked for, and where to. */
   readonly dials: { readonly ms: number; readonly place: string }[] = []
   /** What `start()` failed with. */
@@ -48,8 +48,9 @@ export class GroupStage {
     // Nobody starts it anew.
     world.isOver = true
     const see = (sighting: Sighting) => {
-      if (sighting.type === 'handled') this.handled.push(`${sighting.partition}/${sighting.offset}`)
-      if (sighting.type === 'dialled') this.dials.push({ ms: world.clock.now, place: sighting.place })
+      const ms = world.clock.now
+      if (sighting.type === 'handled') this.handled.push({ ms, where: `${sighting.partition}/${sighting.offset}` })
+      if (sighting.type === 'dialled') this.dials.push({ ms, place: sighting.place })
     }
     // The oracles are for runs from a seed; a scene is judged by its test.
     world.see = see

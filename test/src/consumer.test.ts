@@ -3,8 +3,10 @@ import { afterEach, expect, test } from 'vitest'
 import { type Consumer, createConsumer } from '../../src/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer-options.ts'
 import { RelistenError } from '../../src/error.ts'
+import { fileJournal } from '../../src/file-journal.ts'
 import type { FactRecord } from '../../src/journal.ts'
 import { FakeBroker } from '../actors/fake-broker.ts'
+import { newPath, opened } from './journal-files.ts'
 
 const brokers: FakeBroker[] = []
 afterEach(() => Promise.all(brokers.splice(0).map((broker) => broker.close())))
@@ -70,6 +72,21 @@ test('a stop before the start ends it: the same promise each time, and no start 
   await stopped
   expect((await errorOf(consumer.start())).code).toBe('invalid-call')
   expect(await events.next()).toEqual({ value: undefined, done: true })
+})
+
+test.each([
+  ['a stop before the start', false, {}],
+  ['a stop right behind the start', true, {}],
+  ['a stop right behind the start, with settings that hang,', true, () => new Promise<never>(() => {})],
+])('%s closes the journal, also at the end of its scope', async (_, isStarted, kafka) => {
+  const path = newPath()
+  for (const end of ['stop', Symbol.asyncDispose] as const) {
+    const consumer = consumerWith({ brokers: [await nowhere()], journal: fileJournal(path), kafka })
+    const started = isStarted ? errorOf(consumer.start()) : undefined
+    await consumer[end]()
+    opened(path, (journal) => expect([...journal.read()]).toEqual([]))
+    if (typeof kafka !== 'function') expect((await started)?.code).toBe(isStarted ? 'invalid-call' : undefined)
+  }
 })
 
 test('a stop while it connects ends the start with an error that says so', async () => {
