@@ -50,6 +50,7 @@ test('an error is no answer: the end of the log and the last good time stay, unt
   await vi.advanceTimersByTimeAsync(100)
   const at = performance.now()
   record.note(3, answer(7n))
+  expect(record.takeLongestGap()).toBe(0)
   await vi.advanceTimersByTimeAsync(100)
   record.note(4, answer(-1n, { errorCode: 5 }))
   expect(record.of(orders)).toEqual({ at, end: 7n, nodeId: 4, errorCode: 5 })
@@ -77,6 +78,8 @@ test('the longest gap ends with an answer without an error, is told once, and a 
   record.note(3, answer(7n))
   await vi.advanceTimersByTimeAsync(30_000)
   expect(record.takeLongestGap()).toBe(0)
+  record.note(3, answer(7n))
+  expect(record.takeLongestGap()).toBe(30_000)
 })
 
 test('another assignment knows nothing of the one before, and has a beginning', async () => {

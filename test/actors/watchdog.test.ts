@@ -89,10 +89,13 @@ function answered(logEnd: bigint, { errorCode = 0, throttleMs = 0, partitions = 
   record.note(nodeId, { throttleMs, partitions: partitions.map(fetched) })
 }
 
-/** Half seconds pass; each time the leader has answered so. */
+/** Half seconds pass; each time the leader has answered so, and is asked again. */
 async function pass(seconds: number, logEnd?: bigint, what?: Parameters<typeof answered>[1]): Promise<void> {
   for (let step = 0; step < seconds * 2; step++) {
-    if (logEnd !== undefined) answered(logEnd, what)
+    if (logEnd !== undefined) {
+      answered(logEnd, what)
+      void record.during(2, new Promise((resolve) => setTimeout(resolve, 500)))
+    }
     await vi.advanceTimersByTimeAsync(500)
   }
 }
@@ -158,6 +161,14 @@ test.each([
 ])('a partition without progress while %s is no stall', async (_why, arrange) => {
   await arrange()
   await pass(30, 12n)
+  expect(facts).toEqual([])
+})
+
+test('a partition that waits for others to give up their place is no stall', async () => {
+  record.clear()
+  await stage.assign({ 0: 0n, 1: 0n, 2: 0n, 3: 0n })
+  for (const partition of [1, 2, 3, 0]) await stage.offer(partition, [0])
+  await pass(30, 12n, { partitions: [0, 1, 2, 3] })
   expect(facts).toEqual([])
 })
 
