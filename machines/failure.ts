@@ -64,5 +64,31 @@ const remedies: Record<FailureKind, Remedy> = {
 /** What helps against this kind of failure. */
 export const remedyFor = (kind: FailureKind): Remedy => remedies[kind]
 
+/**
+ * The text of whatever was thrown: anything can be, and reading it may throw again (a getter, an object without a prototype, a proxy
+ * that was revoked). Total. It may quote secrets: `withoutSecrets` has to see it before anybody else does.
+ */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message: unknown = isObject(thrown) && 'message' in thrown ? thrown.message : undefined
+    if (typeof message === 'string' && message !== '') return message
+    return thrown instanceof Error ? thrown.name || 'Error' : String(thrown)
+  } catch {
+    return 'something that cannot be read'
+  }
+}
+
+/** The code that an error carries (ECONNREFUSED, ERR_TLS_…); undefined where there is none. Total. */
+export function codeOf(thrown: unknown): string | undefined {
+  try {
+    const code: unknown = isObject(thrown) ? (thrown as { readonly code?: unknown }).code : undefined
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
 /** User and password of a URL do not belong into any message. */
 export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')
