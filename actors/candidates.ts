@@ -3,7 +3,7 @@
 import { backoffMs } from '../machines/backoff.ts'
 import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint } from '../machines/endpoint.ts'
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, messageOf } from '../machines/failure.ts'
 import type { Snapshot } from '../machines/snapshot.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import { steadyNow } from './steady-clock.ts'
@@ -254,8 +254,7 @@ export class Candidates {
 /** The failure inside whatever was thrown. */
 export function failureOf(error: unknown, endpoint: Endpoint): Failure {
   if (error instanceof ConnectionError) return error.failure
-  const message = error instanceof Error ? error.message : String(error)
-  return { kind: 'dial-failed', message, endpoint: formatEndpoint(endpoint) }
+  return { kind: 'dial-failed', message: messageOf(error), endpoint: formatEndpoint(endpoint) }
 }
 
 const notNow = (endpoint: Endpoint): ConnectionError =>

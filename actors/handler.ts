@@ -1,7 +1,7 @@
 /** A handler: the user's function round one message or batch, with its retries, its deadline and the policy when it gives up. */
 
 import type { Fact, TopicPartition } from '../machines/fact.ts'
-import { withoutUserInfo } from '../machines/failure.ts'
+import { messageOf } from '../machines/failure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from './kafka.ts'
 import type { Lane, Load } from './lane.ts'
 
@@ -177,10 +177,7 @@ export class Handler {
       } catch (error) {
         const left = next()
         offset = left ?? offset
-        const failure = {
-          kind: 'handler-failed',
-          message: withoutUserInfo(error instanceof Error ? error.message : String(error)),
-        } as const
+        const failure = { kind: 'handler-failed', message: messageOf(error) } as const
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
         if (left === undefined) return 'handled'
         if (!load.tenure.open) return 'given-up'

@@ -89,6 +89,3 @@ export function codeOf(thrown: unknown): string | undefined {
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-
-/** User and password of a URL do not belong into any message. */
-export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')

@@ -7,6 +7,7 @@
  */
 
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, StateValue } from 'xstate'
+import { messageOf } from './failure.ts'
 
 /** One processed event. */
 export interface Step {
@@ -94,9 +95,7 @@ function named(event: AnyEventObject): { type: string; data: Readonly<Record<str
     return { type: 'actor.completed', data: { child: type.slice(donePrefix.length), output: event.output } }
   }
   if (type.startsWith(errorPrefix)) {
-    const error: unknown = event.error
-    const message = error instanceof Error ? error.message : String(error)
-    return { type: 'actor.failed', data: { child: type.slice(errorPrefix.length), message } }
+    return { type: 'actor.failed', data: { child: type.slice(errorPrefix.length), message: messageOf(event.error) } }
   }
   throw new Error(
     `The event ${type} changed a machine and can't be recorded under a name of our own. ` +

@@ -13,7 +13,7 @@ import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
 import { type EarlierLife, earlierLife } from './earlier-life.ts'
-import { callError, errorFrom } from './error.ts'
+import { callError, errorFrom, failureFrom } from './error.ts'
 import { EventQueue } from './event-queue.ts'
 import { safeInspector } from './inspector.ts'
 import type { FactRecord, Journal, RecordOf } from './journal.ts'
@@ -229,7 +229,7 @@ class LifecycleConsumer implements Consumer {
         error: (error) => {
           actor.stop()
           keeper.abandon()
-          finish(error)
+          finish(errorFrom(failureFrom(error, 'bug')))
         },
       })
     })
