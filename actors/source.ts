@@ -3,7 +3,7 @@
 import { EMPTY, merge, Observable, Subject } from 'rxjs'
 import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint, parseEndpoint } from '../machines/endpoint.ts'
-import { type Failure, messageOf } from '../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../machines/failure.ts'
 import { withoutSecrets } from './secrets.ts'
 
 /** A stream of lists: anything with RxJS's `subscribe`, or an async iterable. */
@@ -193,15 +193,6 @@ function describe(value: unknown): string {
   const text = withoutSecrets(messageOf(value)).slice(0, 200)
   if (typeof value === 'string') return `"${text}"`
   return isError(value) ? `${value.name}: ${text}` : text
-}
-
-/** To ask a proxy that was revoked throws. */
-function isError(value: unknown): value is Error {
-  try {
-    return value instanceof Error
-  } catch {
-    return false
-  }
 }
 
 function quietly(end: () => void): void {

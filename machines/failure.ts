@@ -72,7 +72,7 @@ export function messageOf(thrown: unknown): string {
   try {
     const message: unknown = isObject(thrown) && 'message' in thrown ? thrown.message : undefined
     if (typeof message === 'string' && message !== '') return message
-    return thrown instanceof Error ? thrown.name || 'Error' : String(thrown)
+    return isError(thrown) ? thrown.name || 'Error' : String(thrown)
   } catch {
     return 'something that cannot be read'
   }
@@ -85,6 +85,15 @@ export function codeOf(thrown: unknown): string | undefined {
     return typeof code === 'string' ? code : undefined
   } catch {
     return undefined
+  }
+}
+
+/** Whether it is an error. Total: to ask a proxy that was revoked throws. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error
+  } catch {
+    return false
   }
 }
 

@@ -262,10 +262,11 @@ class LifecycleConsumer implements Consumer {
   }
 }
 
-/** A listener that throws harms neither the machine nor the other listeners. */
+/** A listener that throws, or is an async function that does, harms neither the machine nor the other listeners nor the process. */
 function quietly(listener: (record: FactRecord) => void, record: FactRecord): void {
   try {
-    listener(record)
+    const answer: unknown = listener(record)
+    if (answer instanceof Promise) answer.catch(() => {})
   } catch {}
 }
 

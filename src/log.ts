@@ -21,7 +21,10 @@ export function logFacts(logger: Logger): (record: JournalRecord) => void {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
     const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
-    logger[level]({ ...data, seq, consumer, epoch, fact: type, ...moved }, printable(`${message}${adviceIn(record)}`))
+    return logger[level](
+      { ...data, seq, consumer, epoch, fact: type, ...moved },
+      printable(`${message}${adviceIn(record)}`),
+    )
   }
 }
 

@@ -126,7 +126,9 @@ export function createRecorder({
     for (let record = untold.shift(); record; record = untold.shift()) {
       for (const listener of listeners) {
         try {
-          listener(record)
+          const answer: unknown = listener(record)
+          // A logger's method may be an async function.
+          if (answer instanceof Promise) answer.catch(() => {})
         } catch {
           // Neither the machine nor the other listeners have anything to do with it.
         }
