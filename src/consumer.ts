@@ -20,7 +20,7 @@ import type { FactRecord, Journal, RecordOf } from './journal.ts'
 import { logFacts } from './log.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
 import { createRecorder } from './recorder.ts'
-import { clusterKey } from './sharing.ts'
+import { clusterKey, marksKey } from './sharing.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from './status.ts'
 
 /** A topic, and the partitions of it that are meant; all that are assigned when left out. */
@@ -55,7 +55,9 @@ export interface Consumer extends AsyncDisposable {
 
 /** Makes a consumer. Throws a RelistenError with code `invalid-option` for options that can't be right. Nothing is connected before `start()`. */
 export function createConsumer(options: ConsumerOptions): Consumer {
-  return new LifecycleConsumer(resolveOptions(options), clusterKey(options))
+  const resolved = resolveOptions(options)
+  const { kafka } = options
+  return new LifecycleConsumer(resolved, clusterKey({ ...resolved, kafka }))
 }
 
 const settingsWithinMs = 3000
@@ -93,7 +95,7 @@ class LifecycleConsumer implements Consumer {
     })
     if (logger) this.recorder.onFact(logFacts(logger))
     this.recorder.onFact((record) => this.tell(record as FactRecord))
-    this.progress = acquireProgress(`${key} ${groupId}`)
+    this.progress = acquireProgress(marksKey(options))
     this.handOut = new HandOut({
       ...options,
       progress: this.progress,
