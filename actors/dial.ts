@@ -7,7 +7,7 @@ import dns from 'node:dns'
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
-import type { Failure } from '../machines/failure.ts'
+import { codeOf, type Failure, isError, messageOf } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
 
@@ -19,7 +19,7 @@ export interface DialerOptions {
   readonly security: () => Security | Promise<Security>
   /** Deadline of a whole dial in milliseconds; undefined: 1000, or 2000 with TLS or login. */
   readonly dialTimeoutMs: number | undefined
-  /** False refuses the endpoint before a single byte goes there. */
+  /** Anything but true refuses the endpoint before a single byte goes there. */
   readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
   /** The name every broker's certificate carries, instead of the dialled host. */
   readonly expectedIdentity?: string | undefined
@@ -46,7 +46,7 @@ const securityTimeoutMs = 3000
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
-  const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
+  const lookup: LookupFunction = (host, how, done) => ask(options.lookup ?? dns.lookup, host, how, done)
   const resolve = resolver(lookup)
   return async (endpoint, { nodeId, signal, ready } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
@@ -55,11 +55,11 @@ export function createDial(options: DialerOptions): Dial {
         endpoint: formatEndpoint(endpoint),
         ...(nodeId === undefined ? {} : { nodeId }),
       })
-    if (!isAllowed(nodeId === undefined ? endpoint : { ...endpoint, nodeId }, options.allowEndpoint)) {
-      throw turnDown({ kind: 'identity-refused', message: 'allowEndpoint refuses this endpoint', code: 'NOT_ALLOWED' })
-    }
+    const { host, port } = endpoint
+    const objection = objectionTo({ host, port, ...(nodeId === undefined ? {} : { nodeId }) }, options.allowEndpoint)
+    if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
     const failed = (error: unknown) =>
-      error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
+      isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
     const admit = (line: Line): Line => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
@@ -88,7 +88,7 @@ export function createDial(options: DialerOptions): Dial {
       clientId = 'relisten',
     } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
-      throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
+      throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${messageOf(error)}` })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
@@ -98,7 +98,7 @@ export function createDial(options: DialerOptions): Dial {
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs) : 0
+      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs, endpoint) : 0
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
       await connection.metadata()
       return connection
@@ -113,16 +113,24 @@ export function createDial(options: DialerOptions): Dial {
   }
 }
 
-/** A check that throws has not allowed anything. */
-function isAllowed(
+/** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a check that is broken has not allowed anything. */
+function objectionTo(
   endpoint: Endpoint & { readonly nodeId?: number },
   allowEndpoint: DialerOptions['allowEndpoint'],
-): boolean {
+): string | undefined {
+  if (!allowEndpoint) return undefined
+  let answer: unknown
   try {
-    return allowEndpoint?.(endpoint) ?? true
-  } catch {
-    return false
+    answer = allowEndpoint(endpoint)
+  } catch (thrown) {
+    return `allowEndpoint threw: ${messageOf(thrown)}`
   }
+  if (answer === true) return undefined
+  if (answer === false) return 'allowEndpoint refuses this endpoint'
+  // Nobody waits for it, so how it ends must not end the process.
+  if (answer instanceof Promise) answer.catch(() => {})
+  const got = answer instanceof Promise ? 'a promise' : answer === null ? 'null' : `a value of type ${typeof answer}`
+  return `allowEndpoint returned ${got}; it must return true or false at once`
 }
 
 function tlsSocket(
@@ -133,7 +141,8 @@ function tlsSocket(
 ): Socket {
   // `servername` and `session` would switch the check of the dialled host off, so they never come from outside.
   const given: TlsOptions = typeof ssl === 'boolean' ? {} : ssl
-  const { servername: _servername, session: _session, checkServerIdentity = tls.checkServerIdentity, ...rest } = given
+  const { servername: _servername, session: _session, rejectUnauthorized, ...others } = given
+  const { checkServerIdentity = tls.checkServerIdentity, ...rest } = others
   const identity = expectedIdentity ?? host
   return tls.connect({
     ...rest,
@@ -141,6 +150,8 @@ function tlsSocket(
     port,
     lookup,
     ...(net.isIP(identity) ? {} : { servername: identity }),
+    // Said outright, as NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide where nothing is said.
+    rejectUnauthorized: rejectUnauthorized !== false,
     checkServerIdentity: (_name, certificate) => checkServerIdentity(identity, certificate),
   })
 }
@@ -193,11 +204,34 @@ function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: Ab
   })
 }
 
-/** The failure behind an error of the system, of TLS, or of KafkaJS's login. Never the error itself: it may quote secrets. */
+/** Asks a lookup of the user's own, which may throw and give anything: what Node can't read there would end the process. */
+function ask(lookup: LookupFunction | typeof dns.lookup, ...[host, how, done]: Parameters<LookupFunction>): void {
+  let isDone = false
+  const answer = (...found: Parameters<typeof done>) => {
+    if (!isDone) done(...found)
+    isDone = true
+  }
+  const fail = (thrown: unknown) =>
+    answer(Object.assign(new Error(messageOf(thrown)), { code: codeOf(thrown) ?? 'ENOTFOUND' }), '', 0)
+  const hear = (error: unknown, found: unknown, family?: number) => {
+    if (error) fail(error)
+    else if (typeof found === 'string' || Array.isArray(found)) answer(null, found, family)
+    else fail(`the lookup of ${host} gave no address`)
+  }
+  try {
+    lookup(host, how as never, hear as never)
+  } catch (thrown) {
+    fail(thrown)
+  }
+}
+
+/** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
 function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
-  if (error instanceof ConnectionError) return error.failure
-  const { name, message, code, type } = error as Error & { code?: string | number; type?: string }
-  const told = typeof code === 'string' ? code : type
+  const known: Error | undefined = isError(error) ? error : undefined
+  if (known instanceof ConnectionError) return known.failure
+  const message = messageOf(error)
+  const { name, type }: { name?: string; type?: string } = known ?? {}
+  const told = codeOf(error) ?? type
   if (
     name === 'KafkaJSSASLAuthenticationError' ||
     type === 'UNSUPPORTED_SASL_MECHANISM' ||
@@ -208,7 +242,7 @@ function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
     return { kind: 'identity-refused', message, code: told }
   }
-  return { kind: 'dial-failed', message, code: told ?? name }
+  return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
 }
 
 const resolveTimeoutMs = 1000

@@ -4,6 +4,7 @@ import { byTopic, type Fact, type TopicPartition } from '../machines/fact.ts'
 import { messageOf } from '../machines/failure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from './kafka.ts'
 import type { Lane, Load } from './lane.ts'
+import { withoutSecrets } from './secrets.ts'
 
 /** What `onHandlerError` may decide about a message or batch that failed `handlerRetries` times more. */
 export type HandlerDecision = 'pause' | 'stop' | 'skip' | 'retry'
@@ -222,7 +223,7 @@ export class Handler {
       } catch (error) {
         const left = next()
         offset = left ?? offset
-        const failure = { kind: 'handler-failed', message: messageOf(error) } as const
+        const failure = { kind: 'handler-failed', message: withoutSecrets(messageOf(error)) } as const
         emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
         if (left === undefined) return 'handled'
         if (!goesOn()) return 'broken-off'

@@ -8,6 +8,8 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Consumer, ISocketFactory, Mechanism, PartitionAssigner, SASLOptions } from 'kafkajs'
+import type { Endpoint } from '../machines/endpoint.ts'
+import { messageOf } from '../machines/failure.ts'
 import {
   Broker,
   Cluster,
@@ -20,6 +22,7 @@ import {
   protocol,
   scram,
 } from './kafkajs-parts.cjs'
+import { keepSecret } from './secrets.ts'
 
 export type {
   Batch,
@@ -185,13 +188,20 @@ function calm(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof Co
 /**
  * Logs in on a socket that is connected (and has its TLS), then lets go of it: no listener of KafkaJS stays.
  * Returns how long the login is valid in milliseconds, 0 for ever (`connections.max.reauth.ms`).
- * KafkaJS writes into the `sasl` object, so it must be a fresh one.
+ * KafkaJS writes into the `sasl` object, so it must be a fresh one. Mechanisms are told the endpoint that is dialled: some sign the
+ * host (AWS MSK IAM), or ask for a ticket to it (Kerberos).
  */
-export async function login(socket: Socket, sasl: SASLOptions, clientId: string, timeoutMs: number): Promise<number> {
+export async function login(
+  socket: Socket,
+  sasl: SASLOptions,
+  clientId: string,
+  timeoutMs: number,
+  { host, port }: Endpoint,
+): Promise<number> {
   const connectionPool = new ConnectionPool({
-    host: 'login',
-    port: 1,
-    sasl: withSaltedPassword(sasl),
+    host,
+    port,
+    sasl: withKnownToken(withSaltedPassword(sasl)),
     clientId,
     logger: silent,
     connectionTimeout: timeoutMs,
@@ -228,6 +238,12 @@ const saltedPasswords = new Map<string, Promise<Buffer>>()
 const mostSaltedPasswords = 16
 
 /**
+ * Kafka and Redpanda refuse a credential of more than 16384 rounds (KIP-554), but older tools wrote any number. Each login salts the
+ * password as often as whoever answers says, on one of four threads that also look up names: a third of a second for so many.
+ */
+const mostIterations = 262_144
+
+/**
  * KafkaJS's SCRAM, which salts the password once for all logins and not twice in each (RFC 5802, section 3, lets a client keep
  * what it derived): thousands of rounds of a hash are most of what a login costs, and after a move there are many at once.
  */
@@ -240,6 +256,11 @@ class Scram extends scram.SCRAM {
   }
 
   override saltPassword(answer: { readonly s: string; readonly i: string }): Promise<Buffer> {
+    const iterations = Number.parseInt(answer.i, 10)
+    if (!(iterations <= mostIterations)) {
+      const asked = `the broker asks for ${answer.i} iterations of the password's hash`
+      return Promise.reject(new Error(`${asked}, and at most ${mostIterations} are done`))
+    }
     const key = createHash('sha256')
       .update(JSON.stringify([this.secret, answer.s, answer.i]))
       .digest('base64')
@@ -263,6 +284,24 @@ function withSaltedPassword(sasl: SASLOptions): SASLOptions | Mechanism {
     authenticationProvider: ({ host, port, logger, saslAuthenticate }) =>
       new Scram({ username, password }, host, port, logger, saslAuthenticate, digest),
   }
+}
+
+/** A token is known as a secret before it is sent; its provider may end with anything, and KafkaJS expects an error or a token. */
+function withKnownToken(sasl: SASLOptions | Mechanism): SASLOptions | Mechanism {
+  if (!('oauthBearerProvider' in sasl)) return sasl
+  const { oauthBearerProvider } = sasl
+  const known = async () => {
+    let token: Partial<Awaited<ReturnType<typeof oauthBearerProvider>>> | null | undefined
+    try {
+      token = await oauthBearerProvider()
+    } catch (thrown) {
+      throw new Error(`oauthBearerProvider threw: ${messageOf(thrown)}`)
+    }
+    keepSecret(token?.value)
+    if (typeof token?.value !== 'string') throw new Error('oauthBearerProvider gave no token')
+    return { ...token, value: token.value }
+  }
+  return { ...sasl, oauthBearerProvider: known }
 }
 
 /** The bytes of a request with its header and length. The connection puts its own correlation id in. */

@@ -1,6 +1,6 @@
 /** A call of KafkaJS's: never waited for without a deadline, and its errors read as failures. */
 
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../machines/failure.ts'
 import { ConnectionError } from './connection.ts'
 
 /** Waits for `work` as long as `withinMs`; rejects with a ConnectionError, also for whatever it rejects with. */
@@ -28,11 +28,13 @@ export interface Asked {
  * the deepest cause is read instead.
  */
 export function failureOf(error: unknown, asked?: Asked): Failure {
-  if (error instanceof ConnectionError) return error.failure
-  let deepest = error as Error & { type?: string; cause?: unknown }
-  while (deepest.cause instanceof Error) deepest = deepest.cause
-  const { name, message, type } = deepest
+  let deepest: (Error & { type?: string }) | undefined = isError(error) ? error : undefined
+  if (deepest instanceof ConnectionError) return deepest.failure
+  // A cause may have itself as its cause.
+  for (let depth = 0; depth < 16 && isError(deepest?.cause); depth++) deepest = deepest.cause
+  const { name = 'unknown', type } = deepest ?? {}
   const code = type ?? name
+  const message = messageOf(deepest ?? error)
   return { kind: kindOf(code, name), message: asked ? `${message}${concerned(code, asked)}` : message, code }
 }
 

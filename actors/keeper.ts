@@ -6,7 +6,7 @@
 import { fromCallback } from 'xstate'
 import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, messageOf } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
 import { failureOf, within } from './kafkajs-call.ts'
 import { Session, type SessionOptions } from './session.ts'
@@ -307,7 +307,4 @@ export class Keeper {
 /** Whole milliseconds since an instant of `performance.now()`: the clock of the day may be set back meanwhile. */
 const since = (startedAt: number): number => Math.round(performance.now() - startedAt)
 
-const bugOf = (error: unknown): Failure => ({
-  kind: 'bug',
-  message: error instanceof Error ? error.message : String(error),
-})
+const bugOf = (error: unknown): Failure => ({ kind: 'bug', message: messageOf(error) })

@@ -3,7 +3,8 @@
 import { EMPTY, merge, Observable, Subject } from 'rxjs'
 import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint, parseEndpoint } from '../machines/endpoint.ts'
-import type { Failure } from '../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../machines/failure.ts'
+import { withoutSecrets } from './secrets.ts'
 
 /** A stream of lists: anything with RxJS's `subscribe`, or an async iterable. */
 export type BrokerChanges =
@@ -56,9 +57,14 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
   let askedAt = 0
 
   const read = (list: unknown): SourceReading => {
-    const reading = readList(list)
-    if (reading.endpoints.length > 0) good = reading.endpoints
-    return { ...reading, endpoints: good }
+    try {
+      const reading = readList(list)
+      if (reading.endpoints.length > 0) good = reading.endpoints
+      return { ...reading, endpoints: good }
+    } catch (error) {
+      // A list of somebody's own making: its entries may throw when they are read.
+      return fail(`returned a list that can't be read: ${describe(error)}`)
+    }
   }
   const fail = (why: string): SourceReading => ({ endpoints: good, failure: failureOf(why) })
   const hung = () => fail(`has not answered for ${sourceTimeoutMs} ms`)
@@ -117,7 +123,7 @@ function announced(
     try {
       if (!(Symbol.asyncIterator in changes)) {
         const subscription = changes.subscribe({ next, error, complete: () => {} })
-        return () => subscription.unsubscribe()
+        return () => quietly(() => subscription.unsubscribe())
       }
       const iterator = changes[Symbol.asyncIterator]()
       const pull = (): Promise<void> =>
@@ -127,7 +133,7 @@ function announced(
           return pull()
         })
       pull().catch(error)
-      return () => void iterator.return?.().catch(() => {})
+      return () => void (async () => iterator.return?.())().catch(() => {})
     } catch (reason) {
       error(reason)
       return
@@ -182,13 +188,17 @@ const failureOf = (why: string): Failure => ({
   message: `The source of brokers ${why}. The last good list and the known brokers are used on; check what \`brokers\` returns.`,
 })
 
-/** Short, and without the credentials that a URL may carry. */
+/** Short; the secrets go before it is cut, as nobody knows half of one. */
 function describe(value: unknown): string {
-  const text =
-    value instanceof Error
-      ? `${value.name}: ${value.message}`
-      : typeof value === 'string'
-        ? `"${value}"`
-        : String(value)
-  return text.replace(/[^\s"/@]+@/g, '…@').slice(0, 200)
+  const text = withoutSecrets(messageOf(value)).slice(0, 200)
+  if (typeof value === 'string') return `"${text}"`
+  return isError(value) ? `${value.name}: ${text}` : text
+}
+
+function quietly(end: () => void): void {
+  try {
+    end()
+  } catch {
+    // Nothing of it is wanted any more.
+  }
 }

@@ -64,20 +64,37 @@ const remedies: Record<FailureKind, Remedy> = {
 /** What helps against this kind of failure. */
 export const remedyFor = (kind: FailureKind): Remedy => remedies[kind]
 
-/** User and password of a URL do not belong into any message. */
-export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^\s/@]+@/g, '//')
-
-const longestMessage = 2000
-
 /**
- * The message of whatever was thrown, without user and password of a URL, cut after 2000 characters. User code may throw anything: a
- * value without a prototype, an error whose message is an object, a getter that throws. This never does.
+ * The text of whatever was thrown: anything can be, and reading it may throw again (a getter, an object without a prototype, a proxy
+ * that was revoked). Total. It may quote secrets: `withoutSecrets` has to see it before anybody else does.
  */
 export function messageOf(thrown: unknown): string {
   try {
-    const message = (thrown as { message?: unknown } | null | undefined)?.message
-    return withoutUserInfo(typeof message === 'string' ? message : String(thrown)).slice(0, longestMessage)
+    const message: unknown = isObject(thrown) && 'message' in thrown ? thrown.message : undefined
+    if (typeof message === 'string' && message !== '') return message
+    return isError(thrown) ? thrown.name || 'Error' : String(thrown)
   } catch {
-    return `something of type ${typeof thrown} that has no text`
+    return 'something that cannot be read'
   }
 }
+
+/** The code that an error carries (ECONNREFUSED, ERR_TLS_…); undefined where there is none. Total. */
+export function codeOf(thrown: unknown): string | undefined {
+  try {
+    const code: unknown = isObject(thrown) ? (thrown as { readonly code?: unknown }).code : undefined
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether it is an error. Total: to ask a proxy that was revoked throws. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error
+  } catch {
+    return false
+  }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

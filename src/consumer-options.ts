@@ -126,7 +126,10 @@ export interface ConsumerOptions {
   /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
   inspect?: Inspect
 
-  /** Says whether an address may be dialled; asked before any byte goes there. Default: every address. */
+  /**
+   * Says whether an address may be dialled; asked before any byte goes there. Default: every address. Only `true` allows it: anything
+   * else, a promise too, or an error refuses it, with a failure that says why.
+   */
   allowEndpoint?: (endpoint: Endpoint & { readonly nodeId?: number }) => boolean
   /** The cluster id that must answer. Default: the first one that does. Kafka: `cluster.id`. */
   clusterId?: string
@@ -134,7 +137,7 @@ export interface ConsumerOptions {
   lookup?: LookupFunction
   /** The name that the certificate of every broker carries, in place of the address that is dialled. Needs `kafka.ssl`. */
   expectedIdentity?: string
-  /** Accepts `ssl.rejectUnauthorized: false`, so that anybody can pose as a broker. Default false. */
+  /** Accepts `ssl.rejectUnauthorized: false`, so that anybody can pose as a broker. Default false; the environment has no say in it. */
   allowInsecureTls?: boolean
   /** Accepts a login that shows the secret (plain, oauthbearer, aws) without TLS. Default false. */
   allowInsecureLogin?: boolean

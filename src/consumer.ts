@@ -13,14 +13,14 @@ import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
 import { type EarlierLife, earlierLife } from './earlier-life.ts'
-import { callError, errorFrom } from './error.ts'
+import { callError, errorFrom, failureFrom } from './error.ts'
 import { EventQueue } from './event-queue.ts'
 import { safeInspector } from './inspector.ts'
 import type { FactRecord, Journal, RecordOf } from './journal.ts'
 import { logFacts } from './log.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
 import { createRecorder } from './recorder.ts'
-import { clusterKey } from './sharing.ts'
+import { clusterKey, marksKey } from './sharing.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from './status.ts'
 
 /** A consumer. All of its promises end by a deadline of the options. */
@@ -49,7 +49,9 @@ export interface Consumer extends AsyncDisposable {
 
 /** Makes a consumer. Throws a RelistenError with code `invalid-option` for options that can't be right. Nothing is connected before `start()`. */
 export function createConsumer(options: ConsumerOptions): Consumer {
-  return new LifecycleConsumer(resolveOptions(options), clusterKey(options))
+  const resolved = resolveOptions(options)
+  const { kafka } = options
+  return new LifecycleConsumer(resolved, clusterKey({ ...resolved, kafka }))
 }
 
 const settingsWithinMs = 3000
@@ -87,7 +89,7 @@ class LifecycleConsumer implements Consumer {
     })
     if (logger) this.recorder.onFact(logFacts(logger))
     this.recorder.onFact((record) => this.tell(record as FactRecord))
-    this.progress = acquireProgress(`${key} ${groupId}`)
+    this.progress = acquireProgress(marksKey(options))
     for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
       this.progress.topics.recall(topic, partitions, topicId ?? undefined)
     this.handOut = new HandOut({
@@ -226,7 +228,7 @@ class LifecycleConsumer implements Consumer {
         error: (error) => {
           actor.stop()
           keeper.abandon()
-          finish(error)
+          finish(errorFrom(failureFrom(error, 'bug')))
         },
       })
     })
@@ -253,10 +255,11 @@ class LifecycleConsumer implements Consumer {
   }
 }
 
-/** A listener that throws harms neither the machine nor the other listeners. */
+/** A listener that throws, or is an async function that does, harms neither the machine nor the other listeners nor the process. */
 function quietly(listener: (record: FactRecord) => void, record: FactRecord): void {
   try {
-    listener(record)
+    const answer: unknown = listener(record)
+    if (answer instanceof Promise) answer.catch(() => {})
   } catch {}
 }
 

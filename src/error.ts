@@ -1,6 +1,8 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
-import { type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
+import { withoutSecrets } from '../actors/secrets.ts'
+import { codeOf, type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
+import { printable } from './printable.ts'
 
 /**
  * Why an error was thrown: the kind of failure behind it, or
@@ -21,7 +23,10 @@ export interface ErrorParts {
   readonly cause?: unknown
 }
 
-/** An error of this library. `message` holds what happened, the likely cause and the next step. */
+/**
+ * An error of this library. `message` holds what happened, the likely cause and the next step. It may be printed: no text of it and
+ * of its failure carries a secret or a control character.
+ */
 export class RelistenError extends Error {
   override readonly name = 'RelistenError'
   readonly code: ErrorCode
@@ -33,12 +38,13 @@ export class RelistenError extends Error {
 
   constructor({ code, what, likelyCause, nextStep, failure, cause }: ErrorParts) {
     const because = likelyCause === undefined ? '' : ` Likely cause: ${likelyCause}`
-    super(`${sentence(what)}${because} Next step: ${nextStep}`, cause === undefined ? undefined : { cause })
+    const told = printable(withoutSecrets(what))
+    super(`${sentence(told)}${because} Next step: ${nextStep}`, cause === undefined ? undefined : { cause })
     this.code = code
-    this.what = what
+    this.what = told
     this.likelyCause = likelyCause
     this.nextStep = nextStep
-    this.failure = failure
+    this.failure = failure && tellable(failure)
   }
 }
 
@@ -63,15 +69,15 @@ export function callError(what: string, nextStep: string): RelistenError {
 
 /** A failure of `kind` from whatever was thrown. One that already is ours keeps its own failure. */
 export function failureFrom(thrown: unknown, kind: FailureKind): Failure {
-  const message = messageOf(thrown)
-  try {
-    if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
-    const code = (thrown as { code?: unknown } | null | undefined)?.code
-    return typeof code === 'string' ? { kind, message, code } : { kind, message }
-  } catch {
-    // A getter of somebody else's error may throw.
-    return { kind, message }
-  }
+  if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
+  const code = codeOf(thrown)
+  return tellable({ kind, message: messageOf(thrown), ...(code === undefined ? {} : { code }) })
+}
+
+/** The failure without the secrets that whoever wrote its texts may have put there. */
+function tellable(failure: Failure): Failure {
+  const { message, code } = failure
+  return { ...failure, message: withoutSecrets(message), ...(code === undefined ? {} : { code: withoutSecrets(code) }) }
 }
 
 /** Likely cause and next step for a kind of failure, as one text. */

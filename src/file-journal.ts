@@ -2,8 +2,9 @@
 
 import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { messageOf } from '../machines/failure.ts'
 import { snapshotType } from '../machines/saved.ts'
-import { optionError } from './error.ts'
+import { optionError, RelistenError } from './error.ts'
 import {
   assertAppendable,
   type ChainEnd,
@@ -109,7 +110,7 @@ class LockedJournal implements FileJournal {
     } catch (error) {
       this.broken = error as Error
       this.letGo()
-      throw journalError(`record ${record.seq} can't be written to ${this.folder}: ${this.broken.message}.`, error)
+      throw journalError(`record ${record.seq} can't be written to ${this.folder}: ${messageOf(error)}.`, error)
     }
     this.end = record
   }
@@ -228,4 +229,4 @@ function prepared(folder: string): () => void {
 }
 
 const journalFailure = (error: unknown, message: string): unknown =>
-  (error as Error).name === 'RelistenError' ? error : journalError(`${message} ${(error as Error).message}.`, error)
+  error instanceof RelistenError ? error : journalError(`${message} ${messageOf(error)}.`, error)

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { FactData, FactType, Plan } from '../machines/fact.ts'
+import { codeOf } from '../machines/failure.ts'
 import { errorFrom, type RelistenError } from './error.ts'
 
 /** A state's name, or for nested states an object of them. */
@@ -105,9 +106,8 @@ export function assertAppendable(record: JournalRecord, expectedSeq: number, end
 
 /** The error for a journal that can't do what it should. */
 export function journalError(message: string, cause?: unknown): RelistenError {
-  const code = (cause as { code?: unknown } | undefined)?.code
-  const failure = { kind: 'journal-failed', message } as const
-  return errorFrom(typeof code === 'string' ? { ...failure, code } : failure, cause)
+  const code = codeOf(cause)
+  return errorFrom({ kind: 'journal-failed', message, ...(code === undefined ? {} : { code }) }, cause)
 }
 
 /** JSON with sorted keys, so that equal values give equal text. Errors become their message, bigints their digits. */

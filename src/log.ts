@@ -5,6 +5,7 @@ import type { FactData, FactType, PartitionsByTopic } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { adviceFor } from './error.ts'
 import type { JournalRecord } from './journal.ts'
+import { printable } from './printable.ts'
 
 type LogLevel = Extract<Level, 'debug' | 'info' | 'warn' | 'error'>
 
@@ -13,14 +14,17 @@ export type Logger = { readonly [Name in LogLevel]: (fields: object, message: st
 
 /**
  * Makes the listener that writes a line for each record: its message is a sentence, its fields are `seq`, `consumer`, `epoch`, `fact`,
- * the fact's data, and `stateBefore` and `state` where the state changed.
+ * the fact's data, and `stateBefore` and `state` where the state changed. The sentence has no control characters, whatever a peer is called.
  */
 export function logFacts(logger: Logger): (record: JournalRecord) => void {
   return (record) => {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
     const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
-    logger[level]({ ...data, seq, consumer, epoch, fact: type, ...moved }, `${message}${adviceIn(record)}`)
+    return logger[level](
+      { ...data, seq, consumer, epoch, fact: type, ...moved },
+      printable(`${message}${adviceIn(record)}`),
+    )
   }
 }
 

@@ -1,5 +1,6 @@
 /** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
 
+import { withoutSecrets } from '../actors/secrets.ts'
 import type { Plan } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { Append, Step } from '../machines/recorded.ts'
@@ -99,7 +100,7 @@ export function createRecorder({
       if (onJournalError === 'stop-intake') {
         untold.push(enveloped(report))
         tell()
-        throw thrown
+        throw errorFrom(failure)
       }
       inUse = memoryJournal({ after: end })
       keep(report)
@@ -125,7 +126,9 @@ export function createRecorder({
     for (let record = untold.shift(); record; record = untold.shift()) {
       for (const listener of listeners) {
         try {
-          listener(record)
+          const answer: unknown = listener(record)
+          // A logger's method may be an async function.
+          if (answer instanceof Promise) answer.catch(() => {})
         } catch {
           // Neither the machine nor the other listeners have anything to do with it.
         }
@@ -171,8 +174,17 @@ const savedFrom = ({ type, to, context }: Step): SavedMachine => {
 const isFromOutside = (type: string): boolean =>
   type.endsWith('.requested') || type.startsWith('cluster.') || type.startsWith('source.') || type === 'actor.started'
 
-/** The data as it will be read back, so that subscribers and readers of the journal see the same. */
-const json = (data: object): Readonly<Record<string, unknown>> => JSON.parse(canonicalJson(data))
+/**
+ * The data as it will be read back, so that subscribers and readers of the journal see the same. What others wrote stands in the
+ * messages and codes of failures; names and ids stay as they are, as a later life goes by them.
+ */
+function json(data: object): Readonly<Record<string, unknown>> {
+  const text = canonicalJson(data)
+  return JSON.parse(text, text.includes('"message":') ? withoutSecretsIn : undefined)
+}
+
+const withoutSecretsIn = (name: string, value: unknown): unknown =>
+  (name === 'message' || name === 'code') && typeof value === 'string' ? withoutSecrets(value) : value
 
 /** A machine with sessions keeps the newest epoch in its context; other facts may name theirs. */
 function epochIn(holder: unknown): number | undefined {

@@ -1,22 +1,22 @@
 /** A redaction: a copy of a value that may be shown to others. Plain data only, no cycles, no secrets, and never an exception. */
 
-import { withoutUserInfo } from '../machines/failure.ts'
+import { withoutSecrets } from '../actors/secrets.ts'
+import { redactedMark } from '../machines/secret-shape.ts'
 
 const secretName =
   /passw|passphrase|secret|token|credential|authori[sz]ation|^(key|pfx|cert|session|sasl|ssl|kafka|input)$/i
-const mark = '[redacted]'
 const maxDepth = 12
 
 /**
  * Copies `value`. What is under a name that sounds like a secret, and KafkaJS's options and the `input` of actors as a whole, become
- * `[redacted]`; functions become `{ type: name }`, objects of classes their class's name, and URLs lose user and password.
+ * `[redacted]`; functions become `{ type: name }`, objects of classes their class's name, and texts lose every secret that is known or looks like one.
  */
 export function redacted(value: unknown): unknown {
   return copy(value, [])
 }
 
 function copy(value: unknown, above: readonly object[]): unknown {
-  if (typeof value === 'string') return withoutUserInfo(value)
+  if (typeof value === 'string') return withoutSecrets(value)
   if (typeof value === 'bigint') return value.toString()
   if (typeof value === 'function') return { type: value.name || 'function' }
   if (typeof value !== 'object' || value === null) return value
@@ -45,5 +45,7 @@ function copyObject(value: object, above: readonly object[]): unknown {
 }
 
 function copyEntries(entries: readonly (readonly [string, unknown])[], above: readonly object[]): unknown {
-  return Object.fromEntries(entries.map(([name, each]) => [name, secretName.test(name) ? mark : copy(each, above)]))
+  return Object.fromEntries(
+    entries.map(([name, each]) => [name, secretName.test(name) ? redactedMark : copy(each, above)]),
+  )
 }

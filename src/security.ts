@@ -1,5 +1,6 @@
 /** The security part of the options: what may be used of `kafka.ssl` and `kafka.sasl`, and a copy nobody has used before. */
 
+import { keepSecret } from '../actors/secrets.ts'
 import type { KafkaOptions } from './consumer-options.ts'
 import { optionError } from './error.ts'
 import { suggestion } from './suggestion.ts'
@@ -13,7 +14,8 @@ export interface SecurityRules {
 
 /**
  * Checks KafkaJS's client options and returns a fresh copy: KafkaJS writes the login it made into the `sasl` object it is given, so
- * one that was used before would log in with the old password. Throws `invalid-option`; no value is part of the message.
+ * one that was used before would log in with the old password. Its secrets are known from here on, so that no text carries them.
+ * Throws `invalid-option`; no value is part of the message.
  */
 export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions {
   if (typeof kafka !== 'object' || kafka === null || Array.isArray(kafka)) {
@@ -24,6 +26,8 @@ export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions
   }
   for (const name of Object.keys(kafka)) checkName(name)
   const { clientId, ssl, sasl } = kafka
+  keepSecretsOf(ssl)
+  keepSecretsOf(sasl)
   if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
     throw optionError(
       `Expected \`kafka.clientId\` to be a non-empty string, got ${kindOf(clientId)}`,
@@ -36,6 +40,17 @@ export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions
     ...(clientId === undefined ? {} : { clientId }),
     ...(ssl === undefined ? {} : { ssl: typeof ssl === 'object' ? { ...ssl } : ssl }),
     ...(sasl === undefined ? {} : { sasl: unused(sasl) }),
+  }
+}
+
+/** Of KafkaJS's mechanisms, those of others, and TLS: what is under a name that says so. A certificate is no secret. */
+const secretName = /passw|passphrase|secret|token|credential|key|pfx/i
+
+function keepSecretsOf(options: unknown, depth = 0): void {
+  if (typeof options !== 'object' || options === null || depth > 2) return
+  for (const [name, value] of Object.entries(options)) {
+    if (secretName.test(name)) keepSecret(value)
+    else keepSecretsOf(value, depth + 1)
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import type { JournalRecord } from '../journal.ts'
+import { printable } from '../printable.ts'
 import { type Survey, survey } from '../survey.ts'
 import { stateAfter } from './fold.ts'
 import { heading, timeLine } from './show.ts'
@@ -24,12 +25,16 @@ PATH is the directory of a file journal, or one file of JSON lines. It is only r
 
 Exit codes: 0 fine, 1 the journal is damaged or can't be replayed, 2 wrong usage.`
 
-/** Runs the command line with these arguments and returns the exit code. */
-export function runCommand(args: readonly string[], output: Output): number {
+/** Runs the command line with these arguments and returns the exit code. Peers wrote parts of a journal; no line of it commands the terminal. */
+export function runCommand(args: readonly string[], terminal: Output): number {
+  const output: Output = {
+    out: (line) => terminal.out(printable(line)),
+    error: (line) => terminal.error(printable(line)),
+  }
   try {
     const asked = parsed(args)
     if (asked === 'help') {
-      output.out(usage)
+      for (const line of usage.split('\n')) output.out(line)
       return 0
     }
     return commands[asked.command](asked, output)
@@ -112,7 +117,7 @@ const commands = {
         )
         return 1
       }
-      output.out(JSON.stringify(state, null, 2))
+      for (const line of JSON.stringify(state, null, 2).split('\n')) output.out(line)
       return 0
     } catch (error) {
       output.error(`${(error as Error).message}. "relisten journal verify" tells more.`)

@@ -43,6 +43,26 @@ const failureOf = async (dialled: Promise<unknown>): Promise<Failure> => {
   return (error as ConnectionError).failure
 }
 
+const thrower = (thrown: unknown): never => {
+  throw thrown
+}
+
+/** What a promise may be rejected with. */
+const anything: [string, unknown][] = [
+  ['undefined', undefined],
+  ['null', null],
+  ['a text', 'no'],
+  ['an object without a prototype', Object.create(null)],
+  ['an error whose message throws', Object.defineProperty(new Error(), 'message', { get: () => thrower(1) })],
+  ['a proxy that was revoked', revoked()],
+]
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable(new Error('gone'), {})
+  revoke()
+  return proxy
+}
+
 test('an endpoint that says it is this node of our cluster is let through, with what it said', async () => {
   const broker = await listen()
   const connection = await dialWith()(broker.endpoint, { nodeId: 1 })
@@ -103,6 +123,50 @@ test('an endpoint that the allow-list refuses gets no connection and no byte', a
   })
   expect(asked).toEqual([{ ...broker.endpoint, nodeId: 1 }])
   expect([broker.connections, broker.received]).toEqual([0, 0])
+})
+
+test.each<[string, () => unknown, string]>([
+  ['returns nothing', () => undefined, 'returned a value of type undefined'],
+  ['returns null', () => null, 'returned null'],
+  ['returns 1', () => 1, 'returned a value of type number'],
+  ['returns "true"', () => 'true', 'returned a value of type string'],
+  ['is an async function', async () => true, 'returned a promise'],
+  ['is an async function that fails', () => Promise.reject(undefined), 'returned a promise'],
+  ['throws', () => thrower(new Error('no list')), 'threw: no list'],
+  ['throws undefined', () => thrower(undefined), 'threw: undefined'],
+])('an allow-list that %s allows nothing, and it is told why', async (_how, allowEndpoint, reason) => {
+  const broker = await listen()
+  const dial = dialWith({ allowEndpoint: allowEndpoint as () => boolean })
+  expect(await failureOf(dial(broker.endpoint))).toMatchObject({
+    kind: 'identity-refused',
+    code: 'NOT_ALLOWED',
+    message: expect.stringContaining(`allowEndpoint ${reason}`),
+  })
+  expect([broker.connections, broker.received]).toEqual([0, 0])
+})
+
+test('an allow-list that says true is heeded, and is not asked about more than the endpoint', async () => {
+  const broker = await listen()
+  const allowEndpoint = vi.fn(() => true)
+  const more = { ...broker.endpoint, addresses: ['127.0.0.1'], nodeId: 7 }
+  const connection = await dialWith({ allowEndpoint })(more)
+  expect(allowEndpoint.mock.calls).toEqual([[broker.endpoint]])
+  connection.close()
+})
+
+test.each(anything)('settings that reject with %s end the dial with a failure', async (_what, thrown) => {
+  const dialled = dialWith({ security: () => Promise.reject(thrown) })({ host: '127.0.0.1', port: 1 })
+  expect(await failureOf(dialled)).toMatchObject({ kind: 'login-refused', message: expect.any(String) })
+})
+
+test.each(anything)('a lookup that fails with %s ends the dial with a failure', async (_what, thrown) => {
+  for (const lookup of [
+    (_host: string, _how: unknown, done: (error: unknown) => void) => done(thrown ?? new Error('no')),
+    () => thrower(thrown),
+  ]) {
+    const dial = dialWith({ lookup: lookup as never, dialTimeoutMs: 300 })
+    expect(await failureOf(dial({ host: 'b1.test', port: 1 }))).toMatchObject({ kind: 'dial-failed' })
+  }
 })
 
 test('an endpoint that accepts and says nothing is given up at the deadline', async () => {
@@ -216,6 +280,22 @@ test('a peer from an unknown authority is refused for its identity', async () =>
   const failure = await failureOf(dialWith({ security: () => ({ ssl: true }) })(broker.endpoint))
   expect(failure).toMatchObject({ kind: 'identity-refused', code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) })
   expect(broker.received).toBe(0)
+})
+
+test('the environment does not switch the check of certificates off; the option does', async () => {
+  const broker = await secure('127.0.0.1')
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  for (const ssl of [true, {}, { rejectUnauthorized: undefined as never }]) {
+    const failure = await failureOf(dialWith({ security: () => ({ ssl }) })(broker.endpoint))
+    expect(failure).toMatchObject({ kind: 'identity-refused', code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) })
+  }
+  expect(broker.received).toBe(0)
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+  const connection = await dialWith({ security: () => ({ ssl: { rejectUnauthorized: false } }) })(broker.endpoint)
+  expect(connection.open).toBe(true)
+  connection.close()
 })
 
 test('a peer that speaks plain text where TLS is expected is refused for its identity', async () => {

@@ -235,14 +235,14 @@ const throwing = new Proxy(new Error('x'), {
   },
 })
 test.each([
-  ['a value without a prototype', Object.create(null), /something of type object/],
-  ['an error whose message is an object', Object.assign(new Error('x'), { message: { code: 1 } }), /object/],
+  ['a value without a prototype', Object.create(null), /^something that cannot be read$/],
+  ['an error whose message is an object', Object.assign(new Error('x'), { message: { code: 1 } }), /^Error$/],
   [
     'an error whose message can not be shown',
     Object.assign(new Error('x'), { message: Object.create(null) }),
-    /object/,
+    /^Error$/,
   ],
-  ['an error whose getters throw', throwing, /something of type object/],
+  ['an error whose getters throw', throwing, /^something that cannot be read$/],
   ['undefined', undefined, /^undefined$/],
   ['a symbol', Symbol('odd'), /^Symbol\(odd\)$/],
   ['an object with a message', { message: 'told' }, /^told$/],

@@ -1,5 +1,6 @@
 // The login with SCRAM: what is derived from the password is kept, and only as long as it fits. The broker checks each proof itself.
 import crypto, { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
+import type { LookupFunction } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
@@ -14,6 +15,8 @@ const iterations = 4096
 interface Account {
   password: string
   salt: string
+  /** What the broker says, whatever it has done itself. */
+  iterations?: string
 }
 
 let broker: FakeBroker
@@ -30,7 +33,7 @@ async function listen(mechanism: string, digest: string, account: Account): Prom
   const answerFirst = (message: string): string => {
     const bare = message.slice('n,,'.length)
     const nonce = /r=([^,]+)/.exec(bare)?.[1]
-    const answer = `r=${nonce}broker,s=${account.salt},i=${iterations}`
+    const answer = `r=${nonce}broker,s=${account.salt},i=${account.iterations ?? iterations}`
     first = `${bare},${answer}`
     return answer
   }
@@ -92,3 +95,62 @@ test('another password or another salt is salted anew, and a wrong password stay
   await enter('second')
   expect(derived).toHaveBeenCalledTimes(3)
 })
+
+test.each(['2147483648', '262145', 'a million', '-1', ''])(
+  'a broker that asks for %s iterations is refused before a round is done',
+  async (asked) => {
+    const { endpoint } = await listen('SCRAM-SHA-512', 'sha512', { password: 'first', salt: 'aXQ=', iterations: asked })
+    const derived = vi.spyOn(crypto, 'pbkdf2')
+    await expect(dialAs('scram-sha-512', 'first')(endpoint)).rejects.toMatchObject({
+      failure: { kind: 'login-refused', message: expect.stringMatching(/iterations|INVALID|failed/i) },
+    })
+    expect(derived).not.toHaveBeenCalled()
+  },
+)
+
+test('a mechanism of the user is told the host and the port that are dialled', async () => {
+  const { port } = await listen('AWS_MSK_IAM', 'sha512', { password: '', salt: '' })
+  const told: unknown[] = []
+  const authenticationProvider = ({ host, port }: { host: string; port: number }) => ({
+    authenticate: async () => void told.push({ host, port }),
+  })
+  const lookup = ((_host, { all }, done) =>
+    all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) as LookupFunction
+  broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: 'b1.test', port }] }
+  const security = () => ({ sasl: { mechanism: 'AWS_MSK_IAM', authenticationProvider } })
+  const dial = createDial({ security, lookup, dialTimeoutMs: undefined, clusterId: () => 'ours' })
+  const connection = await dial({ host: 'b1.test', port }, { nodeId: 1 })
+  connection.close()
+  expect(told).toEqual([{ host: 'b1.test', port }])
+})
+
+test.each<[string, () => unknown, string]>([
+  ['rejects with nothing', () => Promise.reject(), 'oauthBearerProvider threw: undefined'],
+  ['throws a text', () => thrower('no token today'), 'oauthBearerProvider threw: no token today'],
+  ['rejects with what has no text', () => Promise.reject(Object.create(null)), 'threw: something that cannot be read'],
+  ['gives nothing', () => undefined, 'oauthBearerProvider gave no token'],
+  ['gives a token that is no text', async () => ({ value: 7 }), 'oauthBearerProvider gave no token'],
+])('a token provider that %s ends the dial with a failure that says so', async (_how, provider, message) => {
+  const { endpoint } = await listen('OAUTHBEARER', 'sha512', { password: '', salt: '' })
+  const sasl = { mechanism: 'oauthbearer', oauthBearerProvider: provider } as SASLOptions
+  const dial = createDial({ security: () => ({ sasl }), dialTimeoutMs: undefined, clusterId: () => 'ours' })
+  await expect(dial(endpoint)).rejects.toMatchObject({
+    name: 'ConnectionError',
+    failure: { message: expect.stringContaining(message) },
+  })
+})
+
+test.each([undefined, null, 'no', Object.create(null)])(
+  'a mechanism of the user that rejects with %s ends the dial with a failure',
+  async (thrown) => {
+    const { endpoint } = await listen('CUSTOM', 'sha512', { password: '', salt: '' })
+    const authenticationProvider = () => ({ authenticate: () => Promise.reject(thrown) })
+    const security = () => ({ sasl: { mechanism: 'CUSTOM', authenticationProvider } })
+    const dial = createDial({ security, dialTimeoutMs: undefined, clusterId: () => 'ours' })
+    await expect(dial(endpoint)).rejects.toMatchObject({ name: 'ConnectionError' })
+  },
+)
+
+const thrower = (thrown: unknown): never => {
+  throw thrown
+}

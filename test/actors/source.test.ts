@@ -49,10 +49,25 @@ test.each<readonly [string, () => unknown, string]>([
   expect(failure).toContain(why)
 })
 
+const unreadable = Object.defineProperty(['b1:9092'], 0, {
+  get: () => {
+    throw new Error('not today')
+  },
+})
+test.each<[string, () => unknown, string]>([
+  ['rejects with nothing', () => Promise.reject(), 'threw undefined'],
+  ['rejects with what has no text', () => Promise.reject(Object.create(null)), 'threw something that cannot be read'],
+  ['returns a list that throws when it is read', () => unreadable, "returned a list that can't be read"],
+  ['returns entries that have no text', () => [Object.create(null)], 'not host:port: something that cannot be read'],
+])('a source that %s has failed, and does not hang', async (_how, answer, why) => {
+  const { failure } = await read(createSource(answer as Brokers))
+  expect(failure).toContain(why)
+})
+
 test('bad entries are named and dropped, the good ones are used', async () => {
   const { endpoints, failure } = await read(createSource(['b1:9092', 'kafka://user:hunter2@b2:9092', 'b1:9092']))
   expect(endpoints).toEqual(['b1:9092'])
-  expect(failure).toContain('…@b2:9092')
+  expect(failure).toContain('"kafka://b2:9092"')
   expect(failure).not.toContain('hunter2')
 })
 

@@ -165,6 +165,32 @@ test.each<[string, string[], RegExp]>([
   expect(error[0]).toMatch(sentence)
 })
 
+/** What a peer may call itself: it clears the screen, names the window, begins a line of its own, turns the text round, hides. */
+const hostile =
+  '\u001b]0;owned\u0007\u001b[2J\r\n2026-11-26 00:00:00.000\t99\u009b1m \u202ekcab\u2066 z\u200bero\u2028\u007f'
+const commanding = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
+
+test('what peers are called does not command the terminal, in whatever is printed of a journal', () => {
+  const path = newPath()
+  const journal = fileJournal(path)
+  const life = startLife(journal)
+  life.send({ type: 'cluster.refused', expected: 'ours', got: hostile, endpoint: `${hostile}:9092` })
+  life.send({ type: 'member.named', epoch: 1, memberId: hostile })
+  life.send({ type: 'partitions.assigned', epoch: 1, generation: 1, partitions: { [hostile]: [0] } })
+  const records = [...journal.read()]
+  journal.close()
+  for (const command of ['show', 'export', 'replay', 'verify']) {
+    const { out, error, code } = relisten('journal', command, path)
+    expect(code).toBe(0)
+    for (const line of [...out, ...error]) expect(line).not.toMatch(commanding)
+    if (command === 'show')
+      expect(out.find((line) => line.includes('cluster.refused'))).toContain('\\u001b]0;owned\\u0007')
+    if (command === 'export') expect(out.map((line) => JSON.parse(line))).toEqual(records)
+    if (command === 'replay') expect(Object.keys(JSON.parse(out.join('\n')).status.assignment)).toEqual([hostile])
+  }
+  expect(relisten('journal', 'show', `${path}/${hostile}`).error.join()).not.toMatch(commanding)
+})
+
 test('help tells the usage', () => {
   const { code, out } = relisten('--help')
   expect(code).toBe(0)

@@ -63,3 +63,10 @@ test('a call at the wrong moment has a code of its own', () => {
     message: 'commit() before start(). Next step: start the consumer first.',
   })
 })
+
+test('an error may be printed: what others wrote into it has no control characters', () => {
+  const failure = { kind: 'foreign-cluster', message: 'Cluster \u001b[2J\r\n\u202eours answered' } as const
+  const error = errorFrom(failure)
+  expect(error.message).toContain('Cluster \\u001b[2J\\r\\n\\u202eours answered')
+  expect(error.failure).toEqual(failure)
+})

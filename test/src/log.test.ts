@@ -67,6 +67,15 @@ test('a line has a sentence, the seq of its record, and the data of the fact', (
   })
 })
 
+test('a sentence has no control characters, whatever a peer is called; the data has them as they are', () => {
+  const got = '\u001b[2Jours\n\u202e\u0085'
+  const [line] = written(record('cluster.refused', { got, expected: 'ours', endpoint: 'b1:9092' }))
+  expect(line).toMatchObject({
+    got,
+    msg: 'b1:9092 belongs to cluster \\u001b[2Jours\\n\\u202e\\u0085, expected ours; it is not used',
+  })
+})
+
 test('what is healed by itself warns, what needs somebody is an error, and small steps are for debugging', () => {
   const failure = { kind: 'session-crashed', message: 'KafkaJS ended' }
   const lines = written(
