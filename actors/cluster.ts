@@ -15,10 +15,11 @@ import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
 import { ConnectionError, type Line } from './connection.ts'
-import { DialPace, placeOf } from './dial-pace.ts'
+import { apiKeyOf } from './frames.ts'
 import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
 import { Reachability } from './reachability.ts'
+import { bounds, RetryPace, Streak } from './retry-pace.ts'
 import type { Source, SourceReading } from './source.ts'
 import { steadyNow } from './steady-clock.ts'
 
@@ -45,8 +46,8 @@ export interface Remembered {
 
 export interface Cluster {
   readonly book: AddressBook
-  /** The turns in which nodes are dialled, of all that hold this cluster. */
-  readonly pace: DialPace
+  /** When endpoints are dialled, by all that hold this cluster. */
+  readonly pace: RetryPace
   readonly clusterId: string | undefined
   /** Another cluster answers where ours does not. */
   readonly refused: boolean
@@ -78,7 +79,6 @@ export interface Cluster {
 
 const askTimeoutMs = 2000
 const askHedgeMs = 250
-const askAgainMs = 20
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
 
@@ -125,7 +125,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
 
 class SharedCluster {
   readonly book: AddressBook
-  readonly pace = new DialPace()
+  readonly pace: RetryPace
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
@@ -134,6 +134,8 @@ class SharedCluster {
   private readonly answers$ = new Subject<Snapshot>()
   private readonly closing = new AbortController()
   private readonly refusals = new Map<number, string>()
+  /** Questions that no broker answered, by their kind. */
+  private readonly questions = new Map<number, Streak>()
   private readonly chase: Chase
   private gathered: Relocation[] = []
   private gathering: NodeJS.Timeout | undefined
@@ -143,12 +145,7 @@ class SharedCluster {
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
-    this.book.onChange(() => {
-      this.pace.keep(
-        new Set(this.book.entries().map((entry) => placeOf(entry.nodeId, entry))),
-        new ConnectionError(elsewhere),
-      )
-    })
+    this.pace = new RetryPace(random)
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
         nodeId,
@@ -161,10 +158,17 @@ class SharedCluster {
     this.reachability = new Reachability((fact) => this.facts$.next(fact))
     this.candidates = new Candidates({
       dial,
-      random,
+      pace: this.pace,
       onSnapshot: (snapshot) => this.observe(snapshot),
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
       onLost: () => this.poller.poke(),
+    })
+    // Before the links hear of it: what is new may be dialled at once.
+    this.book.onChange(({ moved, joined }) => {
+      for (const nodeId of [...moved, ...joined]) {
+        const entry = this.book.entryOf(nodeId)
+        if (entry) this.candidates.renew(entry)
+      }
     })
     this.chase = new Chase(this.candidates, random)
     this.poller = new Poller({
@@ -282,16 +286,26 @@ class SharedCluster {
   }
 
   private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
+    const kind = apiKeyOf(frame)
+    const streak = this.questions.get(kind) ?? new Streak()
+    this.questions.set(kind, streak)
     while (!limit.aborted) {
+      // Where all fail at once this must not become a loop without a pause, whoever asks.
+      if (streak.waitMs > 0) await pause(streak.waitMs, limit)
+      if (limit.aborted) break
       // Each connection writes its own correlation id into the frame.
       const attempt = async (endpoint: Endpoint) => (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
       const hedge = createHedge(attempt, { afterMs: askHedgeMs, deadlineMs: askTimeoutMs, signal: limit })
       hedge.add(this.poller.order())
       hedge.seal()
       const answer = await hedge.answer.catch(() => undefined)
-      if (answer) return answer
-      // Where all failed at once this must not become a loop without a pause, whatever the clock says.
-      await pause(askAgainMs)
+      if (answer) {
+        streak.succeeded()
+        return answer
+      }
+      if (limit.aborted) break
+      // Who asked at the same time has failed with it.
+      if (streak.waitMs === 0) streak.failed(bounds.question)
       await this.askedAfter(steadyNow(), limit).catch(() => {})
     }
     throw limit.reason
@@ -310,6 +324,7 @@ class SharedCluster {
   }
 
   private dialFailed(endpoint: Endpoint, failure: Failure, times: number): void {
+    this.poller.failed(failure)
     if (times === 1) this.poller.poke()
     if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
     // Another cluster there means that our node is not: for its old endpoint that is as good as dead.
@@ -329,7 +344,6 @@ class SharedCluster {
   private moved(moves: readonly Relocation[]): void {
     const isAgain = moves.some(({ nodeId }) => this.gathered.some((move) => move.nodeId === nodeId))
     if (isAgain) this.tellMoves()
-    if (moves.length > 0) this.candidates.encourage()
     this.gathered.push(...moves)
     if (this.gathered.length === 0) return
     if (this.book.claims.length === 0) this.tellMoves()
@@ -365,13 +379,20 @@ const describeMove = ({ nodeId, from, to }: Relocation) => ({
 /** An answer this much older than the newest was asked for on a clock that has been set back since. */
 const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > claimWindowMs
 
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
+const pause = (waitMs: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, waitMs)
+    signal.addEventListener('abort', end, { once: true })
+  })
 
 const unanswered: Failure = {
   kind: 'unreachable',
   message: `No broker answered within ${askTimeoutMs} ms. The request can be sent again; see cluster.unreachable for why.`,
 }
-
-const elsewhere: Failure = { kind: 'dial-failed', message: 'The node is elsewhere now.', code: 'ABORT_ERR' }
 
 const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

@@ -5,6 +5,7 @@ import { ConnectionError } from './connection.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
 import { type Call, calls, encodeCall } from './kafka.ts'
 import type { Link } from './link.ts'
+import { bounds, Streak } from './retry-pace.ts'
 
 export interface CoordinatorOptions {
   readonly groupId: string
@@ -22,7 +23,11 @@ export interface Patience {
   readonly silenceMs: number
 }
 
-const pauseMs = 30
+const passing: ReadonlySet<number> = new Set([
+  errorCodes.coordinatorLoadInProgress,
+  errorCodes.coordinatorNotAvailable,
+  errorCodes.notCoordinator,
+])
 
 export class Coordinator {
   /** The node it was last found on. */
@@ -31,6 +36,10 @@ export class Coordinator {
   moves = 0
   private readonly options: CoordinatorOptions
   private found: number | undefined
+  /** Tries in a row that no coordinator answered. */
+  private readonly tries = new Streak()
+  /** The newest look-up was answered with an error that does not pass by itself, such as a missing right. */
+  private isDenied = false
 
   constructor(options: CoordinatorOptions) {
     this.options = options
@@ -52,7 +61,10 @@ export class Coordinator {
         const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
-        else if (code !== errorCodes.coordinatorLoadInProgress) return answer
+        else if (code !== errorCodes.coordinatorLoadInProgress) {
+          this.tries.succeeded()
+          return answer
+        }
         last = this.missing(`it answered with error ${code}`)
       } catch (error) {
         last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
@@ -61,7 +73,9 @@ export class Coordinator {
         // A commit that is given up here must not go out again behind a later one. With a reason, as Node else makes an error with a stack.
         given.abort('settled')
       }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))
+      // Who asked at the same time has failed with it.
+      if (this.tries.waitMs === 0) this.tries.failed(this.isDenied ? bounds.denial : bounds.lookUp)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(this.tries.waitMs, end - performance.now())))
     }
     throw last ?? this.missing('there was no time to ask it')
   }
@@ -92,6 +106,7 @@ export class Coordinator {
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    this.isDenied = errorCode !== errorCodes.none && !passing.has(errorCode)
     if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
     if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
     this.found = coordinator.nodeId

@@ -10,6 +10,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import type { Failure } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+import type { RetryPace } from './retry-pace.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
@@ -33,6 +34,8 @@ export interface Dialled {
   /** Who must answer. */
   readonly nodeId?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** The turns in which logins are tried. */
+  readonly logins?: Pick<RetryPace, 'login'> | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
   readonly ready?: (() => Promise<Line | undefined>) | undefined
 }
@@ -48,7 +51,7 @@ export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
   const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
   const resolve = resolver(lookup)
-  return async (endpoint, { nodeId, signal, ready } = {}) => {
+  return async (endpoint, { nodeId, signal, logins, ready } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
         ...failure,
@@ -88,17 +91,31 @@ export function createDial(options: DialerOptions): Dial {
       clientId = 'relisten',
     } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
-      throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
+      const message = `The option \`kafka\` gave no settings: ${error.message}`
+      throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
+    let isWaiting = false
+    const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
+      const attempt = async () => {
+        isWaiting = false
+        // Whoever waited for its turn may be gone.
+        if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
+        return login(opened, fresh(credentials), clientId, timeoutMs).catch((error) => {
+          throw turnDown(classify(error))
+        })
+      }
+      isWaiting = true
+      return logins ? logins.login(attempt) : attempt()
+    }
     const work = async (): Promise<Connection> => {
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs) : 0
+      const loginValidMs = sasl ? await enter(socket, sasl) : 0
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
       await connection.metadata()
       return connection
@@ -108,6 +125,8 @@ export function createDial(options: DialerOptions): Dial {
     } catch (error) {
       connection?.close()
       socket?.destroy()
+      if (isWaiting && !(error instanceof ConnectionError) && !signal?.aborted)
+        throw turnDown({ kind: 'dial-failed', message: 'Another login is under way', code: 'TOO_SOON' })
       throw failed(error)
     }
   }
@@ -198,18 +217,19 @@ function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   if (error instanceof ConnectionError) return error.failure
   const { name, message, code, type } = error as Error & { code?: string | number; type?: string }
   const told = typeof code === 'string' ? code : type
-  if (
-    name === 'KafkaJSSASLAuthenticationError' ||
-    type === 'UNSUPPORTED_SASL_MECHANISM' ||
-    type === 'SASL_AUTHENTICATION_FAILED'
-  ) {
+  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
     return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
-  }
   if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
     return { kind: 'identity-refused', message, code: told }
   }
   return { kind: 'dial-failed', message, code: told ?? name }
 }
+
+const refusals: ReadonlySet<string> = new Set([
+  'SASL_AUTHENTICATION_FAILED',
+  'ILLEGAL_SASL_STATE',
+  'UNSUPPORTED_SASL_MECHANISM',
+])
 
 const resolveTimeoutMs = 1000
 

@@ -200,6 +200,16 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
     }) satisfies ISocketFactory,
   })
   const broker = new Broker({ connectionPool, logger: silent, authenticationTimeout: timeoutMs })
+  // KafkaJS wraps every error of a login in one that says the credentials were refused. What the broker answered, or did not, tells.
+  let unanswered: unknown
+  for (const connection of connectionPool.pool) {
+    const send = connection.send.bind(connection)
+    connection.send = (...given) =>
+      send(...given).catch((error: Error & { code?: unknown }) => {
+        if (!refusals.has(error.code)) unanswered = error
+        throw error
+      })
+  }
   // KafkaJS does not hear of a socket that is destroyed, and would wait on with a timer each millisecond.
   let onClose = () => {}
   const closed = new Promise<never>((_, reject) => {
@@ -209,6 +219,8 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
   try {
     await Promise.race([broker.connect(), closed])
     return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
+  } catch (error) {
+    throw unanswered ?? error
   } finally {
     for (const name of ['data', 'end', 'error', 'timeout']) socket.removeAllListeners(name)
     socket.off('close', onClose)
@@ -216,6 +228,9 @@ export async function login(socket: Socket, sasl: SASLOptions, clientId: string,
     for (const connection of connectionPool.pool) connection.requestQueue.destroy()
   }
 }
+
+/** Kafka's codes for a login that is refused: the mechanism is not spoken, the order is wrong, the credentials are. */
+const refusals: ReadonlySet<unknown> = new Set([33, 34, 58])
 
 const scramDigests: Readonly<Record<string, { readonly type: string }>> = {
   'SCRAM-SHA-256': scram.DIGESTS.SHA256,

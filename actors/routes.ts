@@ -26,6 +26,7 @@ import type { Dial } from './dial.ts'
 import { apiKeyOf, apiKeys } from './frames.ts'
 import { Link } from './link.ts'
 import { setMaxWait } from './requests.ts'
+import { bounds, Streak } from './retry-pace.ts'
 
 export interface RoutesOptions {
   readonly cluster: Cluster
@@ -54,8 +55,11 @@ const groupRequests: ReadonlySet<number> = new Set([
 
 /** How long a request waits for an answer before its connection counts as suspect, beside what the broker may wait itself. */
 const slackMs = 250
-const leaderlessPauseMs = 100
+/** The first look-up for a partition without a leader, and those after it. */
+const leaderless = { baseMs: 150, capMs: 500 }
 const failedRoundMs = 20
+/** A node whose answers show old leaders again and again, and nothing else, is asked so slowly at the least. */
+const staleRoundMs = 100
 /** While its replicas catch up with a new leader, a broker answers fetches at once and with nothing, a thousand times a second. */
 const emptyRoundMs = 10
 
@@ -70,6 +74,10 @@ export class Routes {
   private readonly idle = new Set<number>()
   private readonly stop = new AbortController()
   private refreshTimer: NodeJS.Timeout | undefined
+  private readonly leaderless = new Streak()
+  private readonly unansweredMetadata = new Streak()
+  /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
+  private readonly failedRounds = new Map<number, Streak>()
 
   constructor(options: RoutesOptions) {
     this.options = options
@@ -184,23 +192,29 @@ export class Routes {
       const summary = readFetch(answer, fetchVersion, (topic, partition) => isLeader(nodeId, topic, partition))
       onFetched(nodeId, summary)
       // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
-      if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
+      if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), hurried])
+      else this.failedRounds.get(nodeId)?.succeeded()
       const restMs = emptyRoundMs - (performance.now() - startedAt)
       if (summary.recordBytes === 0 && restMs > 0) await Promise.race([pause(restMs), hurried])
       return answer
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
-      await Promise.race([this.refreshed(maxWaitMs), hurried])
+      await Promise.race([this.refreshed(nodeId, false), hurried])
       return emptyFetchAnswer().answer()
     } finally {
       this.polls.delete(end)
     }
   }
 
-  /** Looks leaders up again, for at least a moment and at most `withinMs`. */
-  private async refreshed(withinMs: number): Promise<void> {
-    const refreshed = this.options.refreshMetadata().catch(() => {})
-    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(withinMs)])
+  /** Looks leaders up again, for at least a moment and at most `maxWaitMs`; not again before the wait of this node's failed rounds is over. */
+  private async refreshed(nodeId: number, hasRecords: boolean): Promise<void> {
+    const { maxWaitMs, refreshMetadata } = this.options
+    const streak = this.failedRounds.get(nodeId) ?? new Streak()
+    this.failedRounds.set(nodeId, streak)
+    if (streak.waitMs > 0) return pause(hasRecords ? failedRoundMs : Math.min(streak.waitMs, staleRoundMs))
+    streak.failed(bounds.lookUp)
+    const refreshed = refreshMetadata().catch(() => {})
+    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(maxWaitMs)])
   }
 
   private async metadata(request: Buffer): Promise<Buffer> {
@@ -210,12 +224,15 @@ export class Routes {
       try {
         const frame = await cluster.ask(Buffer.from(request), this.stop.signal)
         const known = cluster.book.entries().map(({ nodeId }) => nodeId)
-        const { answer, leaderless } = hideMetadata(frame, known)
-        if (leaderless) this.refreshSoon()
-        return answer.answer()
+        const hidden = hideMetadata(frame, known)
+        this.unansweredMetadata.succeeded()
+        if (hidden.leaderless) this.refreshSoon()
+        else this.leaderless.succeeded()
+        return hidden.answer.answer()
       } catch (error) {
         if (!(error instanceof ConnectionError) || performance.now() > end || this.stop.signal.aborted) throw error
-        await pause(50 + Math.random() * 50)
+        if (this.unansweredMetadata.waitMs === 0) this.unansweredMetadata.failed(bounds.question)
+        await pause(this.unansweredMetadata.waitMs)
       }
     }
   }
@@ -223,10 +240,11 @@ export class Routes {
   /** Until it succeeds: a partition without a leader is not fetched, so no fetch would ask for its leader again. */
   private refreshSoon(): void {
     if (this.refreshTimer || this.stop.signal.aborted) return
+    this.leaderless.failed(leaderless)
     this.refreshTimer = setTimeout(() => {
       this.refreshTimer = undefined
       this.options.refreshMetadata().catch(() => this.refreshSoon())
-    }, leaderlessPauseMs)
+    }, this.leaderless.waitMs)
   }
 
   private link(links: Map<number, Link>, nodeId: number): Link {
