@@ -7,6 +7,7 @@ import type { Snapshot } from '../machines/snapshot.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import { bounds, type RetryPace, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
+import { type SpokenVersions, speaks } from './versions.ts'
 
 /** Opens a line; every `Dial` does. */
 export type OpenLine = (
@@ -36,6 +37,8 @@ interface Candidate {
   flaw: Failure | undefined
   /** Kept connections in a row that ended as soon as they were made. */
   readonly ends: Streak
+  /** What it said it speaks when it was last dialled. */
+  versions: SpokenVersions | undefined
 }
 
 /** A kept connection that does not answer our small request for so long is dropped. */
@@ -106,6 +109,12 @@ export class Candidates {
     if (line?.open && !addresses.includes(line.address)) this.drop(candidate, line)
   }
 
+  /** Whether all brokers that were dialled speak this version of a request; false while none was. */
+  speaks(apiKey: number, version: number): boolean {
+    const told = [...this.known.values()].flatMap(({ versions }) => versions ?? [])
+    return told.length > 0 && told.every((versions) => speaks(versions, apiKey, version))
+  }
+
   isOpen(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.line?.open === true
   }
@@ -153,6 +162,7 @@ export class Candidates {
       promised: false,
       flaw: undefined,
       ends: new Streak(),
+      versions: undefined,
     }
     this.known.set(name, candidate)
     return candidate
@@ -205,6 +215,7 @@ export class Candidates {
     try {
       const line = await pace.run(endpoint, { urgent: true, signal: this.stop.signal }, () => this.open(candidate))
       const openedAt = performance.now()
+      candidate.versions = line.versions
       const slow = candidate.line
       candidate.line = line
       slow?.close()

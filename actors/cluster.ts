@@ -15,11 +15,10 @@ import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
 import { ConnectionError, type Line } from './connection.ts'
-import { apiKeyOf } from './frames.ts'
-import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
+import { Questions } from './questions.ts'
 import { Reachability } from './reachability.ts'
-import { bounds, RetryPace, Streak } from './retry-pace.ts'
+import { isRefusal, RetryPace } from './retry-pace.ts'
 import type { Source, SourceReading } from './source.ts'
 import { steadyNow } from './steady-clock.ts'
 
@@ -53,6 +52,8 @@ export interface Cluster {
   readonly refused: boolean
   /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
   readonly facts$: Observable<Fact>
+  /** Whether the brokers speak this version of a request, as far as they have said: every one of those that answered last does. */
+  speaks(apiKey: number, version: number): boolean
   /** Resolves when an answer was accepted in this process. Rejects with the signal's reason. */
   ready(signal?: AbortSignal): Promise<void>
   /** The newest answer of our cluster. */
@@ -77,8 +78,6 @@ export interface Cluster {
   release(): void
 }
 
-const askTimeoutMs = 2000
-const askHedgeMs = 250
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
 
@@ -102,6 +101,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
       return cluster.reachability.refused
     },
     facts$: defer(() => cluster.told()).pipe(takeUntil(released$)),
+    speaks: (apiKey, version) => cluster.candidates.speaks(apiKey, version),
     ready: async (signal) => void (await cluster.askedAfter(0, signal)),
     newest: () => cluster.newest,
     askedAfter: (at, signal) => cluster.askedAfter(at, signal),
@@ -111,7 +111,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     report: (dead) => cluster.report(dead),
     refuse: (nodeId, endpoint, failure) => cluster.refuse(nodeId, endpoint, failure),
     heal: (nodeId) => cluster.heal(nodeId),
-    ask: (frame, signal) => cluster.ask(frame, signal),
+    ask: (frame, signal) => cluster.questions.ask(frame, signal),
     release() {
       if (isReleased) return
       isReleased = true
@@ -130,12 +130,11 @@ class SharedCluster {
   readonly reachability: Reachability
   newest: Snapshot | undefined
   readonly candidates: Candidates
+  readonly questions: Questions
   private readonly facts$ = new Subject<Fact>()
   private readonly answers$ = new Subject<Snapshot>()
   private readonly closing = new AbortController()
   private readonly refusals = new Map<number, string>()
-  /** Questions that no broker answered, by their kind. */
-  private readonly questions = new Map<number, Streak>()
   private readonly chase: Chase
   private gathered: Relocation[] = []
   private gathering: NodeJS.Timeout | undefined
@@ -179,6 +178,12 @@ class SharedCluster {
       random,
       onReading: (reading) => this.heardSource(reading),
       onFailed: (failure, since) => this.reachability.failed(failure, since),
+    })
+    this.questions = new Questions({
+      candidates: this.candidates,
+      order: () => this.poller.order(),
+      newerAnswer: (signal) => this.askedAfter(steadyNow(), signal),
+      closing: this.closing.signal,
     })
     this.poller.start()
   }
@@ -257,24 +262,6 @@ class SharedCluster {
     })
   }
 
-  async ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer> {
-    const limit = new AbortController()
-    const unasked = () => limit.abort(signal?.reason)
-    const close = () => limit.abort(this.closing.signal.reason)
-    const timer = setTimeout(() => limit.abort(new ConnectionError(unanswered)), askTimeoutMs)
-    signal?.addEventListener('abort', unasked, { once: true })
-    this.closing.signal.addEventListener('abort', close, { once: true })
-    if (signal?.aborted) unasked()
-    if (this.closing.signal.aborted) close()
-    try {
-      return await this.askUntil(frame, limit.signal)
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', unasked)
-      this.closing.signal.removeEventListener('abort', close)
-    }
-  }
-
   close(): void {
     clearTimeout(this.gathering)
     this.closing.abort(new ConnectionError(released))
@@ -283,32 +270,6 @@ class SharedCluster {
     this.candidates.close()
     this.facts$.complete()
     this.answers$.complete()
-  }
-
-  private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
-    const kind = apiKeyOf(frame)
-    const streak = this.questions.get(kind) ?? new Streak()
-    this.questions.set(kind, streak)
-    while (!limit.aborted) {
-      // Where all fail at once this must not become a loop without a pause, whoever asks.
-      if (streak.waitMs > 0) await pause(streak.waitMs, limit)
-      if (limit.aborted) break
-      // Each connection writes its own correlation id into the frame.
-      const attempt = async (endpoint: Endpoint) => (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
-      const hedge = createHedge(attempt, { afterMs: askHedgeMs, deadlineMs: askTimeoutMs, signal: limit })
-      hedge.add(this.poller.order())
-      hedge.seal()
-      const answer = await hedge.answer.catch(() => undefined)
-      if (answer) {
-        streak.succeeded()
-        return answer
-      }
-      if (limit.aborted) break
-      // Who asked at the same time has failed with it.
-      if (streak.waitMs === 0) streak.failed(bounds.question)
-      await this.askedAfter(steadyNow(), limit).catch(() => {})
-    }
-    throw limit.reason
   }
 
   private flawOf(verdict: Verdict | undefined, { answeredBy }: Snapshot): Failure | undefined {
@@ -329,7 +290,7 @@ class SharedCluster {
     if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
     // Another cluster there means that our node is not: for its old endpoint that is as good as dead.
     if (failure.kind === 'dial-failed' || failure.kind === 'foreign-cluster') this.report(endpoint)
-    if (failure.kind !== 'identity-refused' && failure.kind !== 'login-refused') return
+    if (!isRefusal(failure.kind)) return
     const node = this.book.entries().find((entry) => sameEndpoint(entry, endpoint))
     if (node) this.refuse(node.nodeId, endpoint, failure)
   }
@@ -378,21 +339,5 @@ const describeMove = ({ nodeId, from, to }: Relocation) => ({
 
 /** An answer this much older than the newest was asked for on a clock that has been set back since. */
 const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > claimWindowMs
-
-const pause = (waitMs: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, waitMs)
-    signal.addEventListener('abort', end, { once: true })
-  })
-
-const unanswered: Failure = {
-  kind: 'unreachable',
-  message: `No broker answered within ${askTimeoutMs} ms. The request can be sent again; see cluster.unreachable for why.`,
-}
 
 const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

@@ -1,6 +1,6 @@
 /**
  * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS and its identity, login,
- * and one metadata request that shows the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
+ * and two requests that show what it speaks, the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
  */
 
 import dns from 'node:dns'
@@ -11,6 +11,7 @@ import type { Failure } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
 import type { RetryPace } from './retry-pace.ts'
+import { versionFlaw } from './versions.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
@@ -66,6 +67,7 @@ export function createDial(options: DialerOptions): Dial {
     const admit = (line: Line): Line => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
+        checkVersions(line, nodeId)
         return line
       } catch (error) {
         line.close()
@@ -117,7 +119,7 @@ export function createDial(options: DialerOptions): Dial {
       await connected(socket, ssl ? 'secureConnect' : 'connect')
       const loginValidMs = sasl ? await enter(socket, sasl) : 0
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
-      await connection.metadata()
+      await connection.identify()
       return connection
     }
     try {
@@ -196,6 +198,19 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
     const message = `It answers, but does not call itself node ${nodeId} at this endpoint`
     throw new ConnectionError({ kind: 'dial-failed', message, code: 'WRONG_NODE', ...shared }, snapshot)
   }
+}
+
+function checkVersions({ versions, snapshot, endpoint: at }: Line, nodeId: number | undefined): void {
+  const flaw = versionFlaw(versions)
+  if (flaw === undefined) return
+  const endpoint = formatEndpoint(at)
+  throw new ConnectionError(
+    {
+      ...{ kind: 'version-too-old', message: `${endpoint}: ${flaw}`, code: 'UNSUPPORTED_VERSION', endpoint },
+      ...(nodeId === undefined ? {} : { nodeId }),
+    },
+    snapshot,
+  )
 }
 
 function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {

@@ -20,6 +20,7 @@ import {
   protocol,
   scram,
 } from './kafkajs-parts.cjs'
+import { readApiVersions, type SpokenVersions } from './versions.ts'
 
 export type {
   Batch,
@@ -294,8 +295,13 @@ export interface MetadataAnswer {
   readonly controllerId: number
 }
 
-/** The requests relisten sends by itself, each in a version that brokers 2.3 to 4.x speak. */
+/** The requests relisten sends by itself, each in a version that brokers 2.4 to 4.x speak. */
 export const calls = {
+  /** Version 2, the last one with an answer that is read without knowing what the broker speaks. KafkaJS reads it only where nothing is wrong. */
+  apiVersions: (): Call<SpokenVersions> => ({
+    ...callOf<SpokenVersions>('ApiVersions', 2, {}),
+    decode: async (body) => readApiVersions(body),
+  }),
   /** The brokers and nothing else: KafkaJS would ask for all topics. */
   metadata: (): Call<MetadataAnswer> => ({
     ...callOf<MetadataAnswer>('Metadata', 6, { topics: [] }),

@@ -11,7 +11,7 @@ import type { Cluster } from './cluster.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { apiKeyOf, apiVersionOf } from './frames.ts'
-import { bounds, Streak } from './retry-pace.ts'
+import { bounds, isRefusal, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
 import { requestName } from './versions.ts'
 
@@ -251,8 +251,7 @@ export class Link {
         return false
       }
       if (snapshot) cluster.observe(snapshot)
-      if (failure.kind === 'identity-refused' || failure.kind === 'login-refused')
-        cluster.refuse(nodeId, endpoint, failure)
+      if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
       else if (failure.code !== 'WRONG_NODE') cluster.report(endpoint)
       cluster.poke('a dial failed')
       return true

@@ -7,7 +7,7 @@
  */
 
 import { type Endpoint, formatEndpoint } from '../machines/endpoint.ts'
-import type { Failure } from '../machines/failure.ts'
+import type { Failure, FailureKind } from '../machines/failure.ts'
 import { ConnectionError } from './connection.ts'
 
 /** Growth and cap of the waits of a streak, in milliseconds. Each wait is between two thirds of it and the whole. */
@@ -23,6 +23,8 @@ export const bounds = {
   refusal: { baseMs: 1500, capMs: 1500 },
   /** 5–7.5 s, then up to 60 s: more would lock the account. At most 6 in the first minute, 2 in each later one. */
   login: { baseMs: 7500, capMs: 60_000 },
+  /** It does not speak what is needed: somebody has to upgrade it. */
+  version: { baseMs: 7500, capMs: 15_000 },
   /** Who leads and who coordinates changes under way: 333–500 ms at the longest, at most 182 in a minute. */
   lookUp: { baseMs: 30, capMs: 500 },
   /** A question that no broker answered. */
@@ -62,6 +64,8 @@ export class Streak {
 const firstAtOnce = 8
 const mostAtOnce = 32
 
+const renewEachMs = 1000
+
 /** Who dials: a link says which node it expects there. */
 export interface Dialler {
   readonly nodeId?: number
@@ -86,8 +90,9 @@ interface Place {
   atOnce: number
   urgent: Waiting[]
   others: Waiting[]
+  renewedAt: number
   /** Why the newest try failed, if it was turned down by name. */
-  refusal: 'identity-refused' | 'login-refused' | undefined
+  refusal: FailureKind | undefined
 }
 
 export class RetryPace {
@@ -171,16 +176,21 @@ export class RetryPace {
       return
     }
     const kind = failure?.kind
-    place.refusal = kind === 'identity-refused' || kind === 'login-refused' ? kind : undefined
+    place.refusal = kind && isRefusal(kind) ? kind : undefined
     if (counts) place.streak.failed(boundsFor(failure))
     place.atOnce = 1
     this.turnAway(place, error, () => true)
   }
 
-  /** The endpoint is named anew, or its name leads elsewhere: what failed there before says nothing. A refused login says it still. */
+  /**
+   * The endpoint is named anew, or its name leads elsewhere: what failed there before says nothing, but for a refused login. Once a second
+   * at most: brokers that contradict each other name it again and again.
+   */
   renew(endpoint: Endpoint): void {
     const place = this.places.get(formatEndpoint(endpoint))
-    if (!place) return
+    const now = performance.now()
+    if (!place || now - place.renewedAt < renewEachMs) return
+    place.renewedAt = now
     if (place.refusal !== 'login-refused') place.streak.succeeded()
     place.strangers.clear()
   }
@@ -225,7 +235,7 @@ export class RetryPace {
     const streak = new Streak(this.random)
     const place: Place = {
       ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
-      ...{ urgent: [], others: [] },
+      ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
     }
     this.places.set(name, place)
     return place
@@ -265,7 +275,12 @@ export class RetryPace {
   }
 }
 
+/** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint, not a dead one. */
+export const isRefusal = (kind: FailureKind): boolean =>
+  kind === 'identity-refused' || kind === 'login-refused' || kind === 'version-too-old'
+
 function boundsFor(failure: Failure | undefined): StreakBounds {
+  if (failure?.kind === 'version-too-old') return bounds.version
   if (failure?.kind === 'login-refused') return failure.code === 'NO_SETTINGS' ? bounds.refusal : bounds.login
   return failure?.kind === 'identity-refused' || failure?.kind === 'foreign-cluster' ? bounds.refusal : bounds.dial
 }

@@ -1,6 +1,6 @@
 /** The versions of Kafka's requests that relisten speaks, and what is missing at a broker, by name. */
 
-import { apiKeys } from './frames.ts'
+import { apiKeys, FrameReader } from './frames.ts'
 
 /** A request relisten cannot do without, in the one version it speaks. */
 export interface NeededRequest {
@@ -25,8 +25,19 @@ export const neededRequests: readonly NeededRequest[] = [
   { apiKey: apiKeys.syncGroup, name: 'SyncGroup', version: 3, since: '2.3' },
 ]
 
-/** Where a broker's versions of a request begin and end, by api key. */
+/** The first and the last version of each request that a broker speaks, by api key. */
 export type SpokenVersions = ReadonlyMap<number, { readonly least: number; readonly most: number }>
+
+/** The body of an answer to ApiVersions, version 0 to 2; a broker that does not know the version it was asked in answers in version 0. */
+export function readApiVersions(body: Buffer): SpokenVersions {
+  const reader = new FrameReader(body, 0)
+  reader.int16() // error: what comes with one is a part of the truth or nothing
+  const spoken = new Map<number, { least: number; most: number }>()
+  reader.array(() => {
+    spoken.set(reader.int16(), { least: reader.int16(), most: reader.int16() })
+  })
+  return spoken
+}
 
 export const speaks = (spoken: SpokenVersions, apiKey: number, version: number): boolean => {
   const range = spoken.get(apiKey)
@@ -36,6 +47,18 @@ export const speaks = (spoken: SpokenVersions, apiKey: number, version: number):
 /** What relisten needs and a broker with these versions does not speak. */
 export const missingRequests = (spoken: SpokenVersions): readonly NeededRequest[] =>
   neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
+
+/** Says what is missing and which Kafka has it; undefined when nothing is. */
+export function versionFlaw(spoken: SpokenVersions): string | undefined {
+  const missing = missingRequests(spoken)
+  if (missing.length === 0) return undefined
+  const told = missing.map(({ apiKey, name, version, since }) => {
+    const range = spoken.get(apiKey)
+    const has = range ? `this broker has v${range.least} to v${range.most}` : 'this broker has none'
+    return `${name} v${version} came with Kafka ${since}, ${has}`
+  })
+  return `It does not speak what is needed: ${told.join('; ')}`
+}
 
 /** A request as people call it: `LeaveGroup v3`. */
 export function requestName(apiKey: number, version: number): string {

@@ -62,6 +62,8 @@ export class FakeCluster implements Cluster {
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
   readonly refused = false
+  /** What its brokers speak. */
+  speaks: Cluster['speaks'] = () => true
   /** Why it was poked, in order. */
   readonly pokes: string[] = []
   /** Emits `poke`. */

@@ -1,6 +1,6 @@
 // Connections and the link above them, against brokers on loopback: what is sent again, what moves softly, and when requests fail.
 import { EventEmitter, once } from 'node:events'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
@@ -20,7 +20,6 @@ beforeEach(() => {
   redials = []
 })
 afterEach(async () => {
-  vi.useRealTimers()
   for (const link of links.splice(0)) link.close()
   await Promise.all(brokers.splice(0).map((broker) => broker.close()))
 })
@@ -58,6 +57,9 @@ async function end(broker: FakeBroker): Promise<void> {
   await Promise.all([broker.close(), noticed])
 }
 
+/** What a dial asks. */
+const identity: number[] = [apiKeys.apiVersions, apiKeys.metadata]
+
 const question = (): Buffer => requestFrame(apiKeys.listOffsets, 3, 0, int32(-1))
 const ask = async (link: Link, silenceMs = 60_000): Promise<string> =>
   (await link.send(question(), silenceMs)).toString('utf8', 10)
@@ -88,7 +90,7 @@ test('a link dials when it is first used, asks who is there, and answers request
   await slow
   expect(order).toEqual(['one', 'slow'])
   expect(link.current).toBe(true)
-  expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([apiKeys.metadata, apiKeys.fetch, apiKeys.listOffsets])
+  expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([...identity, apiKeys.fetch, apiKeys.listOffsets])
   expect(cluster.observed).toHaveLength(1)
   expect(redials).toEqual([])
 })
@@ -204,7 +206,7 @@ test('where the old connection lives, the new one is ready before the old one is
   await old.left()
   expect(await ask(link)).toBe('now')
   expect(redials).toMatchObject([{ soft: true, tookMs: 0 }])
-  expect(now.requests[0]?.apiKey).toBe(apiKeys.metadata)
+  expect(now.requests.slice(0, 2).map(({ apiKey }) => apiKey)).toEqual(identity)
 })
 
 test('a node that is not where the book says gets no request, and the link looks on', async () => {
@@ -216,7 +218,7 @@ test('a node that is not where the book says gets no request, and the link looks
   await wrong.asked(apiKeys.metadata)
   cluster.book.put(1, right.endpoint)
   expect(await asked).toBe('right')
-  expect(wrong.requests.every(({ apiKey }) => apiKey === apiKeys.metadata)).toBe(true)
+  expect(wrong.requests.every(({ apiKey }) => identity.includes(apiKey))).toBe(true)
   expect(cluster.reports.filter((report) => report.startsWith('dead'))).toEqual([])
 })
 
@@ -247,92 +249,6 @@ test('a node that stays out of reach fails its requests after `holdMs`, and is d
   expect(Date.now() - startedAt).toBeGreaterThanOrEqual(80)
   through = dial
   expect(await ask(link)).toBe('one')
-})
-
-test('however many requests come for a node that stays out of reach, it is dialled at the pace of its failures', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  let dials = 0
-  const away: Dial = () => {
-    dials += 1
-    return Promise.reject(new ConnectionError({ kind: 'dial-failed', message: 'no', code: 'ECONNREFUSED' }))
-  }
-  const crowd = Array.from({ length: 5 }, () => linkWith({ holdMs: 0, dial: away }))
-  for (const link of crowd) await failureOf(ask(link))
-  for (const until = performance.now() + 400; performance.now() < until; )
-    await Promise.all(crowd.map((link) => failureOf(ask(link))))
-  // Waits of 20, 40, 80 and 160 ms are behind it at the most, and the first dials began together.
-  expect(dials).toBeLessThanOrEqual(5 + 6)
-})
-
-test('a node that refuses the login, or its identity, is not dialled before its wait is over, whoever asks', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  for (const kind of ['login-refused', 'identity-refused'] as const) {
-    let dials = 0
-    const refusing: Dial = () => {
-      dials += 1
-      return Promise.reject(new ConnectionError({ kind, message: 'no' }))
-    }
-    cluster.book.put(1, { ...broker.endpoint, host: kind })
-    for (let asked = 0; asked < 4; asked += 1)
-      expect(await failureOf(ask(linkWith({ holdMs: 20, dial: refusing })))).toBe('ETIMEDOUT')
-    expect(dials, kind).toBe(1)
-  }
-})
-
-test('a request that the node hangs up on is sent five times and then fails by name, and the node is not stormed', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const link = linkWith()
-  broker.answering.set(apiKeys.leaveGroup, () => {
-    broker.reset()
-    return undefined
-  })
-  const leave = () => link.send(requestFrame(apiKeys.leaveGroup, 3, 0), 60_000)
-  await expect(leave()).rejects.toMatchObject({
-    failure: { code: 'HUNG_UP', message: expect.stringContaining('5 connections without an answer to LeaveGroup v3') },
-  })
-  expect(broker.connections).toBe(5)
-  const until = performance.now() + 300
-  while (performance.now() < until) await Promise.race([failureOf(leave()), new Promise((end) => setTimeout(end, 300))])
-  expect(broker.connections).toBeLessThanOrEqual(6)
-  broker.answering.set(apiKeys.leaveGroup, () => text('left'))
-  expect(await ask(link)).toBe('one')
-})
-
-test('a connection that has answered and then ends is made anew at once, one that has not after a growing wait', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const link = linkWith({ urgent: true })
-  const starts: number[] = []
-  await ask(link)
-  const waited = vi.spyOn(link as unknown as { pause(waitMs: number): Promise<void> }, 'pause')
-  for (let round = 0; round < 4; round += 1) {
-    const back = once(moments, 'redial')
-    broker.reset()
-    await back
-    starts.push(waited.mock.calls.length)
-  }
-  expect(starts).toEqual([0, 1, 2, 3])
-})
-
-test('a login that is valid for longer than a timer can run is renewed once when it is due', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const day = 86_400_000
-  const link = linkWith({
-    dial: async (...given) => Object.assign(await dial(...given), { loginValidMs: 400 * day }),
-  })
-  await ask(link)
-  await vi.advanceTimersByTimeAsync(319 * day)
-  expect(broker.connections).toBe(1)
-  const renewed = once(moments, 'redial')
-  await vi.advanceTimersByTimeAsync(day)
-  await renewed
-  expect(broker.connections).toBe(2)
-  expect(redials).toMatchObject([{ soft: true, tookMs: 0 }])
 })
 
 test('a node whose identity is refused is reported and its requests are held, never sent', async () => {
