@@ -38,6 +38,8 @@ export class Coordinator {
   private found: number | undefined
   /** Tries in a row that no coordinator answered. */
   private readonly tries = new Streak()
+  /** Why the newest of them failed. */
+  private last: ConnectionError | undefined
   /** The newest look-up was answered with an error that does not pass by itself, such as a missing right. */
   private isDenied = false
 
@@ -52,8 +54,12 @@ export class Coordinator {
     patience: Patience,
   ): Promise<Buffer> {
     const end = performance.now() + patience.withinMs
-    let last: ConnectionError | undefined
+    let { last } = this
     while (performance.now() < end && !this.options.signal.aborted) {
+      if (this.tries.waitMs > 0) {
+        await this.pause(Math.min(this.tries.waitMs, end - performance.now()))
+        continue
+      }
       const given = new AbortController()
       try {
         // Being cut off by the end of the time says less than the answer before it.
@@ -63,6 +69,7 @@ export class Coordinator {
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
         else if (code !== errorCodes.coordinatorLoadInProgress) {
           this.tries.succeeded()
+          this.last = undefined
           return answer
         }
         last = this.missing(`it answered with error ${code}`)
@@ -75,7 +82,7 @@ export class Coordinator {
       }
       // Who asked at the same time has failed with it.
       if (this.tries.waitMs === 0) this.tries.failed(this.isDenied ? bounds.denial : bounds.lookUp)
-      await new Promise((resolve) => setTimeout(resolve, Math.min(this.tries.waitMs, end - performance.now())))
+      this.last = last
     }
     throw last ?? this.missing('there was no time to ask it')
   }
@@ -98,6 +105,20 @@ export class Coordinator {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(late()), end - performance.now())
       answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
+  }
+
+  private pause(waitMs: number): Promise<void> {
+    const { signal } = this.options
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, waitMs)
+      signal.addEventListener('abort', end, { once: true })
+      if (signal.aborted) end()
     })
   }
 

@@ -47,3 +47,6 @@ export function apiVersionsBody(versions: VersionTable, error = 0): Buffer {
   }
   return body
 }
+
+export const isSpoken = (versions: VersionTable, apiKey: number, version: number): boolean =>
+  versions.some(([key, least, most]) => key === apiKey && least <= version && version <= most)

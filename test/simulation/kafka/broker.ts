@@ -1,7 +1,14 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
-import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/frames.ts'
-import { apiVersionsBody, type VersionTable } from '../../kafka-versions.ts'
+import {
+  apiKeyOf,
+  apiKeys,
+  apiVersionOf,
+  correlationOf,
+  FrameCutter,
+  requestBodyOffset,
+} from '../../../actors/frames.ts'
+import { apiVersionsBody, isSpoken, type VersionTable } from '../../kafka-versions.ts'
 import type { Clock } from '../clock.ts'
 import type { Connection, Listener } from '../network.ts'
 import type { SightingOf } from '../sighting.ts'
@@ -94,6 +101,8 @@ export class Node implements Listener {
   private answer(frame: Buffer, connection: Connection, reply: Reply): unknown {
     const request = new Reading(frame, requestBodyOffset(frame))
     const life = connection.life.name
+    // As Kafka does with a version it does not know.
+    if (!isSpoken(this.kafka.versions, apiKeyOf(frame), apiVersionOf(frame))) return connection.reset()
     switch (apiKeyOf(frame)) {
       case apiKeys.metadata:
         return this.metadata(request, connection, reply)
