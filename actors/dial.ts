@@ -110,7 +110,7 @@ export function createDial(options: DialerOptions): Dial {
         })
       }
       isWaiting = true
-      return logins ? logins.login(attempt) : attempt()
+      return logins ? logins.login(endpoint, attempt) : attempt()
     }
     const work = async (): Promise<Connection> => {
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })

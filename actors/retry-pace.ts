@@ -91,6 +91,11 @@ interface Place {
   urgent: Waiting[]
   others: Waiting[]
   renewedAt: number
+  /** What the newest try failed with. */
+  error: unknown
+  loggingIn: Promise<unknown> | undefined
+  /** A login was accepted here since dials began to run again. */
+  isLoginProven: boolean
   /** Why the newest try failed, if it was turned down by name. */
   refusal: FailureKind | undefined
 }
@@ -159,6 +164,7 @@ export class RetryPace {
     } finally {
       place.running--
       this.admit(place)
+      if (place.running === 0) place.isLoginProven = false
     }
   }
 
@@ -177,6 +183,7 @@ export class RetryPace {
     }
     const kind = failure?.kind
     place.refusal = kind && isRefusal(kind) ? kind : undefined
+    place.error = error
     if (counts) place.streak.failed(boundsFor(failure))
     place.atOnce = 1
     this.turnAway(place, error, () => true)
@@ -203,28 +210,41 @@ export class RetryPace {
   }
 
   /**
-   * Runs a login. While none was ever accepted they take turns, over all endpoints, and after one that was refused nobody tries for a while:
-   * the others share its failure. A login that the connection broke says nothing of the credentials.
+   * Runs a login. While none was ever accepted they take turns over all endpoints; later the first at an endpoint goes alone, whenever
+   * dials begin to run there. Who waited for one that was refused shares its failure, and so does who comes before its wait is over.
+   * A login that the connection broke says nothing of the credentials.
    */
-  async login<Value>(work: () => Promise<Value>): Promise<Value> {
-    while (!this.accepted && this.loggingIn) await this.loggingIn.catch(() => {})
+  async login<Value>(endpoint: Endpoint, work: () => Promise<Value>): Promise<Value> {
+    const place = this.placeAt(endpoint)
+    const ahead = () => (this.accepted ? (place.isLoginProven ? undefined : place.loggingIn) : this.loggingIn)
+    for (let busy = ahead(); busy; busy = ahead()) {
+      const error = await busy
+      if (isLoginRefused(error)) throw error
+    }
     if (!this.accepted && this.refusal && this.unproven.waitMs > 0) throw this.refusal
+    if (place.refusal === 'login-refused' && place.streak.waitMs > 0) throw place.error
     const running = work()
-    const mine = running.catch(() => {})
+    const mine = running.then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     this.loggingIn ??= mine
+    place.loggingIn ??= mine
     try {
       const value = await running
       this.accepted = true
+      place.isLoginProven = true
       this.unproven.succeeded()
       return value
     } catch (error) {
-      if (!this.accepted && error instanceof ConnectionError && error.failure.kind === 'login-refused') {
+      if (!this.accepted && isLoginRefused(error)) {
         this.refusal = error
         this.unproven.failed(bounds.login)
       }
       throw error
     } finally {
       if (this.loggingIn === mine) this.loggingIn = undefined
+      if (place.loggingIn === mine) place.loggingIn = undefined
     }
   }
 
@@ -236,6 +256,7 @@ export class RetryPace {
     const place: Place = {
       ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
       ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
+      ...{ error: undefined, loggingIn: undefined, isLoginProven: false },
     }
     this.places.set(name, place)
     return place
@@ -278,6 +299,9 @@ export class RetryPace {
 /** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint, not a dead one. */
 export const isRefusal = (kind: FailureKind): boolean =>
   kind === 'identity-refused' || kind === 'login-refused' || kind === 'version-too-old'
+
+const isLoginRefused = (error: unknown): error is ConnectionError =>
+  error instanceof ConnectionError && error.failure.kind === 'login-refused'
 
 function boundsFor(failure: Failure | undefined): StreakBounds {
   if (failure?.kind === 'version-too-old') return bounds.version

@@ -167,7 +167,7 @@ test.each([
   'a refused login fails the session at once; where one was accepted before (%s) it counts as %s, which is waited for',
   async (wasAccepted, kind) => {
     cluster.reached = never()
-    if (wasAccepted) await cluster.pace.login(async () => {})
+    if (wasAccepted) await cluster.pace.login({ host: 'a', port: 1 }, async () => {})
     const keeper = keeperWith()
     enter(keeper, 'open')
     await advance(0)

@@ -193,43 +193,64 @@ test('a login that was never accepted is tried once in 5 to 60 s over all endpoi
     tried += 1
     return refused()
   }
-  const ends = await Promise.allSettled([pace.login(attempt), pace.login(attempt), pace.login(attempt)])
+  const ends = await Promise.allSettled([here, elsewhere, here].map((where) => pace.login(where, attempt)))
   expect([tried, ends.map(({ status }) => status)]).toEqual([1, ['rejected', 'rejected', 'rejected']])
   expect([pace.waitMs(here), pace.waitMs(elsewhere)]).toEqual([5000, 5000])
   const times = [now]
   while (times.length < 6) {
     now += pace.waitMs(here)
     times.push(now)
-    await pace.login(attempt).catch(() => {})
+    await pace.login(here, attempt).catch(() => {})
   }
   expect(times.map((time, index) => time - (times[index - 1] ?? time))).toEqual([
     0, 5000, 10_000, 20_000, 40_000, 40_000,
   ])
 })
 
-test('once a login was accepted they run side by side, and one that is refused does not keep others from their endpoints', async () => {
+test('once a login was accepted the first at an endpoint goes alone, and those behind it run side by side', async () => {
   const pace = new RetryPace()
-  let isFirstOver = false
-  const first = pace.login(async () => {
-    await turn()
-    isFirstOver = true
-  })
-  await pace.login(async () => expect(isFirstOver).toBe(true))
-  await first
+  await pace.login(elsewhere, async () => {})
   expect(pace.isLoginProven).toBe(true)
-  await expect(pace.login(refused)).rejects.toThrow()
-  let tried = false
-  await pace.login(async () => {
-    tried = true
-  })
-  expect([tried, pace.waitMs(elsewhere)]).toEqual([true, 0])
+  const running: string[] = []
+  const ends: (() => void)[] = []
+  const begin = (name: string, where: Endpoint) =>
+    pace.login(where, () => {
+      running.push(name)
+      return new Promise<void>((resolve) => ends.push(resolve))
+    })
+  const all = [begin('one', here), begin('two', here), begin('three', here), begin('other', elsewhere)]
+  await turn()
+  expect(running).toEqual(['one', 'other'])
+  ends[0]?.()
+  await turn()
+  expect(running.slice(2)).toEqual(['two', 'three'])
+  for (const end of ends) end()
+  await Promise.all(all)
+})
+
+test('a login that an endpoint refuses is tried there by one of many, and elsewhere as ever', async () => {
+  const pace = new RetryPace(() => 0)
+  await pace.login(elsewhere, async () => {})
+  let tried = 0
+  const attempt = async () => {
+    tried += 1
+    return refused()
+  }
+  const dials = [1, 2, 3].map((nodeId) => pace.run(here, { nodeId }, () => pace.login(here, attempt)))
+  await Promise.allSettled(dials)
+  await expect(pace.login(here, attempt)).rejects.toThrow()
+  expect([tried, pace.waitMs(here), pace.waitMs(elsewhere)]).toEqual([1, 5000, 0])
+  await pace.login(elsewhere, async () => {})
+  now += 5000
+  await pace.run(here, {}, () => pace.login(here, attempt)).catch(() => {})
+  expect([tried, pace.waitMs(here)]).toEqual([2, 10_000])
 })
 
 test('a login whose connection broke says nothing of the credentials', async () => {
   const pace = new RetryPace()
-  await expect(pace.login(() => Promise.reject(failure('ECONNRESET')))).rejects.toThrow()
+  await expect(pace.login(here, () => Promise.reject(failure('ECONNRESET')))).rejects.toThrow()
   let tried = false
-  await pace.login(async () => {
+  await pace.login(here, async () => {
     tried = true
   })
   expect([tried, pace.waitMs(here)]).toEqual([true, 0])
