@@ -200,17 +200,14 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
   }
 }
 
-function checkVersions({ versions, snapshot, endpoint: at }: Line, nodeId: number | undefined): void {
+/** What it said of its cluster is left out: a cluster that can't be used is not reached. */
+function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefined): void {
   const flaw = versionFlaw(versions)
   if (flaw === undefined) return
   const endpoint = formatEndpoint(at)
-  throw new ConnectionError(
-    {
-      ...{ kind: 'version-too-old', message: `${endpoint}: ${flaw}`, code: 'UNSUPPORTED_VERSION', endpoint },
-      ...(nodeId === undefined ? {} : { nodeId }),
-    },
-    snapshot,
-  )
+  const message = `${endpoint}: ${flaw}`
+  const shared = { endpoint, ...(nodeId === undefined ? {} : { nodeId }) }
+  throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
 }
 
 function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {
