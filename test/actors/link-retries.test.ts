@@ -54,8 +54,8 @@ test('however many requests come for a node that stays out of reach, it is diall
     dials += 1
     return Promise.reject(new ConnectionError({ kind: 'dial-failed', message: 'no', code: 'ECONNREFUSED' }))
   }
-  const crowd = Array.from({ length: 5 }, () => linkWith({ holdMs: 0, dial: away }))
-  for (const link of crowd) await failureOf(ask(link))
+  const crowd = Array.from({ length: 5 }, () => linkWith({ holdMs: 30, dial: away }))
+  await Promise.all(crowd.map((link) => failureOf(ask(link))))
   for (const until = performance.now() + 400; performance.now() < until; )
     await Promise.all(crowd.map((link) => failureOf(ask(link))))
   // Waits of 20, 40, 80 and 160 ms are behind it at the most, and the first dials began together.
