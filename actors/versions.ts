@@ -12,7 +12,7 @@ export interface NeededRequest {
 }
 
 /** Brokers from 2.4 on speak all of these; 2.4 brought LeaveGroup v3. */
-export const neededRequests: readonly NeededRequest[] = [
+const neededRequests: readonly NeededRequest[] = [
   { apiKey: apiKeys.fetch, name: 'Fetch', version: 10, since: '2.1' },
   { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 3, since: '2.0' },
   { apiKey: apiKeys.metadata, name: 'Metadata', version: 6, since: '2.0' },
