@@ -1,7 +1,7 @@
 /**
  * Answers on their way to KafkaJS: read, changed, or made up.
  *
- * KafkaJS is told to speak exactly the versions named here (brokers 2.3 to 4.x know them), so each answer has one layout.
+ * KafkaJS is told to speak exactly the versions named here (brokers 2.4 to 4.x know them, see versions.ts), so each answer has one layout.
  */
 
 import type { PartitionsByTopic, TopicPartition } from '../machines/fact.ts'

@@ -1,25 +1,30 @@
 /** Candidates: the endpoints that can be asked about the cluster, with the few logged-in connections kept to them and the pace of dialling. */
 
-import { backoffMs } from '../machines/backoff.ts'
 import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint } from '../machines/endpoint.ts'
 import { type Failure, messageOf } from '../machines/failure.ts'
 import type { Snapshot } from '../machines/snapshot.ts'
 import { ConnectionError, type Line } from './connection.ts'
+import { bounds, type RetryPace, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
+import { type SpokenVersions, speaks } from './versions.ts'
 
 /** Opens a line; every `Dial` does. */
-export type OpenLine = (endpoint: Endpoint, options?: { readonly signal?: AbortSignal | undefined }) => Promise<Line>
+export type OpenLine = (
+  endpoint: Endpoint,
+  options?: { readonly signal?: AbortSignal | undefined; readonly logins?: RetryPace },
+) => Promise<Line>
 
 export interface CandidatesOptions {
   readonly dial: OpenLine
+  /** When an endpoint may be dialled, and its outcome. */
+  readonly pace: RetryPace
   /** Judges an answer: undefined when it can be used. For a foreign cluster the connection is closed and dialled again slowly. */
   readonly onSnapshot: (snapshot: Snapshot) => Failure | undefined
   /** A fresh dial failed; `times` in a row. */
   readonly onDialFailed: (endpoint: Endpoint, failure: Failure, times: number) => void
   /** A kept connection ended by itself. */
   readonly onLost: (endpoint: Endpoint) => void
-  readonly random: () => number
 }
 
 interface Candidate {
@@ -30,8 +35,10 @@ interface Candidate {
   promised: boolean
   /** What was wrong with the answer that came with the dial. */
   flaw: Failure | undefined
-  failures: number
-  nextDialAt: number
+  /** Kept connections in a row that ended as soon as they were made. */
+  readonly ends: Streak
+  /** What it said it speaks when it was last dialled. */
+  versions: SpokenVersions | undefined
 }
 
 /** A kept connection that does not answer our small request for so long is dropped. */
@@ -45,8 +52,6 @@ const freshMs = 1000
 
 const maxDials = 8
 const maxLines = 4
-const loginPace = { floorMs: 2000, baseMs: 5000, capMs: 60_000 }
-const dialPace = { floorMs: 50, baseMs: 100, capMs: 1000 }
 
 export class Candidates {
   private readonly options: CandidatesOptions
@@ -104,6 +109,12 @@ export class Candidates {
     if (line?.open && !addresses.includes(line.address)) this.drop(candidate, line)
   }
 
+  /** Whether all brokers that were dialled speak this version of a request; false while none was. */
+  speaks(apiKey: number, version: number): boolean {
+    const told = [...this.known.values()].flatMap(({ versions }) => versions ?? [])
+    return told.length > 0 && told.every((versions) => speaks(versions, apiKey, version))
+  }
+
   isOpen(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.line?.open === true
   }
@@ -112,7 +123,7 @@ export class Candidates {
   isDue(endpoint: Endpoint): boolean {
     const candidate = this.known.get(formatEndpoint(endpoint))
     if (!candidate || candidate.line?.open || candidate.dialling) return true
-    return candidate.nextDialAt <= performance.now()
+    return this.isFree(candidate)
   }
 
   /** Forgets every other endpoint, and closes connections beyond the few that are kept. */
@@ -125,15 +136,13 @@ export class Candidates {
       if (line?.open && (!isWanted || ++lines > maxLines)) this.drop(candidate, line)
       if (!isWanted && !candidate.dialling) this.known.delete(name)
     }
+    this.options.pace.keep(wanted)
   }
 
-  /** What is known has changed: endpoints that failed may be dialled again soon. */
-  encourage(): void {
-    const soon = performance.now() + dialPace.floorMs
-    for (const candidate of this.known.values()) {
-      candidate.failures = 0
-      candidate.nextDialAt = Math.min(candidate.nextDialAt, soon)
-    }
+  /** The endpoint is named anew, or leads elsewhere: it may be dialled at once. */
+  renew(endpoint: Endpoint): void {
+    this.options.pace.renew(endpoint)
+    this.known.get(formatEndpoint(endpoint))?.ends.succeeded()
   }
 
   close(): void {
@@ -152,15 +161,19 @@ export class Candidates {
       dialling: undefined,
       promised: false,
       flaw: undefined,
-      failures: 0,
-      nextDialAt: 0,
+      ends: new Streak(),
+      versions: undefined,
     }
     this.known.set(name, candidate)
     return candidate
   }
 
-  private mayDial({ dialling, nextDialAt }: Candidate): boolean {
-    return !dialling && nextDialAt <= performance.now() && this.dials < maxDials && !this.stop.signal.aborted
+  private isFree({ endpoint, ends }: Candidate): boolean {
+    return ends.waitMs === 0 && this.options.pace.isFree(endpoint)
+  }
+
+  private mayDial(candidate: Candidate): boolean {
+    return !candidate.dialling && this.isFree(candidate) && this.dials < maxDials && !this.stop.signal.aborted
   }
 
   /** Asks over the kept connection; when that is slow, a fresh dial runs beside it, and the first answer counts. */
@@ -182,7 +195,7 @@ export class Candidates {
             const flaw = this.options.onSnapshot(snapshot)
             if (flaw?.kind === 'foreign-cluster') {
               this.drop(candidate, line)
-              candidate.nextDialAt = performance.now() + dialPace.capMs
+              this.options.pace.failed(candidate.endpoint, new ConnectionError(flaw))
             }
             if (flaw) reject(new ConnectionError(flaw, snapshot))
             else resolve(snapshot)
@@ -197,26 +210,20 @@ export class Candidates {
 
   private async dial(candidate: Candidate): Promise<Line> {
     const { endpoint } = candidate
+    const { pace } = this.options
     this.dials++
-    candidate.nextDialAt = performance.now() + dialPace.floorMs
     try {
-      const line = await this.options.dial(endpoint, { signal: this.stop.signal })
-      if (this.stop.signal.aborted) {
-        line.close()
-        throw notNow(endpoint)
-      }
-      candidate.flaw = this.options.onSnapshot(line.snapshot)
-      if (candidate.flaw?.kind === 'foreign-cluster') {
-        line.close()
-        throw new ConnectionError(candidate.flaw)
-      }
-      candidate.failures = 0
+      const line = await pace.run(endpoint, { urgent: true, signal: this.stop.signal }, () => this.open(candidate))
+      const openedAt = performance.now()
+      candidate.versions = line.versions
       const slow = candidate.line
       candidate.line = line
       slow?.close()
       line.onClose(() => {
         if (candidate.line !== line) return
         candidate.line = undefined
+        if (performance.now() - openedAt < freshMs) candidate.ends.failed(bounds.dial)
+        else candidate.ends.succeeded()
         if (!this.stop.signal.aborted) this.options.onLost(endpoint)
       })
       return line
@@ -229,19 +236,24 @@ export class Candidates {
     }
   }
 
-  private failed(candidate: Candidate, error: unknown): void {
-    const { onSnapshot, onDialFailed, random } = this.options
-    const failure = failureOf(error, candidate.endpoint)
-    const isUnreachable = failure.kind === 'dial-failed'
-    candidate.failures++
-    // Refused for its identity, its login or its cluster: trying often changes nothing and may lock an account.
-    const pace = failure.kind === 'login-refused' ? loginPace : dialPace
-    const isPaced = isUnreachable || pace === loginPace
-    const waitMs = isPaced ? backoffMs(candidate.failures, pace, random()) : dialPace.capMs
-    candidate.nextDialAt = Math.max(candidate.nextDialAt, performance.now() + waitMs)
+  private async open(candidate: Candidate): Promise<Line> {
+    const { signal } = this.stop
+    const { dial, pace, onSnapshot } = this.options
+    const line = await dial(candidate.endpoint, { signal, logins: pace })
+    if (!signal.aborted) candidate.flaw = onSnapshot(line.snapshot)
+    const isForeign = candidate.flaw?.kind === 'foreign-cluster'
+    if (!signal.aborted && !isForeign) return line
+    line.close()
+    throw candidate.flaw && isForeign ? new ConnectionError(candidate.flaw) : notNow(candidate.endpoint)
+  }
+
+  private failed({ endpoint }: Candidate, error: unknown): void {
+    const { onSnapshot, onDialFailed, pace } = this.options
+    const failure = failureOf(error, endpoint)
+    if (failure.code === 'TOO_SOON') return
     // What it said of its cluster before the dial turned it down.
     if (error instanceof ConnectionError && error.snapshot) onSnapshot(error.snapshot)
-    onDialFailed(candidate.endpoint, failure, candidate.failures)
+    onDialFailed(endpoint, failure, pace.failuresAt(endpoint))
   }
 
   private drop(candidate: Candidate, line: Line): void {

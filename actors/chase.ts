@@ -29,6 +29,7 @@ export class Chase {
       if (now < nextAt) continue
       const waitMs = backoffMs(attempt + 1, pace, this.random())
       this.looks.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
+      if (attempt === 0) this.candidates.renew(claim.to)
       if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
       for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
     }

@@ -15,10 +15,10 @@ import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
 import { ConnectionError, type Line } from './connection.ts'
-import { DialPace, placeOf } from './dial-pace.ts'
-import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
+import { Questions } from './questions.ts'
 import { Reachability } from './reachability.ts'
+import { isRefusal, RetryPace } from './retry-pace.ts'
 import type { Source, SourceReading } from './source.ts'
 import { steadyNow } from './steady-clock.ts'
 
@@ -45,13 +45,15 @@ export interface Remembered {
 
 export interface Cluster {
   readonly book: AddressBook
-  /** The turns in which nodes are dialled, of all that hold this cluster. */
-  readonly pace: DialPace
+  /** When endpoints are dialled, by all that hold this cluster. */
+  readonly pace: RetryPace
   readonly clusterId: string | undefined
   /** Another cluster answers where ours does not. */
   readonly refused: boolean
   /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
   readonly facts$: Observable<Fact>
+  /** Whether the brokers speak this version of a request, as far as they have said: every one of those that answered last does. */
+  speaks(apiKey: number, version: number): boolean
   /** Resolves when an answer was accepted in this process. Rejects with the signal's reason. */
   ready(signal?: AbortSignal): Promise<void>
   /** The newest answer of our cluster. */
@@ -78,9 +80,6 @@ export interface Cluster {
   release(): void
 }
 
-const askTimeoutMs = 2000
-const askHedgeMs = 250
-const askAgainMs = 20
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
 
@@ -104,6 +103,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
       return cluster.reachability.refused
     },
     facts$: defer(() => cluster.told()).pipe(takeUntil(released$)),
+    speaks: (apiKey, version) => cluster.candidates.speaks(apiKey, version),
     ready: async (signal) => void (await cluster.askedAfter(0, signal)),
     newest: () => cluster.newest,
     askedAfter: (at, signal) => cluster.askedAfter(at, signal),
@@ -113,8 +113,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     report: (dead) => cluster.report(dead),
     refuse: (nodeId, endpoint, failure) => cluster.refuse(nodeId, endpoint, failure),
     heal: (nodeId) => cluster.heal(nodeId),
-    ask: (frame, signal) => cluster.ask(frame, signal),
-    speaks: () => false,
+    ask: (frame, signal) => cluster.questions.ask(frame, signal),
     release() {
       if (isReleased) return
       isReleased = true
@@ -128,11 +127,12 @@ export function acquireCluster(options: ClusterOptions): Cluster {
 
 class SharedCluster {
   readonly book: AddressBook
-  readonly pace = new DialPace()
+  readonly pace: RetryPace
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
   readonly candidates: Candidates
+  readonly questions: Questions
   private readonly facts$ = new Subject<Fact>()
   private readonly answers$ = new Subject<Snapshot>()
   private readonly closing = new AbortController()
@@ -146,12 +146,7 @@ class SharedCluster {
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
-    this.book.onChange(() => {
-      this.pace.keep(
-        new Set(this.book.entries().map((entry) => placeOf(entry.nodeId, entry))),
-        new ConnectionError(elsewhere),
-      )
-    })
+    this.pace = new RetryPace(random)
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
         nodeId,
@@ -164,10 +159,17 @@ class SharedCluster {
     this.reachability = new Reachability((fact) => this.facts$.next(fact))
     this.candidates = new Candidates({
       dial,
-      random,
+      pace: this.pace,
       onSnapshot: (snapshot) => this.observe(snapshot),
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
       onLost: () => this.poller.poke(),
+    })
+    // Before the links hear of it: what is new may be dialled at once.
+    this.book.onChange(({ moved, joined }) => {
+      for (const nodeId of [...moved, ...joined]) {
+        const entry = this.book.entryOf(nodeId)
+        if (entry) this.candidates.renew(entry)
+      }
     })
     this.chase = new Chase(this.candidates, random)
     this.poller = new Poller({
@@ -178,6 +180,12 @@ class SharedCluster {
       random,
       onReading: (reading) => this.heardSource(reading),
       onFailed: (failure, since) => this.reachability.failed(failure, since),
+    })
+    this.questions = new Questions({
+      candidates: this.candidates,
+      order: () => this.poller.order(),
+      newerAnswer: (signal) => this.askedAfter(steadyNow(), signal),
+      closing: this.closing.signal,
     })
     this.poller.start()
   }
@@ -256,24 +264,6 @@ class SharedCluster {
     })
   }
 
-  async ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer> {
-    const limit = new AbortController()
-    const unasked = () => limit.abort(signal?.reason)
-    const close = () => limit.abort(this.closing.signal.reason)
-    const timer = setTimeout(() => limit.abort(new ConnectionError(unanswered)), askTimeoutMs)
-    signal?.addEventListener('abort', unasked, { once: true })
-    this.closing.signal.addEventListener('abort', close, { once: true })
-    if (signal?.aborted) unasked()
-    if (this.closing.signal.aborted) close()
-    try {
-      return await this.askUntil(frame, limit.signal)
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', unasked)
-      this.closing.signal.removeEventListener('abort', close)
-    }
-  }
-
   close(): void {
     clearTimeout(this.gathering)
     this.closing.abort(new ConnectionError(released))
@@ -282,22 +272,6 @@ class SharedCluster {
     this.candidates.close()
     this.facts$.complete()
     this.answers$.complete()
-  }
-
-  private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
-    while (!limit.aborted) {
-      // Each connection writes its own correlation id into the frame.
-      const attempt = async (endpoint: Endpoint) => (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
-      const hedge = createHedge(attempt, { afterMs: askHedgeMs, deadlineMs: askTimeoutMs, signal: limit })
-      hedge.add(this.poller.order())
-      hedge.seal()
-      const answer = await hedge.answer.catch(() => undefined)
-      if (answer) return answer
-      // Where all failed at once this must not become a loop without a pause, whatever the clock says.
-      await pause(askAgainMs)
-      await this.askedAfter(steadyNow(), limit).catch(() => {})
-    }
-    throw limit.reason
   }
 
   private flawOf(verdict: Verdict | undefined, { answeredBy }: Snapshot): Failure | undefined {
@@ -313,11 +287,12 @@ class SharedCluster {
   }
 
   private dialFailed(endpoint: Endpoint, failure: Failure, times: number): void {
+    this.poller.failed(failure)
     if (times === 1) this.poller.poke()
     if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
     // Another cluster there means that our node is not: for its old endpoint that is as good as dead.
     if (failure.kind === 'dial-failed' || failure.kind === 'foreign-cluster') this.report(endpoint)
-    if (failure.kind !== 'identity-refused' && failure.kind !== 'login-refused') return
+    if (!isRefusal(failure.kind)) return
     const node = this.book.entries().find((entry) => sameEndpoint(entry, endpoint))
     if (node) this.refuse(node.nodeId, endpoint, failure)
   }
@@ -332,7 +307,6 @@ class SharedCluster {
   private moved(moves: readonly Relocation[]): void {
     const isAgain = moves.some(({ nodeId }) => this.gathered.some((move) => move.nodeId === nodeId))
     if (isAgain) this.tellMoves()
-    if (moves.length > 0) this.candidates.encourage()
     this.gathered.push(...moves)
     if (this.gathered.length === 0) return
     if (this.book.claims.length === 0) this.tellMoves()
@@ -367,14 +341,5 @@ const describeMove = ({ nodeId, from, to }: Relocation) => ({
 
 /** An answer this much older than the newest was asked for on a clock that has been set back since. */
 const isFarFrom = (one: Snapshot, other: Snapshot): boolean => Math.abs(one.at - other.at) > claimWindowMs
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
-
-const unanswered: Failure = {
-  kind: 'unreachable',
-  message: `No broker answered within ${askTimeoutMs} ms. The request can be sent again; see cluster.unreachable for why.`,
-}
-
-const elsewhere: Failure = { kind: 'dial-failed', message: 'The node is elsewhere now.', code: 'ABORT_ERR' }
 
 const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

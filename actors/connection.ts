@@ -8,6 +8,7 @@ import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
 import { answerHeaderBytes, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from './kafka.ts'
 import { steadyNow } from './steady-clock.ts'
+import type { SpokenVersions } from './versions.ts'
 
 /** A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. */
 export class ConnectionError extends Error {
@@ -43,6 +44,7 @@ export type Line = Pick<
   | 'address'
   | 'loginValidMs'
   | 'snapshot'
+  | 'versions'
   | 'lastDataAt'
   | 'open'
   | 'send'
@@ -70,6 +72,7 @@ export class Connection {
   private correlationId = 0
   private error: NodeJS.ErrnoException | undefined
   private identity: Snapshot | undefined
+  private spoken: SpokenVersions = new Map()
   private closed = false
 
   constructor({ socket, endpoint, clientId, loginValidMs, resolve }: ConnectionOptions) {
@@ -106,6 +109,11 @@ export class Connection {
     return this.identity
   }
 
+  /** The requests the endpoint speaks, as it said when it was dialled. */
+  get versions(): SpokenVersions {
+    return this.spoken
+  }
+
   /** Sends a request frame and resolves with its answer frame; rejects with a ConnectionError when the socket ends first. */
   send(frame: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
@@ -128,8 +136,15 @@ export class Connection {
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
     const snapshot = await this.read(await this.call(calls.metadata()), at)
-    this.identity ??= snapshot
     return snapshot
+  }
+
+  /** Asks what it speaks and, in the same breath, who it is. */
+  async identify(): Promise<void> {
+    // Both frames are made before one goes out: they travel together.
+    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions()), this.metadata()])
+    this.spoken = versions
+    this.identity = snapshot
   }
 
   close(): void {

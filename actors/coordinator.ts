@@ -6,6 +6,7 @@ import { ConnectionError } from './connection.ts'
 import { answerHeaderBytes, errorCodes } from './frames.ts'
 import { type Call, calls, encodeCall } from './kafka.ts'
 import { held, type Link } from './link.ts'
+import { bounds, Streak } from './retry-pace.ts'
 
 export interface CoordinatorOptions {
   readonly groupId: string
@@ -24,7 +25,6 @@ export interface Patience {
   readonly silenceMs: number
 }
 
-const pauseMs = 30
 /** Answers to a look-up that time does not change. */
 const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
   [errorCodes.invalidGroupId]: { kind: 'group-refused', code: 'INVALID_GROUP_ID' },
@@ -34,6 +34,11 @@ const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
 const askEachMs = 5000
 /** How long it may be silent then. */
 const silenceMs = 1000
+const passing: ReadonlySet<number> = new Set([
+  errorCodes.coordinatorLoadInProgress,
+  errorCodes.coordinatorNotAvailable,
+  errorCodes.notCoordinator,
+])
 
 export class Coordinator {
   /** The node it was last found on. */
@@ -42,6 +47,12 @@ export class Coordinator {
   moves = 0
   private readonly options: CoordinatorOptions
   private found: number | undefined
+  /** Tries in a row that no coordinator answered. */
+  private readonly tries = new Streak()
+  /** Why the newest of them failed. */
+  private last: ConnectionError | undefined
+  /** The newest look-up was answered with an error that does not pass by itself, such as a missing right. */
+  private isDenied = false
 
   constructor(options: CoordinatorOptions) {
     this.options = options
@@ -54,8 +65,12 @@ export class Coordinator {
     patience: Patience,
   ): Promise<Buffer> {
     const end = performance.now() + patience.withinMs
-    let last: ConnectionError | undefined
+    let { last } = this
     while (performance.now() < end && !this.options.signal.aborted) {
+      if (this.tries.waitMs > 0) {
+        await this.pause(Math.min(this.tries.waitMs, end - performance.now()))
+        continue
+      }
       const given = new AbortController()
       try {
         // Being cut off by the end of the time says less than the answer before it.
@@ -63,7 +78,11 @@ export class Coordinator {
         const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
-        else if (code !== errorCodes.coordinatorLoadInProgress) return answer
+        else if (code !== errorCodes.coordinatorLoadInProgress) {
+          this.tries.succeeded()
+          this.last = undefined
+          return answer
+        }
         last = this.missing(`it answered with error ${code}`)
       } catch (error) {
         if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') throw error
@@ -73,7 +92,9 @@ export class Coordinator {
         // A commit that is given up here must not go out again behind a later one. With a reason, as Node else makes an error with a stack.
         given.abort('settled')
       }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())))
+      // Who asked at the same time has failed with it.
+      if (this.tries.waitMs === 0) this.tries.failed(this.isDenied ? bounds.denial : bounds.lookUp)
+      this.last = last
     }
     throw last ?? this.missing('there was no time to ask it')
   }
@@ -115,14 +136,29 @@ export class Coordinator {
     })
   }
 
+  private pause(waitMs: number): Promise<void> {
+    const { signal } = this.options
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, waitMs)
+      signal.addEventListener('abort', end, { once: true })
+      if (signal.aborted) end()
+    })
+  }
+
   private async find(): Promise<number> {
     const { cluster, groupId, clientId, signal } = this.options
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    this.isDenied = errorCode !== errorCodes.none && !passing.has(errorCode)
     const refusal = refusals[errorCode]
     if (refusal) {
-      const message = `Looking up the coordinator of group ${groupId} was refused`
+      const message = `Looking up the coordinator of group ${groupId} was refused with Kafka's error ${errorCode}`
       throw new ConnectionError({ ...refusal, message })
     }
     if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)

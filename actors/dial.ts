@@ -1,6 +1,6 @@
 /**
  * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS and its identity, login,
- * and one metadata request that shows the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
+ * and two requests that show what it speaks, the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
  */
 
 import dns from 'node:dns'
@@ -10,6 +10,8 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import { codeOf, type Failure, isError, messageOf } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+import type { RetryPace } from './retry-pace.ts'
+import { versionFlaw } from './versions.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
@@ -33,6 +35,8 @@ export interface Dialled {
   /** Who must answer. */
   readonly nodeId?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** The turns in which logins are tried. */
+  readonly logins?: Pick<RetryPace, 'login'> | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
   readonly ready?: (() => Promise<Line | undefined>) | undefined
 }
@@ -48,7 +52,7 @@ export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
   const lookup: LookupFunction = (host, how, done) => ask(options.lookup ?? dns.lookup, host, how, done)
   const resolve = resolver(lookup)
-  return async (endpoint, { nodeId, signal, ready } = {}) => {
+  return async (endpoint, { nodeId, signal, logins, ready } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
         ...failure,
@@ -63,6 +67,7 @@ export function createDial(options: DialerOptions): Dial {
     const admit = (line: Line): Line => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
+        checkVersions(line, nodeId)
         return line
       } catch (error) {
         line.close()
@@ -88,19 +93,33 @@ export function createDial(options: DialerOptions): Dial {
       clientId = 'relisten',
     } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
-      throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${messageOf(error)}` })
+      const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
+      throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
+    let isWaiting = false
+    const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
+      const attempt = async () => {
+        isWaiting = false
+        // Whoever waited for its turn may be gone.
+        if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
+        return login(opened, fresh(credentials), clientId, timeoutMs, endpoint).catch((error) => {
+          throw turnDown(classify(error))
+        })
+      }
+      isWaiting = true
+      return logins ? logins.login(endpoint, attempt) : attempt()
+    }
     const work = async (): Promise<Connection> => {
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs, endpoint) : 0
+      const loginValidMs = sasl ? await enter(socket, sasl) : 0
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
-      await connection.metadata()
+      await connection.identify()
       return connection
     }
     try {
@@ -108,6 +127,8 @@ export function createDial(options: DialerOptions): Dial {
     } catch (error) {
       connection?.close()
       socket?.destroy()
+      if (isWaiting && !(error instanceof ConnectionError) && !signal?.aborted)
+        throw turnDown({ kind: 'dial-failed', message: 'Another login is under way', code: 'TOO_SOON' })
       throw failed(error)
     }
   }
@@ -190,6 +211,16 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
   }
 }
 
+/** What it said of its cluster is left out: a cluster that can't be used is not reached. */
+function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefined): void {
+  const flaw = versionFlaw(versions)
+  if (flaw === undefined) return
+  const endpoint = formatEndpoint(at)
+  const message = `${endpoint}: ${flaw}`
+  const shared = { endpoint, ...(nodeId === undefined ? {} : { nodeId }) }
+  throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
+}
+
 function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {
   return new Promise((resolve, reject) => {
     const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
@@ -232,18 +263,19 @@ function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   const message = messageOf(error)
   const { name, type }: { name?: string; type?: string } = known ?? {}
   const told = codeOf(error) ?? type
-  if (
-    name === 'KafkaJSSASLAuthenticationError' ||
-    type === 'UNSUPPORTED_SASL_MECHANISM' ||
-    type === 'SASL_AUTHENTICATION_FAILED'
-  ) {
+  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
     return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
-  }
   if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
     return { kind: 'identity-refused', message, code: told }
   }
   return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
 }
+
+const refusals: ReadonlySet<string> = new Set([
+  'SASL_AUTHENTICATION_FAILED',
+  'ILLEGAL_SASL_STATE',
+  'UNSUPPORTED_SASL_MECHANISM',
+])
 
 const resolveTimeoutMs = 1000
 

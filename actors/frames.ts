@@ -15,8 +15,10 @@ export const apiKeys = {
   heartbeat: 12,
   leaveGroup: 13,
   syncGroup: 14,
+  saslHandshake: 17,
   apiVersions: 18,
   offsetForLeaderEpoch: 23,
+  saslAuthenticate: 36,
 } as const
 
 /** Kafka's error codes that relisten decides on. */
@@ -46,6 +48,7 @@ const correlationOffset = { request: 8, answer: 4 } as const
 export const answerHeaderBytes = 8
 
 export const apiKeyOf = (request: Buffer): number => request.readInt16BE(4)
+export const apiVersionOf = (request: Buffer): number => request.readInt16BE(6)
 export const correlationOf = (kind: 'request' | 'answer', frame: Buffer): number =>
   frame.readInt32BE(correlationOffset[kind])
 export const setCorrelation = (kind: 'request' | 'answer', frame: Buffer, id: number): void => {

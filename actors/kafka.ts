@@ -23,6 +23,7 @@ import {
   scram,
 } from './kafkajs-parts.cjs'
 import { keepSecret } from './secrets.ts'
+import { readApiVersions, type SpokenVersions } from './versions.ts'
 
 export type {
   Batch,
@@ -213,6 +214,16 @@ export async function login(
     }) satisfies ISocketFactory,
   })
   const broker = new Broker({ connectionPool, logger: silent, authenticationTimeout: timeoutMs })
+  // KafkaJS wraps every error of a login in one that says the credentials were refused. What the broker answered, or did not, tells.
+  let unanswered: unknown
+  for (const connection of connectionPool.pool) {
+    const send = connection.send.bind(connection)
+    connection.send = (...given) =>
+      send(...given).catch((error: Error & { code?: unknown }) => {
+        if (!refusals.has(error.code)) unanswered = error
+        throw error
+      })
+  }
   // KafkaJS does not hear of a socket that is destroyed, and would wait on with a timer each millisecond.
   let onClose = () => {}
   const closed = new Promise<never>((_, reject) => {
@@ -222,6 +233,8 @@ export async function login(
   try {
     await Promise.race([broker.connect(), closed])
     return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
+  } catch (error) {
+    throw unanswered ?? error
   } finally {
     for (const name of ['data', 'end', 'error', 'timeout']) socket.removeAllListeners(name)
     socket.off('close', onClose)
@@ -229,6 +242,9 @@ export async function login(
     for (const connection of connectionPool.pool) connection.requestQueue.destroy()
   }
 }
+
+/** Kafka's codes for a login that is refused: the mechanism is not spoken, the order is wrong, the credentials are. */
+const refusals: ReadonlySet<unknown> = new Set([33, 34, 58])
 
 const scramDigests: Readonly<Record<string, { readonly type: string }>> = {
   'SCRAM-SHA-256': scram.DIGESTS.SHA256,
@@ -321,8 +337,13 @@ export interface MetadataAnswer {
   readonly controllerId: number
 }
 
-/** The requests relisten sends by itself, each in a version that brokers 2.3 to 4.x speak. */
+/** The requests relisten sends by itself, each in a version that brokers 2.4 to 4.x speak. */
 export const calls = {
+  /** Version 2, the last one with an answer that is read without knowing what the broker speaks. KafkaJS reads it only where nothing is wrong. */
+  apiVersions: (): Call<SpokenVersions> => ({
+    ...callOf<SpokenVersions>('ApiVersions', 2, {}),
+    decode: async (body) => readApiVersions(body),
+  }),
   /** The brokers and nothing else: KafkaJS would ask for all topics. */
   metadata: (): Call<MetadataAnswer> => ({
     ...callOf<MetadataAnswer>('Metadata', 6, { topics: [] }),

@@ -33,6 +33,7 @@ declare module 'kafkajs/src/network/connectionPool.js' {
         destroy(): void
       }
       readonly sessionLifetime: { toNumber(): number }
+      send(...given: readonly unknown[]): Promise<unknown>
     }[]
   }
   export = ConnectionPool

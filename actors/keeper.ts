@@ -300,7 +300,10 @@ export class Keeper {
 
   private unreachable(): Failure {
     const message = 'No broker of the cluster could be reached'
-    return this.lastFailure ?? { kind: 'unreachable', message }
+    const failure = this.lastFailure ?? { kind: 'unreachable', message }
+    // A login that a broker has accepted before is not simply wrong: its server may be away, or the password is on its way.
+    const isPassing = failure.kind === 'login-refused' && this.options.cluster.pace.isLoginProven
+    return isPassing ? { ...failure, kind: 'unreachable' } : failure
   }
 }
 

@@ -10,8 +10,10 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import type { Cluster } from './cluster.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
-import { type Miss, placeOf } from './dial-pace.ts'
+import { apiKeyOf, apiVersionOf } from './frames.ts'
+import { bounds, isRefusal, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
+import { requestName } from './versions.ts'
 
 export interface LinkOptions {
   readonly nodeId: number
@@ -38,6 +40,8 @@ interface Outstanding {
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: ConnectionError) => void
   sentAt: number
+  /** Connections that ended without an answer to anything while it waited. */
+  ends: number
 }
 
 /** An instant on the clock that snapshots carry, and as a time to measure durations from. */
@@ -48,12 +52,14 @@ interface Instant {
 
 const instant = (): Instant => ({ at: steadyNow(), since: performance.now() })
 
-const firstPauseMs = 20
-const longestPauseMs = 250
-/** A refused endpoint is dialled again slowly: its certificate may be mended, but logins would lock the account. */
-const refusedPauseMs = { 'identity-refused': 1000, 'login-refused': 5000 } as const
-
-type Refusal = keyof typeof refusedPauseMs
+/** While nothing may be dialled, a link looks so often whether its requests have to fail. */
+const lookMs = 250
+/** A request is sent over so many connections that end without a word; then it is to blame, or whatever cuts them. */
+const mostEnds = 5
+/** A login is renewed at most so often, whatever the broker says. */
+const shortestLoginMs = 1000
+/** The longest time a timer of Node can run; a longer one would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 export class Link {
   readonly nodeId: number
@@ -70,6 +76,12 @@ export class Link {
   private brokeAt: Instant | undefined
   private adopted = 0
   private adoptedAt = 0
+  /** Connections in a row that ended without an answer to anything. */
+  private readonly ends = new Streak()
+  /** Connections that have answered something. */
+  private readonly proven = new WeakSet<Line>()
+  /** Its login is about to expire. */
+  private expiring: Line | undefined
 
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
@@ -77,7 +89,10 @@ export class Link {
     this.unsubscribe = options.cluster.book.onChange(({ moved, joined, left }) => {
       if (![...moved, ...joined, ...left].includes(this.nodeId)) return
       // What is dialled now is no longer where the node is, and may be silent for long.
-      if (moved.includes(this.nodeId)) this.attempt.abort()
+      if (moved.includes(this.nodeId)) {
+        this.attempt.abort()
+        this.ends.succeeded()
+      }
       this.wake()
       if (this.connection && !this.current) void this.redial()
     })
@@ -122,7 +137,7 @@ export class Link {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
-      const request = { frame, silenceMs, resolve, reject, sentAt: performance.now() }
+      const request = { frame, silenceMs, resolve, reject, sentAt: performance.now(), ends: 0 }
       this.outstanding.add(request)
       const giveUp = () => {
         // The broker would go on holding it, and whatever comes behind it.
@@ -156,6 +171,8 @@ export class Link {
     if (request.silenceMs !== held) this.listen(request.silenceMs)
     connection.send(request.frame).then(
       (answer) => {
+        this.proven.add(connection)
+        this.ends.succeeded()
         if (!this.outstanding.delete(request)) return
         if (this.outstanding.size === 0) {
           clearTimeout(this.watch)
@@ -188,20 +205,16 @@ export class Link {
     this.dialling = true
     const soft = this.connection?.open === true
     const startedAt = this.brokeAt ?? instant()
-    let pauseMs = firstPauseMs
+    const beganAt = performance.now()
+    let tried = false
     try {
-      while (!this.stop.signal.aborted && !this.current) {
-        const refused = await this.tryDial()
-        if (this.current || this.stop.signal.aborted) break
-        if (!this.connection?.open && this.mustFail(startedAt, refused)) return
-        if (this.attempt.signal.aborted) {
-          pauseMs = firstPauseMs
-          continue
-        }
-        await this.pause(refused ? refusedPauseMs[refused] : pauseMs)
-        pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+      while (!this.stop.signal.aborted && !this.settled) {
+        if (!this.connection?.open && this.mustFail(startedAt, beganAt, tried)) return
+        const waitMs = this.waitMs()
+        if (waitMs > 0) await this.pause(Math.min(waitMs, lookMs))
+        else tried = (await this.tryDial()) || tried
       }
-      if (this.current) {
+      if (this.settled) {
         this.report(soft, startedAt)
         this.options.onCurrent?.()
       }
@@ -210,6 +223,19 @@ export class Link {
       // A connection that ended, or a book that changed, between the last look and here starts the next round.
       if (this.outstanding.size > 0 && !this.connection?.open) queueMicrotask(() => void this.redial())
     }
+  }
+
+  /** Whether there is nothing to dial for. */
+  private get settled(): boolean {
+    return this.current && this.connection !== this.expiring
+  }
+
+  private waitMs(): number {
+    const { cluster } = this.options
+    const endpoint = cluster.book.entryOf(this.nodeId)
+    if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.ends.waitMs)
+    cluster.poke('a node has no endpoint')
+    return lookMs
   }
 
   private report(soft: boolean, startedAt: Instant): void {
@@ -221,43 +247,42 @@ export class Link {
       this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
   }
 
-  /** One dial of the endpoint in force. Says whether the endpoint was refused, and for what. */
-  private async tryDial(): Promise<Refusal | undefined> {
+  /** One dial of the endpoint in force. Says whether it failed. */
+  private async tryDial(): Promise<boolean> {
     const { cluster, dial, urgent = false } = this.options
     const endpoint: Endpoint | undefined = cluster.book.entryOf(this.nodeId)
-    if (!endpoint) {
-      cluster.poke('a node has no endpoint')
-      return undefined
-    }
+    if (!endpoint) return false
     const { host, port } = endpoint
+    const { nodeId } = this
     const attempt = new AbortController()
     this.attempt = attempt
     const { signal } = attempt
     const ready = () => cluster.take({ host, port })
     try {
-      const connection = await cluster.pace.run(
-        placeOf(this.nodeId, endpoint),
-        urgent,
-        () => dial({ host, port }, { nodeId: this.nodeId, signal, ...(urgent && { ready }) }),
-        missOf,
+      const connection = await cluster.pace.run(endpoint, { nodeId, urgent, signal }, () =>
+        dial({ host, port }, { nodeId, signal, logins: cluster.pace, ...(urgent && { ready }) }),
       )
       if (this.stop.signal.aborted) {
         connection.close()
-        return undefined
+        return false
       }
       cluster.observe(connection.snapshot)
-      cluster.heal(this.nodeId, endpoint)
+      cluster.heal(nodeId, endpoint)
       this.adopt(connection)
-      return undefined
+      return false
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       const { failure, snapshot } = error
+      if (failure.code === 'ABORT_ERR') return false
+      if (failure.code === 'TOO_SOON') {
+        await this.pause(lookMs)
+        return false
+      }
       if (snapshot) cluster.observe(snapshot)
-      const refused = failure.kind === 'identity-refused' || failure.kind === 'login-refused' ? failure.kind : undefined
-      if (refused) cluster.refuse(this.nodeId, endpoint, failure)
-      else if (failure.code !== 'ABORT_ERR' && failure.code !== 'WRONG_NODE') cluster.report(endpoint)
+      if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
+      else if (failure.code !== 'WRONG_NODE') cluster.report(endpoint)
       cluster.poke('a dial failed')
-      return refused
+      return true
     }
   }
 
@@ -269,6 +294,7 @@ export class Link {
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
       this.options.cluster.poke('a connection ended')
+      if (!this.proven.has(connection)) this.hungUp()
       if (!this.options.urgent && this.outstanding.size === 0) {
         // Nobody waits for it: dialled now it would only take time from those that are waited for.
         this.connection = undefined
@@ -279,24 +305,44 @@ export class Link {
     })
     for (const request of [...this.outstanding]) this.transmit(request, connection)
     old?.close()
-    clearTimeout(this.relogin)
-    if (connection.loginValidMs > 0) {
-      // A login that is about to expire is a soft move to the same endpoint.
-      this.relogin = setTimeout(() => void this.replaceConnection(), connection.loginValidMs * 0.8)
-      this.relogin.unref()
+    if (connection.loginValidMs > 0)
+      this.renewLogin(connection, Math.max(shortestLoginMs, connection.loginValidMs * 0.8))
+  }
+
+  /** A connection ended without an answer to anything: dialled again at once, that would go on for as long as the broker does it. */
+  private hungUp(): void {
+    this.ends.failed(bounds.dial)
+    for (const request of [...this.outstanding]) {
+      if (++request.ends < mostEnds) continue
+      this.outstanding.delete(request)
+      const what = requestName(apiKeyOf(request.frame), apiVersionOf(request.frame))
+      const why = `it ended ${mostEnds} connections without an answer to ${what}. Either it does not know this request, see the Kafka versions in the README, or something on the way to it cuts connections.`
+      request.reject(this.gone(why, 'HUNG_UP'))
     }
   }
 
-  private async replaceConnection(): Promise<void> {
-    if (!this.dialling) await this.tryDial()
+  /** A login that is about to expire is a soft move to the same endpoint. */
+  private renewLogin(connection: Line, inMs: number): void {
+    clearTimeout(this.relogin)
+    const waitMs = Math.min(inMs, longestTimerMs)
+    this.relogin = setTimeout(() => {
+      if (waitMs < inMs) return this.renewLogin(connection, inMs - waitMs)
+      this.expiring = connection
+      void this.redial()
+    }, waitMs)
+    this.relogin.unref()
   }
 
-  private mustFail(startedAt: Instant, refused: Refusal | undefined): boolean {
+  /** By rule: it left, or it was out of reach for too long, and a dial for the requests that wait now has failed or takes too long. */
+  private mustFail(startedAt: Instant, beganAt: number, tried: boolean): boolean {
     const { cluster, holdMs } = this.options
     const newest = cluster.newest()
+    const now = performance.now()
     const left = newest !== undefined && newest.at > startedAt.at && !cluster.book.names(this.nodeId)
-    if (left && !refused) this.failAll('the node left the cluster', 'NODE_LEFT')
-    else if (performance.now() - startedAt.since > holdMs)
+    const endpoint = cluster.book.entryOf(this.nodeId)
+    if (left && tried && !(endpoint && cluster.pace.isRefused(endpoint)))
+      this.failAll('the node left the cluster', 'NODE_LEFT')
+    else if (now - startedAt.since > holdMs && (tried || now - beganAt > holdMs))
       this.failAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
     else return false
     return true
@@ -313,20 +359,14 @@ export class Link {
     return new ConnectionError({ kind: 'dial-failed', message, code, nodeId: this.nodeId })
   }
 
-  /** Waits with jitter; a change of the book ends it at once. */
+  /** Waits; a change of the book ends it at once. */
   private pause(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMs * (0.5 + Math.random() / 2))
+      const timer = setTimeout(resolve, waitMs)
       this.wake = () => {
         clearTimeout(timer)
         resolve()
       }
     })
   }
-}
-
-function missOf(error: unknown): Miss {
-  const code = error instanceof ConnectionError ? error.failure.code : undefined
-  if (code === 'ABORT_ERR') return 'given-up'
-  return code === 'ETIMEDOUT' ? 'late' : 'refused'
 }

@@ -93,6 +93,11 @@ export class Poller {
     this.lastFailure = undefined
   }
 
+  /** A dial failed, whoever asked: the reason where all endpoints wait for their next dial. */
+  failed(failure: Failure): void {
+    this.lastFailure = failure
+  }
+
   /** Whom to ask, in order: connected endpoints of the book first, those of the source in between, another start each time. */
   order(): Endpoint[] {
     const { book, candidates } = this.options
@@ -200,7 +205,7 @@ export class Poller {
     const fresh = reading.endpoints.filter((endpoint) => !before.has(formatEndpoint(endpoint)))
     this.listed = reading.endpoints
     if (this.stopping.signal.aborted) return []
-    if (fresh.length > 0) this.options.candidates.encourage()
+    for (const endpoint of fresh) this.options.candidates.renew(endpoint)
     this.options.onReading(reading)
     return fresh
   }

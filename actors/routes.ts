@@ -40,6 +40,7 @@ import {
   topicIdsRequest,
   topicsAsked,
 } from './requests.ts'
+import { bounds, Streak } from './retry-pace.ts'
 
 export interface RoutesOptions {
   readonly cluster: Cluster
@@ -79,8 +80,11 @@ const groupRequests: ReadonlySet<number> = new Set([
 
 /** How long a request waits for an answer before its connection counts as suspect, beside what the broker may wait itself. */
 const slackMs = 250
-const leaderlessPauseMs = 100
+/** The first look-up for a partition without a leader, and those after it. */
+const leaderless = { baseMs: 150, capMs: 500 }
 const failedRoundMs = 20
+/** A node whose answers show old leaders again and again, and nothing else, is asked so slowly at the least. */
+const staleRoundMs = 100
 /** While its replicas catch up with a new leader, a broker answers fetches at once and with nothing, a thousand times a second. */
 const emptyRoundMs = 10
 
@@ -97,6 +101,10 @@ export class Routes {
   private readonly idle = new Set<number>()
   private readonly stop = new AbortController()
   private refreshTimer: NodeJS.Timeout | undefined
+  private readonly leaderless = new Streak()
+  private readonly unansweredMetadata = new Streak()
+  /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
+  private readonly failedRounds = new Map<number, Streak>()
 
   constructor(options: RoutesOptions) {
     this.options = options
@@ -230,7 +238,7 @@ export class Routes {
       return answer.frame
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
-      await Promise.race([this.refreshed(maxWaitMs), hurried])
+      await Promise.race([this.refreshed(nodeId, false), hurried])
       return emptyFetchAnswer().answer()
     } finally {
       room?.release()
@@ -256,14 +264,20 @@ export class Routes {
     for (const { errorAt } of await diverged(summary.partitions))
       frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
     // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
-    if (summary.stale) await Promise.race([this.refreshed(maxWaitMs), hurried])
+    if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), hurried])
+    else this.failedRounds.get(nodeId)?.succeeded()
     return { frame, recordBytes: summary.recordBytes }
   }
 
-  /** Looks leaders up again, for at least a moment and at most `withinMs`. */
-  private async refreshed(withinMs: number): Promise<void> {
-    const refreshed = this.options.refreshMetadata().catch(() => {})
-    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(withinMs)])
+  /** Looks leaders up again, for at least a moment and at most `maxWaitMs`; not again before the wait of this node's failed rounds is over. */
+  private async refreshed(nodeId: number, hasRecords: boolean): Promise<void> {
+    const { maxWaitMs, refreshMetadata } = this.options
+    const streak = this.failedRounds.get(nodeId) ?? new Streak()
+    this.failedRounds.set(nodeId, streak)
+    if (streak.waitMs > 0) return pause(hasRecords ? failedRoundMs : Math.min(streak.waitMs, staleRoundMs))
+    streak.failed(bounds.lookUp)
+    const refreshed = refreshMetadata().catch(() => {})
+    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(maxWaitMs)])
   }
 
   private async metadata(request: Buffer): Promise<Buffer> {
@@ -273,11 +287,14 @@ export class Routes {
       try {
         const known = cluster.book.entries().map(({ nodeId }) => nodeId)
         const { answer, leaderless } = view(await this.describe(request), known)
+        this.unansweredMetadata.succeeded()
         if (leaderless) this.refreshSoon()
+        else this.leaderless.succeeded()
         return answer.answer()
       } catch (error) {
         if (!(error instanceof ConnectionError) || performance.now() > end || this.stop.signal.aborted) throw error
-        await pause(50 + Math.random() * 50)
+        if (this.unansweredMetadata.waitMs === 0) this.unansweredMetadata.failed(bounds.question)
+        await pause(this.unansweredMetadata.waitMs)
       }
     }
   }
@@ -294,10 +311,11 @@ export class Routes {
   /** Until it succeeds: a partition without a leader is not fetched, so no fetch would ask for its leader again. */
   private refreshSoon(): void {
     if (this.refreshTimer || this.stop.signal.aborted) return
+    this.leaderless.failed(leaderless)
     this.refreshTimer = setTimeout(() => {
       this.refreshTimer = undefined
       this.options.refreshMetadata().catch(() => this.refreshSoon())
-    }, leaderlessPauseMs)
+    }, this.leaderless.waitMs)
   }
 
   private link(links: Map<number, Link>, nodeId: number): Link {

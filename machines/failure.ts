@@ -7,6 +7,7 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * The closed list of failures:
  * - `unreachable` no broker answered · `dial-failed` one endpoint refused, reset or did not answer
  * - `identity-refused` TLS identity, allow-list, or the endpoint is not the node it should be · `foreign-cluster` another cluster id
+ * - `version-too-old` the broker does not speak a request that is needed
  * - `login-refused` SASL said no · `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
  * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
@@ -18,6 +19,7 @@ export type FailureKind =
   | 'dial-failed'
   | 'identity-refused'
   | 'foreign-cluster'
+  | 'version-too-old'
   | 'login-refused'
   | 'not-authorized'
   | 'topic-missing'
@@ -46,6 +48,7 @@ const remedies: Record<FailureKind, Remedy> = {
   'dial-failed': 'redial',
   'identity-refused': 'wait',
   'foreign-cluster': 'wait',
+  'version-too-old': 'wait',
   'login-refused': 'refresh-credentials',
   'not-authorized': 'give-up',
   'topic-missing': 'give-up',

@@ -91,6 +91,7 @@ const opening: Record<FailureKind, string> = {
   'dial-failed': 'A broker could not be dialled',
   'identity-refused': 'A broker was refused because of its identity',
   'foreign-cluster': 'Another cluster answered',
+  'version-too-old': 'A broker is too old',
   'login-refused': 'The brokers refused the login',
   'not-authorized': 'The cluster refused a right that is needed',
   'topic-missing': 'A subscribed topic does not exist',
@@ -131,6 +132,11 @@ const advice: Record<FailureKind, Advice> = {
     likelyCause: 'the address was given to a broker of another cluster, or `brokers` points to the wrong environment.',
     nextStep:
       'compare the cluster ids in the message, then correct `brokers` or `clusterId`. Nothing was read or committed there.',
+  },
+  'version-too-old': {
+    likelyCause:
+      'the cluster, or this broker of it, runs a Kafka before 2.4, or something between answers in its name.',
+    nextStep: 'upgrade the broker; it is dialled again until it speaks what is needed.',
   },
   'login-refused': {
     likelyCause: 'user name, password or mechanism is wrong, or the credentials were rotated.',

@@ -139,8 +139,8 @@ test('KafkaJS reads every answer that is made up for it', async () => {
   const versions = (await asKafkaJs('ApiVersions', 2, apiVersionsAnswer(10).answer())) as {
     apiVersions: { apiKey: number; minVersion: number; maxVersion: number }[]
   }
-  const ofKafkaJs = Object.values(apiKeys).filter((apiKey) => apiKey !== apiKeys.offsetForLeaderEpoch)
-  expect(versions.apiVersions.map(({ apiKey }) => apiKey).sort()).toEqual(ofKafkaJs.sort())
+  const { saslHandshake, saslAuthenticate, offsetForLeaderEpoch, ...spoken } = apiKeys
+  expect(versions.apiVersions.map(({ apiKey }) => apiKey).sort()).toEqual(Object.values(spoken).sort())
   for (const { minVersion, maxVersion } of versions.apiVersions) expect(minVersion).toBe(maxVersion)
   expect(versions.apiVersions.find(({ apiKey }) => apiKey === apiKeys.fetch)?.maxVersion).toBe(10)
   expect(await asKafkaJs('GroupCoordinator', 2, findCoordinatorAnswer().answer())).toMatchObject({

@@ -1,6 +1,7 @@
 // The candidates: whose connections may be taken over by a link, and when.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Candidates } from '../../actors/candidates.ts'
+import { RetryPace } from '../../actors/retry-pace.ts'
 import { endpointOf, FakeNetwork } from './fake-network.ts'
 
 const place = endpointOf('a:1')
@@ -12,10 +13,10 @@ beforeEach(() => {
   network.cluster({ clusterId: 'ours', places: '1@a:1' })
   candidates = new Candidates({
     dial: network.dial,
+    pace: new RetryPace(),
     onSnapshot: () => undefined,
     onDialFailed: () => {},
     onLost: () => {},
-    random: Math.random,
   })
 })
 afterEach(() => {

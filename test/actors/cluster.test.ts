@@ -234,6 +234,15 @@ test('another cluster on the old addresses is refused once per endpoint, and our
   expect(new Set(refused.map(({ endpoint }) => endpoint)).size).toBe(refused.length)
 })
 
+test('brokers that are too old leave the cluster unreached, for the reason they were turned down, and are dialled slowly', async () => {
+  const network = new FakeNetwork()
+  for (const place of endpoints(old)) network.listen(place, { refuses: 'version-too-old' })
+  const { fact, facts } = watch(network, endpoints(old))
+  expect((await fact('cluster.unreachable')).failure.kind).toBe('version-too-old')
+  expect(facts.map(({ type }) => type)).toEqual(['cluster.unreachable'])
+  expect(network.dials.length).toBe(endpoints(old).length)
+})
+
 test('an endpoint refused for its identity is told once and healed once', async () => {
   const { network, view } = ours()
   const { cluster, fact, facts } = watch(network, endpoints(old))

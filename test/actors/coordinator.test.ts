@@ -131,3 +131,19 @@ test('a node that holds a request is asked each 5 s whether it is there, and is 
   expect(vi.getTimerCount()).toBe(0)
   vi.useRealTimers()
 })
+test.each([
+  ['passes', 15, 8],
+  ['does not pass by itself', 30, 1],
+] as const)(
+  'a look-up that is answered with an error that %s (%i) is made again at its pace',
+  async (_what, code, most) => {
+    group = await FakeGroup.start(1)
+    group.lookupError = code
+    await expect(beat(900)).rejects.toMatchObject({ failure: { message: expect.stringContaining(`error ${code}`) } })
+    expect(group.lookups).toBeLessThanOrEqual(most)
+    // Who asks next goes on where the last one gave up.
+    const before = group.lookups
+    await expect(beat(100)).rejects.toBeInstanceOf(ConnectionError)
+    expect(group.lookups - before).toBeLessThanOrEqual(1)
+  },
+)

@@ -9,8 +9,10 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type DialerOptions } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
+import { missingRequests, speaks } from '../../actors/versions.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { createAuthority } from '../cluster/certificates.ts'
+import { apiVersionsBody, kafkaVersions } from '../kafka-versions.ts'
 import { FakeBroker } from './fake-broker.ts'
 
 const brokers = new Set<FakeBroker>()
@@ -73,9 +75,61 @@ test('an endpoint that says it is this node of our cluster is let through, with 
     brokers: [{ nodeId: 1, ...broker.endpoint, addresses: ['127.0.0.1'] }],
     answeredBy: { ...broker.endpoint, address: '127.0.0.1' },
   })
-  expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([apiKeys.metadata])
+  expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([apiKeys.apiVersions, apiKeys.metadata])
   connection.close()
   await broker.left()
+})
+
+test.each([
+  ['2.3', 'LeaveGroup v3 came with Kafka 2.4, this broker has v0 to v2'],
+  ['2.4', undefined],
+  ['2.8', undefined],
+  ['3.9', undefined],
+  ['4.4', undefined],
+] as const)(
+  'a broker that speaks as Kafka %s does is let in, or told by name what it lacks: %s',
+  async (release, missing) => {
+    const broker = await listen()
+    broker.versions = kafkaVersions[release]
+    const dialled = dialWith()(broker.endpoint, { nodeId: 1 })
+    if (missing === undefined) {
+      const connection = await dialled
+      expect(missingRequests(connection.versions)).toEqual([])
+      expect(speaks(connection.versions, apiKeys.metadata, 10)).toBe(release !== '2.4')
+      return connection.close()
+    }
+    expect(await failureOf(dialled)).toMatchObject({
+      kind: 'version-too-old',
+      nodeId: 1,
+      message: expect.stringMatching(new RegExp(`^127.0.0.1:${broker.port}: .*${missing}$`)),
+    })
+    await broker.left()
+  },
+)
+
+test('a broker that answers no versions it was asked for is told what it lacks', async () => {
+  const broker = await listen()
+  broker.answering.set(apiKeys.apiVersions, () => apiVersionsBody([[apiKeys.apiVersions, 0, 1]], 35).subarray(0, -4))
+  expect(await failureOf(dialWith()(broker.endpoint))).toMatchObject({
+    kind: 'version-too-old',
+    message: expect.stringContaining('Metadata v6 came with Kafka 2.0, this broker has none'),
+  })
+})
+
+test('the question for versions goes out with the one for the identity, not before it', async () => {
+  const broker = await listen()
+  let release: (body: Buffer) => void = () => {}
+  broker.answering.set(
+    apiKeys.apiVersions,
+    () =>
+      new Promise<Buffer>((resolve) => {
+        release = resolve
+      }),
+  )
+  const dialled = dialWith()(broker.endpoint)
+  await broker.asked(apiKeys.metadata)
+  release(apiVersionsBody(kafkaVersions['2.8']))
+  ;(await dialled).close()
 })
 
 test('an endpoint that is another node now is turned down, and what it said is kept', async () => {

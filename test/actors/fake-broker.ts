@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { apiKeyOf, apiKeys, correlationOf, FrameCutter } from '../../actors/frames.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
+import { apiVersionsBody, kafkaVersions, type VersionTable } from '../kafka-versions.ts'
 import { answerFrame, type BrokerBytes, metadataBody } from './bytes.ts'
 
 /** What a broker says of its cluster. */
@@ -23,9 +24,12 @@ export class FakeBroker {
   received = 0
   connections = 0
   view: BrokerView
+  /** What it speaks. */
+  versions: VersionTable = kafkaVersions['4.4']
   /** What it does with requests by their api key; Metadata is answered with the view unless a test says otherwise. */
   readonly answering = new Map<number, Answering>([
     [apiKeys.metadata, () => metadataBody(this.view.clusterId, this.view.brokers)],
+    [apiKeys.apiVersions, () => apiVersionsBody(this.versions)],
   ])
   private readonly server: Server
   private readonly sockets = new Map<Socket, number>()

@@ -6,7 +6,7 @@ import { Subject } from 'rxjs'
 import { AddressBook, type BookChange } from '../../actors/address-book.ts'
 import type { Cluster } from '../../actors/cluster.ts'
 import type { Line } from '../../actors/connection.ts'
-import { DialPace } from '../../actors/dial-pace.ts'
+import { RetryPace } from '../../actors/retry-pace.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -58,7 +58,7 @@ class FakeBook extends AddressBook {
 
 export class FakeCluster implements Cluster {
   readonly book = new FakeBook()
-  readonly pace = new DialPace()
+  readonly pace = new RetryPace()
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
   readonly refused = false

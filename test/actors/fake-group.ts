@@ -15,6 +15,8 @@ export class FakeGroup {
   /** Who it is at the moment. */
   coordinatorId = 1
   lookups = 0
+  /** What look-ups are answered with. */
+  lookupError = 0
   private readonly links = new Map<number, Link>()
   private readonly stop = new AbortController()
 
@@ -24,7 +26,7 @@ export class FakeGroup {
       this.lookups++
       const place = this.brokers.get(this.coordinatorId)?.endpoint ?? { host: 'nowhere', port: 1 }
       const found = [int32(this.coordinatorId), text(place.host), int32(place.port)]
-      return answerFrame(0, int32(0), int16(0), text(null), ...found)
+      return answerFrame(0, int32(0), int16(this.lookupError), text(null), ...found)
     }
     this.coordinator = new Coordinator({
       groupId: 'orders',

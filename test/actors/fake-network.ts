@@ -125,6 +125,7 @@ export class FakeNetwork {
       loginValidMs: 0,
       lastDataAt: performance.now(),
       snapshot: snapshot(),
+      versions: new Map([[3, { least: 0, most: 13 }]]),
       get open() {
         return lines.has(line)
       },

@@ -161,6 +161,24 @@ test('a cluster that does not answer fails the attempt after `rebuildTimeoutMs`,
   vi.restoreAllMocks()
 })
 
+test.each([
+  [false, 'login-refused'],
+  [true, 'unreachable'],
+])(
+  'a refused login fails the session at once; where one was accepted before (%s) it counts as %s, which is waited for',
+  async (wasAccepted, kind) => {
+    cluster.reached = never()
+    if (wasAccepted) await cluster.pace.login({ host: 'a', port: 1 }, async () => {})
+    const keeper = keeperWith()
+    enter(keeper, 'open')
+    await advance(0)
+    const failure = { kind: 'login-refused', message: 'no', code: 'SASL_AUTHENTICATION_FAILED' } as const
+    keeper.notice({ type: 'endpoint.refused', nodeId: 1, endpoint: 'a:1', failure })
+    await advance(0)
+    expect(facts).toMatchObject([{ type: 'session.failed', failure: { kind, message: 'no' } }])
+  },
+)
+
 test('a port that was left reports nothing any more', async () => {
   cluster.reached = never()
   const keeper = keeperWith()

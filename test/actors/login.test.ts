@@ -5,11 +5,11 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import type { SASLOptions } from '../../actors/kafka.ts'
+import { RetryPace } from '../../actors/retry-pace.ts'
 import { int16, int32, int64, list, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 
-const saslHandshake = 17
-const saslAuthenticate = 36
+const { saslHandshake, saslAuthenticate } = apiKeys
 const iterations = 4096
 
 interface Account {
@@ -48,8 +48,6 @@ async function listen(mechanism: string, digest: string, account: Account): Prom
     if (expected.toString('base64') !== proof) return 'e=invalid-proof'
     return `v=${hmac(hmac(salted, 'Server Key'), whole).toString('base64')}`
   }
-  const versions = [saslHandshake, saslAuthenticate].map((key) => Buffer.concat([int16(key), int16(0), int16(1)]))
-  listening.answering.set(apiKeys.apiVersions, () => Buffer.concat([int16(0), list(versions), int32(0)]))
   listening.answering.set(saslHandshake, () => Buffer.concat([int16(0), list([text(mechanism)])]))
   listening.answering.set(saslAuthenticate, (request) => {
     const message = request.subarray(requestBodyOffset(request) + 4).toString()
@@ -154,3 +152,44 @@ test.each([undefined, null, 'no', Object.create(null)])(
 const thrower = (thrown: unknown): never => {
   throw thrown
 }
+/** A broker that takes PLAIN and does this with the credentials. */
+async function listenPlain(onCredentials: () => Buffer | undefined): Promise<FakeBroker> {
+  broker = await FakeBroker.listen()
+  broker.answering.set(saslHandshake, () => Buffer.concat([int16(0), list([text('PLAIN')])]))
+  broker.answering.set(saslAuthenticate, onCredentials)
+  return broker
+}
+
+const sayNo = (code: number) => Buffer.concat([int16(code), text('no'), int32(0), int64(0n)])
+
+test.each<[string, () => Buffer | undefined, string, string]>([
+  ['is answered with a refusal', () => sayNo(58), 'login-refused', 'SASL_AUTHENTICATION_FAILED'],
+  ['is answered with an error of the broker', () => sayNo(-1), 'dial-failed', 'UNKNOWN'],
+  ['is cut off', () => void broker.reset(), 'dial-failed', 'ECONNRESET'],
+  ['is answered with something else', () => Buffer.from([0]), 'dial-failed', ''],
+])('a login that %s ends as what it is', async (_how, onCredentials, kind, code) => {
+  const { endpoint } = await listenPlain(onCredentials)
+  const dial = createDial({
+    security: () => ({ sasl: { mechanism: 'plain', username: 'orders', password: 'secret' } }),
+    dialTimeoutMs: undefined,
+    clusterId: () => 'ours',
+  })
+  await expect(dial(endpoint)).rejects.toMatchObject({ failure: { kind, code: expect.stringContaining(code) } })
+})
+
+test('credentials that were never accepted go to one endpoint of three', async () => {
+  const others: FakeBroker[] = []
+  for (let count = 0; count < 3; count += 1) others.push(await listenPlain(() => sayNo(58)))
+  const dial = createDial({
+    security: () => ({ sasl: { mechanism: 'plain', username: 'orders', password: 'secret' } }),
+    dialTimeoutMs: undefined,
+    clusterId: () => 'ours',
+  })
+  const logins = new RetryPace()
+  const dials = others.map(({ endpoint }) => dial(endpoint, { logins }))
+  for (const ended of await Promise.allSettled(dials))
+    expect(ended).toMatchObject({ reason: { failure: { kind: 'login-refused' } } })
+  const asked = others.flatMap(({ requests }) => requests).filter(({ apiKey }) => apiKey === saslAuthenticate)
+  expect(asked).toHaveLength(1)
+  await Promise.all(others.slice(0, -1).map((other) => other.close()))
+})

@@ -36,6 +36,7 @@ const released = (timers: number): Sighting => ({
 const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000, drainWithinMs: 1000 }
 const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
+const refusedLogin: Sighting = { type: 'login-refused', life, place: '10.0.0.1:9092' }
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
 
 /** A sighting, or the time in milliseconds of those that follow. */
@@ -106,7 +107,20 @@ test.each<[string, string, Moment[]]>([
   ['L2', 'sessions without an end', [{ type: 'calm' }, ...['one', 'two', 'three', 'four'].map(joinSent)]],
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
   ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],
-  ['L4', 'dials without a pause', Array.from({ length: 161 }, () => dialled(true))],
+  ['L4', 'dials without a pause', Array.from({ length: 26 }, () => dialled(true))],
+  ['L4', 'dials that go on and on', Array.from({ length: 121 }, (_, index) => [index * 400, dialled(true)]).flat()],
+  ['L4', 'look-ups that go on and on', Array.from({ length: 186 }, (_, i) => [i * 300, wrote({ apiKey: 10 })]).flat()],
+  [
+    'L4',
+    'metadata that is asked for on and on',
+    Array.from({ length: 361 }, (_, i) => [i * 150, wrote({ apiKey: 3 })]).flat(),
+  ],
+  ['L4', 'logins that go on and on', Array.from({ length: 121 }, (_, i) => [i * 400, wrote({ apiKey: 36 })]).flat()],
+  [
+    'L4',
+    'a refused login that is tried again at once',
+    [wrote({ apiKey: 36 }), refusedLogin, 4900, wrote({ apiKey: 36 })],
+  ],
   ['L5', 'a silence that nobody notices', [dark, 7100, tick(false)]],
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
   ['R', 'a timer that is left', [released(1)]],
@@ -138,6 +152,11 @@ test.each<[string, Moment[]]>([
   ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],
   ['a stop in time', [stopAsked, 3000, { type: 'stopped', life }, 9000, tick(false), released(0)]],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  ['a refused login that waits', [wrote({ apiKey: 36 }), refusedLogin, 5100, wrote({ apiKey: 36 })]],
+  [
+    'dials at the pace of one that fails',
+    Array.from({ length: 120 }, (_, index) => [index * 1000, dialled(true)]).flat(),
+  ],
   ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])

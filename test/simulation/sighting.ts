@@ -71,6 +71,8 @@ export type Sighting =
       /** All that the journal holds is durable. */
       readonly isSynced: boolean
     }
+  /** A broker said no to the credentials. */
+  | { readonly type: 'login-refused'; readonly life: LifeName; readonly place: string }
   /** A connection that takes requests and answers nothing. */
   | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
   | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }

@@ -81,7 +81,9 @@ export class Tap {
       const correlation = correlationOf('answer', frame)
       const asked = line.asked.get(correlation)
       line.asked.delete(correlation)
-      if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
+      if (asked?.apiKey === apiKeys.saslAuthenticate && frame.readInt16BE(answerHeaderBytes) !== errors.none)
+        this.see({ type: 'login-refused', life: life.name, place: connection.place })
+      else if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
     }
   }
 

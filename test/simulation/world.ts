@@ -1,5 +1,6 @@
 // The world of one seed: clock, network, brokers and services, the faults that happen to them, and the oracles that watch.
 
+import { kafkaVersions } from '../kafka-versions.ts'
 import { Clock } from './clock.ts'
 import type { Fault } from './faults/fault.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
@@ -20,6 +21,8 @@ export interface Violation {
 }
 
 const partitionCount = 4
+const { '2.3': _tooOld, ...supported } = kafkaVersions
+const supportedVersions = Object.values(supported)
 /** Messages come at this distance, on average. */
 const messageEachMs = 60
 
@@ -83,6 +86,7 @@ export class World {
       reached: (kind: string) => this.reached(kind),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
+    this.kafka.versions = new Random(seed, 'versions').pick(supportedVersions)
     this.kafka.group.onExpired = (memberId, silentMs) => {
       this.log(`${memberId} expires`)
       this.reached('session expired')

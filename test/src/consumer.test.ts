@@ -143,7 +143,7 @@ test('settings that fail are told by the attempts, not thrown out of the start',
   await consumer.stop()
 })
 
-test('another cluster at the address is refused with its fact; nothing but the question who it is goes there', async () => {
+test('another cluster at the address is refused with its fact; nothing but the questions who it is and what it speaks goes there', async () => {
   const broker = await listen()
   broker.view = { ...broker.view, clusterId: 'theirs' }
   const consumer = consumerWith({ brokers: [`127.0.0.1:${broker.port}`], clusterId: 'ours' })
@@ -153,7 +153,7 @@ test('another cluster at the address is refused with its fact; nothing but the q
   expect(consumer.status().ready).toBe(false)
   await consumer.stop()
   await started
-  expect(new Set(broker.requests.map(({ apiKey }) => apiKey))).toEqual(new Set([3]))
+  expect(new Set(broker.requests.map(({ apiKey }) => apiKey))).toEqual(new Set([3, 18]))
   await broker.left()
 })
 

@@ -9,6 +9,7 @@ const kinds: Record<FailureKind, true> = {
     'dial-failed': true,
     'identity-refused': true,
     'foreign-cluster': true,
+    'version-too-old': true,
     'login-refused': true,
   },
   ...{

@@ -1,6 +1,14 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
-import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/frames.ts'
+import {
+  apiKeyOf,
+  apiKeys,
+  apiVersionOf,
+  correlationOf,
+  FrameCutter,
+  requestBodyOffset,
+} from '../../../actors/frames.ts'
+import { apiVersionsBody, isSpoken, type VersionTable } from '../../kafka-versions.ts'
 import type { Clock } from '../clock.ts'
 import type { Connection, Listener } from '../network.ts'
 import type { SightingOf } from '../sighting.ts'
@@ -29,6 +37,7 @@ export interface KafkaWatch {
 /** The cluster as its nodes know it. */
 interface Cluster {
   readonly clusterId: string
+  readonly versions: VersionTable
   readonly clock: Clock
   readonly watch: KafkaWatch
   readonly topic: string
@@ -45,8 +54,6 @@ interface Cluster {
 }
 
 type Reply = (body: Buffer | undefined) => unknown
-
-const loginKeys = { handshake: 17, authenticate: 36 } as const
 
 export class Node implements Listener {
   readonly nodeId: number
@@ -94,14 +101,16 @@ export class Node implements Listener {
   private answer(frame: Buffer, connection: Connection, reply: Reply): unknown {
     const request = new Reading(frame, requestBodyOffset(frame))
     const life = connection.life.name
+    // As Kafka does with a version it does not know.
+    if (!isSpoken(this.kafka.versions, apiKeyOf(frame), apiVersionOf(frame))) return connection.reset()
     switch (apiKeyOf(frame)) {
       case apiKeys.metadata:
         return this.metadata(request, connection, reply)
       case apiKeys.apiVersions:
-        return reply(apiVersions())
-      case loginKeys.handshake:
+        return reply(apiVersionsBody(this.kafka.versions))
+      case apiKeys.saslHandshake:
         return reply(new Bytes().int16(0).int32(1).string('PLAIN').taken())
-      case loginKeys.authenticate:
+      case apiKeys.saslAuthenticate:
         return reply(new Bytes().int16(0).string(null).block(Buffer.alloc(0)).int64(0).taken())
       case apiKeys.findCoordinator:
         return this.findCoordinator(reply)
@@ -355,19 +364,4 @@ export class Node implements Listener {
     if (error !== 0) return answer(error, Buffer.alloc(0))
     return group.sync(memberId, generation, assignments, answer)
   }
-}
-
-/** For the login only: the wire answers KafkaJS's own. */
-const apiVersions = (): Buffer => {
-  const spoken = [
-    [apiKeys.apiVersions, 0, 2],
-    [loginKeys.handshake, 0, 1],
-    [loginKeys.authenticate, 0, 1],
-    [apiKeys.metadata, 0, 6],
-  ] as const
-  const answer = new Bytes().int16(0)
-  return answer
-    .array(spoken, ([key, least, most]) => answer.int16(key).int16(least).int16(most))
-    .int32(0)
-    .taken()
 }

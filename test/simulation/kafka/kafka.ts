@@ -1,5 +1,6 @@
 // The simulated cluster: nodes, logs, leaders and one group with its coordinator. Nodes answer as their own view of the cluster says.
 
+import { kafkaVersions, type VersionTable } from '../../kafka-versions.ts'
 import type { Clock } from '../clock.ts'
 import type { Network } from '../network.ts'
 import { type BrokerEntry, type KafkaWatch, Node } from './broker.ts'
@@ -12,6 +13,8 @@ export class SimulatedKafka {
   readonly network: Network
   readonly watch: KafkaWatch
   readonly topic = 'orders'
+  /** What its brokers say they speak. */
+  versions: VersionTable = kafkaVersions['4.4']
   readonly nodes = new Map<number, Node>()
   readonly logs: Log[]
   readonly leaders: number[]

@@ -1,5 +1,6 @@
 // Liveness: it comes back, in time, without haste, and leaves nothing behind. All bounds are in milliseconds of simulated time.
 
+import { apiKeys } from '../../../actors/frames.ts'
 import { type Oracle, Table } from './oracle.ts'
 
 /** After the last fault, all has to be handled and committed within this time. */
@@ -77,21 +78,53 @@ export function endsInTime(): Oracle {
   }
 }
 
-/** An endpoint is dialled by the poller, at most twenty times a second, and by two links, at once whenever the address book changes: forty times, if brokers contradict each other. */
-const dialsPerSecond = 160
+/**
+ * What SPEC's table of loops allows one life, in a minute and in a second. Dials of one endpoint: 66 that fail, some for each time that it is
+ * named anew, and the two links and the poller that come back after each fault. Logins go with them. A look-up is asked of each broker in turn.
+ */
+const most = {
+  'dials an endpoint': { minute: 120, second: 25 },
+  'logs in at an endpoint': { minute: 120, second: 25 },
+  'looks the coordinator up': { minute: 185, second: 40 },
+  'asks for metadata': { minute: 360, second: 120 },
+} as const
 
-/** L4: no hot loop: dials of one endpoint stay below a rate. */
+type Deed = keyof typeof most
+const deeds = new Map<number, Deed>([
+  [apiKeys.metadata, 'asks for metadata'],
+  [apiKeys.findCoordinator, 'looks the coordinator up'],
+  [apiKeys.saslAuthenticate, 'logs in at an endpoint'],
+])
+const minuteMs = 60_000
+/** A login that was refused is not tried at that endpoint again before this. */
+const refusedLoginMs = 5000
+
+/** L4: no hot loop: dials and logins of one endpoint, and look-ups, stay within what SPEC says; a refused login waits. */
 export function noHotLoop(): Oracle {
-  const dials = new Table(() => [] as number[])
+  const times = new Table(() => [] as number[])
+  const refusals = new Table(() => ({ at: Number.NEGATIVE_INFINITY }))
+  const count = (deed: Deed, life: string, place: string, at: number): string | undefined => {
+    const seen = times.of(deed, life, place)
+    seen.push(at)
+    while ((seen[0] ?? at) < at - minuteMs) seen.shift()
+    const inSecond = seen.length - seen.findIndex((time) => time >= at - 1000)
+    const { minute, second } = most[deed]
+    if (seen.length <= minute && inSecond <= second) return undefined
+    return `${life} ${deed} ${inSecond} times within a second, ${seen.length} times within a minute ${place}`
+  }
   return {
     id: 'L4',
     see(sighting, at) {
-      if (sighting.type !== 'dialled') return undefined
-      const times = dials.of(sighting.life, sighting.place)
-      times.push(at)
-      while ((times[0] ?? at) < at - 1000) times.shift()
-      if (times.length <= dialsPerSecond) return undefined
-      return `${sighting.life} dials ${sighting.place} ${times.length} times within a second`
+      if (sighting.type === 'login-refused') refusals.set({ at }, sighting.life, sighting.place)
+      if (sighting.type === 'dialled') return count('dials an endpoint', sighting.life, sighting.place, at)
+      if (sighting.type !== 'wrote') return undefined
+      const deed = deeds.get(sighting.apiKey)
+      if (!deed) return undefined
+      const isLogin = deed === 'logs in at an endpoint'
+      const sinceMs = at - refusals.of(sighting.life, sighting.place).at
+      if (isLogin && sinceMs < refusedLoginMs)
+        return `${sighting.life} logs in at ${sighting.place} ${sinceMs} ms after that was refused`
+      return count(deed, sighting.life, isLogin ? sighting.place : '', at)
     },
   }
 }

@@ -1,0 +1,67 @@
+/** The versions of Kafka's requests that relisten speaks, and what is missing at a broker, by name. */
+
+import { apiKeys, FrameReader } from './frames.ts'
+
+/** A request relisten cannot do without, in the one version it speaks. */
+export interface NeededRequest {
+  readonly apiKey: number
+  readonly name: string
+  readonly version: number
+  /** The version of Kafka that brought it. */
+  readonly since: string
+}
+
+/** Brokers from 2.4 on speak all of these; 2.4 brought LeaveGroup v3. */
+const neededRequests: readonly NeededRequest[] = [
+  { apiKey: apiKeys.fetch, name: 'Fetch', version: 10, since: '2.1' },
+  { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 3, since: '2.0' },
+  { apiKey: apiKeys.metadata, name: 'Metadata', version: 6, since: '2.0' },
+  { apiKey: apiKeys.offsetCommit, name: 'OffsetCommit', version: 5, since: '2.1' },
+  { apiKey: apiKeys.offsetFetch, name: 'OffsetFetch', version: 4, since: '2.0' },
+  { apiKey: apiKeys.findCoordinator, name: 'FindCoordinator', version: 2, since: '2.0' },
+  { apiKey: apiKeys.joinGroup, name: 'JoinGroup', version: 5, since: '2.3' },
+  { apiKey: apiKeys.heartbeat, name: 'Heartbeat', version: 3, since: '2.3' },
+  { apiKey: apiKeys.leaveGroup, name: 'LeaveGroup', version: 3, since: '2.4' },
+  { apiKey: apiKeys.syncGroup, name: 'SyncGroup', version: 3, since: '2.3' },
+]
+
+/** The first and the last version of each request that a broker speaks, by api key. */
+export type SpokenVersions = ReadonlyMap<number, { readonly least: number; readonly most: number }>
+
+/** The body of an answer to ApiVersions, version 0 to 2; a broker that does not know the version it was asked in answers in version 0. */
+export function readApiVersions(body: Buffer): SpokenVersions {
+  const reader = new FrameReader(body, 0)
+  reader.int16() // error: what comes with one is a part of the truth or nothing
+  const spoken = new Map<number, { least: number; most: number }>()
+  reader.array(() => {
+    spoken.set(reader.int16(), { least: reader.int16(), most: reader.int16() })
+  })
+  return spoken
+}
+
+export const speaks = (spoken: SpokenVersions, apiKey: number, version: number): boolean => {
+  const range = spoken.get(apiKey)
+  return range !== undefined && range.least <= version && version <= range.most
+}
+
+/** What relisten needs and a broker with these versions does not speak. */
+export const missingRequests = (spoken: SpokenVersions): readonly NeededRequest[] =>
+  neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
+
+/** Says what is missing and which Kafka has it; undefined when nothing is. */
+export function versionFlaw(spoken: SpokenVersions): string | undefined {
+  const missing = missingRequests(spoken)
+  if (missing.length === 0) return undefined
+  const told = missing.map(({ apiKey, name, version, since }) => {
+    const range = spoken.get(apiKey)
+    const has = range ? `this broker has v${range.least} to v${range.most}` : 'this broker has none'
+    return `${name} v${version} came with Kafka ${since}, ${has}`
+  })
+  return `It does not speak what is needed: ${told.join('; ')}`
+}
+
+/** A request as people call it: `LeaveGroup v3`. */
+export function requestName(apiKey: number, version: number): string {
+  const name = neededRequests.find((needed) => needed.apiKey === apiKey)?.name ?? `the request with api key ${apiKey}`
+  return `${name} v${version}`
+}
