@@ -5,9 +5,19 @@ import type { Sighting } from './sighting.ts'
 
 const life = 'a1'
 const handedOut = (offset: number, by = life, partition = 0, isGenuine = true): Sighting => ({
-  ...{ type: 'started', life: by, partition, offset, isGenuine },
+  ...{ type: 'started', life: by, partition, offset, isGenuine, isCurrent: isGenuine },
 })
-const handled = (offset: number, by = life): Sighting => ({ type: 'handled', life: by, partition: 0, offset })
+const handled = (offset: number, by = life): Sighting => ({
+  ...{ type: 'handled', life: by, partition: 0, offset, isCurrent: true },
+})
+/** So many messages are in the log. */
+const written = (count: number, from = 0): Sighting[] =>
+  Array.from({ length: count }, (_, index) => ({
+    ...{ type: 'appended', partition: 0, offset: from + index, isMessage: true },
+  }))
+const removed = (from: number, to: number, how: 'trimmed' | 'cut' | 'deleted'): Sighting => ({
+  ...{ type: 'removed', partition: 0, from, to, how },
+})
 const assigned = (...partitions: number[]): Sighting => ({ type: 'assigned', life, partitions })
 const placed = (offset: number): Sighting => ({ type: 'placed', life, partition: 0, offset })
 const sought = (offset: number): Sighting => ({ type: 'sought', life, partition: 0, offset })
@@ -27,7 +37,9 @@ const read = (lines: string[], isTorn = false): Sighting => ({
   ...{ type: 'journal-read', life, lines, isTorn, isSpoilt: false, isFinal: false },
 })
 const told = (seq: number, to: string): Sighting => ({ type: 'told', life, seq, to })
-const over = (end: number, reached: number): Sighting => ({ type: 'over', ends: [end], committed: [reached] })
+const over = (end: number, reached: number): Sighting => ({
+  ...{ type: 'over', partitions: [{ partition: 0, end, committed: reached }] },
+})
 const tick = (isTroubled: boolean): Sighting => ({ type: 'tick', isTroubled })
 const expired: Sighting = { type: 'expired', life, memberId: 'one', silentMs: 2000 }
 const released = (timers: number): Sighting => ({
@@ -58,17 +70,26 @@ const record = (seq: number, previous: string, checksum: string): string =>
 const first = record(1, '', '6184ad624d4335e8')
 
 test.each<[string, string, Moment[]]>([
-  ['S1', 'a message that nobody handled', [over(1, 1)]],
+  ['S1', 'a message that nobody handled', [...written(1), over(1, 1)]],
   ['S1', 'a message with another content', [assigned(0), handedOut(0, life, 0, false)]],
-  ['S2', 'a commit beyond what was handled', [assigned(0), handedOut(0), handled(0), committed(2)]],
-  ['S3', 'a message that is stepped over', [assigned(0), handedOut(0), handled(0), handedOut(2)]],
-  ['S3', 'a message again without a reason', [assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)]],
-  ['S4', 'a message below the committed offset', [assigned(0), placed(1), handled(0, 'b1'), handedOut(0)]],
-  ['S4', 'a message again in the same process', [assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)]],
+  ['S2', 'a commit beyond what was handled', [...written(2), handedOut(0), handled(0), committed(2)]],
+  ['S2', 'a commit behind the end', [...written(1), handedOut(0), handled(0), committed(2)]],
+  ['S3', 'a message that is stepped over', [...written(3), assigned(0), handedOut(0), handled(0), handedOut(2)]],
+  [
+    'S3',
+    'a message again without a reason',
+    [...written(1), assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)],
+  ],
+  ['S4', 'a message below the committed offset', [...written(1), handled(0, 'b1'), placed(1), handedOut(0)]],
+  [
+    'S4',
+    'a message again in the same process',
+    [...written(1), assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)],
+  ],
   ['S5', 'a partition of somebody else', [assigned(1), handedOut(0)]],
   ['S5', 'a message during a join', [assigned(0), joinSent('one'), handedOut(0)]],
   ['S5', 'two messages of a partition at once', [assigned(0), handedOut(0), handled(0, 'b1'), handedOut(1)]],
-  ['S6', 'a commit that goes back', [handled(0), handled(1), committed(2), committed(1)]],
+  ['S6', 'a commit that goes back', [...written(2), handled(0), handled(1), committed(2), committed(1)]],
   [
     'S6',
     'a commit that was overtaken by a confirmed one and goes out again',
@@ -116,7 +137,10 @@ test.each<[string, string, Moment[]]>([
 })
 
 test.each<[string, Moment[]]>([
-  ['messages in order, committed', [assigned(0), placed(-1), handedOut(0), handled(0), committed(1), over(1, 1)]],
+  [
+    'messages in order, committed',
+    [...written(1), assigned(0), placed(-1), handedOut(0), handled(0), committed(1), over(1, 1)],
+  ],
   [
     'a message that threw and comes again',
     [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0 }, handedOut(0), handled(0)],
@@ -131,8 +155,34 @@ test.each<[string, Moment[]]>([
       handedOut(0),
     ],
   ],
-  ['a seek back', [assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)]],
-  ['a commit that was overtaken on its way', [handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)]],
+  [
+    'a seek back',
+    [...written(1), assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)],
+  ],
+  [
+    'a commit that was overtaken on its way',
+    [...written(2), handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)],
+  ],
+  [
+    'a log that is trimmed above what was handled',
+    [
+      ...written(3),
+      assigned(0),
+      handedOut(0),
+      handled(0),
+      removed(0, 2, 'trimmed'),
+      handedOut(2),
+      handled(2),
+      over(3, 3),
+    ],
+  ],
+  [
+    'a log that is cut and written anew',
+    [
+      ...[...written(2), assigned(0), placed(-1), handedOut(0), handled(0), handedOut(1), handled(1), committed(2)],
+      ...[removed(1, 2, 'cut'), ...written(1, 1), handedOut(1), handled(1), committed(2), over(2, 2)],
+    ],
+  ],
   ['a whole record', [read([first])]],
   ['a torn last line', [read(['{"seq":'], true)]],
   ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],

@@ -22,7 +22,6 @@ export interface Outcome {
   readonly story: readonly string[]
 }
 
-const calmAtMs = lastAtMs + 2500
 const settleMs = 1000
 const tickMs = 250
 /** 2026-01-01. */
@@ -32,7 +31,8 @@ const mostEvents = 400_000
 
 /** Runs a seed, with its own plan or another one. */
 export async function run(seed: number, { plan = planOf(seed), isTold = false } = {}): Promise<Outcome> {
-  const world = new World(seed, isTold)
+  const world = new World(seed, isTold, plan.dimensions)
+  const calmAtMs = lastAtMs * plan.stretch + 2500
   const { clock } = world
   clockShift.ms = 0
   // Most errors of a run are expected ones, and half of their cost is the stack.
@@ -110,7 +110,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
   )
   return {
     ...{ seed, plan, violation: world.violation, hash: world.hash, virtualMs: clock.now, events: clock.events },
-    messages: world.kafka.logs.reduce((sum, log) => sum + log.end, 0),
+    messages: world.kafka.partitions().reduce((sum, { log }) => sum + log.end, 0),
     ...{ counts: world.counts, journals, story: world.story },
   }
 }

@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly lives: Map<string, Service>
   bootstrap(): readonly string[]
   isAllowed(host: string): boolean
+  /** Whether a partition holds this at an offset, or once did. */
+  holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined
   see(sighting: Sighting): void
   log(line: string): void
   reached(kind: string): void
@@ -245,12 +247,13 @@ export class Service {
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
     }
-    const eachMessage: ConsumerOptions['eachMessage'] = ({ partition, message, signal }) =>
-      this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal)
+    const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
+    const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) =>
+      this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
     const eachBatch: ConsumerOptions['eachBatch'] = async ({ batch, resolveOffset, isRunning, isStale, signal }) => {
       for (const { key, value, offset } of batch.messages) {
         if (!isRunning() || isStale()) return
-        await this.handle(life, batch.partition, Number(offset), `${key}=${value}`, signal)
+        await this.handle(life, numberOf(batch.topic, batch.partition), Number(offset), `${key}=${value}`, signal)
         world.reached('batch handled')
         resolveOffset(offset)
       }
@@ -302,11 +305,11 @@ export class Service {
     const { world, handling } = this
     if (!life.survives('handler start')) return new Promise(() => {})
     const about = { life: life.name, partition, offset }
-    const message = world.kafka.logs[partition]?.messages[offset]
-    world.see({ type: 'started', ...about, isGenuine: content === `${message?.key}=${message?.value}` })
+    const held = () => world.holds(partition, offset, content)
+    world.see({ type: 'started', ...about, isGenuine: held() !== undefined, isCurrent: held() === 'current' })
     const end = (): boolean => {
       if (!life.survives('handler end')) return false
-      world.see({ type: 'handled', ...about })
+      world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
       return true
     }
     if (handling.kind === 'throws') {

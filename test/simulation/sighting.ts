@@ -12,16 +12,35 @@ export interface PartitionOffset {
 }
 
 export type Sighting =
-  | { readonly type: 'appended'; readonly partition: number; readonly offset: number }
+  /** Something was written: a message, or a control record or part of a transaction that is taken back, which nobody reads. */
+  | { readonly type: 'appended'; readonly partition: number; readonly offset: number; readonly isMessage: boolean }
+  /** Offsets from `from` to below `to` are gone; where the log was cut or its topic deleted, they may be written anew. */
+  | {
+      readonly type: 'removed'
+      readonly partition: number
+      readonly from: number
+      readonly to: number
+      readonly how: 'trimmed' | 'cut' | 'deleted'
+    }
+  /** Nobody has to read these: the user sought past them, or the consumer is told to begin behind them. */
+  | { readonly type: 'excused'; readonly partition: number; readonly from: number; readonly to: number }
   | {
       readonly type: 'started'
       readonly life: LifeName
       readonly partition: number
       readonly offset: number
-      /** The message is the one in the log. */
+      /** The message is or was in the log at this place. */
       readonly isGenuine: boolean
+      /** And is there now. */
+      readonly isCurrent: boolean
     }
-  | { readonly type: 'handled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | {
+      readonly type: 'handled'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+      readonly isCurrent: boolean
+    }
   | { readonly type: 'threw'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
@@ -111,7 +130,10 @@ export type Sighting =
   /** No fault is under way any more. */
   | { readonly type: 'calm' }
   /** All is handled and committed, or the time for it is over. */
-  | { readonly type: 'over'; readonly ends: readonly number[]; readonly committed: readonly number[] }
+  | {
+      readonly type: 'over'
+      readonly partitions: readonly { readonly partition: number; readonly end: number; readonly committed: number }[]
+    }
   | { readonly type: 'tick'; readonly isTroubled: boolean }
 
 export type SightingOf<Type extends Sighting['type']> = Extract<Sighting, { type: Type }>

@@ -32,10 +32,12 @@ export class Tap {
   private readonly lines = new Map<Connection, Line>()
   private readonly see: (sighting: Sighting) => void
   private readonly now: () => number
+  private readonly numberOf: (topic: string, index: number) => number | undefined
 
-  constructor(see: (sighting: Sighting) => void, now: () => number) {
+  constructor(see: Tap['see'], now: Tap['now'], numberOf: Tap['numberOf']) {
     this.see = see
     this.now = now
+    this.numberOf = numberOf
   }
 
   /** Whether answers are still to come over this connection. */
@@ -61,7 +63,7 @@ export class Tap {
       const generation = reading.int32()
       memberId = reading.text()
       if (apiKey === apiKeys.offsetCommit) {
-        offsets = offsetsIn(reading)
+        offsets = this.offsetsIn(reading)
         connection.commitsSentAt.push(this.now())
         this.see({ type: 'commit-sent', life: life.name, memberId, generation, offsets })
       }
@@ -104,7 +106,7 @@ export class Tap {
       reading.int32()
       const error = reading.int16()
       if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
-      if (error === errors.none) this.see({ type: 'assigned', life, partitions: partitionsIn(reading.block()) })
+      if (error === errors.none) this.see({ type: 'assigned', life, partitions: this.partitionsIn(reading.block()) })
     }
     if (apiKey === apiKeys.offsetCommit) {
       reading.int32()
@@ -119,30 +121,31 @@ export class Tap {
       if (reading.int16() === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
     }
   }
-}
 
-function offsetsIn(commit: Reading): PartitionOffset[] {
-  return commit
-    .list(() => {
-      commit.text()
-      return commit.list(() => {
-        const entry = { partition: commit.int32(), offset: commit.long() }
-        commit.string()
-        return entry
+  private offsetsIn(commit: Reading): PartitionOffset[] {
+    return commit
+      .list(() => {
+        const topic = commit.text()
+        return commit.list(() => {
+          const partition = this.numberOf(topic, commit.int32()) ?? -1
+          const entry = { partition, offset: commit.long() }
+          commit.string()
+          return entry
+        })
       })
-    })
-    .flat()
-}
+      .flat()
+  }
 
-/** The partitions of an assignment as KafkaJS writes it. */
-function partitionsIn(assignment: Buffer): number[] {
-  if (assignment.length === 0) return []
-  const reading = new Reading(assignment, 0)
-  reading.int16()
-  return reading
-    .list(() => {
-      reading.text()
-      return reading.list(() => reading.int32())
-    })
-    .flat()
+  /** The partitions of an assignment as KafkaJS writes it. */
+  private partitionsIn(assignment: Buffer): number[] {
+    if (assignment.length === 0) return []
+    const reading = new Reading(assignment, 0)
+    reading.int16()
+    return reading
+      .list(() => {
+        const topic = reading.text()
+        return reading.list(() => this.numberOf(topic, reading.int32()) ?? -1)
+      })
+      .flat()
+  }
 }

@@ -3,9 +3,10 @@
 import { Clock } from './clock.ts'
 import type { Fault } from './faults/fault.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
+import type { Message } from './kafka/log.ts'
 import type { Life } from './life.ts'
 import { type Connection, Network } from './network.ts'
-import { chooseOptions, type SimulatedOptions } from './options.ts'
+import { optionsOf, type SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
 import { Random } from './random.ts'
@@ -25,6 +26,8 @@ const messageEachMs = 60
 
 export class World {
   readonly seed: number
+  /** What this world has that others have not. */
+  readonly dimensions: ReadonlySet<string>
   readonly clock = new Clock()
   readonly network: Network
   readonly kafka: SimulatedKafka
@@ -49,15 +52,17 @@ export class World {
   private generation = 0
   private readonly isTold: boolean
 
-  constructor(seed: number, isTold = false) {
+  constructor(seed: number, isTold = false, dimensions: readonly string[] = []) {
     this.seed = seed
     this.isTold = isTold
+    this.dimensions = new Set(dimensions)
     this.random = new Random(seed, 'world')
-    this.options = chooseOptions(new Random(seed, 'options'))
+    this.options = optionsOf(seed, this.dimensions)
     this.oracles = allOracles(Object.values(canaries))
     this.tap = new Tap(
       (sighting) => this.see(sighting),
       () => this.clock.now,
+      (topic, index) => this.kafka.numberOf(topic, index),
     )
     this.network = new Network(this.clock, new Random(seed, 'network'), {
       dialled: (life, place) =>
@@ -116,6 +121,12 @@ export class World {
 
   isAllowed(host: string): boolean {
     return host.startsWith('10.')
+  }
+
+  holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined {
+    // A deleted topic's partitions are still there for this question.
+    const all = this.kafka.topics.flatMap(({ partitions }) => partitions)
+    return all.find(({ number }) => number === partition)?.log.held(offset, content)
   }
 
   bootstrap(): readonly string[] {
@@ -188,25 +199,33 @@ export class World {
     }
   }
 
+  append(partition: number, messages: readonly Message[]): void {
+    const { kafka } = this
+    const log = kafka.partition(partition)?.log
+    if (!log) return
+    const first = log.end
+    for (let index = 0; index < messages.length; index++)
+      this.see({ type: 'appended', partition, offset: first + index, isMessage: true })
+    kafka.append(partition, messages)
+  }
+
   produce(untilMs: number): void {
-    const { clock, random, kafka } = this
+    const { clock, random } = this
     const partition = random.below(partitionCount)
     const count = random.chance(0.2) ? random.between(2, 4) : 1
     const messages = Array.from({ length: count }, () => {
       const number = random.below(1_000_000)
       return { key: `key-${number}`, value: `value-${number}-${'x'.repeat(random.below(30))}` }
     })
-    const first = kafka.logs[partition]?.end ?? 0
-    kafka.append(partition, messages)
-    for (let index = 0; index < count; index++) this.see({ type: 'appended', partition, offset: first + index })
+    this.append(partition, messages)
     const waitMs = messageEachMs * (0.2 + 1.6 * random.next())
     if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produce(untilMs))
   }
 
   /** Whether all that was written is handled and committed. */
   get isCaughtUp(): boolean {
-    const { logs, group } = this.kafka
-    return logs.every((log, partition) => (group.offsets.get(partition) ?? 0) >= log.end)
+    const { kafka } = this
+    return kafka.partitions().every(({ number, log }) => (kafka.group.offsets.get(number) ?? 0) >= log.end)
   }
 
   /** No fault begins any more, and what crashed is up again. */
@@ -223,9 +242,11 @@ export class World {
   /** All is handled, or time is up: everything is stopped. */
   finish(): void {
     this.isOver = true
-    const { logs, group } = this.kafka
-    const committed = logs.map((_, partition) => group.offsets.get(partition) ?? 0)
-    this.see({ type: 'over', ends: logs.map(({ end }) => end), committed })
+    const { kafka } = this
+    const partitions = kafka.partitions().map(({ number, log }) => {
+      return { partition: number, end: log.end, committed: kafka.group.offsets.get(number) ?? 0 }
+    })
+    this.see({ type: 'over', partitions })
     for (const service of this.services) {
       if (service.isServing) service.stop()
       else if (!service.isStopping) service.life?.end()

@@ -103,8 +103,8 @@ const leadersMove: FaultKind = {
   weight: 2,
   apply(world, random) {
     const up = [...world.kafka.nodes.values()].filter(({ isUp }) => isUp)
-    for (const partition of world.kafka.leaders.keys()) {
-      if (up.length > 0 && random.chance(0.6)) world.kafka.leaders[partition] = random.pick(up).nodeId
+    for (const partition of world.kafka.partitions()) {
+      if (up.length > 0 && random.chance(0.6)) partition.lead(random.pick(up).nodeId)
     }
     return undefined
   },

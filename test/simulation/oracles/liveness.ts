@@ -11,8 +11,7 @@ export function recovers(): Oracle {
     id: 'L1',
     see(sighting) {
       if (sighting.type !== 'over') return undefined
-      const behind = sighting.ends
-        .map((end, partition) => ({ partition, end, committed: sighting.committed[partition] ?? 0 }))
+      const behind = sighting.partitions
         .filter(({ end, committed }) => committed < end)
         .map(({ partition, end, committed }) => `${partition} at ${committed} of ${end}`)
       if (behind.length === 0) return undefined
