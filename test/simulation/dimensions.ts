@@ -20,9 +20,19 @@ export interface Dimension {
 /** A run in which a dimension takes effect in fewer of the seeds fails. */
 export const leastShare = 0.01
 
+const looksOften: Dimension['options'] = (random) => ({ metadataMaxAge: random.pick([1000, 2000]) })
+
 const short: readonly Dimension[] = [
   { name: 'several topics', share: 0.1 },
-  { name: 'partitions are added', share: 0.1 },
+  { name: 'partitions are added', share: 0.1, options: looksOften },
+  { name: 'begins at the end', share: 0.1, options: () => ({ fromBeginning: false }) },
+  { name: 'topics are deleted', share: 0.06, faults: [1, 2], options: looksOften },
+  { name: 'logs are trimmed', share: 0.08 },
+  { name: 'logs are cut', share: 0.1, faults: [2, 5] },
+  { name: 'seeks at any instant', share: 0.1, faults: [2, 6] },
+  { name: 'seeks on assignment', share: 0.06 },
+  { name: 'pauses by topic', share: 0.08, faults: [2, 4] },
+  { name: 'batches are packed', share: 0.06 },
 ]
 
 export const dimensions: readonly Dimension[] = short

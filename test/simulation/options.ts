@@ -18,6 +18,8 @@ export interface SimulatedOptions {
   readonly partitionsConsumedConcurrently: number
   readonly handlerRetries: number
   readonly onHandlerError: 'pause' | (() => 'retry')
+  readonly metadataMaxAge?: number
+  readonly fromBeginning: boolean
   readonly isLoginUsed: boolean
   /** Its handler is given batches. */
   readonly isBatched: boolean
@@ -51,6 +53,7 @@ function chooseOptions(random: Random): SimulatedOptions {
     partitionsConsumedConcurrently: random.pick([1, 3]),
     handlerRetries: 3,
     onHandlerError: () => 'retry',
+    fromBeginning: true,
     isLoginUsed: random.chance(0.3),
     isBatched: random.chance(0.25),
     isInspected: random.chance(0.25),

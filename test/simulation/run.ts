@@ -62,6 +62,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
       clock.plan(index * 200, () => service.start())
     }
     clock.plan(0, () => world.produce(calmAtMs))
+    if (plan.dimensions.length > 0) clock.plan(0, () => world.produceMore(calmAtMs))
     schedule(world, plan)
     let state: 'faulty' | 'calm' | 'stopping' | 'done' = 'faulty'
     const tick = () => {

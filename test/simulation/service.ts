@@ -35,11 +35,18 @@ export interface Surroundings {
   readonly network: Network
   readonly kafka: SimulatedKafka
   readonly options: SimulatedOptions
+  readonly dimensions: ReadonlySet<string>
+  /** The consumer says what it was assigned; its user may use that. */
+  assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void
   readonly random: Random
   /** Which service a life belongs to. */
   readonly lives: Map<string, Service>
   bootstrap(): readonly string[]
   isAllowed(host: string): boolean
+  /** A message of this partition comes to a handler. */
+  touched(partition: number): void
+  /** What this service subscribes to. */
+  subscription(service: Service): (string | RegExp)[]
   /** Whether a partition holds this at an offset, or once did. */
   holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined
   see(sighting: Sighting): void
@@ -179,6 +186,11 @@ export class Service {
     }
     this.consumer = consumer
     consumer.on('*', (record) => this.told(life, record))
+    if (world.dimensions.has('seeks on assignment')) {
+      consumer.on('partitions.assigned', ({ data }) => {
+        if (life.alive) this.world.assigned(this, data.partitions)
+      })
+    }
     consumer.start().then(
       () => world.log(`${life.name} has joined`),
       (error: Error) => {
@@ -268,8 +280,7 @@ export class Service {
     return {
       brokers: () => this.source(life),
       groupId: 'orders-service',
-      topics: [world.kafka.topic],
-      fromBeginning: true,
+      topics: world.subscription(this),
       ...options,
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
       allowInsecureLogin: isLoginUsed,
@@ -304,6 +315,7 @@ export class Service {
   private handle(life: Life, partition: number, offset: number, content: string, signal: AbortSignal): Promise<void> {
     const { world, handling } = this
     if (!life.survives('handler start')) return new Promise(() => {})
+    world.touched(partition)
     const about = { life: life.name, partition, offset }
     const held = () => world.holds(partition, offset, content)
     world.see({ type: 'started', ...about, isGenuine: held() !== undefined, isCurrent: held() === 'current' })

@@ -44,6 +44,9 @@ export type Sighting =
   | { readonly type: 'threw'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  /** From here on nothing of it is to be handed out, until it is resumed. */
+  | { readonly type: 'paused'; readonly life: LifeName; readonly partition: number }
+  | { readonly type: 'resumed'; readonly life: LifeName; readonly partition: number }
   /** The coordinator took a commit. */
   | {
       readonly type: 'committed'

@@ -2,6 +2,7 @@
 
 import { Clock } from './clock.ts'
 import type { Fault } from './faults/fault.ts'
+import { seekAnywhere } from './faults/users.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
 import type { Life } from './life.ts'
@@ -34,6 +35,8 @@ export class World {
   readonly options: SimulatedOptions
   /** Numbers of the world; those of the library come from another stream. */
   readonly random: Random
+  /** Numbers for what only some worlds have. */
+  private readonly more: Random
   readonly services: Service[] = []
   readonly lives = new Map<string, Service>()
   readonly story: string[] = []
@@ -49,6 +52,8 @@ export class World {
   private readonly arrivals = new Map<string, string>()
   private readonly told: string[] = []
   private troubles = 0
+  /** Partitions in which something was committed. */
+  private readonly begun = new Set<number>()
   private generation = 0
   private readonly isTold: boolean
 
@@ -57,6 +62,7 @@ export class World {
     this.isTold = isTold
     this.dimensions = new Set(dimensions)
     this.random = new Random(seed, 'world')
+    this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
     this.oracles = allOracles(Object.values(canaries))
     this.tap = new Tap(
@@ -88,6 +94,10 @@ export class World {
       reached: (kind: string) => this.reached(kind),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
+    if (this.dimensions.has('several topics')) {
+      this.kafka.addTopic('payments', this.more.between(1, 3))
+      this.kafka.addTopic('refunds', 1)
+    }
     this.kafka.group.onExpired = (memberId, silentMs) => {
       this.log(`${memberId} expires`)
       this.reached('session expired')
@@ -123,6 +133,29 @@ export class World {
     return host.startsWith('10.')
   }
 
+  subscription(): (string | RegExp)[] {
+    return this.kafka.topics.map(({ name }) => name)
+  }
+
+  assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void {
+    const { more } = this
+    for (const [topic, list] of Object.entries(partitions)) {
+      for (const index of list) {
+        if (more.chance(0.6) || this.isCalm) continue
+        const seek = () => seekAnywhere(this, more, service, this.kafka.numberOf(topic, index) ?? -1)
+        // At once, or when the user's own store has answered.
+        if (more.chance(0.4))
+          this.clock.plan(more.between(1, 40), () => void (seek() && this.reached('seeks on assignment')))
+        else if (seek()) this.reached('seeks on assignment')
+      }
+    }
+  }
+
+  touched(partition: number): void {
+    if (partition >= 1000) this.reached('several topics')
+    if (this.kafka.partition(partition)?.isOriginal === false) this.reached('partitions are added')
+  }
+
   holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined {
     // A deleted topic's partitions are still there for this question.
     const all = this.kafka.topics.flatMap(({ partitions }) => partitions)
@@ -148,6 +181,7 @@ export class World {
 
   see(sighting: Sighting): void {
     if (this.violation) return
+    if (sighting.type === 'committed') this.firstCommit(sighting)
     if (sighting.type === 'joined') this.members.set(sighting.life, sighting.memberId)
     if (isPartOfHash.has(sighting.type)) this.told.push(`${this.clock.now} ${JSON.stringify(sighting)}`)
     if (this.isTold && isPartOfStory.has(sighting.type)) this.log(`· ${JSON.stringify(sighting)}`)
@@ -158,6 +192,15 @@ export class World {
       this.log(`!! ${oracle.id}: ${what}`)
       return
     }
+  }
+
+  /** Where the consumer is told to begin at the end, nobody reads what was there before the first commit. */
+  private firstCommit({ partition, offset }: SightingOf<'committed'>): void {
+    if (this.options.fromBeginning || this.begun.has(partition)) return
+    this.begun.add(partition)
+    if (this.kafka.partition(partition)?.isOriginal !== true) return
+    if (offset > 0) this.reached('begins at the end')
+    this.see({ type: 'excused', partition, from: 0, to: offset })
   }
 
   /** Reads what a service's disk holds now, as anybody could. */
@@ -199,27 +242,44 @@ export class World {
     }
   }
 
-  append(partition: number, messages: readonly Message[]): void {
-    const { kafka } = this
-    const log = kafka.partition(partition)?.log
-    if (!log) return
-    const first = log.end
+  append(partition: number, messages: readonly Message[], isPacked = false): void {
+    const found = this.kafka.partition(partition)
+    if (!found) return
+    const first = found.log.end
     for (let index = 0; index < messages.length; index++)
       this.see({ type: 'appended', partition, offset: first + index, isMessage: true })
-    kafka.append(partition, messages)
+    found.append(messages, { isPacked })
+    if (isPacked) this.reached('batches are packed')
+    this.kafka.changed()
+  }
+
+  messages(random: Random, count: number): Message[] {
+    return Array.from({ length: count }, () => {
+      const number = random.below(1_000_000)
+      return { key: `key-${number}`, value: `value-${number}-${'x'.repeat(random.below(30))}` }
+    })
   }
 
   produce(untilMs: number): void {
     const { clock, random } = this
     const partition = random.below(partitionCount)
     const count = random.chance(0.2) ? random.between(2, 4) : 1
-    const messages = Array.from({ length: count }, () => {
-      const number = random.below(1_000_000)
-      return { key: `key-${number}`, value: `value-${number}-${'x'.repeat(random.below(30))}` }
-    })
-    this.append(partition, messages)
+    this.append(partition, this.messages(random, count), this.dimensions.has('batches are packed'))
     const waitMs = messageEachMs * (0.2 + 1.6 * random.next())
     if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produce(untilMs))
+  }
+
+  /** Messages for every partition beyond those of the plain world. */
+  produceMore(untilMs: number): void {
+    const { clock, more, kafka } = this
+    const others = kafka.partitions().filter(({ number }) => number >= partitionCount)
+    if (others.length > 0) {
+      const { number } = more.pick(others)
+      const isPacked = this.dimensions.has('batches are packed') && more.chance(0.5)
+      this.append(number, this.messages(more, more.between(1, 3)), isPacked)
+    }
+    const waitMs = messageEachMs * (0.2 + 1.6 * more.next())
+    if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produceMore(untilMs))
   }
 
   /** Whether all that was written is handled and committed. */

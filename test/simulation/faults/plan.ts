@@ -8,6 +8,7 @@ import type { FaultKind } from './fault-kind.ts'
 import { moves } from './moves.ts'
 import { paths } from './paths.ts'
 import { services } from './services.ts'
+import { topics } from './topics.ts'
 
 export interface Plan {
   readonly faults: readonly Fault[]
@@ -25,7 +26,7 @@ export const lastAtMs = 6000
 const longestMs = 1800
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
-  [...moves, ...paths, ...brokers, ...services].map((kind) => [kind.name, kind]),
+  [...moves, ...paths, ...brokers, ...topics, ...services].map((kind) => [kind.name, kind]),
 )
 
 /** All that has to be counted at least once over many seeds. */

@@ -5,6 +5,7 @@ import type { Random } from '../random.ts'
 import type { Handling, Service, Sourcing } from '../service.ts'
 import type { World } from '../world.ts'
 import type { FaultKind } from './fault-kind.ts'
+import { users } from './users.ts'
 
 const anyService = (world: World, random: Random): Service => random.pick(world.services)
 
@@ -141,53 +142,6 @@ const stop: FaultKind = {
   },
 }
 
-const pause: FaultKind = {
-  name: 'the user pauses partitions',
-  proofs: ['pause', 'resume'],
-  weight: 1,
-  apply(world, random) {
-    const service = anyService(world, random)
-    const partitions = [random.below(4), random.below(4)]
-    const topic = { topic: world.kafka.topic, partitions }
-    const { life } = service
-    if (!service.use((consumer) => consumer.pause([topic]))) return undefined
-    world.reached('pause')
-    return () => {
-      if (service.life === life && service.use((consumer) => consumer.resume([topic]))) world.reached('resume')
-    }
-  },
-}
-
-const seek: FaultKind = {
-  name: 'the user seeks back',
-  proofs: ['seek'],
-  weight: 1,
-  apply(world, random) {
-    const service = anyService(world, random)
-    const { consumer, life } = service
-    const partition = random.below(4)
-    if (!consumer || !life?.alive) return undefined
-    const assignment = consumer.status().assignment[world.kafka.topic] ?? []
-    const committed = world.kafka.group.offsets.get(partition) ?? 0
-    if (!assignment.includes(partition) || committed === 0) return undefined
-    const offset = random.below(committed)
-    world.see({ type: 'sought', life: life.name, partition, offset })
-    service.use((using) => using.seek({ topic: world.kafka.topic, partition, offset: `${offset}` }))
-    world.reached('seek')
-    return undefined
-  },
-}
-
-const commitNow: FaultKind = {
-  name: 'the user commits',
-  proofs: ['user commit'],
-  weight: 0.5,
-  apply(world, random) {
-    if (anyService(world, random).use((consumer) => void consumer.commit())) world.reached('user commit')
-    return undefined
-  },
-}
-
 const clockBack: FaultKind = {
   name: 'the wall clock is set back',
   proofs: ['clock set back'],
@@ -207,8 +161,6 @@ export const services: readonly FaultKind[] = [
   powerLoss,
   rot,
   stop,
-  pause,
-  seek,
-  commitNow,
+  ...users,
   clockBack,
 ]
