@@ -34,6 +34,8 @@ export interface NetworkWatch {
   delivered(life: Life, place: string, bytes: Buffer, connection: Connection): void
   closed(life: Life, connection: Connection): void
   accepted(place: string): void
+  /** A dial ended without having been asked who it is. */
+  failed(life: Life, place: string): void
   /** The cause of a path took effect. */
   reached(cause: string): void
 }
@@ -89,6 +91,8 @@ export class Connection {
   readonly place: string
   readonly path: Path
   isOpen = false
+  /** The client has heard nothing over it. */
+  isUnheard = true
   /** When commits were written, as far as the server has not seen them. */
   readonly commitsSentAt: number[] = []
   server: ReturnType<Listener['accept']> | undefined
@@ -133,6 +137,7 @@ export class Connection {
     for (let at = 0; at < bytes.length; at += size) {
       const part = bytes.subarray(at, at + size)
       this.inward.put(at === 0 ? this.delay() : 1, () => {
+        this.isUnheard = false
         if (!this.client.destroyed) this.network.watch.delivered(this.life, this.place, part, this)
         this.client.hear('data', part)
       })
@@ -196,12 +201,14 @@ export class SimulatedSocket extends EventEmitter {
     if (!life.survives('dial')) {
       this.destroyed = true
       this.leave = () => {}
+      this.failed = () => {}
       return
     }
     this.leave = life.onEnd(() => this.gone())
     network.open.add(this)
     network.watch.dialled(life, place)
     const { path } = this.connection
+    this.failed = () => network.watch.failed(life, place)
     network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
       const listener = network.listeners.get(place)
       if (this.destroyed) return
@@ -252,6 +259,7 @@ export class SimulatedSocket extends EventEmitter {
 
   destroy(error?: Error): this {
     if (this.destroyed) return this
+    if (this.connection.isUnheard && this.holder.alive && !error) this.failed()
     this.gone()
     process.nextTick(() => {
       if (error) this.emit('error', error)
@@ -270,9 +278,13 @@ export class SimulatedSocket extends EventEmitter {
   /** The connection is over, with an error of the system. */
   tear(code: string): void {
     if (this.destroyed || !this.holder.alive) return
+    if (code === 'ECONNREFUSED') this.failed()
     this.clock.current = this.holder
     if (this.holder.survives('reset')) this.destroy(Object.assign(new Error(`simulated ${code}`), { code }))
   }
+
+  /** A dial that has come to nothing. */
+  private readonly failed: () => void
 
   private gone(): void {
     if (this.destroyed) return
@@ -318,6 +330,11 @@ export class Network {
 
   effect({ cause }: Path): void {
     if (cause !== undefined) this.watch.reached(cause)
+  }
+
+  /** Whether who listens at its place is who accepted it. */
+  isServed({ place, server }: Connection): boolean {
+    return server !== undefined && this.listeners.has(place)
   }
 
   connectionsAt(place: string): Connection[] {

@@ -50,6 +50,18 @@ const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, plac
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
 
+const paused: Sighting = { type: 'paused', life, partition: 0 }
+const ready: Sighting = { type: 'ready', life, isReady: true }
+const lost = (from: number, to: number): Sighting => ({
+  ...{ type: 'fact', life, fact: 'offsets.lost', partition: 0, data: { from: `${from}`, to: `${to}` } },
+})
+const times = (count: number, sighting: Sighting): Sighting[] => Array.from({ length: count }, () => sighting)
+const place = '10.0.0.1:9092'
+const dialFailed: Sighting = { type: 'dial-failed', life, place }
+const loginRefused: Sighting = { type: 'login-refused', life, place }
+const lookedUp: Sighting = { type: 'looked-up', life, name: 'one.example' }
+const cut: Sighting = { type: 'cut', life, place, apiKey: 11, waitedMs: 3000 }
+
 /** A sighting, or the time in milliseconds of those that follow. */
 type Moment = Sighting | number
 
@@ -132,6 +144,21 @@ test.each<[string, string, Moment[]]>([
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
   ['R', 'a timer that is left', [released(1)]],
   ['M13', 'an error that nobody caught', [{ type: 'escaped', life, message: 'oh' }]],
+  ['K1', 'another message than the sought one', [...written(3), assigned(0), sought(1), handedOut(2)]],
+  [
+    'K1',
+    'another message than the sought one after a rebalance',
+    [...written(3), assigned(0), sought(1), joinSent('one'), assigned(0), handedOut(0)],
+  ],
+  ['K2', 'a message of a paused partition', [...written(1), assigned(0), paused, handedOut(0)]],
+  ['T1', 'a consumer that is ready and rests', [...written(1), assigned(0), ready, 15_100, ready]],
+  ['T2', 'a loss that nobody is told of', [...written(2), committed(0), removed(0, 1, 'trimmed'), over(2, 2)]],
+  ['T2', 'a loss of what is there', [...written(2), removed(0, 1, 'trimmed'), lost(0, 2)]],
+  ['T3', 'a storm of facts', times(70, lost(0, 0))],
+  ['N1', 'dials of an endpoint that is down', times(31, dialFailed)],
+  ['N1', 'logins that are refused', times(7, loginRefused)],
+  ['N1', 'look-ups of one name', times(21, lookedUp)],
+  ['N2', 'a held join that is cut', [10_000, cut]],
 ])('%s sees %s', (id, _what, history) => {
   expect(judged(history)).toContain(id)
 })
@@ -189,6 +216,26 @@ test.each<[string, Moment[]]>([
   ['a stop in time', [stopAsked, 3000, { type: 'stopped', life }, 9000, tick(false), released(0)]],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
   ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
+  [
+    'a seek, and the first message that is there behind it',
+    [...written(3), assigned(0), removed(0, 2, 'trimmed'), sought(1), handedOut(2), handled(2)],
+  ],
+  [
+    'a message that is tried again although the user sought or paused',
+    [
+      ...written(2),
+      assigned(0),
+      handedOut(0),
+      paused,
+      sought(0),
+      { type: 'threw', life, partition: 0, offset: 0 },
+      handedOut(0),
+    ],
+  ],
+  ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
+  ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],
+  ['a dial now and then', Array.from({ length: 60 }, (_, index) => [index * 1000, dialFailed]).flat()],
+  ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])
 })

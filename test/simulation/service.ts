@@ -141,6 +141,13 @@ export class Service {
     return true
   }
 
+  /** Asks it, as a probe would, whether it is ready. */
+  probe(): void {
+    const { life, consumer, world } = this
+    if (!life?.alive || !consumer || this.stopped) return
+    world.clock.as(life, () => world.see({ type: 'ready', life: life.name, isReady: consumer.status().ready }))
+  }
+
   /** Asks the consumer to stop. What follows is seen by the oracles. */
   stop(): void {
     const { life, consumer, world } = this
@@ -248,6 +255,10 @@ export class Service {
     if (!life.alive) return
     const { world } = this
     world.log(`${life.name} ${record.seq} ${record.type} ${JSON.stringify(record.data)} → ${JSON.stringify(record.to)}`)
+    const data = record.data as { topic?: string; partition?: number }
+    const partition = world.kafka.numberOf(data.topic ?? '', data.partition ?? 0)
+    const about = partition === undefined ? {} : { partition }
+    world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data })
     if (record.type === 'journal.failed') return this.giveUp(life)
     world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
   }

@@ -1,5 +1,5 @@
 // A sighting: something that was seen at a border of the consumer: in the brokers, on a socket, at a handler, on the disk. Oracles judge
-// sightings and nothing else; no status, fact or log line of the library is one.
+// sightings and nothing else. What the library tells its user, a fact or whether it is ready, is one only so that it can be judged.
 
 import type { Life } from './life.ts'
 
@@ -93,6 +93,18 @@ export type Sighting =
       /** All that the journal holds is durable. */
       readonly isSynced: boolean
     }
+  /** A dial that came to nothing: refused, reset, unanswered, or never asked who it is. */
+  | { readonly type: 'dial-failed'; readonly life: LifeName; readonly place: string }
+  | { readonly type: 'login-refused'; readonly life: LifeName; readonly place: string }
+  | { readonly type: 'looked-up'; readonly life: LifeName; readonly name: string }
+  /** The consumer left a connection whose broker was about to answer, over a network that carries everything. */
+  | {
+      readonly type: 'cut'
+      readonly life: LifeName
+      readonly place: string
+      readonly apiKey: number
+      readonly waitedMs: number
+    }
   /** A connection that takes requests and answers nothing. */
   | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
   | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }
@@ -115,6 +127,15 @@ export type Sighting =
       readonly descriptors: number
       readonly listeners: number
     }
+  /** What the consumer tells its user, beside its messages. */
+  | {
+      readonly type: 'fact'
+      readonly life: LifeName
+      readonly fact: string
+      readonly partition?: number
+      readonly data: unknown
+    }
+  | { readonly type: 'ready'; readonly life: LifeName; readonly isReady: boolean }
   /** The library said that this record is durable. */
   | { readonly type: 'told'; readonly life: LifeName; readonly seq: number; readonly to: string }
   /** The state of the running machine. */

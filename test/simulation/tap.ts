@@ -15,6 +15,7 @@ import type { Connection } from './network.ts'
 import type { PartitionOffset, Sighting } from './sighting.ts'
 
 interface Asked {
+  readonly at: number
   readonly apiKey: number
   readonly memberId: string
   readonly offsets: readonly PartitionOffset[]
@@ -45,6 +46,11 @@ export class Tap {
     return (this.lines.get(connection)?.asked.size ?? 0) > 0
   }
 
+  /** The request that has waited longest over this connection. */
+  oldest(connection: Connection): Asked | undefined {
+    return this.lines.get(connection)?.asked.values().next().value
+  }
+
   request(life: Life, connection: Connection, frame: Buffer): void {
     const line = this.lines.get(connection) ?? { cutter: new FrameCutter(), asked: new Map() }
     this.lines.set(connection, line)
@@ -73,7 +79,7 @@ export class Tap {
       const [left = ''] = reading.list(() => reading.text())
       this.see({ type: 'left', life: life.name, memberId: left })
     }
-    line.asked.set(correlationOf('request', frame), { apiKey, memberId, offsets })
+    line.asked.set(correlationOf('request', frame), { at: this.now(), apiKey, memberId, offsets })
   }
 
   answer(life: Life, connection: Connection, bytes: Buffer): void {

@@ -64,7 +64,7 @@ export class World {
     this.random = new Random(seed, 'world')
     this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
-    this.oracles = allOracles(Object.values(canaries))
+    this.oracles = allOracles(Object.values(canaries), this.options.isBatched)
     this.tap = new Tap(
       (sighting) => this.see(sighting),
       () => this.clock.now,
@@ -76,6 +76,18 @@ export class World {
       wrote: (life, place, bytes, connection) => this.wrote(life, place, bytes, connection),
       delivered: (life, _place, bytes, connection) => this.tap.answer(life, connection, bytes),
       closed: (life, connection) => {
+        const waiting = this.tap.oldest(connection)
+        const { path, place, isOpen, isUnheard } = connection
+        const isWell = path.cause === undefined && isOpen && !isUnheard && connection.server?.isForeign === false
+        // Shorter waits are those of a connection that somebody else has taken the place of.
+        if (waiting && isWell && this.clock.now - waiting.at > 400 && this.network.isServed(connection))
+          this.see({
+            type: 'cut',
+            life: life.name,
+            place,
+            apiKey: waiting.apiKey,
+            waitedMs: this.clock.now - waiting.at,
+          })
         this.tap.closed(connection)
         this.see({ type: 'closed', life: life.name, connection: connection.id })
       },
@@ -85,6 +97,7 @@ export class World {
         this.arrivals.delete(place)
         this.reached(kind)
       },
+      failed: (life, place) => this.see({ type: 'dial-failed', life: life.name, place }),
       reached: (cause) => this.reached(cause),
     })
     const watch = {
@@ -231,6 +244,7 @@ export class World {
   }
 
   tick(): void {
+    for (const service of this.services) service.probe()
     this.see({ type: 'tick', isTroubled: this.troubles > 0 || !this.isCalm })
   }
 
