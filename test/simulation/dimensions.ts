@@ -33,9 +33,38 @@ const short: readonly Dimension[] = [
   { name: 'seeks on assignment', share: 0.06 },
   { name: 'pauses by topic', share: 0.08, faults: [2, 4] },
   { name: 'batches are packed', share: 0.06 },
+  { name: 'errors of partitions', share: 0.12, faults: [2, 6] },
+  { name: 'throttles', share: 0.06 },
+  { name: 'connections are forgotten', share: 0.08, faults: [1, 4] },
+  { name: 'releases', share: 0.08 },
 ]
 
-export const dimensions: readonly Dimension[] = short
+/** What takes longer, and needs options that allow for it. */
+const long: readonly Dimension[] = [
+  {
+    name: 'held joins',
+    share: 0.05,
+    faults: [1, 2],
+    stretch: 2,
+    options: () => ({ sessionTimeout: 6000, rebalanceTimeout: 10_000 }),
+  },
+  { name: 'slow brokers', share: 0.04, options: () => ({ maxBytesPerPartition: 100_000 }) },
+  {
+    name: 'long distances',
+    share: 0.05,
+    stretch: 2,
+    options: () => ({ sessionTimeout: 8000, rebalanceTimeout: 8000, dialTimeoutMs: 5000, rebuildTimeoutMs: 8000 }),
+  },
+  { name: 'narrow lines', share: 0.03, options: () => ({ maxBytesPerPartition: 1000 }) },
+  {
+    name: 'long waits',
+    share: 0.03,
+    stretch: 2,
+    options: (random) => ({ maxWaitTimeInMs: random.pick([3000, 5000, 15_000]), sessionTimeout: 31_000 }),
+  },
+]
+
+export const dimensions: readonly Dimension[] = [...short, ...long]
 
 const byName = new Map(dimensions.map((dimension) => [dimension.name, dimension]))
 

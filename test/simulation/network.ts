@@ -91,6 +91,8 @@ export class Connection {
   readonly place: string
   readonly path: Path
   isOpen = false
+  /** Something between, a NAT for one, no longer knows this connection: what is sent is lost without a word. */
+  isForgotten: 'one way' | 'both ways' | undefined
   /** The client has heard nothing over it. */
   isUnheard = true
   /** When commits were written, as far as the server has not seen them. */
@@ -110,12 +112,12 @@ export class Connection {
     this.id = ++network.count
     this.outward = new Flow(
       network.clock,
-      () => path.toServer,
+      () => (this.isForgotten ? 'lost' : path.toServer),
       () => network.effect(path),
     )
     this.inward = new Flow(
       network.clock,
-      () => path.toClient,
+      () => (this.isForgotten === 'both ways' ? 'lost' : path.toClient),
       () => network.effect(path),
     )
   }
@@ -133,10 +135,13 @@ export class Connection {
   send(bytes: Buffer): void {
     const { piece } = this.path
     if (piece !== undefined || this.path.latencyMs > slowMs) this.network.effect(this.path)
+    if (this.network.bytesPerMs !== undefined) this.network.watch.reached('narrow lines')
+    if (this.network.latencyMs > slowMs) this.network.watch.reached('long distances')
     const size = piece ?? bytes.length
     for (let at = 0; at < bytes.length; at += size) {
       const part = bytes.subarray(at, at + size)
-      this.inward.put(at === 0 ? this.delay() : 1, () => {
+      const sendMs = part.length / (this.network.bytesPerMs ?? Number.POSITIVE_INFINITY)
+      this.inward.put(at === 0 ? this.delay() + sendMs : Math.max(1, sendMs), () => {
         this.isUnheard = false
         if (!this.client.destroyed) this.network.watch.delivered(this.life, this.place, part, this)
         this.client.hear('data', part)
@@ -303,6 +308,10 @@ export class Network {
   /** Sockets that clients hold, connected or not. */
   readonly open = new Set<SimulatedSocket>()
   readonly watch: NetworkWatch
+  /** One way between anybody, on average, in milliseconds. */
+  latencyMs = 1
+  /** How much a connection carries in each direction; undefined: as much as is written. */
+  bytesPerMs: number | undefined
   /** Connections so far. */
   count = 0
   private readonly paths = new Map<string, Path>()
@@ -320,7 +329,7 @@ export class Network {
       dial: 'open',
       toServer: 'flows',
       toClient: 'flows',
-      latencyMs: 1,
+      latencyMs: this.latencyMs,
       piece: undefined,
       cause: undefined,
     }

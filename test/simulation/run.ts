@@ -73,7 +73,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         state = 'calm'
         world.calm()
       } else if (state === 'calm') {
-        const isLate = now >= calmAtMs + recoversWithinMs
+        const isLate = now >= calmAtMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
         if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + settleMs)) return
         state = 'stopping'
         world.finish()

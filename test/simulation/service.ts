@@ -327,6 +327,7 @@ export class Service {
     const { world, handling } = this
     if (!life.survives('handler start')) return new Promise(() => {})
     world.touched(partition)
+    if (world.options.maxWaitTimeInMs >= 3000) world.reached('long waits')
     const about = { life: life.name, partition, offset }
     const held = () => world.holds(partition, offset, content)
     world.see({ type: 'started', ...about, isGenuine: held() !== undefined, isCurrent: held() === 'current' })

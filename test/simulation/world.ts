@@ -5,6 +5,7 @@ import type { Fault } from './faults/fault.ts'
 import { seekAnywhere } from './faults/users.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
+import { releases } from './kafka/versions.ts'
 import type { Life } from './life.ts'
 import { type Connection, Network } from './network.ts'
 import { optionsOf, type SimulatedOptions } from './options.ts'
@@ -22,6 +23,7 @@ export interface Violation {
 }
 
 const partitionCount = 4
+const fetchKey = 1
 /** Messages come at this distance, on average. */
 const messageEachMs = 60
 
@@ -64,7 +66,7 @@ export class World {
     this.random = new Random(seed, 'world')
     this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
-    this.oracles = allOracles(Object.values(canaries), this.options.isBatched)
+    this.oracles = allOracles(Object.values(canaries), this.options)
     this.tap = new Tap(
       (sighting) => this.see(sighting),
       () => this.clock.now,
@@ -78,7 +80,12 @@ export class World {
       closed: (life, connection) => {
         const waiting = this.tap.oldest(connection)
         const { path, place, isOpen, isUnheard } = connection
-        const isWell = path.cause === undefined && isOpen && !isUnheard && connection.server?.isForeign === false
+        const isWell =
+          path.cause === undefined &&
+          !connection.isForgotten &&
+          isOpen &&
+          !isUnheard &&
+          connection.server?.isForeign === false
         // Shorter waits are those of a connection that somebody else has taken the place of.
         if (waiting && isWell && this.clock.now - waiting.at > 400 && this.network.isServed(connection))
           this.see({
@@ -111,6 +118,7 @@ export class World {
       this.kafka.addTopic('payments', this.more.between(1, 3))
       this.kafka.addTopic('refunds', 1)
     }
+    this.furnish()
     this.kafka.group.onExpired = (memberId, silentMs) => {
       this.log(`${memberId} expires`)
       this.reached('session expired')
@@ -122,6 +130,27 @@ export class World {
     for (const nodeId of [1, 2, 3]) {
       const { host, port } = this.freshAddress(nodeId)
       this.kafka.addNode(nodeId, host, port)
+    }
+  }
+
+  /** What the seed's dimensions change from the beginning. */
+  private furnish(): void {
+    const { kafka, network, dimensions, more } = this
+    if (dimensions.has('held joins')) kafka.group.initialDelayMs = 3000
+    if (dimensions.has('long distances')) network.latencyMs = more.pick([25, 100, 250])
+    if (dimensions.has('narrow lines')) network.bytesPerMs = more.pick([5, 20, 100])
+    if (dimensions.has('releases')) {
+      kafka.release = more.pick(releases)
+      if (kafka.release !== '4.4') this.reached('releases')
+    }
+    if (dimensions.has('slow brokers')) {
+      const slow = more.chance(0.3) ? [1, 2, 3] : [more.pick([1, 2, 3])]
+      const lateMs = more.pick([400, 1200, 1800, 3000])
+      kafka.trouble.lateMs = (nodeId, apiKey) => {
+        if (apiKey !== fetchKey || !slow.includes(nodeId)) return 0
+        this.reached('slow brokers')
+        return lateMs * (0.8 + 0.4 * more.next())
+      }
     }
   }
 
@@ -253,6 +282,17 @@ export class World {
     for (const connection of this.network.connectionsAt(place)) {
       const { life, id } = connection
       this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+    }
+  }
+
+  /** Some of a node's connections lose what is sent, while new ones work. */
+  forget(place: string, how: 'one way' | 'both ways', isHit: () => boolean): void {
+    for (const connection of this.network.connectionsAt(place)) {
+      if (!isHit()) continue
+      connection.isForgotten = how
+      const { life, id } = connection
+      this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+      this.reached('connections are forgotten')
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { dimensionNamed, drawn } from '../dimensions.ts'
 import { Random } from '../random.ts'
+import { answers } from './answers.ts'
 import { brokers } from './brokers.ts'
 import type { Fault } from './fault.ts'
 import type { FaultKind } from './fault-kind.ts'
@@ -26,7 +27,7 @@ export const lastAtMs = 6000
 const longestMs = 1800
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
-  [...moves, ...paths, ...brokers, ...topics, ...services].map((kind) => [kind.name, kind]),
+  [...moves, ...paths, ...brokers, ...topics, ...answers, ...services].map((kind) => [kind.name, kind]),
 )
 
 /** All that has to be counted at least once over many seeds. */

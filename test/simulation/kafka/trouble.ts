@@ -27,6 +27,7 @@ export class Trouble {
     for (const flaw of this.flaws) {
       if (flaw.asked !== asked || !flaw.partitions.has(partition)) continue
       this.reached(`errors in answers to ${asked}`)
+      this.reached('errors of partitions')
       return flaw.code
     }
     return 0

@@ -9,7 +9,7 @@ import * as record from './record.ts'
 import * as security from './security.ts'
 import * as told from './told.ts'
 
-export const allOracles = (secrets: readonly string[], isBatched = false): Oracle[] => [
+export const allOracles = (secrets: readonly string[], { isBatched = false, maxWaitTimeInMs = 0 } = {}): Oracle[] => [
   delivery.noLoss(),
   delivery.onlyHandledIsCommitted(),
   delivery.inOrder(),
@@ -24,7 +24,7 @@ export const allOracles = (secrets: readonly string[], isBatched = false): Oracl
   liveness.noSessionLoop(),
   liveness.endsInTime(),
   liveness.noHotLoop(),
-  liveness.silenceIsNoticed(),
+  liveness.silenceIsNoticed(maxWaitTimeInMs),
   liveness.heartbeatsGoOn(),
   liveness.leavesNothing(),
   liveness.nothingEscapes(),

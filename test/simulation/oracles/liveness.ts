@@ -99,7 +99,8 @@ export function noHotLoop(): Oracle {
 const noticedWithinMs = 7000
 
 /** L5: a connection that answers nothing is noticed. */
-export function silenceIsNoticed(): Oracle {
+export function silenceIsNoticed(maxWaitMs = 0): Oracle {
+  const withinMs = noticedWithinMs + 2 * maxWaitMs
   const dark = new Map<number, { life: string; since: number | undefined }>()
   return {
     id: 'L5',
@@ -113,7 +114,7 @@ export function silenceIsNoticed(): Oracle {
       }
       if (sighting.type === 'closed') dark.delete(sighting.connection)
       for (const [connection, { life, since }] of dark) {
-        if (since === undefined || at - since <= noticedWithinMs) continue
+        if (since === undefined || at - since <= withinMs) continue
         dark.delete(connection)
         return `${life} has waited for ${at - since} ms on a connection that answers nothing`
       }
