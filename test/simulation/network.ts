@@ -1,7 +1,7 @@
 // The simulated network: endpoints with a path each, and connections over it. What is lost, held, slow or cut to pieces is a matter of the path.
 
 import { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Clock } from './clock.ts'
 import type { Life } from './life.ts'
 import type { Random } from './random.ts'
@@ -191,13 +191,13 @@ export class Connection {
 /** The part of a socket that the library and KafkaJS use. */
 export class SimulatedSocket extends EventEmitter {
   destroyed = false
-  readonly remoteAddress: string
+  remoteAddress: string
   readonly holder: Life
   private readonly connection: Connection
   private readonly clock: Clock
   private readonly leave: () => void
 
-  constructor(network: Network, host: string, place: string, life: Life) {
+  constructor(network: Network, host: string, place: string, life: Life, lookup: LookupFunction | undefined) {
     super()
     this.clock = network.clock
     this.remoteAddress = host
@@ -214,18 +214,26 @@ export class SimulatedSocket extends EventEmitter {
     network.watch.dialled(life, place)
     const { path } = this.connection
     this.failed = () => network.watch.failed(life, place)
-    network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
-      const listener = network.listeners.get(place)
-      if (this.destroyed) return
-      if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
-      if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
-      if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
-      this.connection.isOpen = true
-      this.connection.server = listener.accept(this.connection)
-      network.connections.add(this.connection)
-      network.watch.accepted(place)
-      this.hear('connect')
-    })
+    const dial = () =>
+      network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
+        const listener = network.listeners.get(place)
+        if (this.destroyed) return
+        if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
+        if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
+        if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
+        this.connection.isOpen = true
+        this.connection.server = listener.accept(this.connection)
+        network.connections.add(this.connection)
+        network.watch.accepted(place)
+        this.hear('connect')
+      })
+    if (isIP(host) || !lookup) dial()
+    else {
+      lookup(host, {}, (_error, address) => {
+        this.remoteAddress = `${address}`
+        dial()
+      })
+    }
     this.forgetIn = () => network.open.delete(this)
   }
 
@@ -276,6 +284,7 @@ export class SimulatedSocket extends EventEmitter {
   /** Something comes in from the network. */
   hear(event: 'connect' | 'data' | 'end', bytes?: Buffer): void {
     if (this.destroyed || !this.holder.alive) return
+    if (this.waits(() => this.hear(event, bytes))) return
     this.clock.current = this.holder
     if (this.holder.survives(event)) this.emit(event, bytes)
   }
@@ -283,9 +292,18 @@ export class SimulatedSocket extends EventEmitter {
   /** The connection is over, with an error of the system. */
   tear(code: string): void {
     if (this.destroyed || !this.holder.alive) return
+    if (this.waits(() => this.tear(code))) return
     if (code === 'ECONNREFUSED') this.failed()
     this.clock.current = this.holder
     if (this.holder.survives('reset')) this.destroy(Object.assign(new Error(`simulated ${code}`), { code }))
+  }
+
+  /** Puts off what comes in for a process that stands still: when it goes on, timers fire first. */
+  private waits(work: () => void): boolean {
+    const behindTimersMs = 0.001
+    if (this.holder.blockedUntil <= this.clock.now) return false
+    this.clock.plan(this.holder.blockedUntil - this.clock.now + behindTimersMs, work)
+    return true
   }
 
   /** A dial that has come to nothing. */
@@ -350,7 +368,7 @@ export class Network {
     return [...this.connections].filter((connection) => connection.place === place)
   }
 
-  connect(host: string, port: number, life: Life): Socket {
-    return new SimulatedSocket(this, host, `${host}:${port}`, life) as unknown as Socket
+  connect(host: string, port: number, life: Life, lookup?: LookupFunction): Socket {
+    return new SimulatedSocket(this, host, `${host}:${port}`, life, lookup) as unknown as Socket
   }
 }

@@ -19,6 +19,11 @@ export interface SimulatedOptions {
   readonly handlerRetries: number
   readonly onHandlerError: 'pause' | (() => 'retry')
   readonly metadataMaxAge?: number
+  readonly maxBytes?: number
+  readonly minBytes?: number
+  readonly handlerTimeoutMs?: number
+  /** Some of these are at their least or most. */
+  readonly isAtBounds?: boolean
   readonly fromBeginning: boolean
   readonly isLoginUsed: boolean
   /** Its handler is given batches. */

@@ -1,9 +1,11 @@
 // One run: a seed, its plan, and what came of it.
 
+import { dimensionNamed } from './dimensions.ts'
 import { kinds, lastAtMs, type Plan, planOf } from './faults/plan.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import type { Life } from './life.ts'
 import { recoversWithinMs } from './oracles/liveness.ts'
+import { produceMore } from './production.ts'
 import { Random } from './random.ts'
 import { Service } from './service.ts'
 import { type Violation, World } from './world.ts'
@@ -23,6 +25,8 @@ export interface Outcome {
 }
 
 const settleMs = 1000
+/** Where what a seed is about shows best in rest, messages come for as long after the last fault, and nothing else. */
+const restMs = 12_000
 const tickMs = 250
 /** 2026-01-01. */
 const epochMs = 1_767_225_600_000
@@ -32,6 +36,7 @@ const mostEvents = 400_000
 /** Runs a seed, with its own plan or another one. */
 export async function run(seed: number, { plan = planOf(seed), isTold = false } = {}): Promise<Outcome> {
   const world = new World(seed, isTold, plan.dimensions)
+  const rests = plan.dimensions.some((name) => dimensionNamed(name).rests)
   const calmAtMs = lastAtMs * plan.stretch + 2500
   const { clock } = world
   clockShift.ms = 0
@@ -61,8 +66,8 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
       world.services.push(service)
       clock.plan(index * 200, () => service.start())
     }
-    clock.plan(0, () => world.produce(calmAtMs))
-    if (plan.dimensions.length > 0) clock.plan(0, () => world.produceMore(calmAtMs))
+    clock.plan(0, () => world.produce(calmAtMs + (rests ? restMs / 2 : 0)))
+    if (plan.dimensions.length > 0) clock.plan(0, () => produceMore(world, new Random(seed, 'more messages'), calmAtMs))
     schedule(world, plan)
     let state: 'faulty' | 'calm' | 'stopping' | 'done' = 'faulty'
     const tick = () => {
@@ -74,7 +79,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         world.calm()
       } else if (state === 'calm') {
         const isLate = now >= calmAtMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
-        if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + settleMs)) return
+        if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + (rests ? restMs : settleMs))) return
         state = 'stopping'
         world.finish()
       } else if (

@@ -10,6 +10,7 @@ import { Disk } from './disk.ts'
 import { root } from './globals.ts'
 import type { SimulatedKafka } from './kafka/kafka.ts'
 import { Dead, Life } from './life.ts'
+import type { NameServer } from './names.ts'
 import type { Network } from './network.ts'
 import type { SimulatedOptions } from './options.ts'
 import { Random } from './random.ts'
@@ -18,7 +19,7 @@ import type { Sighting } from './sighting.ts'
 /** How a handler behaves when it is given a message. */
 export type Handling =
   | { readonly kind: 'works'; readonly ms: number }
-  | { readonly kind: 'throws'; readonly isLate: boolean }
+  | { readonly kind: 'throws'; readonly isLate: boolean; readonly what?: () => unknown }
   /** Until the signal fires, or for ever so long. */
   | { readonly kind: 'hangs'; readonly heeds: boolean; readonly ms: number }
 
@@ -46,7 +47,9 @@ export interface Surroundings {
   /** A message of this partition comes to a handler. */
   touched(partition: number): void
   /** What this service subscribes to. */
-  subscription(service: Service): (string | RegExp)[]
+  subscription(service: string): (string | RegExp)[]
+  /** The name server, where brokers have names. */
+  readonly names: NameServer | undefined
   /** Whether a partition holds this at an offset, or once did. */
   holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined
   see(sighting: Sighting): void
@@ -56,6 +59,9 @@ export interface Surroundings {
   crashed(service: Service, port: string): void
   stoppedInOrder(service: Service): void
 }
+
+/** How KafkaJS's documentation goes through a batch. */
+const batchStyles = ['handles all', 'commits and beats', 'commits uncommitted'] as const
 
 type Consumer = ReturnType<typeof createConsumer>
 
@@ -266,19 +272,29 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { random } = world
-    const { isLoginUsed, isBatched, isInspected, ...options } = world.options
+    const { isLoginUsed, isBatched, isInspected, isAtBounds, ...options } = world.options
+    if (isAtBounds) world.reached('options at their bounds')
+    const style = world.dimensions.has('styles of eachBatch') ? random.pick(batchStyles) : 'resolves each'
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
     }
     const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
     const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) =>
       this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
-    const eachBatch: ConsumerOptions['eachBatch'] = async ({ batch, resolveOffset, isRunning, isStale, signal }) => {
+    const eachBatch: ConsumerOptions['eachBatch'] = async (payload) => {
+      const { batch, resolveOffset, isRunning, isStale, signal } = payload
+      if (style !== 'resolves each') world.reached('styles of eachBatch')
       for (const { key, value, offset } of batch.messages) {
-        if (!isRunning() || isStale()) return
+        if (style !== 'handles all' && (!isRunning() || isStale())) return
         await this.handle(life, numberOf(batch.topic, batch.partition), Number(offset), `${key}=${value}`, signal)
         world.reached('batch handled')
+        if (style === 'handles all') continue
         resolveOffset(offset)
+        if (style === 'commits and beats') {
+          await payload.heartbeat()
+          await payload.commitOffsetsIfNecessary()
+        }
+        if (style === 'commits uncommitted') await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
       }
     }
     const inspect: ConsumerOptions['inspect'] = (event) => {
@@ -291,10 +307,11 @@ export class Service {
     return {
       brokers: () => this.source(life),
       groupId: 'orders-service',
-      topics: world.subscription(this),
+      topics: world.subscription(this.name),
       ...options,
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
       allowInsecureLogin: isLoginUsed,
+      ...(world.names ? { lookup: world.names.lookup } : {}),
       allowEndpoint: ({ host }) => world.isAllowed(host),
       logger: { debug: say, info: say, warn: say, error: say },
       ...(isInspected ? { inspect } : {}),
@@ -335,6 +352,13 @@ export class Service {
       if (!life.survives('handler end')) return false
       world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
       return true
+    }
+    if (handling.kind === 'throws' && handling.what) {
+      world.reached('handlers throw anything')
+      world.see({ type: 'threw', ...about })
+      const what = handling.what()
+      if (!handling.isLate) throw what
+      return Promise.reject(what)
     }
     if (handling.kind === 'throws') {
       world.reached(handling.isLate ? 'handler rejects' : 'handler throws')

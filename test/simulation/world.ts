@@ -2,11 +2,12 @@
 
 import { Clock } from './clock.ts'
 import type { Fault } from './faults/fault.ts'
-import { seekAnywhere } from './faults/users.ts'
+import { seekOnAssignment } from './faults/users.ts'
+import { furnish } from './furnishing.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
-import { releases } from './kafka/versions.ts'
 import type { Life } from './life.ts'
+import { NameServer } from './names.ts'
 import { type Connection, Network } from './network.ts'
 import { optionsOf, type SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
@@ -23,7 +24,6 @@ export interface Violation {
 }
 
 const partitionCount = 4
-const fetchKey = 1
 /** Messages come at this distance, on average. */
 const messageEachMs = 60
 
@@ -44,6 +44,9 @@ export class World {
   readonly story: string[] = []
   readonly counts = new Map<string, number>()
   readonly foreign: ForeignKafka[] = []
+  /** Which of the nodes' listeners the list of brokers names. */
+  listenersInUse: 'first' | 'second' | 'both' = 'first'
+  readonly names: NameServer | undefined
   violation: Violation | undefined
   isCalm = false
   isOver = false
@@ -67,6 +70,12 @@ export class World {
     this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
     this.oracles = allOracles(Object.values(canaries), this.options)
+    if (this.dimensions.has('names')) {
+      this.names = new NameServer(this.clock, (life, name) => {
+        this.reached('names')
+        this.see({ type: 'looked-up', life: life.name, name })
+      })
+    }
     this.tap = new Tap(
       (sighting) => this.see(sighting),
       () => this.clock.now,
@@ -112,13 +121,9 @@ export class World {
       placed: (life: string, partition: number, offset: number) =>
         this.see({ type: 'placed', life, partition, offset }),
       reached: (kind: string) => this.reached(kind),
+      refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
-    if (this.dimensions.has('several topics')) {
-      this.kafka.addTopic('payments', this.more.between(1, 3))
-      this.kafka.addTopic('refunds', 1)
-    }
-    this.furnish()
     this.kafka.group.onExpired = (memberId, silentMs) => {
       this.log(`${memberId} expires`)
       this.reached('session expired')
@@ -131,27 +136,7 @@ export class World {
       const { host, port } = this.freshAddress(nodeId)
       this.kafka.addNode(nodeId, host, port)
     }
-  }
-
-  /** What the seed's dimensions change from the beginning. */
-  private furnish(): void {
-    const { kafka, network, dimensions, more } = this
-    if (dimensions.has('held joins')) kafka.group.initialDelayMs = 3000
-    if (dimensions.has('long distances')) network.latencyMs = more.pick([25, 100, 250])
-    if (dimensions.has('narrow lines')) network.bytesPerMs = more.pick([5, 20, 100])
-    if (dimensions.has('releases')) {
-      kafka.release = more.pick(releases)
-      if (kafka.release !== '4.4') this.reached('releases')
-    }
-    if (dimensions.has('slow brokers')) {
-      const slow = more.chance(0.3) ? [1, 2, 3] : [more.pick([1, 2, 3])]
-      const lateMs = more.pick([400, 1200, 1800, 3000])
-      kafka.trouble.lateMs = (nodeId, apiKey) => {
-        if (apiKey !== fetchKey || !slow.includes(nodeId)) return 0
-        this.reached('slow brokers')
-        return lateMs * (0.8 + 0.4 * more.next())
-      }
-    }
+    furnish(this, this.more)
   }
 
   /** The newest member id of each life. */
@@ -168,32 +153,27 @@ export class World {
 
   freshAddress(nodeId: number): { nodeId: number; host: string; port: number } {
     this.generation++
+    if (this.names) return { nodeId, host: `n${nodeId}-${this.generation}.example`, port: 9092 }
     return { nodeId, host: `10.${Math.floor(this.generation / 200)}.${this.generation % 200}.${nodeId}`, port: 9092 }
   }
 
   isAllowed(host: string): boolean {
-    return host.startsWith('10.')
+    return host.startsWith('10.') || host.endsWith('.example')
   }
 
-  subscription(): (string | RegExp)[] {
-    return this.kafka.topics.map(({ name }) => name)
+  subscription(service: string): (string | RegExp)[] {
+    const all = this.kafka.topics.map(({ name }) => name)
+    if (!this.dimensions.has('subscriptions differ')) return all
+    this.reached('subscriptions differ')
+    return service === 'a' ? all : [/^(orders|refunds)$/]
   }
 
   assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void {
-    const { more } = this
-    for (const [topic, list] of Object.entries(partitions)) {
-      for (const index of list) {
-        if (more.chance(0.6) || this.isCalm) continue
-        const seek = () => seekAnywhere(this, more, service, this.kafka.numberOf(topic, index) ?? -1)
-        // At once, or when the user's own store has answered.
-        if (more.chance(0.4))
-          this.clock.plan(more.between(1, 40), () => void (seek() && this.reached('seeks on assignment')))
-        else if (seek()) this.reached('seeks on assignment')
-      }
-    }
+    if (!this.isCalm) seekOnAssignment(this, this.more, service, partitions)
   }
 
   touched(partition: number): void {
+    if (this.dimensions.has('many partitions') && partition > 100) this.reached('many partitions')
     if (partition >= 1000) this.reached('several topics')
     if (this.kafka.partition(partition)?.isOriginal === false) this.reached('partitions are added')
   }
@@ -205,7 +185,10 @@ export class World {
   }
 
   bootstrap(): readonly string[] {
-    return this.kafka.entries().map(placeOf)
+    const first = this.kafka.entries().map(placeOf)
+    if (this.listenersInUse === 'first') return first
+    const second = this.kafka.secondEntries().map(placeOf)
+    return this.listenersInUse === 'second' ? second : [...second, ...first]
   }
 
   /** The next connection to this place shows that the move was followed. */
@@ -321,19 +304,6 @@ export class World {
     this.append(partition, this.messages(random, count), this.dimensions.has('batches are packed'))
     const waitMs = messageEachMs * (0.2 + 1.6 * random.next())
     if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produce(untilMs))
-  }
-
-  /** Messages for every partition beyond those of the plain world. */
-  produceMore(untilMs: number): void {
-    const { clock, more, kafka } = this
-    const others = kafka.partitions().filter(({ number }) => number >= partitionCount)
-    if (others.length > 0) {
-      const { number } = more.pick(others)
-      const isPacked = this.dimensions.has('batches are packed') && more.chance(0.5)
-      this.append(number, this.messages(more, more.between(1, 3)), isPacked)
-    }
-    const waitMs = messageEachMs * (0.2 + 1.6 * more.next())
-    if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produceMore(untilMs))
   }
 
   /** Whether all that was written is handled and committed. */

@@ -69,16 +69,18 @@ const nodeDown: FaultKind = {
     if (up.length < 2) return undefined
     const node = random.pick(up)
     const other = random.pick(up.filter((each) => each !== node))
-    const place = placeOf(node.entry)
     node.isUp = false
     kafka.evacuate(node.nodeId, other.nodeId)
-    if (network.listeners.get(place) === node) network.listeners.delete(place)
-    for (const connection of network.connectionsAt(place)) {
-      world.reached('a node goes down')
-      connection.reset()
+    for (const place of [node.entry, ...(node.second ? [node.second] : [])].map(placeOf)) {
+      if (network.listeners.get(place) === node) network.listeners.delete(place)
+      for (const connection of network.connectionsAt(place)) {
+        world.reached('a node goes down')
+        connection.reset()
+      }
     }
     return () => {
       node.isUp = true
+      if (node.second) network.listeners.set(placeOf(node.second), node)
       network.listeners.set(placeOf(node.entry), node)
     }
   },

@@ -4,6 +4,7 @@ import { dimensionNamed, drawn } from '../dimensions.ts'
 import { Random } from '../random.ts'
 import { answers } from './answers.ts'
 import { brokers } from './brokers.ts'
+import { doors } from './doors.ts'
 import type { Fault } from './fault.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { moves } from './moves.ts'
@@ -27,7 +28,7 @@ export const lastAtMs = 6000
 const longestMs = 1800
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
-  [...moves, ...paths, ...brokers, ...topics, ...answers, ...services].map((kind) => [kind.name, kind]),
+  [...moves, ...paths, ...brokers, ...topics, ...answers, ...doors, ...services].map((kind) => [kind.name, kind]),
 )
 
 /** All that has to be counted at least once over many seeds. */
@@ -56,7 +57,8 @@ export function planOf(seed: number, dimensions: readonly string[] = drawn(seed)
     ...Array.from({ length: random.between(5, 7) }, () => draw(moves)),
     ...Array.from({ length: random.between(15, 20) }, () => draw(others)),
   ]
-  const serviceCount = random.chance(0.25) ? 2 : 1
+  const services = random.chance(0.25) ? 2 : 1
+  const serviceCount = Math.max(services, ...dimensions.map((name) => dimensionNamed(name).services ?? 1))
   for (const name of dimensions) {
     const own = new Random(seed, `plan ${name}`)
     const choice = [...kinds.values()].filter(({ dimension }) => dimension === name)

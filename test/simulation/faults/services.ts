@@ -41,6 +41,60 @@ const handlers: readonly FaultKind[] = [
   handling('handlers hang', 'handler hangs', 1, (_, lastsMs) => ({ kind: 'hangs', heeds: false, ms: lastsMs + 2000 })),
 ]
 
+/** What user code throws that is no error, or not what an error should be. */
+const oddities: readonly (() => unknown)[] = [
+  () => undefined,
+  () => null,
+  () => Object.create(null),
+  () => Object.assign(new Error('odd'), { message: { an: 'object' } }),
+  () => Object.freeze(new Error('frozen')),
+  () => 'a text',
+  () => 17n,
+  () => Symbol('odd'),
+  () =>
+    Object.defineProperty({}, 'message', {
+      get: () => {
+        throw new Error('no message for you')
+      },
+    }),
+  () =>
+    new Proxy(new Error('proxy'), {
+      get: () => {
+        throw new Error('no property for you')
+      },
+    }),
+]
+
+const odd: FaultKind = {
+  name: 'handlers throw anything',
+  dimension: 'handlers throw anything',
+  proofs: ['handlers throw anything'],
+  weight: 1,
+  apply(world, random) {
+    const service = anyService(world, random)
+    const behaviour: Handling = { kind: 'throws', isLate: random.chance(0.5), what: random.pick(oddities) }
+    service.handling = behaviour
+    return () => {
+      if (service.handling === behaviour) service.handling = { kind: 'works', ms: 0 }
+    }
+  },
+}
+
+const blocked: FaultKind = {
+  name: 'the event loop stands still',
+  dimension: 'the event loop stands still',
+  proofs: ['the event loop stands still'],
+  weight: 1,
+  apply(world, random) {
+    const { life } = anyService(world, random)
+    if (!life?.alive) return undefined
+    // Below the session's end, which would be another story.
+    life.blockedUntil = world.clock.now + random.pick([300, 1000, 1500])
+    world.reached('the event loop stands still')
+    return undefined
+  },
+}
+
 function sourcing(kind: Sourcing): FaultKind {
   return {
     name: `the source ${kind}`,
@@ -155,6 +209,8 @@ const clockBack: FaultKind = {
 
 export const services: readonly FaultKind[] = [
   ...handlers,
+  odd,
+  blocked,
   ...(['late', 'hangs', 'throws', 'nonsense', 'empty', 'stale'] as const).map(sourcing),
   ...disks,
   crash,

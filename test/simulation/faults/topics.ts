@@ -103,4 +103,39 @@ const cut: FaultKind = {
   },
 }
 
-export const topics: readonly FaultKind[] = [added, made, trimmed, cut]
+let producers = 0
+
+const transaction: FaultKind = {
+  name: 'a transaction',
+  dimension: 'transactions',
+  proofs: ['transactions'],
+  weight: 1,
+  apply(world, random, { lastsMs }) {
+    const all = world.kafka.partitions()
+    if (all.length === 0) return undefined
+    const partition = random.pick(all)
+    const { number, log } = partition
+    const producerId = ++producers
+    const isDoomed = random.chance(0.6)
+    const write = () => {
+      const messages = world.messages(random, random.between(1, 4))
+      for (let index = 0; index < messages.length; index++)
+        world.see({ type: 'appended', partition: number, offset: log.end + index, isMessage: !isDoomed })
+      partition.append(messages, { producerId, isDoomed })
+      world.kafka.changed()
+    }
+    write()
+    world.clock.plan(lastsMs / 2, () => {
+      if (world.kafka.partition(number) === partition && log.isOpen(producerId)) write()
+    })
+    return () => {
+      if (world.kafka.partition(number) !== partition || !log.isOpen(producerId)) return
+      world.see({ type: 'appended', partition: number, offset: log.end, isMessage: false })
+      log.endTransaction(producerId, !isDoomed, partition.epoch)
+      world.reached('transactions')
+      world.kafka.changed()
+    }
+  },
+}
+
+export const topics: readonly FaultKind[] = [added, made, trimmed, cut, transaction]

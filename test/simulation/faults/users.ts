@@ -83,7 +83,7 @@ const seek: FaultKind = {
 }
 
 /** Seeks to anywhere in a log, whatever the consumer is doing; now and then several times in a row. */
-export function seekAnywhere(world: World, random: Random, service: Service, partition: number): boolean {
+function seekAnywhere(world: World, random: Random, service: Service, partition: number): boolean {
   const { life } = service
   const found = world.kafka.partitions().find(({ number }) => number === partition)
   const topic = world.kafka.topics[Math.floor(partition / 1000)]
@@ -97,6 +97,26 @@ export function seekAnywhere(world: World, random: Random, service: Service, par
     consumer.seek({ topic: topic.name, partition: found.index, offset: `${offset}` })
     world.reached('seeks at any instant')
   })
+}
+
+/** Seeks in some of the partitions it was just assigned: at once, or when a store of the user's own has answered. */
+export function seekOnAssignment(
+  world: World,
+  random: Random,
+  service: Service,
+  partitions: Readonly<Record<string, readonly number[]>>,
+): void {
+  for (const [topic, list] of Object.entries(partitions)) {
+    for (const index of list) {
+      if (random.chance(0.6)) continue
+      const number = world.kafka.numberOf(topic, index) ?? -1
+      const seek = () => {
+        if (seekAnywhere(world, random, service, number)) world.reached('seeks on assignment')
+      }
+      if (random.chance(0.4)) world.clock.plan(random.between(1, 40), seek)
+      else seek()
+    }
+  }
 }
 
 const seeks: FaultKind = {

@@ -7,6 +7,7 @@ import type { SightingOf } from '../sighting.ts'
 import { answerFrame, Bytes, Reading } from './bytes.ts'
 import { answerCommit, answerOffsets, type Committing } from './commits.ts'
 import { errors } from './group.ts'
+import { type Logins, loginKeys } from './logins.ts'
 import { answerEpochs, answerFetch, answerListOffsets, type Readable } from './reads.ts'
 import type { Partition, Topic } from './topic.ts'
 import { apiVersionsAnswer, isKnown, type Release } from './versions.ts'
@@ -27,6 +28,8 @@ export interface KafkaWatch {
   reached(kind: string): void
   /** A node was asked who it is. */
   asked?(): void
+  /** A login was refused. */
+  refused?(life: string, place: string): void
 }
 
 /** The cluster as its nodes know it. */
@@ -38,8 +41,10 @@ interface Cluster extends Readable, Committing {
   readonly release: Release
   readonly coordinatorId: number
   readonly loadsUntil: number
-  node(nodeId: number): { readonly entry: BrokerEntry }
+  readonly logins: Logins
+  node(nodeId: number): { readonly entry: BrokerEntry; readonly second: BrokerEntry | undefined }
   entries(): BrokerEntry[]
+  secondEntries(): BrokerEntry[]
   topicNamed(name: string): Topic | undefined
   partition(topic: string, index: number): Partition | undefined
 }
@@ -47,11 +52,12 @@ interface Cluster extends Readable, Committing {
 type Reply = (body: Buffer | undefined) => unknown
 
 const offsetForLeaderEpoch = 23
-const loginKeys = { handshake: 17, authenticate: 36 } as const
 
 export class Node implements Listener {
   readonly nodeId: number
   entry: BrokerEntry
+  /** Where it listens as well, with a view of its own. */
+  second: BrokerEntry | undefined
   isUp = true
   isForeign = false
   lie: { readonly kind: string; readonly tell: Lie } | undefined
@@ -118,6 +124,11 @@ export class Node implements Listener {
       kafka.watch.reached('a version the broker does not know')
       return connection.finish()
     }
+    const isLogin = apiKey === loginKeys.handshake || apiKey === loginKeys.authenticate
+    if (!isLogin && kafka.logins.isOver(connection, kafka.clock.now)) {
+      kafka.watch.reached('logins expire')
+      return connection.reset()
+    }
     const life = connection.life.name
     const watch = {
       ...kafka.watch,
@@ -128,11 +139,14 @@ export class Node implements Listener {
       case apiKeys.metadata:
         return this.metadata(request, connection, reply)
       case loginKeys.handshake:
-        return reply(new Bytes().int16(0).int32(1).string('PLAIN').taken())
-      case loginKeys.authenticate:
-        return reply(new Bytes().int16(0).string(null).block(Buffer.alloc(0)).int64(0).taken())
+      case loginKeys.authenticate: {
+        const refused = () => kafka.watch.refused?.(life, connection.place)
+        const { logins, clock } = kafka
+        const answer = logins.answer(this.nodeId, apiKey, version, connection, clock.now, watch.reached, refused)
+        return answer && reply(answer)
+      }
       case apiKeys.findCoordinator:
-        return this.findCoordinator(reply)
+        return this.findCoordinator(connection, reply)
       case apiKeys.fetch:
         return answerFetch(kafka, this.nodeId, version, request, reply, kafka.watch.reached)
       case apiKeys.listOffsets:
@@ -161,9 +175,16 @@ export class Node implements Listener {
     if (lie) kafka.watch.reached(lie.kind)
     if (lie?.tell === 'silence') return
     if (lie?.tell === 'hang-up') return connection.reset()
-    const truth = kafka.entries()
+    // Each listener knows the addresses of its own kind.
+    const isSecond = this.isSecond(connection)
+    if (isSecond) kafka.watch.reached('two listeners')
+    const truth = isSecond ? kafka.secondEntries() : kafka.entries()
     const entries = lie ? lie.tell(truth) : truth
     reply(this.description(entries, topics))
+  }
+
+  private isSecond({ place }: Connection): boolean {
+    return this.second !== undefined && place === `${this.second.host}:${this.second.port}`
   }
 
   private description(entries: readonly BrokerEntry[], topics: readonly string[]): Buffer {
@@ -187,9 +208,10 @@ export class Node implements Listener {
       .taken()
   }
 
-  private findCoordinator(reply: Reply): void {
+  private findCoordinator(connection: Connection, reply: Reply): void {
     const { kafka } = this
-    const { nodeId, host, port } = kafka.node(kafka.coordinatorId).entry
+    const { entry, second } = kafka.node(kafka.coordinatorId)
+    const { nodeId, host, port } = (this.isSecond(connection) && second) || entry
     reply(new Bytes().int32(0).int16(0).string(null).int32(nodeId).string(host).int32(port).taken())
   }
 

@@ -5,6 +5,7 @@ import type { Network } from '../network.ts'
 import { type BrokerEntry, type KafkaWatch, Node } from './broker.ts'
 import { Group } from './group.ts'
 import type { Message } from './log.ts'
+import { Logins } from './logins.ts'
 import { type Partition, partitionNumber, Topic } from './topic.ts'
 import { Trouble } from './trouble.ts'
 import type { Release } from './versions.ts'
@@ -20,6 +21,7 @@ export class SimulatedKafka {
   readonly nodes = new Map<number, Node>()
   readonly group: Group
   readonly trouble: Trouble
+  readonly logins = new Logins()
   /** The brokers' release: which requests they know. */
   release: Release = '4.4'
   coordinatorId = 1
@@ -63,6 +65,11 @@ export class SimulatedKafka {
   /** Every node that is up, as the cluster has it. */
   entries(): BrokerEntry[] {
     return [...this.nodes.values()].filter(({ isUp }) => isUp).map(({ entry }) => entry)
+  }
+
+  /** The same, as the nodes' second listeners have it. */
+  secondEntries(): BrokerEntry[] {
+    return [...this.nodes.values()].flatMap(({ isUp, second }) => (isUp && second ? [second] : []))
   }
 
   /** The topic of this name, if there is one now. */

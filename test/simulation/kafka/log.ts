@@ -40,12 +40,18 @@ export class Log {
     return Math.min(this.end, ...this.open.values())
   }
 
-  append(messages: readonly Message[], marks: BatchMarks = { leaderEpoch: 0 }): void {
+  /** `isDoomed`: of a transaction that will be taken back, so nobody is to read it. */
+  append(messages: readonly Message[], marks: BatchMarks & { isDoomed?: boolean } = { leaderEpoch: 0 }): void {
     const first = this.end
     const records = messages.map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }))
     this.write(records, marks)
-    for (const [index, message] of messages.entries()) this.messages.set(first + index, message)
+    if (!marks.isDoomed) for (const [index, message] of messages.entries()) this.messages.set(first + index, message)
     if (marks.producerId !== undefined && !this.open.has(marks.producerId)) this.open.set(marks.producerId, first)
+  }
+
+  /** Whether a transaction has been neither ended nor cut off. */
+  isOpen(producerId: number): boolean {
+    return this.open.has(producerId)
   }
 
   /** Ends a transaction with its control record. */
@@ -124,7 +130,9 @@ export class Log {
       bytes += stretch.bytes.length
       until = stretch.end
     }
-    const aborted = this.aborted.filter(({ first, last }) => last >= offset && first < until)
+    const aborted = this.aborted
+      .filter(({ first, last }) => last >= offset && first < until)
+      .sort((one, other) => one.first - other.first)
     return { bytes: Buffer.concat(found), aborted }
   }
 

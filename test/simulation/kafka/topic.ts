@@ -32,7 +32,10 @@ export class Partition {
     this.epoch++
   }
 
-  append(messages: readonly Message[], marks: { isPacked?: boolean; producerId?: number } = {}): void {
+  append(
+    messages: readonly Message[],
+    marks: { isPacked?: boolean; producerId?: number; isDoomed?: boolean } = {},
+  ): void {
     this.log.append(messages, { ...marks, leaderEpoch: this.epoch })
   }
 }

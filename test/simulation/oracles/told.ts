@@ -107,7 +107,7 @@ const told = ({ partition, data }: SightingOf<'fact'>) => {
   return { partition, from: Number(from), to: Number(to) }
 }
 
-/** Facts of one kind that a life may tell at once, and how many come to it with each second and each fault. */
+/** Facts of one kind that a life may tell at once beside one for each partition, and how many come to it with each second and each fault. */
 const burst = 60
 const perSecond = 2
 const perFault = 8
@@ -115,16 +115,18 @@ const perFault = 8
 /** T3: no storm of facts: each kind stays below what time and faults explain. */
 export function noStorm(): Oracle {
   let faults = 0
+  let partitions = 0
   const counts = new Table(() => ({ count: 0, since: undefined as number | undefined }))
   return {
     id: 'T3',
     see(sighting, at) {
       if (sighting.type === 'fault') faults++
+      if (sighting.type === 'assigned') partitions = Math.max(partitions, sighting.partitions.length)
       if (sighting.type !== 'fact') return undefined
       const seen = counts.of(sighting.life, sighting.fact)
       seen.since ??= at
       seen.count++
-      const allowed = burst + (perSecond * (at - seen.since)) / 1000 + perFault * faults
+      const allowed = burst + partitions + (perSecond * (at - seen.since)) / 1000 + perFault * faults
       return seen.count > allowed
         ? `${sighting.life} has told ${sighting.fact} ${seen.count} times in ${Math.round(at - seen.since)} ms`
         : undefined
