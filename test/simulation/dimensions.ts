@@ -1,7 +1,7 @@
 // Dimensions: in what a seed's world differs from the plain one. Each is drawn by itself, from a stream of numbers of its own, so a seed
 // without any is the seed it was before there were dimensions.
 
-import type { SimulatedOptions } from './options.ts'
+import { chooseOptions, type SimulatedOptions } from './options.ts'
 import { Random } from './random.ts'
 
 export interface Dimension {
@@ -121,3 +121,13 @@ export const drawn = (seed: number, without: ReadonlySet<string> = new Set()): s
   dimensions
     .filter(({ name, share }) => !without.has(name) && new Random(seed, `has ${name}`).chance(share))
     .map(({ name }) => name)
+
+/** The options of a seed's consumers. What a dimension changes comes from its own stream of numbers. */
+export function optionsOf(seed: number, dimensions: ReadonlySet<string>): SimulatedOptions {
+  let options = chooseOptions(new Random(seed, 'options'))
+  for (const name of dimensions) {
+    const change = dimensionNamed(name).options
+    if (change) options = { ...options, ...change(new Random(seed, `options ${name}`), options) }
+  }
+  return options
+}

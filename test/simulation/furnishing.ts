@@ -1,14 +1,15 @@
 // What the dimensions of a seed give its world from the beginning.
 
+import { seekOnAssignment } from './faults/users.ts'
 import { placeOf } from './kafka/kafka.ts'
 import { releases } from './kafka/versions.ts'
-import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
 const fetchKey = 1
 const plainPartitions = 4
 
-export function furnish(world: World, more: Random): void {
+export function furnish(world: World): void {
+  const { more } = world
   if (world.dimensions.has('many partitions')) world.kafka.topics[0]?.grow(200 - plainPartitions, true)
   if (world.dimensions.has('several topics') || world.dimensions.has('subscriptions differ')) {
     world.kafka.addTopic('payments', more.between(1, 3))
@@ -38,5 +39,8 @@ export function furnish(world: World, more: Random): void {
       world.reached('slow brokers')
       return lateMs * (0.8 + 0.4 * more.next())
     }
+  }
+  world.assigned = (service, partitions) => {
+    if (!world.isCalm) seekOnAssignment(world, more, service, partitions)
   }
 }

@@ -1,7 +1,6 @@
 // The options of the simulated consumers: short intervals, so that a run of half a minute shows what a service sees in an hour.
 
-import { dimensionNamed } from './dimensions.ts'
-import { Random } from './random.ts'
+import type { Random } from './random.ts'
 
 export interface SimulatedOptions {
   readonly sessionTimeout: number
@@ -32,17 +31,7 @@ export interface SimulatedOptions {
   readonly isInspected: boolean
 }
 
-/** The options of a seed's consumers. What a dimension changes comes from its own stream of numbers. */
-export function optionsOf(seed: number, dimensions: ReadonlySet<string>): SimulatedOptions {
-  let options = chooseOptions(new Random(seed, 'options'))
-  for (const name of dimensions) {
-    const change = dimensionNamed(name).options
-    if (change) options = { ...options, ...change(new Random(seed, `options ${name}`), options) }
-  }
-  return options
-}
-
-function chooseOptions(random: Random): SimulatedOptions {
+export function chooseOptions(random: Random): SimulatedOptions {
   return {
     sessionTimeout: random.pick([2000, 3000]),
     rebalanceTimeout: random.pick([2000, 3000]),

@@ -210,6 +210,14 @@ test.each<[string, Moment[]]>([
       ...[removed(1, 2, 'cut'), ...written(1, 1), handedOut(1), handled(1), committed(2), over(2, 2)],
     ],
   ],
+  [
+    'a commit of a topic that is no more, and one of the topic as it was made again',
+    [
+      ...([joined(1), ...written(4), removed(0, 4, 'deleted'), ...written(1), 1000] as Moment[]),
+      { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 4 }] },
+      ...([2000, handedOut(0), handled(0), commitSent(1)] as Moment[]),
+    ],
+  ],
   ['a whole record', [read([first])]],
   ['a torn last line', [read(['{"seq":'], true)]],
   ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],

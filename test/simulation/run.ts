@@ -2,6 +2,7 @@
 
 import { dimensionNamed } from './dimensions.ts'
 import { kinds, lastAtMs, type Plan, planOf } from './faults/plan.ts'
+import { furnish } from './furnishing.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import type { Life } from './life.ts'
 import { recoversWithinMs } from './oracles/liveness.ts'
@@ -38,6 +39,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
   const world = new World(seed, isTold, plan.dimensions)
   const rests = plan.dimensions.some((name) => dimensionNamed(name).rests)
   const calmAtMs = lastAtMs * plan.stretch + 2500
+  furnish(world)
   const { clock } = world
   clockShift.ms = 0
   // Most errors of a run are expected ones, and half of their cost is the stack.

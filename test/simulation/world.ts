@@ -1,19 +1,18 @@
 // The world of one seed: clock, network, brokers and services, the faults that happen to them, and the oracles that watch.
 
 import { Clock } from './clock.ts'
+import { optionsOf } from './dimensions.ts'
 import type { Fault } from './faults/fault.ts'
-import { seekOnAssignment } from './faults/users.ts'
-import { furnish } from './furnishing.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
 import type { Life } from './life.ts'
 import { NameServer } from './names.ts'
 import { type Connection, Network } from './network.ts'
-import { optionsOf, type SimulatedOptions } from './options.ts'
+import type { SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
 import { Random } from './random.ts'
-import { canaries, digest, type Service } from './service.ts'
+import { canaries, digest, type Service, type Surroundings } from './service.ts'
 import type { Sighting, SightingOf } from './sighting.ts'
 import { Tap } from './tap.ts'
 
@@ -38,7 +37,7 @@ export class World {
   /** Numbers of the world; those of the library come from another stream. */
   readonly random: Random
   /** Numbers for what only some worlds have. */
-  private readonly more: Random
+  readonly more: Random
   readonly services: Service[] = []
   readonly lives = new Map<string, Service>()
   readonly story: string[] = []
@@ -136,7 +135,6 @@ export class World {
       const { host, port } = this.freshAddress(nodeId)
       this.kafka.addNode(nodeId, host, port)
     }
-    furnish(this, this.more)
   }
 
   /** The newest member id of each life. */
@@ -168,9 +166,8 @@ export class World {
     return service === 'a' ? all : [/^(orders|refunds)$/]
   }
 
-  assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void {
-    if (!this.isCalm) seekOnAssignment(this, this.more, service, partitions)
-  }
+  /** What the user does with an assignment. */
+  assigned: Surroundings['assigned'] = () => {}
 
   touched(partition: number): void {
     if (this.dimensions.has('many partitions') && partition > 100) this.reached('many partitions')

@@ -208,10 +208,15 @@ export function commitsOnlyRise(): Oracle {
   const sought = new Set<string>()
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
+  const cutAt = new Map<number, number>()
+  /** What is committed now may still be of the log as it was. */
+  const isOfBefore = (partition: number, at: number) =>
+    at <= (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
   return {
     id: 'S6',
     see(sighting, at) {
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+        cutAt.set(sighting.partition, at)
         newest.delete(sighting.partition)
         for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
       }
@@ -224,13 +229,15 @@ export function commitsOnlyRise(): Oracle {
       if (sighting.type === 'commit-confirmed') {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
+          if (isOfBefore(partition, at)) continue
           if (!sought.has(`${sighting.life} ${partition}`)) known.offset = Math.max(known.offset, offset)
         }
       }
       if (sighting.type === 'committed') {
         const { life, partition, offset, sentAt } = sighting
         const before = newest.get(partition) ?? { offset: 0, at: 0 }
-        newest.set(partition, { offset, at })
+        if (isOfBefore(partition, sentAt)) newest.delete(partition)
+        else newest.set(partition, { offset, at })
         const isBack = offset < before.offset && sentAt >= before.at
         if (!isBack || sought.delete(`${life} ${partition}`)) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`
