@@ -213,7 +213,7 @@ test.each<[string, Moment[]]>([
   [
     'a commit of a topic that is no more, and one of the topic as it was made again',
     [
-      ...([joined(1), ...written(4), removed(0, 4, 'deleted'), ...written(1), 1000] as Moment[]),
+      ...([joined(1), assigned(0), ...written(4), removed(0, 4, 'deleted'), ...written(1), 1000] as Moment[]),
       { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 4 }] },
       ...([2000, handedOut(0), handled(0), commitSent(1)] as Moment[]),
     ],
