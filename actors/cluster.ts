@@ -74,8 +74,6 @@ export interface Cluster {
   heal(nodeId: number, endpoint: Endpoint): void
   /** Sends a request that any broker can answer, to the next one after 250 ms or a failure. Rejects with a ConnectionError after 2 s. */
   ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
-  /** Whether the brokers speak this version of a request, as far as they have said. */
-  speaks(apiKey: number, version: number): boolean
   /** The last one out closes sockets and timers. */
   release(): void
 }

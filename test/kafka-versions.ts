@@ -1,5 +1,6 @@
 // The versions that brokers say they speak, by release of Kafka: the requests relisten and KafkaJS send, and those it would send if it could.
-// 3.9 and 4.4 are read from the client libraries of those releases (`ApiMessageType`), the older ones are from their protocol guides.
+// 3.9 and 4.4 are read from the client libraries of those releases (`ApiMessageType`); the older ones follow the version history in the message
+// definitions of Kafka's sources, and no broker of theirs was asked.
 
 import { apiKeys } from '../actors/frames.ts'
 

@@ -1,8 +1,14 @@
 // A batch: many seeds one after the other in one process, and what they came to together.
 
-import { kinds } from './faults/plan.ts'
+import { kinds, planOf } from './faults/plan.ts'
 import { run } from './run.ts'
 import type { Violation } from './world.ts'
+
+/** A seed to run, with its dimensions. */
+export interface Job {
+  readonly seed: number
+  readonly dimensions: readonly string[]
+}
 
 /** Plain data: it goes from one process to another. */
 export interface BatchResult {
@@ -15,27 +21,27 @@ export interface BatchResult {
   /** Seeds that were run a second time, to compare the journals. */
   readonly twice: number
   readonly counts: Readonly<Record<string, number>>
-  readonly failures: readonly { readonly seed: number; readonly violation: Violation }[]
+  /** In how many seeds each dimension took effect. */
+  readonly effects: Readonly<Record<string, number>>
+  readonly failures: readonly (Job & { readonly violation: Violation })[]
 }
 
 export const nothingRun: BatchResult = {
   ...{ seeds: 0, faults: 0, moves: 0, messages: 0, events: 0, virtualMs: 0, twice: 0 },
-  counts: {},
+  ...{ counts: {}, effects: {} },
   failures: [],
 }
 
 /** Each so many seeds, one is run twice. */
 const twiceEach = 50
 
-export async function runBatch(seeds: readonly number[]): Promise<BatchResult> {
+export async function runBatch(jobs: readonly Job[]): Promise<BatchResult> {
   let result = nothingRun
-  for (const seed of seeds) result = together(result, await runOne(seed))
+  for (const job of jobs) result = together(result, await runOne(job))
   return result
 }
 
 export function together(one: BatchResult, other: BatchResult): BatchResult {
-  const counts = { ...one.counts }
-  for (const [kind, count] of Object.entries(other.counts)) counts[kind] = (counts[kind] ?? 0) + count
   return {
     seeds: one.seeds + other.seeds,
     faults: one.faults + other.faults,
@@ -44,19 +50,29 @@ export function together(one: BatchResult, other: BatchResult): BatchResult {
     events: one.events + other.events,
     virtualMs: one.virtualMs + other.virtualMs,
     twice: one.twice + other.twice,
-    counts,
+    counts: summed(one.counts, other.counts),
+    effects: summed(one.effects, other.effects),
     failures: [...one.failures, ...other.failures],
   }
 }
 
-async function runOne(seed: number): Promise<BatchResult> {
-  const { plan, violation, hash, virtualMs, events, messages, counts } = await run(seed)
-  const failures = violation ? [{ seed, violation }] : []
+function summed(one: BatchResult['counts'], other: BatchResult['counts']): BatchResult['counts'] {
+  const sum = { ...one }
+  for (const [kind, count] of Object.entries(other)) sum[kind] = (sum[kind] ?? 0) + count
+  return sum
+}
+
+async function runOne(job: Job): Promise<BatchResult> {
+  const { seed, dimensions } = job
+  const plan = planOf(seed, dimensions)
+  const { violation, hash, virtualMs, events, messages, counts } = await run(seed, { plan })
+  const failures = violation ? [{ ...job, violation }] : []
   const isTwice = seed % twiceEach === 0
   if (isTwice) {
-    const again = await run(seed)
+    const again = await run(seed, { plan })
     const what = `the same seed gave ${hash} and then ${again.hash}`
-    if (again.hash !== hash) failures.push({ seed, violation: { invariant: 'same seed, same journal', what, atMs: 0 } })
+    if (again.hash !== hash)
+      failures.push({ ...job, violation: { invariant: 'same seed, same journal', what, atMs: 0 } })
   }
   return {
     ...{ seeds: 1, messages, events, virtualMs, failures },
@@ -64,5 +80,6 @@ async function runOne(seed: number): Promise<BatchResult> {
     moves: plan.faults.filter(({ kind }) => kinds.get(kind)?.isMove).length,
     twice: isTwice ? 1 : 0,
     counts: Object.fromEntries(counts),
+    effects: Object.fromEntries(dimensions.filter((name) => counts.has(name)).map((name) => [name, 1])),
   }
 }

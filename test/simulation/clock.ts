@@ -6,6 +6,8 @@ export interface Owner {
   readonly alive: boolean
   /** Events it still waits for. */
   pending: number
+  /** None of its events happens before. */
+  readonly blockedUntil?: number
 }
 
 /** A planned event; in the form of a timer of Node's. */
@@ -87,6 +89,14 @@ export class Clock {
     this.rise(this.heap.length - 1)
   }
 
+  /** Puts it off, behind those that were put off before it. */
+  private postpone(timer: Timer, at: number): void {
+    timer.at = at
+    timer.order = ++this.order
+    this.heap.push(timer)
+    this.rise(this.heap.length - 1)
+  }
+
   cancel(timer: Timer): void {
     if (timer.isDone) return
     timer.isDone = true
@@ -104,6 +114,11 @@ export class Clock {
         }
         const timer = this.next()
         if (!timer) return reject(new Error('Nothing is planned any more'))
+        const blockedUntil = timer.owner?.blockedUntil ?? 0
+        if (blockedUntil > Math.max(this.now, timer.at)) {
+          this.postpone(timer, blockedUntil)
+          return realImmediate(turn)
+        }
         this.events++
         this.now = Math.max(this.now, timer.at)
         this.current = timer.owner

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import { type BatchResult, nothingRun, together } from './batch.ts'
+import { type BatchResult, type Job, nothingRun, together } from './batch.ts'
 import type { WorkerAnswer } from './worker.ts'
 
 const batchSize = 25
@@ -17,7 +17,7 @@ export interface CrewOptions {
 }
 
 /** Runs all seeds. Rejects when the simulation itself breaks. */
-export async function runSeeds(seeds: Iterable<number>, options: CrewOptions): Promise<BatchResult> {
+export async function runSeeds(seeds: Iterable<Job>, options: CrewOptions): Promise<BatchResult> {
   const batches = inBatches(seeds)
   let soFar = nothingRun
   const work = async (): Promise<void> => {
@@ -45,8 +45,8 @@ export async function runSeeds(seeds: Iterable<number>, options: CrewOptions): P
   return soFar
 }
 
-function* inBatches(seeds: Iterable<number>): Generator<number[]> {
-  let batch: number[] = []
+function* inBatches(seeds: Iterable<Job>): Generator<Job[]> {
+  let batch: Job[] = []
   for (const seed of seeds) {
     batch.push(seed)
     if (batch.length < batchSize) continue
@@ -56,9 +56,9 @@ function* inBatches(seeds: Iterable<number>): Generator<number[]> {
   if (batch.length > 0) yield batch
 }
 
-function ask(worker: ChildProcess, batch: readonly number[]): Promise<BatchResult> {
+function ask(worker: ChildProcess, batch: readonly Job[]): Promise<BatchResult> {
   return new Promise((resolve, reject) => {
-    const about = `the seeds ${batch[0]} to ${batch.at(-1)}`
+    const about = `the seeds ${batch[0]?.seed} to ${batch.at(-1)?.seed}`
     const onExit = (code: number | null) => reject(new Error(`A worker ended with code ${code} while it ran ${about}.`))
     worker.once('exit', onExit)
     worker.once('message', ({ result, error }: WorkerAnswer) => {

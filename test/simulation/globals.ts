@@ -3,7 +3,7 @@
 
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import net from 'node:net'
+import net, { type LookupFunction } from 'node:net'
 import { watchEventLoop } from '../../actors/event-loop.ts'
 import type { Clock } from './clock.ts'
 import { Timer } from './clock.ts'
@@ -88,10 +88,10 @@ function timersOf(clock: Clock): object {
 }
 
 function dialOf({ clock, network }: Replacements): object {
-  return ({ host, port }: { host: string; port: number }) => {
+  return ({ host, port, lookup }: { host: string; port: number; lookup?: LookupFunction }) => {
     const life = clock.current as Life | undefined
     if (!life) throw new Error('Only a life dials')
-    return network.connect(host, port, life)
+    return network.connect(host, port, life, lookup)
   }
 }
 

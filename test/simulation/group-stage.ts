@@ -100,7 +100,8 @@ export class GroupStage {
   /** One message for each partition. */
   produce(): void {
     const { kafka } = this.world
-    for (const partition of kafka.logs.keys()) kafka.append(partition, [{ key: 'key', value: 'value' }])
+    for (const { number } of kafka.topics.flatMap(({ partitions }) => partitions))
+      kafka.append(number, [{ key: 'key', value: 'value' }])
   }
 
   /** Every broker answers requests of this kind so, from now on; `undefined` leaves one as it is. */

@@ -14,6 +14,8 @@ export class Life implements Owner {
   pending = 0
   /** Uses of ports so far. */
   steps = 0
+  /** Its event loop stands still until then: no timer fires and nothing is read. */
+  blockedUntil = 0
   /** The crash comes with the step of this number; undefined: none is planned. */
   crashAt: number | undefined
   private readonly farewells = new Set<() => void>()

@@ -2,9 +2,11 @@
 
 import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
+import type { Job } from './batch.ts'
 import { runSeeds } from './crew.ts'
+import { dimensions, drawn } from './dimensions.ts'
 import { planOf } from './faults/plan.ts'
-import { failureReport, seedsForProof, summary, unreached } from './report.ts'
+import { failureReport, seedsForProof, summary, tooRare, unreached } from './report.ts'
 import { run } from './run.ts'
 import { keptSeeds } from './seeds.ts'
 import { shrunk } from './shrink.ts'
@@ -14,6 +16,8 @@ interface Options {
   readonly from: number
   readonly seed?: number
   readonly workers: number
+  readonly without: ReadonlySet<string>
+  readonly with: ReadonlySet<string>
 }
 
 const whole =
@@ -24,6 +28,16 @@ const whole =
     throw new InvalidArgumentError(`Expected a whole number of at least ${least}, got ${text}.`)
   }
 
+/** Names of dimensions, between commas; `all` stands for every one. */
+function namesOf(text: string): ReadonlySet<string> {
+  const known = dimensions.map(({ name }) => name)
+  if (text === 'all') return new Set(known)
+  const names = text.split(',').map((name) => name.trim())
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown === undefined) return new Set(names)
+  throw new InvalidArgumentError(`Expected names of dimensions, got ${unknown}. There are: ${known.join(', ')}.`)
+}
+
 /** So many failures are told with their faults; more would be the same again. */
 const told = 3
 
@@ -33,24 +47,40 @@ const program = new Command('simulate')
   .option('--from <seed>', 'the first of them', whole(0), 1)
   .option('--seed <seed>', 'run this one seed and print its story', whole(0))
   .option('--workers <count>', 'processes that share the work', whole(1), Math.max(2, availableParallelism()))
+  .option(
+    '--without <dimensions>',
+    'leave these dimensions out, named between commas; `all` for every one',
+    namesOf,
+    new Set(),
+  )
+  .option('--with <dimensions>', 'give these dimensions to every seed, beside those it draws', namesOf, new Set())
   .allowExcessArguments(false)
   .parse()
 
 const options = program.opts<Options>()
 process.exitCode = options.seed === undefined ? await many(options) : await one(options.seed)
 
+/** The seed as these options want it. */
+function jobOf(seed: number): Job {
+  const names = new Set([...drawn(seed, options.without), ...options.with])
+  return { seed, dimensions: dimensions.filter(({ name }) => names.has(name)).map(({ name }) => name) }
+}
+
 async function one(seed: number): Promise<number> {
-  const outcome = await run(seed, { isTold: true })
+  const job = jobOf(seed)
+  console.log(`Dimensions: ${job.dimensions.join(', ') || 'none'}.`)
+  const outcome = await run(seed, { isTold: true, plan: planOf(seed, job.dimensions) })
   console.log(outcome.story.join('\n'))
   console.log(`Seed ${seed}: journal ${outcome.hash}, ${outcome.events} events in ${outcome.virtualMs} ms.`)
   if (!outcome.violation) return 0
-  await explain(seed)
+  await explain(job)
   return 1
 }
 
 async function many({ seeds, from, workers }: Options): Promise<number> {
   const startedAt = performance.now()
-  const all = [...keptSeeds.map(({ seed }) => seed), ...Array.from({ length: seeds }, (_, index) => from + index)]
+  const kept = keptSeeds.map(({ seed, dimensions = [] }) => ({ seed, dimensions }))
+  const all: Job[] = [...kept, ...Array.from({ length: seeds }, (_, index) => jobOf(from + index))]
   const isTerminal = process.stderr.isTTY
   let shownAt = 0
   let failures = 0
@@ -72,21 +102,22 @@ async function many({ seeds, from, workers }: Options): Promise<number> {
   console.log(summary(result, performance.now() - startedAt))
   const failed = result.failures.toSorted((first, second) => first.seed - second.seed)
   for (const { seed, violation } of failed) console.log(`Seed ${seed} breaks ${violation.invariant}: ${violation.what}`)
-  for (const { seed } of failed.slice(0, told)) await explain(seed)
-  const missing = result.seeds >= seedsForProof ? unreached(result) : []
+  for (const job of failed.slice(0, told)) await explain(job)
+  const missing = result.seeds >= seedsForProof ? [...unreached(result), ...tooRare(result, options.without)] : []
+  if (missing.length > 0) console.log(`Reached too rarely: ${missing.join(', ')}.`)
   const isGood = failed.length === 0 && missing.length === 0
   console.log(
     isGood
       ? 'All invariants held.'
-      : `${failed.length} seeds failed, ${missing.length} kinds of faults were not reached.`,
+      : `${failed.length} seeds failed, ${missing.length} kinds of faults or dimensions were not reached.`,
   )
   return isGood ? 0 : 1
 }
 
 /** Prints what is needed for a seed to fail. */
-async function explain(seed: number): Promise<void> {
-  const plan = planOf(seed)
-  const failed = await run(seed)
+async function explain({ seed, dimensions }: Job): Promise<void> {
+  const plan = planOf(seed, dimensions)
+  const failed = await run(seed, { plan })
   if (!failed.violation) return console.log(`Seed ${seed} does not fail when it is run again by itself.`)
   const smallest = await shrunk(failed, (faults) => run(seed, { plan: { ...plan, faults } }))
   console.log(`\n${failureReport(smallest, plan.faults.length)}`)

@@ -1,7 +1,7 @@
 // The simulated network: endpoints with a path each, and connections over it. What is lost, held, slow or cut to pieces is a matter of the path.
 
 import { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Clock } from './clock.ts'
 import type { Life } from './life.ts'
 import type { Random } from './random.ts'
@@ -34,6 +34,8 @@ export interface NetworkWatch {
   delivered(life: Life, place: string, bytes: Buffer, connection: Connection): void
   closed(life: Life, connection: Connection): void
   accepted(place: string): void
+  /** A dial ended without having been asked who it is. */
+  failed(life: Life, place: string): void
   /** The cause of a path took effect. */
   reached(cause: string): void
 }
@@ -89,6 +91,10 @@ export class Connection {
   readonly place: string
   readonly path: Path
   isOpen = false
+  /** Something between, a NAT for one, no longer knows this connection: what is sent is lost without a word. */
+  isForgotten: 'one way' | 'both ways' | undefined
+  /** The client has heard nothing over it. */
+  isUnheard = true
   /** When commits were written, as far as the server has not seen them. */
   readonly commitsSentAt: number[] = []
   server: ReturnType<Listener['accept']> | undefined
@@ -106,12 +112,12 @@ export class Connection {
     this.id = ++network.count
     this.outward = new Flow(
       network.clock,
-      () => path.toServer,
+      () => (this.isForgotten ? 'lost' : path.toServer),
       () => network.effect(path),
     )
     this.inward = new Flow(
       network.clock,
-      () => path.toClient,
+      () => (this.isForgotten === 'both ways' ? 'lost' : path.toClient),
       () => network.effect(path),
     )
   }
@@ -129,10 +135,14 @@ export class Connection {
   send(bytes: Buffer): void {
     const { piece } = this.path
     if (piece !== undefined || this.path.latencyMs > slowMs) this.network.effect(this.path)
+    if (this.network.bytesPerMs !== undefined) this.network.watch.reached('narrow lines')
+    if (this.network.latencyMs > slowMs) this.network.watch.reached('long distances')
     const size = piece ?? bytes.length
     for (let at = 0; at < bytes.length; at += size) {
       const part = bytes.subarray(at, at + size)
-      this.inward.put(at === 0 ? this.delay() : 1, () => {
+      const sendMs = part.length / (this.network.bytesPerMs ?? Number.POSITIVE_INFINITY)
+      this.inward.put(at === 0 ? this.delay() + sendMs : Math.max(1, sendMs), () => {
+        this.isUnheard = false
         if (!this.client.destroyed) this.network.watch.delivered(this.life, this.place, part, this)
         this.client.hear('data', part)
       })
@@ -181,13 +191,13 @@ export class Connection {
 /** The part of a socket that the library and KafkaJS use. */
 export class SimulatedSocket extends EventEmitter {
   destroyed = false
-  readonly remoteAddress: string
+  remoteAddress: string
   readonly holder: Life
   private readonly connection: Connection
   private readonly clock: Clock
   private readonly leave: () => void
 
-  constructor(network: Network, host: string, place: string, life: Life) {
+  constructor(network: Network, host: string, place: string, life: Life, lookup: LookupFunction | undefined) {
     super()
     this.clock = network.clock
     this.remoteAddress = host
@@ -196,24 +206,34 @@ export class SimulatedSocket extends EventEmitter {
     if (!life.survives('dial')) {
       this.destroyed = true
       this.leave = () => {}
+      this.failed = () => {}
       return
     }
     this.leave = life.onEnd(() => this.gone())
     network.open.add(this)
     network.watch.dialled(life, place)
     const { path } = this.connection
-    network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
-      const listener = network.listeners.get(place)
-      if (this.destroyed) return
-      if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
-      if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
-      if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
-      this.connection.isOpen = true
-      this.connection.server = listener.accept(this.connection)
-      network.connections.add(this.connection)
-      network.watch.accepted(place)
-      this.hear('connect')
-    })
+    this.failed = () => network.watch.failed(life, place)
+    const dial = () =>
+      network.clock.plan(path.latencyMs * (1 + network.random.next()), () => {
+        const listener = network.listeners.get(place)
+        if (this.destroyed) return
+        if (path.dial !== 'open' || path.toServer !== 'flows' || path.toClient !== 'flows') network.effect(path)
+        if (path.dial === 'hangs' || path.toServer !== 'flows' || path.toClient !== 'flows') return
+        if (path.dial === 'refused' || !listener) return this.tear('ECONNREFUSED')
+        this.connection.isOpen = true
+        this.connection.server = listener.accept(this.connection)
+        network.connections.add(this.connection)
+        network.watch.accepted(place)
+        this.hear('connect')
+      })
+    if (isIP(host) || !lookup) dial()
+    else {
+      lookup(host, {}, (_error, address) => {
+        this.remoteAddress = `${address}`
+        dial()
+      })
+    }
     this.forgetIn = () => network.open.delete(this)
   }
 
@@ -252,6 +272,7 @@ export class SimulatedSocket extends EventEmitter {
 
   destroy(error?: Error): this {
     if (this.destroyed) return this
+    if (this.connection.isUnheard && this.holder.alive && !error) this.failed()
     this.gone()
     process.nextTick(() => {
       if (error) this.emit('error', error)
@@ -263,6 +284,7 @@ export class SimulatedSocket extends EventEmitter {
   /** Something comes in from the network. */
   hear(event: 'connect' | 'data' | 'end', bytes?: Buffer): void {
     if (this.destroyed || !this.holder.alive) return
+    if (this.waits(() => this.hear(event, bytes))) return
     this.clock.current = this.holder
     if (this.holder.survives(event)) this.emit(event, bytes)
   }
@@ -270,9 +292,22 @@ export class SimulatedSocket extends EventEmitter {
   /** The connection is over, with an error of the system. */
   tear(code: string): void {
     if (this.destroyed || !this.holder.alive) return
+    if (this.waits(() => this.tear(code))) return
+    if (code === 'ECONNREFUSED') this.failed()
     this.clock.current = this.holder
     if (this.holder.survives('reset')) this.destroy(Object.assign(new Error(`simulated ${code}`), { code }))
   }
+
+  /** Puts off what comes in for a process that stands still: when it goes on, timers fire first. */
+  private waits(work: () => void): boolean {
+    const behindTimersMs = 0.001
+    if (this.holder.blockedUntil <= this.clock.now) return false
+    this.clock.plan(this.holder.blockedUntil - this.clock.now + behindTimersMs, work)
+    return true
+  }
+
+  /** A dial that has come to nothing. */
+  private readonly failed: () => void
 
   private gone(): void {
     if (this.destroyed) return
@@ -291,6 +326,10 @@ export class Network {
   /** Sockets that clients hold, connected or not. */
   readonly open = new Set<SimulatedSocket>()
   readonly watch: NetworkWatch
+  /** One way between anybody, on average, in milliseconds. */
+  latencyMs = 1
+  /** How much a connection carries in each direction; undefined: as much as is written. */
+  bytesPerMs: number | undefined
   /** Connections so far. */
   count = 0
   private readonly paths = new Map<string, Path>()
@@ -308,7 +347,7 @@ export class Network {
       dial: 'open',
       toServer: 'flows',
       toClient: 'flows',
-      latencyMs: 1,
+      latencyMs: this.latencyMs,
       piece: undefined,
       cause: undefined,
     }
@@ -320,11 +359,16 @@ export class Network {
     if (cause !== undefined) this.watch.reached(cause)
   }
 
+  /** Whether who listens at its place is who accepted it. */
+  isServed({ place, server }: Connection): boolean {
+    return server !== undefined && this.listeners.has(place)
+  }
+
   connectionsAt(place: string): Connection[] {
     return [...this.connections].filter((connection) => connection.place === place)
   }
 
-  connect(host: string, port: number, life: Life): Socket {
-    return new SimulatedSocket(this, host, `${host}:${port}`, life) as unknown as Socket
+  connect(host: string, port: number, life: Life, lookup?: LookupFunction): Socket {
+    return new SimulatedSocket(this, host, `${host}:${port}`, life, lookup) as unknown as Socket
   }
 }

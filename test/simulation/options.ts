@@ -17,6 +17,13 @@ export interface SimulatedOptions {
   readonly partitionsConsumedConcurrently: number
   readonly handlerRetries: number
   readonly onHandlerError: 'pause' | (() => 'retry')
+  readonly metadataMaxAge?: number
+  readonly maxBytes?: number
+  readonly minBytes?: number
+  readonly handlerTimeoutMs?: number
+  /** Some of these are at their least or most. */
+  readonly isAtBounds?: boolean
+  readonly fromBeginning: boolean
   readonly isLoginUsed: boolean
   /** Its handler is given batches. */
   readonly isBatched: boolean
@@ -40,6 +47,7 @@ export function chooseOptions(random: Random): SimulatedOptions {
     partitionsConsumedConcurrently: random.pick([1, 3]),
     handlerRetries: 3,
     onHandlerError: () => 'retry',
+    fromBeginning: true,
     isLoginUsed: random.chance(0.3),
     isBatched: random.chance(0.25),
     isInspected: random.chance(0.25),

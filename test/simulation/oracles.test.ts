@@ -5,9 +5,19 @@ import type { Sighting } from './sighting.ts'
 
 const life = 'a1'
 const handedOut = (offset: number, by = life, partition = 0, isGenuine = true): Sighting => ({
-  ...{ type: 'started', life: by, partition, offset, isGenuine },
+  ...{ type: 'started', life: by, partition, offset, isGenuine, isCurrent: isGenuine },
 })
-const handled = (offset: number, by = life): Sighting => ({ type: 'handled', life: by, partition: 0, offset })
+const handled = (offset: number, by = life): Sighting => ({
+  ...{ type: 'handled', life: by, partition: 0, offset, isCurrent: true },
+})
+/** So many messages are in the log. */
+const written = (count: number, from = 0): Sighting[] =>
+  Array.from({ length: count }, (_, index) => ({
+    ...{ type: 'appended', partition: 0, offset: from + index, isMessage: true },
+  }))
+const removed = (from: number, to: number, how: 'trimmed' | 'cut' | 'deleted'): Sighting => ({
+  ...{ type: 'removed', partition: 0, from, to, how },
+})
 const assigned = (...partitions: number[]): Sighting => ({ type: 'assigned', life, partitions })
 const placed = (offset: number): Sighting => ({ type: 'placed', life, partition: 0, offset })
 const sought = (offset: number): Sighting => ({ type: 'sought', life, partition: 0, offset })
@@ -27,7 +37,9 @@ const read = (lines: string[], isTorn = false): Sighting => ({
   ...{ type: 'journal-read', life, lines, isTorn, isSpoilt: false, isFinal: false },
 })
 const told = (seq: number, to: string): Sighting => ({ type: 'told', life, seq, to })
-const over = (end: number, reached: number): Sighting => ({ type: 'over', ends: [end], committed: [reached] })
+const over = (end: number, reached: number): Sighting => ({
+  ...{ type: 'over', partitions: [{ partition: 0, end, committed: reached }] },
+})
 const tick = (isTroubled: boolean): Sighting => ({ type: 'tick', isTroubled })
 const expired: Sighting = { type: 'expired', life, memberId: 'one', silentMs: 2000 }
 const released = (timers: number): Sighting => ({
@@ -38,6 +50,18 @@ const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, plac
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
 const refusedLogin: Sighting = { type: 'login-refused', life, place: '10.0.0.1:9092' }
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
+
+const paused: Sighting = { type: 'paused', life, partition: 0 }
+const ready: Sighting = { type: 'ready', life, isReady: true }
+const lost = (from: number, to: number): Sighting => ({
+  ...{ type: 'fact', life, fact: 'offsets.lost', partition: 0, data: { from: `${from}`, to: `${to}` } },
+})
+const times = (count: number, sighting: Sighting): Sighting[] => Array.from({ length: count }, () => sighting)
+const place = '10.0.0.1:9092'
+const dialFailed: Sighting = { type: 'dial-failed', life, place }
+const loginRefused: Sighting = { type: 'login-refused', life, place }
+const lookedUp: Sighting = { type: 'looked-up', life, name: 'one.example' }
+const cut: Sighting = { type: 'cut', life, place, apiKey: 11, waitedMs: 3000 }
 
 /** A sighting, or the time in milliseconds of those that follow. */
 type Moment = Sighting | number
@@ -59,17 +83,26 @@ const record = (seq: number, previous: string, checksum: string): string =>
 const first = record(1, '', '6184ad624d4335e8')
 
 test.each<[string, string, Moment[]]>([
-  ['S1', 'a message that nobody handled', [over(1, 1)]],
+  ['S1', 'a message that nobody handled', [...written(1), over(1, 1)]],
   ['S1', 'a message with another content', [assigned(0), handedOut(0, life, 0, false)]],
-  ['S2', 'a commit beyond what was handled', [assigned(0), handedOut(0), handled(0), committed(2)]],
-  ['S3', 'a message that is stepped over', [assigned(0), handedOut(0), handled(0), handedOut(2)]],
-  ['S3', 'a message again without a reason', [assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)]],
-  ['S4', 'a message below the committed offset', [assigned(0), placed(1), handled(0, 'b1'), handedOut(0)]],
-  ['S4', 'a message again in the same process', [assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)]],
+  ['S2', 'a commit beyond what was handled', [...written(2), handedOut(0), handled(0), committed(2)]],
+  ['S2', 'a commit behind the end', [...written(1), handedOut(0), handled(0), committed(2)]],
+  ['S3', 'a message that is stepped over', [...written(3), assigned(0), handedOut(0), handled(0), handedOut(2)]],
+  [
+    'S3',
+    'a message again without a reason',
+    [...written(1), assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)],
+  ],
+  ['S4', 'a message below the committed offset', [...written(1), handled(0, 'b1'), placed(1), handedOut(0)]],
+  [
+    'S4',
+    'a message again in the same process',
+    [...written(1), assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)],
+  ],
   ['S5', 'a partition of somebody else', [assigned(1), handedOut(0)]],
   ['S5', 'a message during a join', [assigned(0), joinSent('one'), handedOut(0)]],
   ['S5', 'two messages of a partition at once', [assigned(0), handedOut(0), handled(0, 'b1'), handedOut(1)]],
-  ['S6', 'a commit that goes back', [handled(0), handled(1), committed(2), committed(1)]],
+  ['S6', 'a commit that goes back', [...written(2), handled(0), handled(1), committed(2), committed(1)]],
   [
     'S6',
     'a commit that was overtaken by a confirmed one and goes out again',
@@ -125,12 +158,30 @@ test.each<[string, string, Moment[]]>([
   ['L6', 'a healthy member that expires', [tick(true), 10_000, expired]],
   ['R', 'a timer that is left', [released(1)]],
   ['M13', 'an error that nobody caught', [{ type: 'escaped', life, message: 'oh' }]],
+  ['K1', 'another message than the sought one', [...written(3), assigned(0), sought(1), handedOut(2)]],
+  [
+    'K1',
+    'another message than the sought one after a rebalance',
+    [...written(3), assigned(0), sought(1), joinSent('one'), assigned(0), handedOut(0)],
+  ],
+  ['K2', 'a message of a paused partition', [...written(1), assigned(0), paused, handedOut(0)]],
+  ['T1', 'a consumer that is ready and rests', [...written(1), assigned(0), ready, 15_100, ready]],
+  ['T2', 'a loss that nobody is told of', [...written(2), committed(0), removed(0, 1, 'trimmed'), over(2, 2)]],
+  ['T2', 'a loss of what is there', [...written(2), removed(0, 1, 'trimmed'), lost(0, 2)]],
+  ['T3', 'a storm of facts', times(70, lost(0, 0))],
+  ['N1', 'dials of an endpoint that is down', times(31, dialFailed)],
+  ['N1', 'logins that are refused', times(7, loginRefused)],
+  ['N1', 'look-ups of one name', times(21, lookedUp)],
+  ['N2', 'a held join that is cut', [10_000, cut]],
 ])('%s sees %s', (id, _what, history) => {
   expect(judged(history)).toContain(id)
 })
 
 test.each<[string, Moment[]]>([
-  ['messages in order, committed', [assigned(0), placed(-1), handedOut(0), handled(0), committed(1), over(1, 1)]],
+  [
+    'messages in order, committed',
+    [...written(1), assigned(0), placed(-1), handedOut(0), handled(0), committed(1), over(1, 1)],
+  ],
   [
     'a message that threw and comes again',
     [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0 }, handedOut(0), handled(0)],
@@ -145,8 +196,42 @@ test.each<[string, Moment[]]>([
       handedOut(0),
     ],
   ],
-  ['a seek back', [assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)]],
-  ['a commit that was overtaken on its way', [handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)]],
+  [
+    'a seek back',
+    [...written(1), assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)],
+  ],
+  [
+    'a commit that was overtaken on its way',
+    [...written(2), handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)],
+  ],
+  [
+    'a log that is trimmed above what was handled',
+    [
+      ...written(3),
+      assigned(0),
+      handedOut(0),
+      handled(0),
+      removed(0, 2, 'trimmed'),
+      handedOut(2),
+      handled(2),
+      over(3, 3),
+    ],
+  ],
+  [
+    'a log that is cut and written anew',
+    [
+      ...[...written(2), assigned(0), placed(-1), handedOut(0), handled(0), handedOut(1), handled(1), committed(2)],
+      ...[removed(1, 2, 'cut'), ...written(1, 1), handedOut(1), handled(1), committed(2), over(2, 2)],
+    ],
+  ],
+  [
+    'a commit of a topic that is no more, and one of the topic as it was made again',
+    [
+      ...([joined(1), assigned(0), ...written(4), removed(0, 4, 'deleted'), ...written(1), 1000] as Moment[]),
+      { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 4 }] },
+      ...([2000, handedOut(0), handled(0), commitSent(1)] as Moment[]),
+    ],
+  ],
   ['a whole record', [read([first])]],
   ['a torn last line', [read(['{"seq":'], true)]],
   ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],
@@ -158,6 +243,26 @@ test.each<[string, Moment[]]>([
     Array.from({ length: 120 }, (_, index) => [index * 1000, dialled(true)]).flat(),
   ],
   ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
+  [
+    'a seek, and the first message that is there behind it',
+    [...written(3), assigned(0), removed(0, 2, 'trimmed'), sought(1), handedOut(2), handled(2)],
+  ],
+  [
+    'a message that is tried again although the user sought or paused',
+    [
+      ...written(2),
+      assigned(0),
+      handedOut(0),
+      paused,
+      sought(0),
+      { type: 'threw', life, partition: 0, offset: 0 },
+      handedOut(0),
+    ],
+  ],
+  ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
+  ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],
+  ['a dial now and then', Array.from({ length: 60 }, (_, index) => [index * 1000, dialFailed]).flat()],
+  ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])
 })

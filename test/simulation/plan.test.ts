@@ -1,5 +1,6 @@
 // Plans: enough of everything in each seed, and the same each time.
 import { expect, test } from 'vitest'
+import { dimensions, drawn, leastShare } from './dimensions.ts'
 import { kinds, planOf, proofs } from './faults/plan.ts'
 
 const seeds = Array.from({ length: 500 }, (_, index) => index)
@@ -17,6 +18,24 @@ test('each plan has at least twenty faults, of which five are moves, in the orde
 test('a seed has one plan', () => {
   for (const seed of seeds.slice(0, 20)) expect(planOf(seed)).toEqual(planOf(seed))
   expect(planOf(1)).not.toEqual(planOf(2))
+})
+
+test('without dimensions a seed has the faults it always had, and each dimension only adds its own', () => {
+  for (const seed of seeds.slice(0, 50)) {
+    const plain = planOf(seed, [])
+    const { faults, stretch } = planOf(seed, ['partitions are added'])
+    expect(stretch).toBe(1)
+    expect(faults.filter(({ kind }) => kinds.get(kind)?.dimension === undefined)).toEqual(plain.faults)
+    expect(plain.faults.some(({ kind }) => kinds.get(kind)?.dimension !== undefined)).toBe(false)
+  }
+})
+
+test('every dimension is drawn in more of the seeds than it has to take effect in', () => {
+  for (const { name } of dimensions) {
+    const share = seeds.filter((seed) => drawn(seed).includes(name)).length / seeds.length
+    expect(share, name).toBeGreaterThan(leastShare)
+  }
+  expect(drawn(1, new Set(dimensions.map(({ name }) => name)))).toEqual([])
 })
 
 test('every kind of fault is planned, and says what shows that it was reached', () => {

@@ -2,6 +2,7 @@
 
 import Table from 'cli-table3'
 import type { BatchResult } from './batch.ts'
+import { dimensions, leastShare } from './dimensions.ts'
 import { proofs } from './faults/plan.ts'
 import type { Outcome } from './run.ts'
 
@@ -10,6 +11,12 @@ export const seedsForProof = 300
 
 /** Kinds of faults that no seed reached. */
 export const unreached = ({ counts }: BatchResult): string[] => proofs.filter((proof) => !counts[proof])
+
+/** Dimensions that took effect in too few of the seeds, of those that were not left out. */
+export const tooRare = ({ seeds, effects }: BatchResult, without: ReadonlySet<string>): string[] =>
+  dimensions
+    .filter(({ name }) => !without.has(name) && (effects[name] ?? 0) < leastShare * seeds)
+    .map(({ name }) => `${name} (${effects[name] ?? 0} of ${seeds} seeds)`)
 
 export function summary(result: BatchResult, realMs: number): string {
   const { seeds, faults, moves, messages, events, virtualMs, twice, counts } = result
@@ -26,6 +33,8 @@ export function summary(result: BatchResult, realMs: number): string {
     `${seeds} seeds, ${faults} faults, ${moves} moves (${(faults / seeds).toFixed(1)} and ${(moves / seeds).toFixed(1)} per seed), ${messages} messages, ${events} events.`,
     `${hours} hours of simulated time in ${(realMs / 1000).toFixed(0)} s. ${twice} seeds were run twice.`,
   ]
+  const shares = dimensions.map(({ name }) => `${name} ${(((result.effects[name] ?? 0) / seeds) * 100).toFixed(1)} %`)
+  lines.push(`Dimensions, by the seeds in which they took effect: ${shares.join(', ')}.`)
   const missing = unreached(result)
   if (missing.length > 0) lines.push(`Never reached: ${missing.join(', ')}.`)
   return lines.join('\n')
@@ -43,6 +52,7 @@ export function failureReport({ seed, plan, violation, journals }: Outcome, plan
   })
   return [
     `Seed ${seed}: ${violation?.invariant} is broken at ${((violation?.atMs ?? 0) / 1000).toFixed(3)} s: ${violation?.what}.`,
+    `Dimensions: ${plan.dimensions.join(', ') || 'none'}.`,
     `${plan.faults.length} of ${planned} faults are needed for it:`,
     ...faults,
     ...told,

@@ -1,9 +1,12 @@
 // One run: a seed, its plan, and what came of it.
 
+import { dimensionNamed } from './dimensions.ts'
 import { kinds, lastAtMs, type Plan, planOf } from './faults/plan.ts'
+import { furnish } from './furnishing.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import type { Life } from './life.ts'
 import { recoversWithinMs } from './oracles/liveness.ts'
+import { produceMore } from './production.ts'
 import { Random } from './random.ts'
 import { Service } from './service.ts'
 import { type Violation, World } from './world.ts'
@@ -22,8 +25,9 @@ export interface Outcome {
   readonly story: readonly string[]
 }
 
-const calmAtMs = lastAtMs + 2500
 const settleMs = 1000
+/** Where what a seed is about shows best in rest, messages come for as long after the last fault, and nothing else. */
+const restMs = 12_000
 const tickMs = 250
 /** 2026-01-01. */
 const epochMs = 1_767_225_600_000
@@ -32,7 +36,10 @@ const mostEvents = 400_000
 
 /** Runs a seed, with its own plan or another one. */
 export async function run(seed: number, { plan = planOf(seed), isTold = false } = {}): Promise<Outcome> {
-  const world = new World(seed, isTold)
+  const world = new World(seed, isTold, plan.dimensions)
+  const rests = plan.dimensions.some((name) => dimensionNamed(name).rests)
+  const calmAtMs = lastAtMs * plan.stretch + 2500
+  furnish(world)
   const { clock } = world
   clockShift.ms = 0
   // Most errors of a run are expected ones, and half of their cost is the stack.
@@ -61,7 +68,8 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
       world.services.push(service)
       clock.plan(index * 200, () => service.start())
     }
-    clock.plan(0, () => world.produce(calmAtMs))
+    clock.plan(0, () => world.produce(calmAtMs + (rests ? restMs / 2 : 0)))
+    if (plan.dimensions.length > 0) clock.plan(0, () => produceMore(world, new Random(seed, 'more messages'), calmAtMs))
     schedule(world, plan)
     let state: 'faulty' | 'calm' | 'stopping' | 'done' = 'faulty'
     const tick = () => {
@@ -72,8 +80,8 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         state = 'calm'
         world.calm()
       } else if (state === 'calm') {
-        const isLate = now >= calmAtMs + recoversWithinMs
-        if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + settleMs)) return
+        const isLate = now >= calmAtMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
+        if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + (rests ? restMs : settleMs))) return
         state = 'stopping'
         world.finish()
       } else if (
@@ -110,7 +118,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
   )
   return {
     ...{ seed, plan, violation: world.violation, hash: world.hash, virtualMs: clock.now, events: clock.events },
-    messages: world.kafka.logs.reduce((sum, log) => sum + log.end, 0),
+    messages: world.kafka.partitions().reduce((sum, { log }) => sum + log.end, 0),
     ...{ counts: world.counts, journals, story: world.story },
   }
 }

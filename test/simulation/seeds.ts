@@ -1,6 +1,13 @@
-// Seeds that once found a bug, with what it was. They run before all others.
+// Seeds that once found a bug, with what it was. They run before all others, each with the dimensions it had then.
 
-export const keptSeeds: readonly { readonly seed: number; readonly found: string }[] = [
+export interface KeptSeed {
+  readonly seed: number
+  /** None where it is left out. */
+  readonly dimensions?: readonly string[]
+  readonly found: string
+}
+
+export const keptSeeds: readonly KeptSeed[] = [
   { seed: 1, found: 'pause() of a user threw while KafkaJS was being replaced' },
   {
     seed: 6,

@@ -10,6 +10,7 @@ import { Disk } from './disk.ts'
 import { root } from './globals.ts'
 import type { SimulatedKafka } from './kafka/kafka.ts'
 import { Dead, Life } from './life.ts'
+import type { NameServer } from './names.ts'
 import type { Network } from './network.ts'
 import type { SimulatedOptions } from './options.ts'
 import { Random } from './random.ts'
@@ -18,7 +19,7 @@ import type { Sighting } from './sighting.ts'
 /** How a handler behaves when it is given a message. */
 export type Handling =
   | { readonly kind: 'works'; readonly ms: number }
-  | { readonly kind: 'throws'; readonly isLate: boolean }
+  | { readonly kind: 'throws'; readonly isLate: boolean; readonly what?: () => unknown }
   /** Until the signal fires, or for ever so long. */
   | { readonly kind: 'hangs'; readonly heeds: boolean; readonly ms: number }
 
@@ -35,11 +36,22 @@ export interface Surroundings {
   readonly network: Network
   readonly kafka: SimulatedKafka
   readonly options: SimulatedOptions
+  readonly dimensions: ReadonlySet<string>
+  /** The consumer says what it was assigned; its user may use that. */
+  assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void
   readonly random: Random
   /** Which service a life belongs to. */
   readonly lives: Map<string, Service>
   bootstrap(): readonly string[]
   isAllowed(host: string): boolean
+  /** A message of this partition comes to a handler. */
+  touched(partition: number): void
+  /** What this service subscribes to. */
+  subscription(service: string): (string | RegExp)[]
+  /** The name server, where brokers have names. */
+  readonly names: NameServer | undefined
+  /** Whether a partition holds this at an offset, or once did. */
+  holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined
   see(sighting: Sighting): void
   log(line: string): void
   reached(kind: string): void
@@ -47,6 +59,9 @@ export interface Surroundings {
   crashed(service: Service, port: string): void
   stoppedInOrder(service: Service): void
 }
+
+/** How KafkaJS's documentation goes through a batch. */
+const batchStyles = ['handles all', 'commits and beats', 'commits uncommitted'] as const
 
 type Consumer = ReturnType<typeof createConsumer>
 
@@ -132,6 +147,13 @@ export class Service {
     return true
   }
 
+  /** Asks it, as a probe would, whether it is ready. */
+  probe(): void {
+    const { life, consumer, world } = this
+    if (!life?.alive || !consumer || this.stopped) return
+    world.clock.as(life, () => world.see({ type: 'ready', life: life.name, isReady: consumer.status().ready }))
+  }
+
   /** Asks the consumer to stop. What follows is seen by the oracles. */
   stop(): void {
     const { life, consumer, world } = this
@@ -177,6 +199,11 @@ export class Service {
     }
     this.consumer = consumer
     consumer.on('*', (record) => this.told(life, record))
+    if (world.dimensions.has('seeks on assignment')) {
+      consumer.on('partitions.assigned', ({ data }) => {
+        if (life.alive) this.world.assigned(this, data.partitions)
+      })
+    }
     consumer.start().then(
       () => world.log(`${life.name} has joined`),
       (error: Error) => {
@@ -234,6 +261,10 @@ export class Service {
     if (!life.alive) return
     const { world } = this
     world.log(`${life.name} ${record.seq} ${record.type} ${JSON.stringify(record.data)} → ${JSON.stringify(record.to)}`)
+    const data = record.data as { topic?: string; partition?: number }
+    const partition = world.kafka.numberOf(data.topic ?? '', data.partition ?? 0)
+    const about = partition === undefined ? {} : { partition }
+    world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data })
     if (record.type === 'journal.failed') return this.giveUp(life)
     world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
   }
@@ -241,18 +272,29 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { random } = world
-    const { isLoginUsed, isBatched, isInspected, ...options } = world.options
+    const { isLoginUsed, isBatched, isInspected, isAtBounds, ...options } = world.options
+    if (isAtBounds) world.reached('options at their bounds')
+    const style = world.dimensions.has('styles of eachBatch') ? random.pick(batchStyles) : 'resolves each'
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
     }
-    const eachMessage: ConsumerOptions['eachMessage'] = ({ partition, message, signal }) =>
-      this.handle(life, partition, Number(message.offset), `${message.key}=${message.value}`, signal)
-    const eachBatch: ConsumerOptions['eachBatch'] = async ({ batch, resolveOffset, isRunning, isStale, signal }) => {
+    const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
+    const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) =>
+      this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
+    const eachBatch: ConsumerOptions['eachBatch'] = async (payload) => {
+      const { batch, resolveOffset, isRunning, isStale, signal } = payload
+      if (style !== 'resolves each') world.reached('styles of eachBatch')
       for (const { key, value, offset } of batch.messages) {
-        if (!isRunning() || isStale()) return
-        await this.handle(life, batch.partition, Number(offset), `${key}=${value}`, signal)
+        if (style !== 'handles all' && (!isRunning() || isStale())) return
+        await this.handle(life, numberOf(batch.topic, batch.partition), Number(offset), `${key}=${value}`, signal)
         world.reached('batch handled')
+        if (style === 'handles all') continue
         resolveOffset(offset)
+        if (style === 'commits and beats') {
+          await payload.heartbeat()
+          await payload.commitOffsetsIfNecessary()
+        }
+        if (style === 'commits uncommitted') await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
       }
     }
     const inspect: ConsumerOptions['inspect'] = (event) => {
@@ -265,11 +307,11 @@ export class Service {
     return {
       brokers: () => this.source(life),
       groupId: 'orders-service',
-      topics: [world.kafka.topic],
-      fromBeginning: true,
+      topics: world.subscription(this.name),
       ...options,
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
       allowInsecureLogin: isLoginUsed,
+      ...(world.names ? { lookup: world.names.lookup } : {}),
       allowEndpoint: ({ host }) => world.isAllowed(host),
       logger: { debug: say, info: say, warn: say, error: say },
       ...(isInspected ? { inspect } : {}),
@@ -301,13 +343,22 @@ export class Service {
   private handle(life: Life, partition: number, offset: number, content: string, signal: AbortSignal): Promise<void> {
     const { world, handling } = this
     if (!life.survives('handler start')) return new Promise(() => {})
+    world.touched(partition)
+    if (world.options.maxWaitTimeInMs >= 3000) world.reached('long waits')
     const about = { life: life.name, partition, offset }
-    const message = world.kafka.logs[partition]?.messages[offset]
-    world.see({ type: 'started', ...about, isGenuine: content === `${message?.key}=${message?.value}` })
+    const held = () => world.holds(partition, offset, content)
+    world.see({ type: 'started', ...about, isGenuine: held() !== undefined, isCurrent: held() === 'current' })
     const end = (): boolean => {
       if (!life.survives('handler end')) return false
-      world.see({ type: 'handled', ...about })
+      world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
       return true
+    }
+    if (handling.kind === 'throws' && handling.what) {
+      world.reached('handlers throw anything')
+      world.see({ type: 'threw', ...about })
+      const what = handling.what()
+      if (!handling.isLate) throw what
+      return Promise.reject(what)
     }
     if (handling.kind === 'throws') {
       world.reached(handling.isLate ? 'handler rejects' : 'handler throws')

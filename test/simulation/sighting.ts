@@ -1,5 +1,5 @@
 // A sighting: something that was seen at a border of the consumer: in the brokers, on a socket, at a handler, on the disk. Oracles judge
-// sightings and nothing else; no status, fact or log line of the library is one.
+// sightings and nothing else. What the library tells its user, a fact or whether it is ready, is one only so that it can be judged.
 
 import type { Life } from './life.ts'
 
@@ -12,19 +12,41 @@ export interface PartitionOffset {
 }
 
 export type Sighting =
-  | { readonly type: 'appended'; readonly partition: number; readonly offset: number }
+  /** Something was written: a message, or a control record or part of a transaction that is taken back, which nobody reads. */
+  | { readonly type: 'appended'; readonly partition: number; readonly offset: number; readonly isMessage: boolean }
+  /** Offsets from `from` to below `to` are gone; where the log was cut or its topic deleted, they may be written anew. */
+  | {
+      readonly type: 'removed'
+      readonly partition: number
+      readonly from: number
+      readonly to: number
+      readonly how: 'trimmed' | 'cut' | 'deleted'
+    }
+  /** Nobody has to read these: the user sought past them, or the consumer is told to begin behind them. */
+  | { readonly type: 'excused'; readonly partition: number; readonly from: number; readonly to: number }
   | {
       readonly type: 'started'
       readonly life: LifeName
       readonly partition: number
       readonly offset: number
-      /** The message is the one in the log. */
+      /** The message is or was in the log at this place. */
       readonly isGenuine: boolean
+      /** And is there now. */
+      readonly isCurrent: boolean
     }
-  | { readonly type: 'handled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  | {
+      readonly type: 'handled'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+      readonly isCurrent: boolean
+    }
   | { readonly type: 'threw'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  /** From here on nothing of it is to be handed out, until it is resumed. */
+  | { readonly type: 'paused'; readonly life: LifeName; readonly partition: number }
+  | { readonly type: 'resumed'; readonly life: LifeName; readonly partition: number }
   /** The coordinator took a commit. */
   | {
       readonly type: 'committed'
@@ -71,8 +93,18 @@ export type Sighting =
       /** All that the journal holds is durable. */
       readonly isSynced: boolean
     }
-  /** A broker said no to the credentials. */
+  /** A dial that came to nothing: refused, reset, unanswered, or never asked who it is. */
+  | { readonly type: 'dial-failed'; readonly life: LifeName; readonly place: string }
   | { readonly type: 'login-refused'; readonly life: LifeName; readonly place: string }
+  | { readonly type: 'looked-up'; readonly life: LifeName; readonly name: string }
+  /** The consumer left a connection whose broker was about to answer, over a network that carries everything. */
+  | {
+      readonly type: 'cut'
+      readonly life: LifeName
+      readonly place: string
+      readonly apiKey: number
+      readonly waitedMs: number
+    }
   /** A connection that takes requests and answers nothing. */
   | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
   | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }
@@ -95,6 +127,15 @@ export type Sighting =
       readonly descriptors: number
       readonly listeners: number
     }
+  /** What the consumer tells its user, beside its messages. */
+  | {
+      readonly type: 'fact'
+      readonly life: LifeName
+      readonly fact: string
+      readonly partition?: number
+      readonly data: unknown
+    }
+  | { readonly type: 'ready'; readonly life: LifeName; readonly isReady: boolean }
   /** The library said that this record is durable. */
   | { readonly type: 'told'; readonly life: LifeName; readonly seq: number; readonly to: string }
   /** The state of the running machine. */
@@ -113,7 +154,10 @@ export type Sighting =
   /** No fault is under way any more. */
   | { readonly type: 'calm' }
   /** All is handled and committed, or the time for it is over. */
-  | { readonly type: 'over'; readonly ends: readonly number[]; readonly committed: readonly number[] }
+  | {
+      readonly type: 'over'
+      readonly partitions: readonly { readonly partition: number; readonly end: number; readonly committed: number }[]
+    }
   | { readonly type: 'tick'; readonly isTroubled: boolean }
 
 export type SightingOf<Type extends Sighting['type']> = Extract<Sighting, { type: Type }>

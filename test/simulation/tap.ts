@@ -15,6 +15,7 @@ import type { Connection } from './network.ts'
 import type { PartitionOffset, Sighting } from './sighting.ts'
 
 interface Asked {
+  readonly at: number
   readonly apiKey: number
   readonly memberId: string
   readonly offsets: readonly PartitionOffset[]
@@ -32,15 +33,22 @@ export class Tap {
   private readonly lines = new Map<Connection, Line>()
   private readonly see: (sighting: Sighting) => void
   private readonly now: () => number
+  private readonly numberOf: (topic: string, index: number) => number | undefined
 
-  constructor(see: (sighting: Sighting) => void, now: () => number) {
+  constructor(see: Tap['see'], now: Tap['now'], numberOf: Tap['numberOf']) {
     this.see = see
     this.now = now
+    this.numberOf = numberOf
   }
 
   /** Whether answers are still to come over this connection. */
   waits(connection: Connection): boolean {
     return (this.lines.get(connection)?.asked.size ?? 0) > 0
+  }
+
+  /** The request that has waited longest over this connection. */
+  oldest(connection: Connection): Asked | undefined {
+    return this.lines.get(connection)?.asked.values().next().value
   }
 
   request(life: Life, connection: Connection, frame: Buffer): void {
@@ -61,7 +69,7 @@ export class Tap {
       const generation = reading.int32()
       memberId = reading.text()
       if (apiKey === apiKeys.offsetCommit) {
-        offsets = offsetsIn(reading)
+        offsets = this.offsetsIn(reading)
         connection.commitsSentAt.push(this.now())
         this.see({ type: 'commit-sent', life: life.name, memberId, generation, offsets })
       }
@@ -71,7 +79,7 @@ export class Tap {
       const [left = ''] = reading.list(() => reading.text())
       this.see({ type: 'left', life: life.name, memberId: left })
     }
-    line.asked.set(correlationOf('request', frame), { apiKey, memberId, offsets })
+    line.asked.set(correlationOf('request', frame), { at: this.now(), apiKey, memberId, offsets })
   }
 
   answer(life: Life, connection: Connection, bytes: Buffer): void {
@@ -81,9 +89,7 @@ export class Tap {
       const correlation = correlationOf('answer', frame)
       const asked = line.asked.get(correlation)
       line.asked.delete(correlation)
-      if (asked?.apiKey === apiKeys.saslAuthenticate && frame.readInt16BE(answerHeaderBytes) !== errors.none)
-        this.see({ type: 'login-refused', life: life.name, place: connection.place })
-      else if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
+      if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
     }
   }
 
@@ -106,7 +112,7 @@ export class Tap {
       reading.int32()
       const error = reading.int16()
       if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
-      if (error === errors.none) this.see({ type: 'assigned', life, partitions: partitionsIn(reading.block()) })
+      if (error === errors.none) this.see({ type: 'assigned', life, partitions: this.partitionsIn(reading.block()) })
     }
     if (apiKey === apiKeys.offsetCommit) {
       reading.int32()
@@ -121,30 +127,31 @@ export class Tap {
       if (reading.int16() === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
     }
   }
-}
 
-function offsetsIn(commit: Reading): PartitionOffset[] {
-  return commit
-    .list(() => {
-      commit.text()
-      return commit.list(() => {
-        const entry = { partition: commit.int32(), offset: commit.long() }
-        commit.string()
-        return entry
+  private offsetsIn(commit: Reading): PartitionOffset[] {
+    return commit
+      .list(() => {
+        const topic = commit.text()
+        return commit.list(() => {
+          const partition = this.numberOf(topic, commit.int32()) ?? -1
+          const entry = { partition, offset: commit.long() }
+          commit.string()
+          return entry
+        })
       })
-    })
-    .flat()
-}
+      .flat()
+  }
 
-/** The partitions of an assignment as KafkaJS writes it. */
-function partitionsIn(assignment: Buffer): number[] {
-  if (assignment.length === 0) return []
-  const reading = new Reading(assignment, 0)
-  reading.int16()
-  return reading
-    .list(() => {
-      reading.text()
-      return reading.list(() => reading.int32())
-    })
-    .flat()
+  /** The partitions of an assignment as KafkaJS writes it. */
+  private partitionsIn(assignment: Buffer): number[] {
+    if (assignment.length === 0) return []
+    const reading = new Reading(assignment, 0)
+    reading.int16()
+    return reading
+      .list(() => {
+        const topic = reading.text()
+        return reading.list(() => this.numberOf(topic, reading.int32()) ?? -1)
+      })
+      .flat()
+  }
 }

@@ -1,6 +1,6 @@
 // A worker: a process that runs the batches it is sent.
 
-import { type BatchResult, runBatch } from './batch.ts'
+import { type BatchResult, type Job, runBatch } from './batch.ts'
 
 export interface WorkerAnswer {
   readonly result?: BatchResult
@@ -8,8 +8,8 @@ export interface WorkerAnswer {
   readonly error?: string
 }
 
-process.on('message', (seeds: readonly number[]) => {
-  runBatch(seeds).then(
+process.on('message', (jobs: readonly Job[]) => {
+  runBatch(jobs).then(
     (result) => process.send?.({ result } satisfies WorkerAnswer),
     (error: Error) => process.send?.({ error: error.stack ?? error.message } satisfies WorkerAnswer),
   )

@@ -1,16 +1,18 @@
 // The world of one seed: clock, network, brokers and services, the faults that happen to them, and the oracles that watch.
 
-import { kafkaVersions } from '../kafka-versions.ts'
 import { Clock } from './clock.ts'
+import { optionsOf } from './dimensions.ts'
 import type { Fault } from './faults/fault.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
+import type { Message } from './kafka/log.ts'
 import type { Life } from './life.ts'
+import { NameServer } from './names.ts'
 import { type Connection, Network } from './network.ts'
-import { chooseOptions, type SimulatedOptions } from './options.ts'
+import type { SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
 import { Random } from './random.ts'
-import { canaries, digest, type Service } from './service.ts'
+import { canaries, digest, type Service, type Surroundings } from './service.ts'
 import type { Sighting, SightingOf } from './sighting.ts'
 import { Tap } from './tap.ts'
 
@@ -21,24 +23,29 @@ export interface Violation {
 }
 
 const partitionCount = 4
-const { '2.3': _tooOld, ...supported } = kafkaVersions
-const supportedVersions = Object.values(supported)
 /** Messages come at this distance, on average. */
 const messageEachMs = 60
 
 export class World {
   readonly seed: number
+  /** What this world has that others have not. */
+  readonly dimensions: ReadonlySet<string>
   readonly clock = new Clock()
   readonly network: Network
   readonly kafka: SimulatedKafka
   readonly options: SimulatedOptions
   /** Numbers of the world; those of the library come from another stream. */
   readonly random: Random
+  /** Numbers for what only some worlds have. */
+  readonly more: Random
   readonly services: Service[] = []
   readonly lives = new Map<string, Service>()
   readonly story: string[] = []
   readonly counts = new Map<string, number>()
   readonly foreign: ForeignKafka[] = []
+  /** Which of the nodes' listeners the list of brokers names. */
+  listenersInUse: 'first' | 'second' | 'both' = 'first'
+  readonly names: NameServer | undefined
   violation: Violation | undefined
   isCalm = false
   isOver = false
@@ -49,18 +56,29 @@ export class World {
   private readonly arrivals = new Map<string, string>()
   private readonly told: string[] = []
   private troubles = 0
+  /** Partitions in which something was committed. */
+  private readonly begun = new Set<number>()
   private generation = 0
   private readonly isTold: boolean
 
-  constructor(seed: number, isTold = false) {
+  constructor(seed: number, isTold = false, dimensions: readonly string[] = []) {
     this.seed = seed
     this.isTold = isTold
+    this.dimensions = new Set(dimensions)
     this.random = new Random(seed, 'world')
-    this.options = chooseOptions(new Random(seed, 'options'))
-    this.oracles = allOracles(Object.values(canaries))
+    this.more = new Random(seed, 'more of the world')
+    this.options = optionsOf(seed, this.dimensions)
+    this.oracles = allOracles(Object.values(canaries), this.options)
+    if (this.dimensions.has('names')) {
+      this.names = new NameServer(this.clock, (life, name) => {
+        this.reached('names')
+        this.see({ type: 'looked-up', life: life.name, name })
+      })
+    }
     this.tap = new Tap(
       (sighting) => this.see(sighting),
       () => this.clock.now,
+      (topic, index) => this.kafka.numberOf(topic, index),
     )
     this.network = new Network(this.clock, new Random(seed, 'network'), {
       dialled: (life, place) =>
@@ -68,6 +86,23 @@ export class World {
       wrote: (life, place, bytes, connection) => this.wrote(life, place, bytes, connection),
       delivered: (life, _place, bytes, connection) => this.tap.answer(life, connection, bytes),
       closed: (life, connection) => {
+        const waiting = this.tap.oldest(connection)
+        const { path, place, isOpen, isUnheard } = connection
+        const isWell =
+          path.cause === undefined &&
+          !connection.isForgotten &&
+          isOpen &&
+          !isUnheard &&
+          connection.server?.isForeign === false
+        // Shorter waits are those of a connection that somebody else has taken the place of.
+        if (waiting && isWell && this.clock.now - waiting.at > 400 && this.network.isServed(connection))
+          this.see({
+            type: 'cut',
+            life: life.name,
+            place,
+            apiKey: waiting.apiKey,
+            waitedMs: this.clock.now - waiting.at,
+          })
         this.tap.closed(connection)
         this.see({ type: 'closed', life: life.name, connection: connection.id })
       },
@@ -77,6 +112,7 @@ export class World {
         this.arrivals.delete(place)
         this.reached(kind)
       },
+      failed: (life, place) => this.see({ type: 'dial-failed', life: life.name, place }),
       reached: (cause) => this.reached(cause),
     })
     const watch = {
@@ -84,9 +120,9 @@ export class World {
       placed: (life: string, partition: number, offset: number) =>
         this.see({ type: 'placed', life, partition, offset }),
       reached: (kind: string) => this.reached(kind),
+      refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
-    this.kafka.versions = new Random(seed, 'versions').pick(supportedVersions)
     this.kafka.group.onExpired = (memberId, silentMs) => {
       this.log(`${memberId} expires`)
       this.reached('session expired')
@@ -115,15 +151,41 @@ export class World {
 
   freshAddress(nodeId: number): { nodeId: number; host: string; port: number } {
     this.generation++
+    if (this.names) return { nodeId, host: `n${nodeId}-${this.generation}.example`, port: 9092 }
     return { nodeId, host: `10.${Math.floor(this.generation / 200)}.${this.generation % 200}.${nodeId}`, port: 9092 }
   }
 
   isAllowed(host: string): boolean {
-    return host.startsWith('10.')
+    return host.startsWith('10.') || host.endsWith('.example')
+  }
+
+  subscription(service: string): (string | RegExp)[] {
+    const all = this.kafka.topics.map(({ name }) => name)
+    if (!this.dimensions.has('subscriptions differ')) return all
+    this.reached('subscriptions differ')
+    return service === 'a' ? all : [/^(orders|refunds)$/]
+  }
+
+  /** What the user does with an assignment. */
+  assigned: Surroundings['assigned'] = () => {}
+
+  touched(partition: number): void {
+    if (this.dimensions.has('many partitions') && partition > 100) this.reached('many partitions')
+    if (partition >= 1000) this.reached('several topics')
+    if (this.kafka.partition(partition)?.isOriginal === false) this.reached('partitions are added')
+  }
+
+  holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined {
+    // A deleted topic's partitions are still there for this question.
+    const all = this.kafka.topics.flatMap(({ partitions }) => partitions)
+    return all.find(({ number }) => number === partition)?.log.held(offset, content)
   }
 
   bootstrap(): readonly string[] {
-    return this.kafka.entries().map(placeOf)
+    const first = this.kafka.entries().map(placeOf)
+    if (this.listenersInUse === 'first') return first
+    const second = this.kafka.secondEntries().map(placeOf)
+    return this.listenersInUse === 'second' ? second : [...second, ...first]
   }
 
   /** The next connection to this place shows that the move was followed. */
@@ -141,6 +203,7 @@ export class World {
 
   see(sighting: Sighting): void {
     if (this.violation) return
+    if (sighting.type === 'committed') this.firstCommit(sighting)
     if (sighting.type === 'joined') this.members.set(sighting.life, sighting.memberId)
     if (isPartOfHash.has(sighting.type)) this.told.push(`${this.clock.now} ${JSON.stringify(sighting)}`)
     if (this.isTold && isPartOfStory.has(sighting.type)) this.log(`· ${JSON.stringify(sighting)}`)
@@ -151,6 +214,15 @@ export class World {
       this.log(`!! ${oracle.id}: ${what}`)
       return
     }
+  }
+
+  /** Where the consumer is told to begin at the end, nobody reads what was there before the first commit. */
+  private firstCommit({ partition, offset }: SightingOf<'committed'>): void {
+    if (this.options.fromBeginning || this.begun.has(partition)) return
+    this.begun.add(partition)
+    if (this.kafka.partition(partition)?.isOriginal !== true) return
+    if (offset > 0) this.reached('begins at the end')
+    this.see({ type: 'excused', partition, from: 0, to: offset })
   }
 
   /** Reads what a service's disk holds now, as anybody could. */
@@ -181,6 +253,7 @@ export class World {
   }
 
   tick(): void {
+    for (const service of this.services) service.probe()
     this.see({ type: 'tick', isTroubled: this.troubles > 0 || !this.isCalm })
   }
 
@@ -192,25 +265,48 @@ export class World {
     }
   }
 
-  produce(untilMs: number): void {
-    const { clock, random, kafka } = this
-    const partition = random.below(partitionCount)
-    const count = random.chance(0.2) ? random.between(2, 4) : 1
-    const messages = Array.from({ length: count }, () => {
+  /** Some of a node's connections lose what is sent, while new ones work. */
+  forget(place: string, how: 'one way' | 'both ways', isHit: () => boolean): void {
+    for (const connection of this.network.connectionsAt(place)) {
+      if (!isHit()) continue
+      connection.isForgotten = how
+      const { life, id } = connection
+      this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+      this.reached('connections are forgotten')
+    }
+  }
+
+  append(partition: number, messages: readonly Message[], isPacked = false): void {
+    const found = this.kafka.partition(partition)
+    if (!found) return
+    const first = found.log.end
+    for (let index = 0; index < messages.length; index++)
+      this.see({ type: 'appended', partition, offset: first + index, isMessage: true })
+    found.append(messages, { isPacked })
+    if (isPacked) this.reached('batches are packed')
+    this.kafka.changed()
+  }
+
+  messages(random: Random, count: number): Message[] {
+    return Array.from({ length: count }, () => {
       const number = random.below(1_000_000)
       return { key: `key-${number}`, value: `value-${number}-${'x'.repeat(random.below(30))}` }
     })
-    const first = kafka.logs[partition]?.end ?? 0
-    kafka.append(partition, messages)
-    for (let index = 0; index < count; index++) this.see({ type: 'appended', partition, offset: first + index })
+  }
+
+  produce(untilMs: number): void {
+    const { clock, random } = this
+    const partition = random.below(partitionCount)
+    const count = random.chance(0.2) ? random.between(2, 4) : 1
+    this.append(partition, this.messages(random, count), this.dimensions.has('batches are packed'))
     const waitMs = messageEachMs * (0.2 + 1.6 * random.next())
     if (clock.now + waitMs < untilMs) clock.plan(waitMs, () => this.produce(untilMs))
   }
 
   /** Whether all that was written is handled and committed. */
   get isCaughtUp(): boolean {
-    const { logs, group } = this.kafka
-    return logs.every((log, partition) => (group.offsets.get(partition) ?? 0) >= log.end)
+    const { kafka } = this
+    return kafka.partitions().every(({ number, log }) => (kafka.group.offsets.get(number) ?? 0) >= log.end)
   }
 
   /** No fault begins any more, and what crashed is up again. */
@@ -227,9 +323,11 @@ export class World {
   /** All is handled, or time is up: everything is stopped. */
   finish(): void {
     this.isOver = true
-    const { logs, group } = this.kafka
-    const committed = logs.map((_, partition) => group.offsets.get(partition) ?? 0)
-    this.see({ type: 'over', ends: logs.map(({ end }) => end), committed })
+    const { kafka } = this
+    const partitions = kafka.partitions().map(({ number, log }) => {
+      return { partition: number, end: log.end, committed: kafka.group.offsets.get(number) ?? 0 }
+    })
+    this.see({ type: 'over', partitions })
     for (const service of this.services) {
       if (service.isServing) service.stop()
       else if (!service.isStopping) service.life?.end()

@@ -69,16 +69,18 @@ const nodeDown: FaultKind = {
     if (up.length < 2) return undefined
     const node = random.pick(up)
     const other = random.pick(up.filter((each) => each !== node))
-    const place = placeOf(node.entry)
     node.isUp = false
     kafka.evacuate(node.nodeId, other.nodeId)
-    if (network.listeners.get(place) === node) network.listeners.delete(place)
-    for (const connection of network.connectionsAt(place)) {
-      world.reached('a node goes down')
-      connection.reset()
+    for (const place of [node.entry, ...(node.second ? [node.second] : [])].map(placeOf)) {
+      if (network.listeners.get(place) === node) network.listeners.delete(place)
+      for (const connection of network.connectionsAt(place)) {
+        world.reached('a node goes down')
+        connection.reset()
+      }
     }
     return () => {
       node.isUp = true
+      if (node.second) network.listeners.set(placeOf(node.second), node)
       network.listeners.set(placeOf(node.entry), node)
     }
   },
@@ -103,8 +105,8 @@ const leadersMove: FaultKind = {
   weight: 2,
   apply(world, random) {
     const up = [...world.kafka.nodes.values()].filter(({ isUp }) => isUp)
-    for (const partition of world.kafka.leaders.keys()) {
-      if (up.length > 0 && random.chance(0.6)) world.kafka.leaders[partition] = random.pick(up).nodeId
+    for (const partition of world.kafka.partitions()) {
+      if (up.length > 0 && random.chance(0.6)) partition.lead(random.pick(up).nodeId)
     }
     return undefined
   },

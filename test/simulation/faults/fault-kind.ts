@@ -11,6 +11,8 @@ export interface FaultKind {
   /** How often it is planned, compared with others. */
   readonly weight: number
   readonly isMove?: boolean
+  /** Planned only where this dimension was drawn. */
+  readonly dimension?: string
   /** Does it, and returns what ends it. */
   apply(world: World, random: Random, fault: Fault): (() => void) | undefined
 }

@@ -22,7 +22,13 @@ function moveNode(world: World, nodeId: number, to: { host: string; port: number
   world.formerly.push(node.entry)
   node.entry = entry
   const path = network.pathTo(place)
-  Object.assign(path, { dial: 'open', toServer: 'flows', toClient: 'flows', latencyMs: 1, cause: undefined })
+  Object.assign(path, {
+    dial: 'open',
+    toServer: 'flows',
+    toClient: 'flows',
+    latencyMs: network.latencyMs,
+    cause: undefined,
+  })
   for (const connection of network.connectionsAt(place)) connection.reset()
   network.listeners.set(place, node)
   world.log(`node ${nodeId} moves from ${before} to ${place}; the old address ${farewell}`)

@@ -38,7 +38,7 @@ function change(
             dial: 'open',
             toServer: 'flows',
             toClient: 'flows',
-            latencyMs: 1,
+            latencyMs: world.network.latencyMs,
             piece: undefined,
             cause: undefined,
           })
@@ -66,6 +66,18 @@ function breakAll(name: string, how: 'reset' | 'finish' | 'forget'): FaultKind {
   }
 }
 
+const forgotten: FaultKind = {
+  name: 'connections are forgotten',
+  dimension: 'connections are forgotten',
+  proofs: ['connections are forgotten'],
+  weight: 1,
+  apply(world, random) {
+    const how = random.pick(['one way', 'both ways'] as const)
+    for (const place of placesOf(world, someNodes(random))) world.forget(place, how, () => random.chance(0.6))
+    return undefined
+  },
+}
+
 const tear = (world: World, place: string): void => {
   for (const connection of world.network.connectionsAt(place)) connection.reset()
 }
@@ -81,4 +93,5 @@ export const paths: readonly FaultKind[] = [
   breakAll('connections are reset', 'reset'),
   breakAll('connections are closed', 'finish'),
   breakAll('connections are half open', 'forget'),
+  forgotten,
 ]

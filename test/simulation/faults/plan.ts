@@ -1,17 +1,25 @@
 // A plan: what happens in one seed, and when.
 
+import { dimensionNamed, drawn } from '../dimensions.ts'
 import { Random } from '../random.ts'
+import { answers } from './answers.ts'
 import { brokers } from './brokers.ts'
+import { doors } from './doors.ts'
 import type { Fault } from './fault.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { moves } from './moves.ts'
 import { paths } from './paths.ts'
 import { services } from './services.ts'
+import { topics } from './topics.ts'
 
 export interface Plan {
   readonly faults: readonly Fault[]
   /** So many consumers share the group. */
   readonly serviceCount: number
+  /** What the seed's world has that others have not. */
+  readonly dimensions: readonly string[]
+  /** Everything comes this many times slower, so that what takes long fits. */
+  readonly stretch: number
 }
 
 /** From here to there faults begin; each ends by itself within the time it lasts. */
@@ -20,16 +28,16 @@ export const lastAtMs = 6000
 const longestMs = 1800
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
-  [...moves, ...paths, ...brokers, ...services].map((kind) => [kind.name, kind]),
+  [...moves, ...paths, ...brokers, ...topics, ...answers, ...doors, ...services].map((kind) => [kind.name, kind]),
 )
 
 /** All that has to be counted at least once over many seeds. */
 export const proofs: readonly string[] = [...new Set([...kinds.values()].flatMap((kind) => kind.proofs))]
 
-/** At least five moves and fifteen other faults. */
-export function planOf(seed: number): Plan {
+/** At least five moves and fifteen other faults, and those of the dimensions. Without any the plan is what it always was. */
+export function planOf(seed: number, dimensions: readonly string[] = drawn(seed)): Plan {
   const random = new Random(seed, 'plan')
-  const draw = (from: readonly FaultKind[]): Fault => {
+  const drawFrom = (random: Random, from: readonly FaultKind[]): Fault => {
     let left = random.next() * from.reduce((sum, { weight }) => sum + weight, 0)
     const kind = from.find(({ weight }) => {
       left -= weight
@@ -43,13 +51,26 @@ export function planOf(seed: number): Plan {
       dice: random.below(2 ** 31),
     }
   }
-  const others = [...kinds.values()].filter(({ isMove }) => !isMove)
+  const draw = (from: readonly FaultKind[]) => drawFrom(random, from)
+  const others = [...kinds.values()].filter(({ isMove, dimension }) => !isMove && dimension === undefined)
   const faults = [
     ...Array.from({ length: random.between(5, 7) }, () => draw(moves)),
     ...Array.from({ length: random.between(15, 20) }, () => draw(others)),
   ]
+  const services = random.chance(0.25) ? 2 : 1
+  const serviceCount = Math.max(services, ...dimensions.map((name) => dimensionNamed(name).services ?? 1))
+  for (const name of dimensions) {
+    const own = new Random(seed, `plan ${name}`)
+    const choice = [...kinds.values()].filter(({ dimension }) => dimension === name)
+    const [least, most] = dimensionNamed(name).faults ?? [1, 3]
+    if (choice.length > 0)
+      for (let left = own.between(least, most); left > 0; left--) faults.push(drawFrom(own, choice))
+  }
+  const stretch = Math.max(1, ...dimensions.map((name) => dimensionNamed(name).stretch ?? 1))
   return {
-    faults: faults.toSorted((one, other) => one.atMs - other.atMs),
-    serviceCount: random.chance(0.25) ? 2 : 1,
+    faults: faults
+      .map((fault) => ({ ...fault, atMs: Math.round(fault.atMs * stretch) }))
+      .toSorted((one, other) => one.atMs - other.atMs),
+    ...{ serviceCount, dimensions, stretch },
   }
 }

@@ -5,6 +5,7 @@ import type { Random } from '../random.ts'
 import type { Handling, Service, Sourcing } from '../service.ts'
 import type { World } from '../world.ts'
 import type { FaultKind } from './fault-kind.ts'
+import { users } from './users.ts'
 
 const anyService = (world: World, random: Random): Service => random.pick(world.services)
 
@@ -39,6 +40,60 @@ const handlers: readonly FaultKind[] = [
   })),
   handling('handlers hang', 'handler hangs', 1, (_, lastsMs) => ({ kind: 'hangs', heeds: false, ms: lastsMs + 2000 })),
 ]
+
+/** What user code throws that is no error, or not what an error should be. */
+const oddities: readonly (() => unknown)[] = [
+  () => undefined,
+  () => null,
+  () => Object.create(null),
+  () => Object.assign(new Error('odd'), { message: { an: 'object' } }),
+  () => Object.freeze(new Error('frozen')),
+  () => 'a text',
+  () => 17n,
+  () => Symbol('odd'),
+  () =>
+    Object.defineProperty({}, 'message', {
+      get: () => {
+        throw new Error('no message for you')
+      },
+    }),
+  () =>
+    new Proxy(new Error('proxy'), {
+      get: () => {
+        throw new Error('no property for you')
+      },
+    }),
+]
+
+const odd: FaultKind = {
+  name: 'handlers throw anything',
+  dimension: 'handlers throw anything',
+  proofs: ['handlers throw anything'],
+  weight: 1,
+  apply(world, random) {
+    const service = anyService(world, random)
+    const behaviour: Handling = { kind: 'throws', isLate: random.chance(0.5), what: random.pick(oddities) }
+    service.handling = behaviour
+    return () => {
+      if (service.handling === behaviour) service.handling = { kind: 'works', ms: 0 }
+    }
+  },
+}
+
+const blocked: FaultKind = {
+  name: 'the event loop stands still',
+  dimension: 'the event loop stands still',
+  proofs: ['the event loop stands still'],
+  weight: 1,
+  apply(world, random) {
+    const { life } = anyService(world, random)
+    if (!life?.alive) return undefined
+    // Below the session's end, which would be another story.
+    life.blockedUntil = world.clock.now + random.pick([300, 1000, 1500])
+    world.reached('the event loop stands still')
+    return undefined
+  },
+}
 
 function sourcing(kind: Sourcing): FaultKind {
   return {
@@ -141,53 +196,6 @@ const stop: FaultKind = {
   },
 }
 
-const pause: FaultKind = {
-  name: 'the user pauses partitions',
-  proofs: ['pause', 'resume'],
-  weight: 1,
-  apply(world, random) {
-    const service = anyService(world, random)
-    const partitions = [random.below(4), random.below(4)]
-    const topic = { topic: world.kafka.topic, partitions }
-    const { life } = service
-    if (!service.use((consumer) => consumer.pause([topic]))) return undefined
-    world.reached('pause')
-    return () => {
-      if (service.life === life && service.use((consumer) => consumer.resume([topic]))) world.reached('resume')
-    }
-  },
-}
-
-const seek: FaultKind = {
-  name: 'the user seeks back',
-  proofs: ['seek'],
-  weight: 1,
-  apply(world, random) {
-    const service = anyService(world, random)
-    const { consumer, life } = service
-    const partition = random.below(4)
-    if (!consumer || !life?.alive) return undefined
-    const assignment = consumer.status().assignment[world.kafka.topic] ?? []
-    const committed = world.kafka.group.offsets.get(partition) ?? 0
-    if (!assignment.includes(partition) || committed === 0) return undefined
-    const offset = random.below(committed)
-    world.see({ type: 'sought', life: life.name, partition, offset })
-    service.use((using) => using.seek({ topic: world.kafka.topic, partition, offset: `${offset}` }))
-    world.reached('seek')
-    return undefined
-  },
-}
-
-const commitNow: FaultKind = {
-  name: 'the user commits',
-  proofs: ['user commit'],
-  weight: 0.5,
-  apply(world, random) {
-    if (anyService(world, random).use((consumer) => void consumer.commit())) world.reached('user commit')
-    return undefined
-  },
-}
-
 const clockBack: FaultKind = {
   name: 'the wall clock is set back',
   proofs: ['clock set back'],
@@ -201,14 +209,14 @@ const clockBack: FaultKind = {
 
 export const services: readonly FaultKind[] = [
   ...handlers,
+  odd,
+  blocked,
   ...(['late', 'hangs', 'throws', 'nonsense', 'empty', 'stale'] as const).map(sourcing),
   ...disks,
   crash,
   powerLoss,
   rot,
   stop,
-  pause,
-  seek,
-  commitNow,
+  ...users,
   clockBack,
 ]

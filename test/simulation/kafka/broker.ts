@@ -1,20 +1,16 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
-import {
-  apiKeyOf,
-  apiKeys,
-  apiVersionOf,
-  correlationOf,
-  FrameCutter,
-  requestBodyOffset,
-} from '../../../actors/frames.ts'
-import { apiVersionsBody, isSpoken, type VersionTable } from '../../kafka-versions.ts'
+import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { Connection, Listener } from '../network.ts'
 import type { SightingOf } from '../sighting.ts'
 import { answerFrame, Bytes, Reading } from './bytes.ts'
-import { errors, type Group } from './group.ts'
-import type { Log } from './log.ts'
+import { answerCommit, answerOffsets, type Committing } from './commits.ts'
+import { errors } from './group.ts'
+import { type Logins, loginKeys } from './logins.ts'
+import { answerEpochs, answerFetch, answerListOffsets, type Readable } from './reads.ts'
+import type { Partition, Topic } from './topic.ts'
+import { apiVersionsAnswer, isKnown, type Release } from './versions.ts'
 
 export interface BrokerEntry {
   readonly nodeId: number
@@ -32,32 +28,36 @@ export interface KafkaWatch {
   reached(kind: string): void
   /** A node was asked who it is. */
   asked?(): void
+  /** A login was refused. */
+  refused?(life: string, place: string): void
 }
 
 /** The cluster as its nodes know it. */
-interface Cluster {
+interface Cluster extends Readable, Committing {
   readonly clusterId: string
-  readonly versions: VersionTable
   readonly clock: Clock
   readonly watch: KafkaWatch
-  readonly topic: string
-  readonly logs: readonly Log[]
-  readonly leaders: readonly number[]
-  readonly group: Group
+  readonly topics: readonly Topic[]
+  readonly release: Release
   readonly coordinatorId: number
   readonly loadsUntil: number
-  readonly commitErrors: number[]
-  lostCommitAnswers: number
-  node(nodeId: number): { readonly entry: BrokerEntry }
+  readonly logins: Logins
+  node(nodeId: number): { readonly entry: BrokerEntry; readonly second: BrokerEntry | undefined }
   entries(): BrokerEntry[]
-  await(look: () => void): () => void
+  secondEntries(): BrokerEntry[]
+  topicNamed(name: string): Topic | undefined
+  partition(topic: string, index: number): Partition | undefined
 }
 
 type Reply = (body: Buffer | undefined) => unknown
 
+const offsetForLeaderEpoch = 23
+
 export class Node implements Listener {
   readonly nodeId: number
   entry: BrokerEntry
+  /** Where it listens as well, with a view of its own. */
+  second: BrokerEntry | undefined
   isUp = true
   isForeign = false
   lie: { readonly kind: string; readonly tell: Lie } | undefined
@@ -79,11 +79,27 @@ export class Node implements Listener {
       const request = queue.shift()
       if (!request) return
       isBusy = true
-      this.answer(request, connection, (body) => {
-        isBusy = false
+      const { trouble, clock } = this.kafka
+      const apiKey = apiKeyOf(request)
+      const throttleMs = trouble.throttleMs(this.nodeId, apiKey)
+      const send = (body: Buffer | undefined) => {
         if (isOver) return
+        if (body && throttleMs > 0) body.writeInt32BE(throttleMs, 0)
         if (body) connection.send(answerFrame(correlationOf('request', request), body))
-        next()
+        const free = () => {
+          isBusy = false
+          next()
+        }
+        // Whoever is throttled is not listened to for so long.
+        if (throttleMs > 0) clock.plan(throttleMs, free)
+        else free()
+      }
+      // A fetch that is over its quota is answered at once, with nothing.
+      if (throttleMs > 0 && apiKey === apiKeys.fetch) return send(emptyFetch())
+      this.answer(request, connection, (body) => {
+        const lateMs = trouble.lateMs(this.nodeId, apiKey)
+        if (lateMs > 0) clock.plan(lateMs, () => send(body))
+        else send(body)
       })
     }
     return {
@@ -100,44 +116,74 @@ export class Node implements Listener {
 
   private answer(frame: Buffer, connection: Connection, reply: Reply): unknown {
     const request = new Reading(frame, requestBodyOffset(frame))
+    const { kafka } = this
+    const version = frame.readInt16BE(6)
+    const apiKey = apiKeyOf(frame)
+    if (apiKey === apiKeys.apiVersions) return reply(apiVersionsAnswer(kafka.release, version))
+    if (!isKnown(kafka.release, apiKey, version)) {
+      kafka.watch.reached('a version the broker does not know')
+      return connection.finish()
+    }
+    const isLogin = apiKey === loginKeys.handshake || apiKey === loginKeys.authenticate
+    if (!isLogin && kafka.logins.isOver(connection, kafka.clock.now)) {
+      kafka.watch.reached('logins expire')
+      return connection.reset()
+    }
     const life = connection.life.name
-    // As Kafka does with a version it does not know.
-    if (!isSpoken(this.kafka.versions, apiKeyOf(frame), apiVersionOf(frame))) return connection.reset()
-    switch (apiKeyOf(frame)) {
+    const watch = {
+      ...kafka.watch,
+      committed: (commit: Omit<SightingOf<'committed'>, 'type' | 'life'>) => kafka.watch.committed({ life, ...commit }),
+      placed: (partition: number, offset: number) => kafka.watch.placed(life, partition, offset),
+    }
+    switch (apiKey) {
       case apiKeys.metadata:
-        return this.metadata(request, connection, reply)
-      case apiKeys.apiVersions:
-        return reply(apiVersionsBody(this.kafka.versions))
-      case apiKeys.saslHandshake:
-        return reply(new Bytes().int16(0).int32(1).string('PLAIN').taken())
-      case apiKeys.saslAuthenticate:
-        return reply(new Bytes().int16(0).string(null).block(Buffer.alloc(0)).int64(0).taken())
+        return this.metadata(request, connection, version, reply)
+      case loginKeys.handshake:
+      case loginKeys.authenticate: {
+        const refused = () => kafka.watch.refused?.(life, connection.place)
+        const { logins, clock } = kafka
+        const answer = logins.answer(this.nodeId, apiKey, version, connection, clock.now, watch.reached, refused)
+        return answer && reply(answer)
+      }
       case apiKeys.findCoordinator:
-        return this.findCoordinator(reply)
+        return this.findCoordinator(connection, reply)
       case apiKeys.fetch:
-        return this.fetch(request, reply)
+        return answerFetch(kafka, this.nodeId, version, request, reply, kafka.watch.reached)
       case apiKeys.listOffsets:
-        return this.listOffsets(request, reply)
-      case apiKeys.offsetCommit:
-        return this.commit(request, life, connection, reply)
+        return answerListOffsets(kafka, this.nodeId, request, reply)
+      case offsetForLeaderEpoch:
+        return answerEpochs(kafka, this.nodeId, version, request, reply)
+      case apiKeys.offsetCommit: {
+        const sentAt = connection.commitsSentAt.shift() ?? kafka.clock.now
+        const answer = answerCommit(kafka, this.unready(), request, sentAt, watch)
+        return answer ? reply(answer) : connection.reset()
+      }
       case apiKeys.offsetFetch:
-        return this.offsets(request, life, reply)
+        return reply(answerOffsets(kafka, this.unready(), request, watch))
       default:
         return this.member(apiKeyOf(frame), request, reply)
     }
   }
 
-  private metadata(request: Reading, connection: Connection, reply: Reply): unknown {
+  private metadata(request: Reading, connection: Connection, version: number, reply: Reply): unknown {
     const { kafka } = this
-    const topics = request.list(() => request.text())
+    const asked = version >= firstWithIds ? topicsOfFlexible(request) : topicsOf(request)
+    const topics = asked ?? kafka.topics.filter(({ isThere }) => isThere).map(({ name }) => name)
     kafka.watch.asked?.()
     const { lie } = this
     if (lie) kafka.watch.reached(lie.kind)
     if (lie?.tell === 'silence') return
     if (lie?.tell === 'hang-up') return connection.reset()
-    const truth = kafka.entries()
+    // Each listener knows the addresses of its own kind.
+    const isSecond = this.isSecond(connection)
+    if (isSecond) kafka.watch.reached('two listeners')
+    const truth = isSecond ? kafka.secondEntries() : kafka.entries()
     const entries = lie ? lie.tell(truth) : truth
-    reply(this.description(entries, topics))
+    reply(version >= firstWithIds ? this.descriptionWithIds(entries, topics) : this.description(entries, topics))
+  }
+
+  private isSecond({ place }: Connection): boolean {
+    return this.second !== undefined && place === `${this.second.host}:${this.second.port}`
   }
 
   private description(entries: readonly BrokerEntry[], topics: readonly string[]): Buffer {
@@ -147,100 +193,53 @@ export class Node implements Listener {
     answer.string(kafka.clusterId).int32(entries[0]?.nodeId ?? -1)
     return answer
       .array(topics, (topic) => {
-        const isKnown = topic === kafka.topic
+        const found = kafka.topicNamed(topic)
         answer
-          .int16(isKnown ? 0 : 3)
+          .int16(found ? 0 : 3)
           .string(topic)
           .int8(0)
-        answer.array(isKnown ? [...kafka.leaders.entries()] : [], ([partition, leader]) => {
-          answer.int16(0).int32(partition).int32(leader)
-          answer.int32(1).int32(leader).int32(1).int32(leader).int32(0)
+        answer.array(found?.partitions ?? [], ({ index, number, leader }) => {
+          const error = leader < 0 ? errors.leaderNotAvailable : kafka.trouble.errorOf('metadata', number)
+          answer.int16(error).int32(index).int32(leader)
+          answer.int32(1).int32(Math.max(1, leader)).int32(1).int32(Math.max(1, leader)).int32(0)
         })
       })
       .taken()
   }
 
-  private findCoordinator(reply: Reply): void {
+  /** The same in version 11, which has the ids of topics (KIP-516). */
+  private descriptionWithIds(entries: readonly BrokerEntry[], topics: readonly string[]): Buffer {
     const { kafka } = this
-    const { nodeId, host, port } = kafka.node(kafka.coordinatorId).entry
+    const answer = new Bytes()
+      .uvarint(0)
+      .int32(0)
+      .uvarint(entries.length + 1)
+    for (const { nodeId, host, port } of entries)
+      answer.int32(nodeId).compactString(host).int32(port).uvarint(0).uvarint(0)
+    answer.compactString(kafka.clusterId).int32(entries[0]?.nodeId ?? -1)
+    answer.uvarint(topics.length + 1)
+    for (const topic of topics) {
+      const found = kafka.topicNamed(topic)
+      answer.int16(found ? 0 : 3).compactString(topic)
+      answer.raw(found?.id ?? Buffer.alloc(16)).int8(0)
+      const partitions = found?.partitions ?? []
+      answer.uvarint(partitions.length + 1)
+      for (const { index, number, leader, epoch } of partitions) {
+        const error = leader < 0 ? errors.leaderNotAvailable : kafka.trouble.errorOf('metadata', number)
+        const replica = Math.max(1, leader)
+        answer.int16(error).int32(index).int32(leader).int32(epoch)
+        answer.uvarint(2).int32(replica).uvarint(2).int32(replica).uvarint(1).uvarint(0)
+      }
+      answer.int32(-1).uvarint(0)
+    }
+    return answer.uvarint(0).taken()
+  }
+
+  private findCoordinator(connection: Connection, reply: Reply): void {
+    const { kafka } = this
+    const { entry, second } = kafka.node(kafka.coordinatorId)
+    const { nodeId, host, port } = (this.isSecond(connection) && second) || entry
     reply(new Bytes().int32(0).int16(0).string(null).int32(nodeId).string(host).int32(port).taken())
-  }
-
-  private fetch(request: Reading, reply: Reply): void {
-    const { kafka } = this
-    request.int32()
-    const maxWaitMs = request.int32()
-    request.skip(4 + 4 + 1 + 4 + 4)
-    const wanted = request.list(() => {
-      request.text()
-      return request.list(() => {
-        const partition = request.int32()
-        request.int32()
-        const offset = request.long()
-        request.skip(8)
-        return { partition, offset, most: request.int32() }
-      })
-    })
-    const partitions = wanted.flat()
-    const until = kafka.clock.now + maxWaitMs
-    const errorOf = (partition: number, offset: number) => {
-      if (kafka.leaders[partition] !== this.nodeId) return 6
-      return offset > (kafka.logs[partition]?.end ?? 0) || offset < 0 ? 1 : 0
-    }
-    const isDue = () =>
-      kafka.clock.now >= until ||
-      partitions.some(({ partition, offset }) => errorOf(partition, offset) !== 0) ||
-      partitions.some(({ partition, offset }) => offset < (kafka.logs[partition]?.end ?? 0))
-    let isAnswered = false
-    const look = () => {
-      if (isAnswered || !isDue()) return
-      isAnswered = true
-      leave()
-      kafka.clock.cancel(timer)
-      const answer = new Bytes().int32(0).int16(0).int32(0).int32(1).string(kafka.topic)
-      answer.array(partitions, ({ partition, offset, most }) => {
-        const error = errorOf(partition, offset)
-        if (error === 6) kafka.watch.reached('leader moves')
-        const log = kafka.logs[partition]
-        const end = log?.end ?? 0
-        answer
-          .int32(partition)
-          .int16(error)
-          .int64(error === 0 ? end : -1)
-          .int64(error === 0 ? end : -1)
-          .int64(error === 0 ? 0 : -1)
-          .int32(0)
-        answer.block(error === 0 && log ? log.read(offset, most) : Buffer.alloc(0))
-      })
-      reply(answer.taken())
-    }
-    const leave = kafka.await(look)
-    const timer = kafka.clock.plan(maxWaitMs, look)
-    look()
-  }
-
-  private listOffsets(request: Reading, reply: Reply): void {
-    const { kafka } = this
-    request.int32()
-    request.int8()
-    const answer = new Bytes().int32(0)
-    const topics = request.list(() => ({
-      topic: request.text(),
-      partitions: request.list(() => ({ partition: request.int32(), time: request.long() })),
-    }))
-    answer.array(topics, ({ topic, partitions }) => {
-      answer.string(topic)
-      answer.array(partitions, ({ partition, time }) => {
-        const isLeader = kafka.leaders[partition] === this.nodeId
-        const offset = time === -2 ? 0 : (kafka.logs[partition]?.end ?? 0)
-        answer
-          .int32(partition)
-          .int16(isLeader ? 0 : 6)
-          .int64(-1)
-          .int64(isLeader ? offset : -1)
-      })
-    })
-    reply(answer.taken())
   }
 
   /** An error that the coordinator answers with whatever is asked; 0 for none. */
@@ -253,66 +252,6 @@ export class Node implements Listener {
     if (kafka.clock.now >= kafka.loadsUntil) return 0
     kafka.watch.reached('coordinator loads')
     return errors.loading
-  }
-
-  private commit(request: Reading, life: string, connection: Connection, reply: Reply): unknown {
-    const { kafka } = this
-    request.text()
-    const generation = request.int32()
-    const memberId = request.text()
-    const topics = request.list(() => ({
-      topic: request.text(),
-      partitions: request.list(() => {
-        const entry = { partition: request.int32(), offset: request.long() }
-        request.string()
-        return entry
-      }),
-    }))
-    const sentAt = connection.commitsSentAt.shift() ?? kafka.clock.now
-    let error = this.unready()
-    if (error !== 0) kafka.watch.reached(error === errors.loading ? 'commit error 14' : 'commit error 16')
-    const planned = error === 0 ? kafka.commitErrors.shift() : undefined
-    if (planned !== undefined) {
-      error = planned
-      kafka.watch.reached(`commit error ${planned}`)
-    }
-    if (error === 0) error = kafka.group.mayCommit(memberId, generation)
-    if (error === 0) {
-      for (const { partition, offset } of topics.flatMap(({ partitions }) => partitions)) {
-        kafka.watch.committed({ life, memberId, generation, partition, offset, sentAt })
-        kafka.group.offsets.set(partition, offset)
-      }
-      if (kafka.lostCommitAnswers > 0) {
-        kafka.lostCommitAnswers--
-        kafka.watch.reached('commit answer lost')
-        return connection.reset()
-      }
-    }
-    const answer = new Bytes().int32(0)
-    answer.array(topics, ({ topic, partitions }) => {
-      answer.string(topic).array(partitions, ({ partition }) => answer.int32(partition).int16(error))
-    })
-    reply(answer.taken())
-  }
-
-  private offsets(request: Reading, life: string, reply: Reply): void {
-    const { kafka } = this
-    request.text()
-    const topics = request.list(() => ({ topic: request.text(), partitions: request.list(() => request.int32()) }))
-    const error = this.unready()
-    const answer = new Bytes().int32(0)
-    answer.array(topics, ({ topic, partitions }) => {
-      answer.string(topic).array(partitions, (partition) => {
-        const offset = kafka.group.offsets.get(partition) ?? -1
-        if (error === 0) kafka.watch.placed(life, partition, offset)
-        answer
-          .int32(partition)
-          .int64(error === 0 ? offset : -1)
-          .string('')
-          .int16(error)
-      })
-    })
-    reply(answer.int16(error).taken())
   }
 
   private member(apiKey: number, request: Reading, reply: Reply): unknown {
@@ -364,4 +303,28 @@ export class Node implements Listener {
     if (error !== 0) return answer(error, Buffer.alloc(0))
     return group.sync(memberId, generation, assignments, answer)
   }
+}
+
+/** What a fetch is answered with that is over its quota. */
+const emptyFetch = (): Buffer => new Bytes().int32(0).int16(0).int32(0).int32(0).taken()
+
+/** The first version of Metadata asked for here whose answer has the ids of topics. */
+const firstWithIds = 11
+
+/** The topics a metadata request names; undefined for all. */
+function topicsOf(request: Reading): string[] | undefined {
+  const count = request.int32()
+  return count < 0 ? undefined : Array.from({ length: count }, () => request.text())
+}
+
+function topicsOfFlexible(request: Reading): string[] | undefined {
+  request.tags()
+  const count = request.varint() - 1
+  if (count < 0) return undefined
+  return Array.from({ length: count }, () => {
+    request.skip(16) // the id, left out
+    const topic = request.compactString() ?? ''
+    request.tags()
+    return topic
+  })
 }

@@ -1,5 +1,6 @@
 // Kafka's primitive types as the simulated brokers write them, and record batches.
 
+import { gzipSync } from 'node:zlib'
 import { FrameReader } from '../../../actors/frames.ts'
 
 /** Bytes that grow. */
@@ -60,6 +61,21 @@ export class Bytes {
     return this.int8(rest)
   }
 
+  /** A number without a sign, as flexible versions write lengths. */
+  uvarint(value: number): this {
+    let rest = value
+    while (rest > 127) {
+      this.int8((rest % 128) + 128)
+      rest = Math.floor(rest / 128)
+    }
+    return this.int8(rest)
+  }
+
+  compactString(value: string): this {
+    const bytes = Buffer.from(value)
+    return this.uvarint(bytes.length + 1).raw(bytes)
+  }
+
   array<Item>(items: readonly Item[], each: (item: Item) => void): this {
     this.int32(items.length)
     for (const item of items) each(item)
@@ -108,26 +124,47 @@ export class Reading extends FrameReader {
   }
 }
 
-/** A batch of records, not compressed. */
-export function recordBatch(firstOffset: number, records: readonly { key: string; value: string }[]): Buffer {
+/** How a batch is marked. */
+export interface BatchMarks {
+  readonly leaderEpoch: number
+  /** Packed with gzip. */
+  readonly isPacked?: boolean
+  /** Part of a transaction of this producer. */
+  readonly producerId?: number
+  /** The end of a transaction: no message. */
+  readonly isControl?: boolean
+}
+
+export interface RawRecord {
+  readonly key: Buffer
+  readonly value: Buffer
+}
+
+const attributes = { gzip: 1, transactional: 16, control: 32 } as const
+
+/** A batch of records as brokers keep them. */
+export function recordBatch(firstOffset: number, records: readonly RawRecord[], marks: BatchMarks): Buffer {
+  const { leaderEpoch, isPacked = false, producerId = -1, isControl = false } = marks
   const body = new Bytes()
   for (const [index, { key, value }] of records.entries()) {
     const record = new Bytes().int8(0).varint(0).varint(index)
-    for (const text of [key, value]) {
-      const bytes = Buffer.from(text)
-      record.varint(bytes.length).raw(bytes)
-    }
+    for (const bytes of [key, value]) record.varint(bytes.length).raw(bytes)
     const bytes = record.varint(0).taken()
     body.varint(bytes.length).raw(bytes)
   }
-  const content = new Bytes().int32(0).int8(2).int32(0).int16(0)
+  const flags =
+    (isPacked ? attributes.gzip : 0) +
+    (producerId < 0 ? 0 : attributes.transactional) +
+    (isControl ? attributes.control : 0)
+  const content = new Bytes().int32(leaderEpoch).int8(2).int32(0).int16(flags)
   content
     .int32(records.length - 1)
     .int64(0)
     .int64(0)
-    .int64(-1)
-    .int16(-1)
+    .int64(producerId)
+    .int16(producerId < 0 ? -1 : 0)
     .int32(-1)
-  content.int32(records.length).raw(body.taken())
+  const packed = isPacked ? gzipSync(body.taken(), { level: 1 }) : body.taken()
+  content.int32(records.length).raw(packed)
   return new Bytes().int64(firstOffset).block(content.taken()).taken()
 }

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../clock.ts'
 
 export const errors = {
   none: 0,
+  leaderNotAvailable: 5,
   loading: 14,
   notAvailable: 15,
   notCoordinator: 16,
@@ -50,8 +51,11 @@ const nothing = Buffer.alloc(0)
 
 export class Group {
   generation = 0
-  /** Committed offsets by partition. */
+  /** Committed offsets by the partitions' numbers, and the text beside each. */
   readonly offsets = new Map<number, number>()
+  readonly metadata = new Map<number, string>()
+  /** How long the first rebalance of an empty group waits for more members. */
+  initialDelayMs = 0
   /** Called when a member's session ends without a word. */
   onExpired: (memberId: string, silentMs: number) => void = () => {}
   onRebalance: () => void = () => {}
@@ -60,6 +64,7 @@ export class Group {
   private readonly members = new Map<string, Member>()
   private readonly pending = new Map<string, Timer>()
   private rebalance: Timer | undefined
+  private delay: Timer | undefined
   private count = 0
   private saved: Stable | undefined
   private readonly clock: Clock
@@ -203,6 +208,8 @@ export class Group {
     for (const timer of this.pending.values()) this.clock.cancel(timer)
     this.pending.clear()
     if (this.rebalance) this.clock.cancel(this.rebalance)
+    if (this.delay) this.clock.cancel(this.delay)
+    this.delay = undefined
     for (const { id, joining, syncing, session } of waiting) {
       if (session) this.clock.cancel(session)
       const code = errors.notCoordinator
@@ -249,6 +256,12 @@ export class Group {
   private prepare(): void {
     if (this.state !== 'preparing') {
       this.onRebalance()
+      if (this.state === 'empty' && this.initialDelayMs > 0) {
+        this.delay = this.clock.plan(this.initialDelayMs, () => {
+          this.delay = undefined
+          this.look()
+        })
+      }
       for (const member of this.members.values()) {
         member.syncing?.(errors.rebalanceInProgress, nothing)
         member.syncing = undefined
@@ -269,12 +282,14 @@ export class Group {
   }
 
   private look(): void {
-    if (this.state !== 'preparing' || this.pending.size > 0) return
+    if (this.state !== 'preparing' || this.pending.size > 0 || this.delay) return
     if ([...this.members.values()].every(({ joining }) => joining)) this.complete()
   }
 
   private complete(): void {
     if (this.rebalance) this.clock.cancel(this.rebalance)
+    if (this.delay) this.clock.cancel(this.delay)
+    this.delay = undefined
     this.generation++
     const [first] = this.members.values()
     if (!first) {

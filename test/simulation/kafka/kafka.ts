@@ -1,24 +1,29 @@
-// The simulated cluster: nodes, logs, leaders and one group with its coordinator. Nodes answer as their own view of the cluster says.
+// The simulated cluster: nodes, topics, leaders and one group with its coordinator. Nodes answer as their own view of the cluster says.
 
-import { kafkaVersions, type VersionTable } from '../../kafka-versions.ts'
 import type { Clock } from '../clock.ts'
 import type { Network } from '../network.ts'
 import { type BrokerEntry, type KafkaWatch, Node } from './broker.ts'
 import { Group } from './group.ts'
-import { Log, type Message } from './log.ts'
+import type { Message } from './log.ts'
+import { Logins } from './logins.ts'
+import { type Partition, partitionNumber, Topic } from './topic.ts'
+import { Trouble } from './trouble.ts'
+import type { Release } from './versions.ts'
 
 export class SimulatedKafka {
   readonly clusterId: string
   readonly clock: Clock
   readonly network: Network
   readonly watch: KafkaWatch
+  /** The first topic's name. */
   readonly topic = 'orders'
-  /** What its brokers say they speak. */
-  versions: VersionTable = kafkaVersions['4.4']
+  readonly topics: Topic[]
   readonly nodes = new Map<number, Node>()
-  readonly logs: Log[]
-  readonly leaders: number[]
   readonly group: Group
+  readonly trouble: Trouble
+  readonly logins = new Logins()
+  /** The brokers' release: which requests they know. */
+  release: Release = '4.4'
   coordinatorId = 1
   loadsUntil = 0
   /** Error codes that the next commits are answered with. */
@@ -32,9 +37,9 @@ export class SimulatedKafka {
     this.clock = network.clock
     this.network = network
     this.watch = watch
-    this.logs = Array.from({ length: partitions }, () => new Log())
-    this.leaders = this.logs.map((_, index) => (index % 3) + 1)
+    this.topics = [new Topic(this.topic, 0, partitions)]
     this.group = new Group(this.clock)
+    this.trouble = new Trouble((kind) => watch.reached(kind))
   }
 
   /** Begins to listen at an endpoint and says so to all who ask. */
@@ -43,6 +48,12 @@ export class SimulatedKafka {
     this.nodes.set(nodeId, node)
     this.network.listeners.set(placeOf(node.entry), node)
     return node
+  }
+
+  addTopic(name: string, partitions: number): Topic {
+    const topic = new Topic(name, this.topics.length, partitions)
+    this.topics.push(topic)
+    return topic
   }
 
   node(nodeId: number): Node {
@@ -56,8 +67,40 @@ export class SimulatedKafka {
     return [...this.nodes.values()].filter(({ isUp }) => isUp).map(({ entry }) => entry)
   }
 
+  /** The same, as the nodes' second listeners have it. */
+  secondEntries(): BrokerEntry[] {
+    return [...this.nodes.values()].flatMap(({ isUp, second }) => (isUp && second ? [second] : []))
+  }
+
+  /** The topic of this name, if there is one now. */
+  topicNamed(name: string): Topic | undefined {
+    return this.topics.find((topic) => topic.name === name && topic.isThere)
+  }
+
+  /** All partitions there are. */
+  partitions(): Partition[] {
+    return this.topics.filter(({ isThere }) => isThere).flatMap(({ partitions }) => partitions)
+  }
+
+  /** A partition by its topic and index in it, or by its number over all topics. */
+  partition(topic: string | number, index = 0): Partition | undefined {
+    if (typeof topic === 'string') return this.topicNamed(topic)?.partitions[index]
+    return this.partitions().find(({ number }) => number === topic)
+  }
+
+  /** The number of a partition that is there, was, or could be; undefined for a topic nobody knows. */
+  numberOf(topic: string, index: number): number | undefined {
+    const found = this.topics.find(({ name }) => name === topic)
+    return found && partitionNumber(found.index, index)
+  }
+
   append(partition: number, messages: readonly Message[]): void {
-    this.logs[partition]?.append(messages)
+    this.partition(partition)?.append(messages)
+    this.changed()
+  }
+
+  /** Whoever waits for something new looks again. */
+  changed(): void {
     for (const look of [...this.waiting]) look()
   }
 
@@ -76,7 +119,7 @@ export class SimulatedKafka {
 
   /** Takes leaders and the group away from a node that is going down. */
   evacuate(nodeId: number, to: number): void {
-    for (const [partition, leader] of this.leaders.entries()) if (leader === nodeId) this.leaders[partition] = to
+    for (const partition of this.partitions()) if (partition.leader === nodeId) partition.lead(to)
     if (this.coordinatorId === nodeId) this.moveCoordinator(to, 100)
   }
 }

@@ -1,12 +1,15 @@
 // All oracles, in the order of their invariants.
 
+import * as calls from './calls.ts'
 import * as delivery from './delivery.ts'
 import * as liveness from './liveness.ts'
+import * as manners from './manners.ts'
 import type { Oracle } from './oracle.ts'
 import * as record from './record.ts'
 import * as security from './security.ts'
+import * as told from './told.ts'
 
-export const allOracles = (secrets: readonly string[]): Oracle[] => [
+export const allOracles = (secrets: readonly string[], { isBatched = false, maxWaitTimeInMs = 0 } = {}): Oracle[] => [
   delivery.noLoss(),
   delivery.onlyHandledIsCommitted(),
   delivery.inOrder(),
@@ -21,8 +24,15 @@ export const allOracles = (secrets: readonly string[]): Oracle[] => [
   liveness.noSessionLoop(),
   liveness.endsInTime(),
   liveness.noHotLoop(),
-  liveness.silenceIsNoticed(),
+  liveness.silenceIsNoticed(maxWaitTimeInMs),
   liveness.heartbeatsGoOn(),
   liveness.leavesNothing(),
   liveness.nothingEscapes(),
+  calls.soughtComesNext(),
+  calls.pausedRests(isBatched),
+  told.readyIsTrue(),
+  told.lossIsTold(),
+  told.noStorm(),
+  manners.asksSparingly(),
+  manners.heldIsNotCut(),
 ]

@@ -1,40 +1,43 @@
 // Delivery: nothing lost, nothing committed that was not handled, in order, twice only within the bound, by one owner at a time.
 
-import { Handled, type Oracle, Table } from './oracle.ts'
+import { Logs, type Oracle, Table } from './oracle.ts'
 
 /** S1: every message of the log is handled, as it was written. */
 export function noLoss(): Oracle {
-  const handled = new Table(() => new Handled())
+  const logs = new Logs()
   return {
     id: 'S1',
     see(sighting) {
       if (sighting.type === 'started' && !sighting.isGenuine) {
         return `${sighting.partition}/${sighting.offset} came to the handler with another key or value than the log has`
       }
-      if (sighting.type === 'handled') handled.of(sighting.partition).add(sighting.offset)
+      logs.see(sighting)
       if (sighting.type !== 'over') return undefined
-      const lost = sighting.ends.flatMap((end, partition) =>
-        Array.from({ length: end }, (_, offset) => offset)
-          .filter((offset) => !handled.of(partition).has(offset))
-          .map((offset) => `${partition}/${offset}`),
-      )
+      const lost = [...logs].flatMap(([partition, { lacking }]) => lacking.map((offset) => `${partition}/${offset}`))
       return lost.length > 0 ? `${lost.length} messages were never handled: ${lost.slice(0, 5).join(', ')}` : undefined
     },
   }
 }
 
-/** S2: at each commit, every offset below it was handled. */
+/** A log that was cut, or a topic made anew, is known to a consumer this much later: until then it commits what it knows. */
+const cutKnownWithinMs = 5000
+
+/** S2: at each commit, every message below it was handled. */
 export function onlyHandledIsCommitted(): Oracle {
-  const handled = new Table(() => new Handled())
+  const logs = new Logs()
+  const cutAt = new Map<number, number>()
   return {
     id: 'S2',
-    see(sighting) {
-      if (sighting.type === 'handled') handled.of(sighting.partition).add(sighting.offset)
+    see(sighting, at) {
+      logs.see(sighting)
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') cutAt.set(sighting.partition, at)
       if (sighting.type !== 'committed') return undefined
-      const { prefix } = handled.of(sighting.partition)
-      const { partition, offset, life } = sighting
-      return offset > prefix
-        ? `${life} committed ${partition}/${offset}, but only those below ${prefix} were handled`
+      const { partition, offset, life, sentAt } = sighting
+      if (sentAt <= (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs) return undefined
+      const { firstUnhandled = offset, end } = logs.of(partition)
+      if (offset > end) return `${life} committed ${partition}/${offset}, but the log ends at ${end}`
+      return offset > firstUnhandled
+        ? `${life} committed ${partition}/${offset}, but only those below ${firstUnhandled} were handled`
         : undefined
     },
   }
@@ -45,13 +48,16 @@ export function onlyHandledIsCommitted(): Oracle {
  * message that was at work when the user sought is tried again until it succeeds.
  */
 export function inOrder(): Oracle {
-  const handled = new Table(() => new Handled())
+  const logs = new Logs()
   const next = new Table(() => ({ offset: undefined as number | undefined, threw: false, atWork: -1, leftOver: -1 }))
   return {
     id: 'S3',
     see(sighting) {
+      logs.see(sighting)
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+        for (const [key, lane] of next) if (key.endsWith(` ${sighting.partition}`)) lane.offset = undefined
+      }
       if (sighting.type === 'handled') {
-        handled.of(sighting.partition).add(sighting.offset)
         const lane = next.of(sighting.life, sighting.partition)
         lane.threw = false
         lane.atWork = -1
@@ -69,14 +75,18 @@ export function inOrder(): Oracle {
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
       const lane = next.of(life, partition)
-      const { prefix } = handled.of(partition)
       lane.atWork = offset
+      // What a consumer fetched before it was taken away.
+      if (!sighting.isCurrent) return undefined
+      const { firstUnhandled = offset } = logs.of(partition)
       if (offset === lane.leftOver && offset !== lane.offset) return undefined
       const expected = lane.offset
       const isAgain = lane.threw && expected !== undefined && offset === expected - 1
       lane.offset = offset + 1
-      if (offset > prefix) return `${life} was handed ${partition}/${offset}, although ${prefix} was not handled yet`
+      if (offset > firstUnhandled)
+        return `${life} was handed ${partition}/${offset}, although ${firstUnhandled} was not handled yet`
       if (expected === undefined || offset === expected || isAgain) return undefined
+      if (offset === logs.of(partition).next(expected)) return undefined
       return `${life} was handed ${partition}/${offset}, expected ${expected}`
     },
   }
@@ -96,12 +106,25 @@ export function twiceOnlyUncommitted(): Oracle {
   const highest = new Map<number, number>()
   /** Who has committed last in each partition. */
   const committers = new Map<number, string>()
+  const logs = new Logs()
   return {
     id: 'S4',
     see(sighting) {
+      logs.see(sighting)
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+        const { partition, from } = sighting
+        newest.delete(partition)
+        highest.delete(partition)
+        for (const [key, lane] of floor) if (key.endsWith(` ${partition}`)) lane.placed = Math.min(lane.placed, from)
+        for (const [key, done] of own) {
+          if (key.endsWith(` ${partition}`)) for (const handled of done) if (handled >= from) done.delete(handled)
+        }
+      }
       if (sighting.type === 'placed') {
         const { life, partition, offset } = sighting
-        floor.of(life, partition).placed = offset
+        // A commit of before the log was cut says nothing of what it holds now.
+        const { firstUnhandled = offset, end } = logs.of(partition)
+        floor.of(life, partition).placed = Math.min(offset, firstUnhandled, end)
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
         if (isSetBack || (committers.get(partition) ?? life) !== life) {
@@ -127,9 +150,9 @@ export function twiceOnlyUncommitted(): Oracle {
           atWork.isForgiven = false
           return undefined
         }
-        own.of(sighting.life, sighting.partition).add(sighting.offset)
+        if (sighting.isCurrent) own.of(sighting.life, sighting.partition).add(sighting.offset)
       }
-      if (sighting.type !== 'started') return undefined
+      if (sighting.type !== 'started' || !sighting.isCurrent) return undefined
       const { life, partition, offset } = sighting
       const atWork = running.of(life, partition)
       atWork.isForgiven &&= atWork.offset === offset
@@ -185,9 +208,18 @@ export function commitsOnlyRise(): Oracle {
   const sought = new Set<string>()
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
+  const cutAt = new Map<number, number>()
+  /** What is committed now may still be of the log as it was. */
+  const isOfBefore = (partition: number, at: number) =>
+    at <= (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
   return {
     id: 'S6',
     see(sighting, at) {
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+        cutAt.set(sighting.partition, at)
+        newest.delete(sighting.partition)
+        for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
+      }
       if (sighting.type === 'sought') {
         sought.add(`${sighting.life} ${sighting.partition}`)
         confirmed.of(sighting.life, sighting.partition).offset = 0
@@ -197,13 +229,15 @@ export function commitsOnlyRise(): Oracle {
       if (sighting.type === 'commit-confirmed') {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
+          if (isOfBefore(partition, at)) continue
           if (!sought.has(`${sighting.life} ${partition}`)) known.offset = Math.max(known.offset, offset)
         }
       }
       if (sighting.type === 'committed') {
         const { life, partition, offset, sentAt } = sighting
         const before = newest.get(partition) ?? { offset: 0, at: 0 }
-        newest.set(partition, { offset, at })
+        if (isOfBefore(partition, sentAt)) newest.delete(partition)
+        else newest.set(partition, { offset, at })
         const isBack = offset < before.offset && sentAt >= before.at
         if (!isBack || sought.delete(`${life} ${partition}`)) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`

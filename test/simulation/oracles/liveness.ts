@@ -12,8 +12,7 @@ export function recovers(): Oracle {
     id: 'L1',
     see(sighting) {
       if (sighting.type !== 'over') return undefined
-      const behind = sighting.ends
-        .map((end, partition) => ({ partition, end, committed: sighting.committed[partition] ?? 0 }))
+      const behind = sighting.partitions
         .filter(({ end, committed }) => committed < end)
         .map(({ partition, end, committed }) => `${partition} at ${committed} of ${end}`)
       if (behind.length === 0) return undefined
@@ -133,7 +132,8 @@ export function noHotLoop(): Oracle {
 const noticedWithinMs = 7000
 
 /** L5: a connection that answers nothing is noticed. */
-export function silenceIsNoticed(): Oracle {
+export function silenceIsNoticed(maxWaitMs = 0): Oracle {
+  const withinMs = noticedWithinMs + 2 * maxWaitMs
   const dark = new Map<number, { life: string; since: number | undefined }>()
   return {
     id: 'L5',
@@ -147,7 +147,7 @@ export function silenceIsNoticed(): Oracle {
       }
       if (sighting.type === 'closed') dark.delete(sighting.connection)
       for (const [connection, { life, since }] of dark) {
-        if (since === undefined || at - since <= noticedWithinMs) continue
+        if (since === undefined || at - since <= withinMs) continue
         dark.delete(connection)
         return `${life} has waited for ${at - since} ms on a connection that answers nothing`
       }

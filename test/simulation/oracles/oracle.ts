@@ -36,18 +36,73 @@ export class Table<Value> {
   }
 }
 
-/** What the whole group has handled of one partition. */
-export class Handled {
-  /** Every offset below it was handled. */
-  prefix = 0
-  private readonly beyond = new Set<number>()
+/** A partition's messages as they were written, taken away and handled by the whole group. */
+export class Messages {
+  /** The end of the log. */
+  end = 0
+  private readonly there = new Set<number>()
+  private readonly unhandled = new Set<number>()
+  private low = 0
 
-  add(offset: number): void {
-    if (offset >= this.prefix) this.beyond.add(offset)
-    while (this.beyond.delete(this.prefix)) this.prefix++
+  note(sighting: Sighting): void {
+    if (sighting.type === 'appended') {
+      this.end = Math.max(this.end, sighting.offset + 1)
+      if (!sighting.isMessage) return
+      this.there.add(sighting.offset)
+      this.lack(sighting.offset)
+    }
+    if (sighting.type === 'handled' && sighting.isCurrent) this.unhandled.delete(sighting.offset)
+    if (sighting.type === 'excused') {
+      for (let offset = sighting.from; offset < sighting.to; offset++) this.unhandled.delete(offset)
+    }
+    if (sighting.type === 'removed') {
+      for (let offset = sighting.from; offset < sighting.to; offset++) {
+        this.there.delete(offset)
+        this.unhandled.delete(offset)
+      }
+      if (sighting.how !== 'trimmed') this.end = sighting.from
+    }
   }
 
-  has(offset: number): boolean {
-    return offset < this.prefix || this.beyond.has(offset)
+  /** This one has to be handled, also if it was before. */
+  lack(offset: number): void {
+    this.unhandled.add(offset)
+    this.low = Math.min(this.low, offset)
+  }
+
+  /** The first message that was not handled; undefined when all were. */
+  get firstUnhandled(): number | undefined {
+    if (this.unhandled.size === 0) return undefined
+    while (!this.unhandled.has(this.low)) this.low++
+    return this.low
+  }
+
+  get lacking(): readonly number[] {
+    return [...this.unhandled].sort((one, other) => one - other)
+  }
+
+  /** The first message at or behind an offset; undefined when none is there. */
+  next(offset: number): number | undefined {
+    for (let at = offset; at < this.end; at++) if (this.there.has(at)) return at
+    return undefined
   }
 }
+
+/** The messages of each partition. */
+export class Logs {
+  private readonly partitions = new Table(() => new Messages())
+
+  see(sighting: Sighting): void {
+    if (concerning.has(sighting.type)) this.of((sighting as { partition: number }).partition).note(sighting)
+  }
+
+  of(partition: number): Messages {
+    return this.partitions.of(partition)
+  }
+
+  [Symbol.iterator](): IterableIterator<[string, Messages]> {
+    return this.partitions[Symbol.iterator]()
+  }
+}
+
+const concerning: ReadonlySet<string> = new Set(['appended', 'removed', 'excused', 'handled'])

@@ -1,0 +1,36 @@
+// Which versions of each request brokers know, by their release: what ApiVersions is answered with. A request in another version ends the connection.
+
+import { isSpoken, kafkaVersions, type VersionTable } from '../../kafka-versions.ts'
+import { Bytes } from './bytes.ts'
+
+/** Those of the table that relisten reads; the one before them it refuses. */
+export type Release = Exclude<keyof typeof kafkaVersions, '2.3'>
+
+const { '2.3': _tooOld, ...tables } = kafkaVersions
+
+export const releases = Object.keys(tables) as Release[]
+
+export const isKnown = (release: Release, apiKey: number, version: number): boolean =>
+  isSpoken(tables[release], apiKey, version)
+
+const unsupportedVersion = 35
+const apiVersionsKey = 18
+const firstFlexible = 3
+
+/** The answer to ApiVersions of this version: one that the broker does not know is answered in the layout of version 0. */
+export function apiVersionsAnswer(release: Release, version: number): Buffer {
+  const table: VersionTable = tables[release]
+  if (!isKnown(release, apiVersionsKey, version)) {
+    const own = table.filter(([key]) => key === apiVersionsKey)
+    const answer = new Bytes().int16(unsupportedVersion)
+    return answer.array(own, ([key, least, most]) => answer.int16(key).int16(least).int16(most)).taken()
+  }
+  const answer = new Bytes().int16(0)
+  if (version < firstFlexible) {
+    answer.array(table, ([key, least, most]) => answer.int16(key).int16(least).int16(most))
+    return version === 0 ? answer.taken() : answer.int32(0).taken()
+  }
+  answer.uvarint(table.length + 1)
+  for (const [key, least, most] of table) answer.int16(key).int16(least).int16(most).uvarint(0)
+  return answer.int32(0).uvarint(0).taken()
+}

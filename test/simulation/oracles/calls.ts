@@ -1,0 +1,75 @@
+// What the user called for: a sought message comes next, and a paused partition rests.
+
+import { Logs, type Oracle, Table } from './oracle.ts'
+
+/**
+ * K1: after a seek in a partition that is assigned, the next message handed out is the sought one, or the first that is there behind it;
+ * the message at work at that moment may be tried again before. A rebalance that brings the partition back to the same process, without
+ * a commit of anybody else's between, changes nothing about it.
+ */
+export function soughtComesNext(): Oracle {
+  const logs = new Logs()
+  const owned = new Map<string, ReadonlySet<number>>()
+  const atWork = new Table(() => ({ offset: -1 }))
+  const sought = new Map<string, { offset: number; leftOver: number }>()
+  const drop = (partition: number, but?: string) => {
+    for (const key of sought.keys()) if (key.endsWith(` ${partition}`) && key !== but) sought.delete(key)
+  }
+  return {
+    id: 'K1',
+    see(sighting) {
+      logs.see(sighting)
+      if (sighting.type === 'assigned') {
+        owned.set(sighting.life, new Set(sighting.partitions))
+        for (const partition of sighting.partitions) drop(partition, `${sighting.life} ${partition}`)
+      }
+      if (sighting.type === 'join-sent') owned.delete(sighting.life)
+      if (sighting.type === 'removed') drop(sighting.partition)
+      if (sighting.type === 'committed') drop(sighting.partition, `${sighting.life} ${sighting.partition}`)
+      if (sighting.type === 'handled' || sighting.type === 'threw') {
+        const lane = atWork.of(sighting.life, sighting.partition)
+        if (sighting.type === 'handled') lane.offset = -1
+      }
+      if (sighting.type === 'sought') {
+        const { life, partition, offset } = sighting
+        const key = `${life} ${partition}`
+        if (owned.get(life)?.has(partition)) sought.set(key, { offset, leftOver: atWork.of(life, partition).offset })
+        else sought.delete(key)
+      }
+      if (sighting.type !== 'started') return undefined
+      const { life, partition, offset } = sighting
+      atWork.of(life, partition).offset = offset
+      const key = `${life} ${partition}`
+      const wish = sought.get(key)
+      if (!wish || offset === wish.leftOver) return undefined
+      sought.delete(key)
+      const expected = logs.of(partition).next(wish.offset)
+      if (offset === expected) return undefined
+      return `${life} was handed ${partition}/${offset}, although its user had sought ${wish.offset}`
+    },
+  }
+}
+
+/** K2: nothing of a paused partition is handed out, but the message that was at work may be tried again. */
+export function pausedRests(isBatched: boolean): Oracle {
+  const paused = new Map<string, number>()
+  const atWork = new Table(() => ({ offset: -1 }))
+  return {
+    id: 'K2',
+    see(sighting) {
+      if (sighting.type === 'paused') {
+        const { life, partition } = sighting
+        paused.set(`${life} ${partition}`, atWork.of(life, partition).offset)
+      }
+      if (sighting.type === 'resumed') paused.delete(`${sighting.life} ${sighting.partition}`)
+      if (sighting.type === 'handled') atWork.of(sighting.life, sighting.partition).offset = -1
+      if (sighting.type !== 'started') return undefined
+      const { life, partition, offset } = sighting
+      atWork.of(life, partition).offset = offset
+      const leftOver = paused.get(`${life} ${partition}`)
+      // A batch at work is the handler's own.
+      if (leftOver === undefined || leftOver === offset || isBatched) return undefined
+      return `${life} was handed ${partition}/${offset}, although its user had paused the partition`
+    },
+  }
+}

@@ -1,0 +1,135 @@
+// What the consumer tells its user: that it is ready, what the log lost, and no more facts than there is to tell.
+
+import type { SightingOf } from '../sighting.ts'
+import { Logs, type Oracle, Table } from './oracle.ts'
+
+/** While it is ready, a partition with something to read is not silent for longer than this. */
+const readyWithinMs = 15_000
+
+/** T1: ready tells the truth: every partition it was assigned, in which there is something to read, moves. */
+export function readyIsTrue(): Oracle {
+  const logs = new Logs()
+  const owned = new Map<string, readonly number[]>()
+  const paused = new Set<string>()
+  const atWork = new Map<string, Set<number>>()
+  const moved = new Table(() => ({ at: 0 }))
+  const place = new Table(() => ({ next: 0 }))
+  return {
+    id: 'T1',
+    see(sighting, at) {
+      logs.see(sighting)
+      if (sighting.type === 'paused') paused.add(`${sighting.life} ${sighting.partition}`)
+      if (sighting.type === 'resumed' && paused.delete(`${sighting.life} ${sighting.partition}`))
+        moved.of(sighting.life, sighting.partition).at = at
+      if (sighting.type === 'join-sent') owned.delete(sighting.life)
+      if (sighting.type === 'assigned') {
+        owned.set(sighting.life, sighting.partitions)
+        for (const partition of sighting.partitions) moved.of(sighting.life, partition).at = at
+      }
+      if (sighting.type === 'started' || sighting.type === 'handled' || sighting.type === 'threw') {
+        const { life, partition, offset } = sighting
+        moved.of(life, partition).at = at
+        place.of(life, partition).next = offset + 1
+        const lanes = atWork.get(life) ?? new Set()
+        atWork.set(life, lanes)
+        if (sighting.type === 'started') lanes.add(partition)
+        else lanes.delete(partition)
+      }
+      if (sighting.type === 'sought') place.of(sighting.life, sighting.partition).next = sighting.offset
+      if (sighting.type !== 'ready') return undefined
+      const { life, isReady } = sighting
+      for (const partition of owned.get(life) ?? []) {
+        const mark = moved.of(life, partition)
+        // A handler at work may hold its places for as long as it likes.
+        const hasNothing = logs.of(partition).firstUnhandled === undefined
+        if (!isReady || hasNothing || paused.has(`${life} ${partition}`) || (atWork.get(life)?.size ?? 0) > 0)
+          mark.at = at
+        if (at - mark.at <= readyWithinMs) continue
+        mark.at = at
+        return `${life} says it is ready, and nothing of partition ${partition} was handed out for ${readyWithinMs} ms`
+      }
+      return undefined
+    },
+  }
+}
+
+/** T2: what the log lost is told exactly: each message that went before it was handled, and none that is or was not there. */
+export function lossIsTold(): Oracle {
+  const logs = new Logs()
+  const committed = new Map<number, number>()
+  /** Messages that went unread, of partitions in which the group had a place at or below them. */
+  const missing = new Table(() => new Set<number>())
+  const gone = new Table(() => new Set<number>())
+  const wanted = new Table(() => ({ isWatched: true }))
+  return {
+    id: 'T2',
+    see(sighting) {
+      if (sighting.type === 'committed') committed.set(sighting.partition, sighting.offset)
+      if (sighting.type === 'sought') wanted.of(sighting.partition).isWatched = false
+      if (sighting.type === 'removed') {
+        const { partition, from, to, how } = sighting
+        const first = committed.get(partition)
+        for (let offset = from; offset < to; offset++) gone.of(partition).add(offset)
+        if (how === 'trimmed' && first !== undefined) {
+          for (const offset of logs.of(partition).lacking) {
+            if (offset >= first && offset < to) missing.of(partition).add(offset)
+          }
+        }
+        if (how !== 'trimmed') {
+          missing.of(partition).clear()
+          committed.delete(partition)
+        }
+      }
+      // It had been fetched before it went.
+      if (sighting.type === 'handled') missing.of(sighting.partition).delete(sighting.offset)
+      logs.see(sighting)
+      if (sighting.type === 'fact' && sighting.fact === 'offsets.lost') {
+        const { partition = -1, from, to } = told(sighting)
+        const [least, most] = [Math.min(from, to), Math.max(from, to)]
+        for (let offset = least; offset < most; offset++) {
+          missing.of(partition).delete(offset)
+          if (gone.of(partition).has(offset) || logs.of(partition).next(offset) !== offset) continue
+          return `${sighting.life} told ${partition}/${least} to ${most} as lost, but ${offset} is in the log`
+        }
+      }
+      if (sighting.type !== 'over') return undefined
+      for (const [partition, offsets] of missing) {
+        if (offsets.size === 0 || !wanted.of(partition).isWatched) continue
+        return `${offsets.size} messages of partition ${partition} were gone before they were read, and nobody was told: ${[...offsets].slice(0, 5).join(', ')}`
+      }
+      return undefined
+    },
+  }
+}
+
+const told = ({ partition, data }: SightingOf<'fact'>) => {
+  const { from, to } = data as { from: string; to: string }
+  return { partition, from: Number(from), to: Number(to) }
+}
+
+/** Facts of one kind that a life may tell at once beside one for each partition, and how many come to it with each second and each fault. */
+const burst = 60
+const perSecond = 2
+const perFault = 8
+
+/** T3: no storm of facts: each kind stays below what time and faults explain. */
+export function noStorm(): Oracle {
+  let faults = 0
+  let partitions = 0
+  const counts = new Table(() => ({ count: 0, since: undefined as number | undefined }))
+  return {
+    id: 'T3',
+    see(sighting, at) {
+      if (sighting.type === 'fault') faults++
+      if (sighting.type === 'assigned') partitions = Math.max(partitions, sighting.partitions.length)
+      if (sighting.type !== 'fact') return undefined
+      const seen = counts.of(sighting.life, sighting.fact)
+      seen.since ??= at
+      seen.count++
+      const allowed = burst + partitions + (perSecond * (at - seen.since)) / 1000 + perFault * faults
+      return seen.count > allowed
+        ? `${sighting.life} has told ${sighting.fact} ${seen.count} times in ${Math.round(at - seen.since)} ms`
+        : undefined
+    },
+  }
+}
