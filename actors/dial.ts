@@ -10,6 +10,8 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoin
 import type { Failure } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+import { RoundTrips } from './round-trip.ts'
+import { onSilence, type SilenceOptions } from './silence.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
@@ -17,7 +19,7 @@ export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
 export interface DialerOptions {
   /** Fresh options for each dial: credentials and certificates may have changed. */
   readonly security: () => Security | Promise<Security>
-  /** Deadline of a whole dial in milliseconds; undefined: 1000, or 2000 with TLS or login. */
+  /** Silence allowed in each step of a dial, in milliseconds; undefined: 1000, or 2000 with TLS or login. */
   readonly dialTimeoutMs: number | undefined
   /** False refuses the endpoint before a single byte goes there. */
   readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
@@ -35,6 +37,8 @@ export interface Dialled {
   readonly signal?: AbortSignal | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
   readonly ready?: (() => Promise<Line | undefined>) | undefined
+  /** It came a step further, or bytes came. */
+  readonly onHeard?: (() => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
@@ -42,13 +46,16 @@ export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
 
 /** A function that gives credentials has this long, in milliseconds. */
 const securityTimeoutMs = 3000
+/** The whole of a dial ends by then, in milliseconds, however many bytes keep coming. */
+const longestDialMs = 30_000
 
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
   const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
   const resolve = resolver(lookup)
-  return async (endpoint, { nodeId, signal, ready } = {}) => {
+  const roundTrips = new RoundTrips()
+  return async (endpoint, { nodeId, signal, ready, onHeard } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
         ...failure,
@@ -73,7 +80,7 @@ export function createDial(options: DialerOptions): Dial {
     const given = ready?.()
     const line =
       given &&
-      (await withDeadline(given, options.dialTimeoutMs ?? 2000, signal).catch((error) => {
+      (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
         given.then(
           (late) => late?.close(),
           () => {},
@@ -86,25 +93,39 @@ export function createDial(options: DialerOptions): Dial {
       ssl,
       sasl,
       clientId = 'relisten',
-    } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
+    } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
       throw turnDown({ kind: 'login-refused', message: `The option \`kafka\` gave no settings: ${error.message}` })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
+    let heardAt = 0
+    const heard = () => {
+      heardAt = performance.now()
+      onHeard?.()
+    }
     const work = async (): Promise<Connection> => {
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
+      socket.once('connect', heard)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs) : 0
-      connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
+      heard()
+      // The login takes its own listeners of data away again, and this one with them.
+      socket.on('data', heard)
+      const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, longestDialMs) : 0
+      const roundTrip = roundTrips.to(formatEndpoint(endpoint))
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip, resolve })
+      socket.off('data', heard).on('data', heard)
+      heard()
       await connection.metadata()
+      socket.off('data', heard)
       return connection
     }
+    const steps = { forMs: timeoutMs, heardAt: () => heardAt, atMostMs: longestDialMs }
     try {
-      return admit(await withDeadline(work(), timeoutMs, signal))
+      return admit(await withDeadline(work(), steps, signal))
     } catch (error) {
       connection?.close()
       socket?.destroy()
@@ -179,15 +200,19 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
   }
 }
 
-function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {
+function withDeadline<Value>(
+  work: Promise<Value>,
+  silence: SilenceOptions,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
   return new Promise((resolve, reject) => {
     const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
-    const timer = setTimeout(() => fail('ETIMEDOUT', `no answer within ${timeoutMs} ms`), timeoutMs)
+    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
     const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
     work.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
+      end()
       signal?.removeEventListener('abort', abort)
     })
   })

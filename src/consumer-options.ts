@@ -89,7 +89,10 @@ export interface ConsumerOptions {
 
   /** How often the brokers are asked where they are. 100–600000, default 1000. */
   pollIntervalMs?: number
-  /** Deadline of one dial with TLS and login. 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`. */
+  /**
+   * How long an endpoint may be silent in a step of a dial: connect, TLS, each round of the login, identity. The whole ends after 30 s.
+   * 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`.
+   */
   dialTimeoutMs?: number
   /** How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, default 10000. */
   drainTimeoutMs?: number
