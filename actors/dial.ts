@@ -100,7 +100,7 @@ export function createDial(options: DialerOptions): Dial {
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
-    let heardAt = 0
+    let heardAt = performance.now()
     const heard = () => {
       heardAt = performance.now()
       onHeard?.()

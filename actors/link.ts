@@ -4,13 +4,17 @@
  * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the
  * requests that wait for an answer again. Where the old connection still lives, the new one is ready first (soft).
  * Requests fail only by rule: the newest snapshot taken after the break no longer names the node, or `holdMs` is over.
+ *
+ * A node that falls silent is asked again over a second connection, the standby. Where that one answers what the first did not, the
+ * first is dead and the standby takes over; where neither answers, the node is slow, and both wait.
  */
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
-import { type Miss, placeOf } from './dial-pace.ts'
+import { placeOf } from './dial-pace.ts'
+import { Doubt, missOf, type Outstanding } from './doubt.ts'
 import { steadyNow } from './steady-clock.ts'
 
 export interface LinkOptions {
@@ -19,20 +23,14 @@ export interface LinkOptions {
   readonly dial: Dial
   /** How long requests wait for a node that cannot be reached, in milliseconds. */
   readonly holdMs: number
+  /** How long the node may be silent beyond the silence of the request, in milliseconds. Default 30,000. */
+  readonly requestTimeoutMs?: number
   /** It is wanted all the time: its dials go before those of other links, and do not wait for a request. Default false. */
   readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
   /** It is connected to where the book says the node is, for the first time or again. */
   readonly onCurrent?: () => void
-}
-
-interface Outstanding {
-  readonly frame: Buffer
-  readonly silenceMs: number
-  readonly resolve: (answer: Buffer) => void
-  readonly reject: (error: ConnectionError) => void
-  sentAt: number
 }
 
 /** An instant on the clock that snapshots carry, and as a time to measure durations from. */
@@ -60,7 +58,7 @@ export class Link {
   private dialling = false
   private attempt = new AbortController()
   private wake: () => void = () => {}
-  private watch: NodeJS.Timeout | undefined
+  private readonly doubt: Doubt
   private relogin: NodeJS.Timeout | undefined
   private brokeAt: Instant | undefined
   private adopted = 0
@@ -68,10 +66,24 @@ export class Link {
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
     this.options = options
+    this.doubt = new Doubt({
+      ...options,
+      outstanding: this.outstanding,
+      connection: () => this.connection,
+      send: (request, line) => this.sendOver(request, Buffer.from(request.frame), line),
+      takeOver: (line) => {
+        this.adopt(line)
+        this.report(true, instant())
+      },
+      drop: () => this.drop(),
+    })
     this.unsubscribe = options.cluster.book.onChange(({ moved, joined, left }) => {
       if (![...moved, ...joined, ...left].includes(this.nodeId)) return
       // What is dialled now is no longer where the node is, and may be silent for long.
-      if (moved.includes(this.nodeId)) this.attempt.abort()
+      if (moved.includes(this.nodeId)) {
+        this.attempt.abort()
+        this.doubt.forget()
+      }
       this.wake()
       if (this.connection && !this.current) void this.redial()
     })
@@ -90,16 +102,22 @@ export class Link {
     return this.connection !== undefined || this.dialling
   }
 
+  /** Whether a request waits for longer than its node should be silent, and still may. */
+  get slow(): boolean {
+    return this.doubt.slow
+  }
+
   /**
-   * Sends a request frame; the answer may come over a later connection. `silenceMs` without a byte from the node
-   * while the request waits means that the connection is dead. Rejects by the rule above. With `signal` aborted nobody
-   * waits for it any more, and it is not sent again: what it says may be out of date by then.
+   * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request
+   * waits the connection is doubted, later where the node is far; with Infinity never. Rejects by the rule above. With `signal` aborted
+   * nobody waits for it any more, and it is not sent again: what it says may be out of date by then.
    */
   send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
-      const request = { frame, silenceMs, resolve, reject, sentAt: performance.now() }
+      const sentAt = performance.now()
+      const request: Outstanding = { frame, silenceMs, resolve, reject, sentAt, standby: undefined }
       this.outstanding.add(request)
       signal?.addEventListener('abort', () => this.outstanding.delete(request), { once: true })
       if (this.connection?.open) this.transmit(request, this.connection)
@@ -109,6 +127,7 @@ export class Link {
 
   /** Leaves the connection as if it had ended. */
   drop(): void {
+    this.doubt.forget()
     this.connection?.close()
   }
 
@@ -117,7 +136,7 @@ export class Link {
     this.unsubscribe()
     this.stop.abort()
     this.attempt.abort()
-    clearTimeout(this.watch)
+    this.doubt.close()
     clearTimeout(this.relogin)
     this.connection?.close()
     this.failAll('the link is closed', 'CLOSED')
@@ -126,32 +145,19 @@ export class Link {
 
   private transmit(request: Outstanding, connection: Line): void {
     request.sentAt = performance.now()
-    this.listen(request.silenceMs)
-    connection.send(request.frame).then(
+    this.doubt.listen()
+    this.sendOver(request, request.frame, connection)
+  }
+
+  private sendOver(request: Outstanding, frame: Buffer, line: Line): void {
+    line.send(frame).then(
       (answer) => {
         if (!this.outstanding.delete(request)) return
-        if (this.outstanding.size === 0) {
-          clearTimeout(this.watch)
-          this.watch = undefined
-        }
+        this.doubt.answered(request, line)
         request.resolve(answer)
       },
       () => {}, // the connection has ended: the request goes out again on the next one
     )
-  }
-
-  /** One timer per link looks whether the oldest request has waited too long in silence. */
-  private listen(inMs: number): void {
-    this.watch ??= setTimeout(() => {
-      this.watch = undefined
-      const { connection } = this
-      const [oldest] = this.outstanding
-      if (!oldest || !connection?.open) return
-      const silentMs = performance.now() - Math.max(oldest.sentAt, connection.lastDataAt)
-      if (silentMs >= oldest.silenceMs * 3) return connection.close()
-      if (silentMs >= oldest.silenceMs) this.options.cluster.poke('a request is unanswered')
-      this.listen(Math.max(50, oldest.silenceMs - (silentMs % oldest.silenceMs)))
-    }, inMs)
   }
 
   /** Dials until a connection to the node's endpoint in force carries the link. Runs once at a time. */
@@ -240,6 +246,7 @@ export class Link {
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
       this.options.cluster.poke('a connection ended')
+      if (this.doubt.relieve()) return
       if (!this.options.urgent && this.outstanding.size === 0) {
         // Nobody waits for it: dialled now it would only take time from those that are waited for.
         this.connection = undefined
@@ -248,8 +255,12 @@ export class Link {
       this.brokeAt ??= instant()
       void this.redial()
     })
-    for (const request of [...this.outstanding]) this.transmit(request, connection)
+    for (const request of [...this.outstanding]) {
+      if (request.standby !== connection) this.transmit(request, connection)
+      else request.sentAt = performance.now()
+    }
     old?.close()
+    this.doubt.listen()
     clearTimeout(this.relogin)
     if (connection.loginValidMs > 0) {
       // A login that is about to expire is a soft move to the same endpoint.
@@ -294,10 +305,4 @@ export class Link {
       }
     })
   }
-}
-
-function missOf(error: unknown): Miss {
-  const code = error instanceof ConnectionError ? error.failure.code : undefined
-  if (code === 'ABORT_ERR') return 'given-up'
-  return code === 'ETIMEDOUT' ? 'late' : 'refused'
 }

@@ -6,19 +6,17 @@
 export interface SilenceOptions {
   /** So long nothing may be heard, in milliseconds. */
   readonly forMs: number
-  /** When something was last heard, on the clock of `performance.now()`. Default: never. */
+  /** Since when nothing was heard, on the clock of `performance.now()`. Default: since now. */
   readonly heardAt?: () => number
   /** Whatever is heard, it is over after this time, in milliseconds. Default: never. */
   readonly atMostMs?: number
 }
 
-/** Calls `judge` once, when nothing was heard for too long since now or the last byte. Returns what ends the wait. */
-export function onSilence(
-  { forMs, heardAt = () => 0, atMostMs = Number.POSITIVE_INFINITY }: SilenceOptions,
-  judge: () => void,
-): () => void {
+/** Calls `judge` once, when nothing was heard for too long. Returns what ends the wait. */
+export function onSilence(options: SilenceOptions, judge: () => void): () => void {
   const startedAt = performance.now()
-  const dueAt = () => Math.min(Math.max(startedAt, heardAt()) + forMs, startedAt + atMostMs)
+  const { forMs, heardAt = () => startedAt, atMostMs = Number.POSITIVE_INFINITY } = options
+  const dueAt = () => Math.min(heardAt() + forMs, startedAt + atMostMs)
   let timer: NodeJS.Timeout
   let turn: NodeJS.Immediate | undefined
   const arm = (due: number): void => {
