@@ -104,6 +104,12 @@ export class Candidates {
     if (line?.open && !addresses.includes(line.address)) this.drop(candidate, line)
   }
 
+  /** An answer that is given at once is late after so many milliseconds, where the kept connections are farthest; 0 without any. */
+  get lateMs(): number {
+    const lines = [...this.known.values()].map(({ line }) => (line?.open ? line.roundTrip.lateMs : 0))
+    return Math.max(0, ...lines)
+  }
+
   isOpen(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.line?.open === true
   }

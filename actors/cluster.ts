@@ -48,6 +48,8 @@ export interface Cluster {
   /** The turns in which nodes are dialled, of all that hold this cluster. */
   readonly pace: DialPace
   readonly clusterId: string | undefined
+  /** An answer that brokers give at once is late after so many milliseconds, where they are farthest; 0 while none is connected. */
+  readonly lateMs: number
   /** Another cluster answers where ours does not. */
   readonly refused: boolean
   /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
@@ -97,6 +99,9 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     pace: cluster.pace,
     get clusterId() {
       return cluster.book.clusterId
+    },
+    get lateMs() {
+      return cluster.candidates.lateMs
     },
     get refused() {
       return cluster.reachability.refused

@@ -28,7 +28,7 @@ export interface DoubtOptions {
   readonly nodeId: number
   readonly cluster: Cluster
   readonly dial: Dial
-  readonly requestTimeoutMs?: number
+  readonly requestTimeoutMs?: number | undefined
   readonly urgent?: boolean
   /** What waits, the oldest first. */
   readonly outstanding: ReadonlySet<Outstanding>

@@ -24,7 +24,7 @@ export interface LinkOptions {
   /** How long requests wait for a node that cannot be reached, in milliseconds. */
   readonly holdMs: number
   /** How long the node may be silent beyond the silence of the request, in milliseconds. Default 30,000. */
-  readonly requestTimeoutMs?: number
+  readonly requestTimeoutMs?: number | undefined
   /** It is wanted all the time: its dials go before those of other links, and do not wait for a request. Default false. */
   readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */

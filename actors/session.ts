@@ -26,6 +26,7 @@ import {
 } from './kafka.ts'
 import { failureOf, within } from './kafkajs-call.ts'
 import { Membership } from './membership.ts'
+import { rebuildWithin } from './round-trip.ts'
 import { Routes } from './routes.ts'
 import { Tenure } from './tenure.ts'
 import { Wire } from './wire.ts'
@@ -43,6 +44,7 @@ export interface SessionOptions
   readonly commitIntervalMs: number
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
+  readonly requestTimeoutMs?: number | undefined
   readonly cluster: Cluster
   readonly dial: Dial
   readonly handOut: HandOut
@@ -97,7 +99,8 @@ export class Session {
       cluster,
       dial,
       emit,
-      holdMs: options.rebuildTimeoutMs,
+      holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
+      requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
       isLeader: (nodeId, topic, partition) => this.leaderOf({ topic, partition }) === nodeId,
@@ -157,7 +160,8 @@ export class Session {
       await consumer.connect()
       await consumer.subscribe({ topics: [...topics], fromBeginning })
     }
-    const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
+    const rebuildWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs)
+    const connectWithinMs = rebuildWithinMs + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
     const running = consumer.run({
       autoCommit: false,

@@ -55,7 +55,8 @@ export function watch({ session, handOut, emit }: WatchdogOptions): () => void {
       return
     }
     session.refreshLeaders()
-    if (leader === undefined || link?.current === false || !session.membership.joined) return
+    // A link whose node is slow judges that by itself.
+    if (leader === undefined || link?.current === false || link?.slow || !session.membership.joined) return
     if (!known.redialled) {
       known.redialled = true
       link?.drop()

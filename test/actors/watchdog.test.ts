@@ -13,6 +13,7 @@ let drops: number
 let leader: number | undefined
 let current: boolean
 let joined: boolean
+let slow: boolean
 const fetched = new Map<string, { at: number; end: bigint; nodeId: number }>()
 
 beforeEach(async () => {
@@ -24,10 +25,14 @@ beforeEach(async () => {
   leader = 2
   current = true
   joined = true
+  slow = false
   fetched.clear()
   const link = {
     get current() {
       return current
+    },
+    get slow() {
+      return slow
     },
     drop: () => void drops++,
   }
@@ -127,6 +132,12 @@ test('a partition whose leader is away is reported, and a new session is not ask
   await pass(30)
   expect(facts).toMatchObject([{ type: 'partition.stalled', reason: expect.stringMatching(/node 2, is out of reach/) }])
   expect(drops).toBe(0)
+})
+
+test('a partition whose leader takes its time over a fetch is reported, and nothing is dialled or given up for it', async () => {
+  slow = true
+  await pass(30, 12n)
+  expect([types(), drops]).toEqual([['partition.stalled'], 0])
 })
 
 test('a partition without a leader is reported as that', async () => {
