@@ -6,10 +6,14 @@ import { formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { Snapshot } from '../machines/snapshot.ts'
 import { ConnectionError, type Line } from './connection.ts'
+import { onSilence, type SilenceOptions } from './silence.ts'
 import { steadyNow } from './steady-clock.ts'
 
 /** Opens a line; every `Dial` does. */
-export type OpenLine = (endpoint: Endpoint, options?: { readonly signal?: AbortSignal | undefined }) => Promise<Line>
+export type OpenLine = (
+  endpoint: Endpoint,
+  options?: { readonly signal?: AbortSignal | undefined; readonly onHeard?: () => void },
+) => Promise<Line>
 
 export interface CandidatesOptions {
   readonly dial: OpenLine
@@ -26,6 +30,8 @@ interface Candidate {
   readonly endpoint: Endpoint
   line: Line | undefined
   dialling: Promise<Line> | undefined
+  /** When its dial came a step further, on the clock of `performance.now()`. */
+  heardAt: number
   /** Somebody takes over the line that is being dialled. */
   promised: boolean
   /** What was wrong with the answer that came with the dial. */
@@ -34,14 +40,17 @@ interface Candidate {
   nextDialAt: number
 }
 
-/** A kept connection that does not answer our small request for so long is dropped. */
+/** A kept connection that is silent for so long when it is asked is dropped; where it is far, after two late answers. */
 const answerTimeoutMs = 500
 
-/** Silent for so long, it is dialled anew beside; both in milliseconds. */
+/** Silent for so long, or until an answer is late where that is more, it is dialled anew beside; both in milliseconds. */
 const doubtAfterMs = 150
 
 /** A line may be taken over so long after it was dialled: later it would have to prove again that it lives. */
 const freshMs = 1000
+
+/** However many bytes come, an answer has come by then, in milliseconds. */
+const longestAnswerMs = 30_000
 
 const maxDials = 8
 const maxLines = 4
@@ -110,6 +119,16 @@ export class Candidates {
     return Math.max(0, ...lines)
   }
 
+  /** When a byte last came from any of these, over the kept connection or in a dial, on the clock of `performance.now()`. */
+  heardAt(endpoints: readonly Endpoint[]): number {
+    const heard = endpoints.map((endpoint) => {
+      const candidate = this.known.get(formatEndpoint(endpoint))
+      return Math.max(candidate?.heardAt ?? 0, candidate?.line?.lastDataAt ?? 0)
+    })
+    // A broker that throttles us speaks again at the end of its time. Until then others may have more of it.
+    return Math.min(performance.now(), Math.max(0, ...heard))
+  }
+
   isOpen(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.line?.open === true
   }
@@ -156,6 +175,7 @@ export class Candidates {
       endpoint,
       line: undefined,
       dialling: undefined,
+      heardAt: 0,
       promised: false,
       flaw: undefined,
       failures: 0,
@@ -173,16 +193,20 @@ export class Candidates {
   private askAgain(candidate: Candidate, line: Line): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const dialled = () => candidate.dialling?.then(({ snapshot }) => resolve(snapshot), reject)
-      const doubt = setTimeout(() => {
+      const askedAt = performance.now()
+      const heardAt = () => Math.max(askedAt, line.lastDataAt)
+      const { lateMs } = line.roundTrip
+      const doubted = onSilence({ forMs: Math.max(doubtAfterMs, lateMs), heardAt }, () => {
         if (!this.mayDial(candidate)) return
         candidate.dialling = this.dial(candidate)
         candidate.dialling.then(
           ({ snapshot }) => resolve(snapshot),
           () => {},
         )
-      }, doubtAfterMs)
-      withDeadline(line.metadata(), answerTimeoutMs, candidate.endpoint)
-        .finally(() => clearTimeout(doubt))
+      })
+      const silence = { forMs: Math.max(answerTimeoutMs, 2 * lateMs), heardAt, atMostMs: longestAnswerMs }
+      withDeadline(line.metadata(), silence, candidate.endpoint)
+        .finally(doubted)
         .then(
           (snapshot) => {
             const flaw = this.options.onSnapshot(snapshot)
@@ -205,8 +229,11 @@ export class Candidates {
     const { endpoint } = candidate
     this.dials++
     candidate.nextDialAt = performance.now() + dialPace.floorMs
+    const onHeard = () => {
+      candidate.heardAt = performance.now()
+    }
     try {
-      const line = await this.options.dial(endpoint, { signal: this.stop.signal })
+      const line = await this.options.dial(endpoint, { signal: this.stop.signal, onHeard })
       if (this.stop.signal.aborted) {
         line.close()
         throw notNow(endpoint)
@@ -272,12 +299,12 @@ const notNow = (endpoint: Endpoint): ConnectionError =>
     endpoint: formatEndpoint(endpoint),
   })
 
-function withDeadline<Value>(work: Promise<Value>, deadlineMs: number, at: Endpoint): Promise<Value> {
+function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, at: Endpoint): Promise<Value> {
   return new Promise((resolve, reject) => {
     const endpoint = formatEndpoint(at)
-    const message = `${endpoint} did not answer within ${deadlineMs} ms`
+    const message = `${endpoint} did not answer within ${Math.round(silence.forMs)} ms`
     const failure: Failure = { kind: 'dial-failed', message, code: 'ETIMEDOUT', endpoint }
-    const timer = setTimeout(() => reject(new ConnectionError(failure)), deadlineMs)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    const end = onSilence(silence, () => reject(new ConnectionError(failure)))
+    work.then(resolve, reject).finally(end)
   })
 }

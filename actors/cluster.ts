@@ -19,6 +19,7 @@ import { DialPace, placeOf } from './dial-pace.ts'
 import { createHedge } from './hedge.ts'
 import { Poller } from './poller.ts'
 import { Reachability } from './reachability.ts'
+import { onSilence } from './silence.ts'
 import type { Source, SourceReading } from './source.ts'
 import { steadyNow } from './steady-clock.ts'
 
@@ -72,14 +73,17 @@ export interface Cluster {
   refuse(nodeId: number, endpoint: Endpoint, failure: Failure): void
   /** A node was reached with its identity proven. */
   heal(nodeId: number, endpoint: Endpoint): void
-  /** Sends a request that any broker can answer, to the next one after 250 ms or a failure. Rejects with a ConnectionError after 2 s. */
+  /** Sends a request that any broker can answer, to the next one after a silence of 250 ms or a failure. Rejects with a ConnectionError after one of 2 s. */
   ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
   /** The last one out closes sockets and timers. */
   release(): void
 }
 
+/** So long without a byte ends a question, and asks the next broker; both in milliseconds, longer where the brokers are far. */
 const askTimeoutMs = 2000
 const askHedgeMs = 250
+/** However many bytes come, a question ends by then, in milliseconds. */
+const longestAskMs = 30_000
 const askAgainMs = 20
 /** Moves that are accepted while others are still open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
@@ -262,15 +266,20 @@ class SharedCluster {
     const limit = new AbortController()
     const unasked = () => limit.abort(signal?.reason)
     const close = () => limit.abort(this.closing.signal.reason)
-    const timer = setTimeout(() => limit.abort(new ConnectionError(unanswered)), askTimeoutMs)
+    const asked: Endpoint[] = []
+    const since = performance.now()
+    const heardAt = () => Math.max(since, this.candidates.heardAt(asked))
+    const forMs = Math.max(askTimeoutMs, 4 * this.candidates.lateMs)
+    const late = () => limit.abort(new ConnectionError(unanswered))
+    const end = onSilence({ forMs, heardAt, atMostMs: longestAskMs }, late)
     signal?.addEventListener('abort', unasked, { once: true })
     this.closing.signal.addEventListener('abort', close, { once: true })
     if (signal?.aborted) unasked()
     if (this.closing.signal.aborted) close()
     try {
-      return await this.askUntil(frame, limit.signal)
+      return await this.askUntil(frame, asked, limit.signal)
     } finally {
-      clearTimeout(timer)
+      end()
       signal?.removeEventListener('abort', unasked)
       this.closing.signal.removeEventListener('abort', close)
     }
@@ -286,11 +295,20 @@ class SharedCluster {
     this.answers$.complete()
   }
 
-  private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
+  private async askUntil(frame: Buffer, asked: Endpoint[], limit: AbortSignal): Promise<Buffer> {
     while (!limit.aborted) {
       // Each connection writes its own correlation id into the frame.
-      const attempt = async (endpoint: Endpoint) => (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
-      const hedge = createHedge(attempt, { afterMs: askHedgeMs, deadlineMs: askTimeoutMs, signal: limit })
+      const attempt = async (endpoint: Endpoint) => {
+        asked.push(endpoint)
+        return (await this.candidates.connect(endpoint)).send(Buffer.from(frame))
+      }
+      const hedge = createHedge(attempt, {
+        afterMs: Math.max(askHedgeMs, this.candidates.lateMs),
+        deadlineMs: longestAskMs,
+        heardAt: () => this.candidates.heardAt(asked),
+        isHeavy: true,
+        signal: limit,
+      })
       hedge.add(this.poller.order())
       hedge.seal()
       const answer = await hedge.answer.catch(() => undefined)

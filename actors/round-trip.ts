@@ -29,10 +29,10 @@ export class RoundTrip {
     this.smoothedMs = smoothedMs + (sampleMs - smoothedMs) / 8
   }
 
-  /** An answer that takes longer than this is late, in milliseconds; 0 before the first sample. */
+  /** An answer that takes longer than this is late, in milliseconds; 0 before the first sample. Never below two round trips: a false alarm costs a login. */
   get lateMs(): number {
     const { smoothedMs = 0, varianceMs } = this
-    return Math.min(mostMs, smoothedMs + Math.max(smoothedMs / 2, varianceMs * 4))
+    return Math.min(mostMs, smoothedMs + Math.max(smoothedMs, varianceMs * 4))
   }
 }
 

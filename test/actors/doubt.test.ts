@@ -158,6 +158,19 @@ test('a node that is far has the time of its round trips as well', async () => {
   expect(await asked).toBe('late')
 })
 
+test('a process that stood still reads what waits in the kernel before it doubts anybody', async () => {
+  const link = await connected()
+  broker.answering.set(apiKeys.fetch, () => text('long here'))
+  const asked = ask(link, 40, apiKeys.fetch)
+  await broker.asked(apiKeys.fetch)
+  // The broker, in this process too, writes its answer without a turn of the event loop in between.
+  for (let step = 0; step < 20; step++) await Promise.resolve()
+  const until = performance.now() + 150
+  while (performance.now() < until);
+  expect(await asked).toBe('long here')
+  expect([cluster.pokes, broker.connections]).toEqual([[], 1])
+})
+
 async function dialled() {
   const line = await dial(broker.endpoint)
   line.close()

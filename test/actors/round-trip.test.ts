@@ -12,7 +12,7 @@ const times = (count: number, sample: number) => Array.from({ length: count }, (
 test.each([
   ['nothing is known at first', [], 0],
   ['the first sample counts three times, as with TCP', [200], 600],
-  ['a steady round trip leaves half of itself as room', times(40, 200), 300],
+  ['a steady round trip leaves as much again as room', times(40, 200), 400],
   ['one that jumps leaves four times its variance', [100, 300, 100, 300, 100, 300], 575],
   ['no deadline waits for longer than ten seconds', times(200, 60_000), 10_000],
 ])('%s', (_, samples, expected) => {
