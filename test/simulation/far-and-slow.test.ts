@@ -1,5 +1,7 @@
 // The whole consumer where brokers are far, slow, or answer over one connection and not over another, on the virtual clock.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Fault } from './faults/fault.ts'
+import { moves } from './faults/moves.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import type { Node } from './kafka/broker.ts'
 import { placeOf } from './kafka/kafka.ts'
@@ -68,6 +70,19 @@ class Scene {
   /** One message each so often, from one time to another. */
   writeEach(everyMs: number, fromMs: number, toMs: number): void {
     for (let at = fromMs; at < toMs; at += everyMs) this.world.clock.plan(at, () => this.write())
+  }
+
+  /** All nodes move as this fault says, to where the way is as far as it was. */
+  move(kind: string): void {
+    const [{ latencyMs } = { latencyMs: 1 }] = this.paths()
+    moves.find(({ name }) => name === kind)?.apply(this.world, new Random(1, kind), { kind } as Fault)
+    for (const path of this.paths()) path.latencyMs = latencyMs
+  }
+
+  /** The longest time in which nothing was handled, since then. */
+  silenceSince(fromMs: number): number {
+    const times = [fromMs, ...this.handledAt.filter((at) => at >= fromMs)]
+    return Math.max(...times.slice(1).map((at, index) => at - (times[index] ?? at)))
   }
 
   async play(untilMs: number, acts: Readonly<Record<number, () => void>> = {}): Promise<void> {
@@ -173,8 +188,36 @@ test('where the packets of every connection vanish both ways while new ones work
       }
     },
   })
-  const gaps = scene.handledAt.slice(1).map((at, index) => at - (scene.handledAt[index] ?? at))
-  expect(Math.max(...gaps)).toBeLessThan(2000)
+  expect(scene.silenceSince(9000)).toBeLessThan(2000)
   expect(scene.handledAt).toHaveLength(scene.written)
   expect([facts('session.opened'), facts('group.rebalancing')]).toEqual([1, 0])
+})
+
+test.each([
+  [50, false],
+  [200, false],
+  [500, false],
+  [50, true],
+  [200, true],
+  [500, true],
+])(
+  'a move of all brokers at a round trip of %i ms (login: %s) takes a few round trips, and the session stays',
+  async (roundTripMs, isLoginUsed) => {
+    const scene = new Scene({ isLoginUsed })
+    for (const path of scene.paths()) path.latencyMs = roundTripMs / 2
+    scene.writeEach(20, 25_000, 50_000)
+    await scene.play(60_000, { 40000: () => scene.move('move of all, closed') })
+    expect(scene.silenceSince(39_000)).toBeLessThan((isLoginUsed ? 12 : 7) * roundTripMs + 300)
+    expect(scene.handledAt).toHaveLength(scene.written)
+    expect([facts('session.opened'), facts('group.rebalancing'), facts('cluster.moved') > 0]).toEqual([1, 0, true])
+  },
+)
+
+test('old addresses that go dark are left as soon as at loopback', async () => {
+  const scene = new Scene()
+  scene.writeEach(20, 5000, 20_000)
+  await scene.play(25_000, { 10000: () => scene.move('move of all, dark') })
+  expect(scene.silenceSince(9000)).toBeLessThan(1500)
+  expect(scene.handledAt).toHaveLength(scene.written)
+  expect(facts('session.opened')).toBe(1)
 })
