@@ -4,6 +4,7 @@
  * neither answers, the node is slow: both wait, ever more patiently, for `requestTimeoutMs` at most.
  */
 
+import { sameEndpoint } from '../machines/endpoint.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
@@ -126,7 +127,8 @@ export class Doubt {
 
   private judge(): void {
     const { oldest, options, standby } = this
-    if (!oldest || !options.connection()?.open) return
+    const connection = options.connection()
+    if (!oldest || !connection?.open) return
     const silentMs = performance.now() - this.quietSince(oldest)
     if (silentMs < this.dueMs(oldest)) return
     options.cluster.poke('a request is unanswered')
@@ -135,6 +137,9 @@ export class Doubt {
       options.drop()
       return
     }
+    // Where the node has moved meanwhile, the link is being dialled there.
+    const entry = options.cluster.book.entryOf(options.nodeId)
+    if (!entry || !sameEndpoint(entry, connection.endpoint)) return
     standby.want()
     if (!standby.line) return
     if (silentMs >= longestWorkMs && !this.excused() && !repeatable.has(apiKeyOf(oldest.frame))) this.relieve()
