@@ -40,7 +40,7 @@ interface Candidate {
   nextDialAt: number
 }
 
-/** A kept connection that is silent for so long when it is asked is dropped; where it is far, after two late answers. */
+/** A kept connection that is silent for so long when it is asked is dropped; where it is far, half as long again as a late answer takes. */
 const answerTimeoutMs = 500
 
 /** Silent for so long, or until an answer is late where that is more, it is dialled anew beside; both in milliseconds. */
@@ -204,7 +204,7 @@ export class Candidates {
           () => {},
         )
       })
-      const silence = { forMs: Math.max(answerTimeoutMs, 2 * lateMs), heardAt, atMostMs: longestAnswerMs }
+      const silence = { forMs: Math.max(answerTimeoutMs, 1.5 * lateMs), heardAt, atMostMs: longestAnswerMs }
       withDeadline(line.metadata(), silence, candidate.endpoint)
         .finally(doubted)
         .then(

@@ -269,7 +269,7 @@ class SharedCluster {
     const asked: Endpoint[] = []
     const since = performance.now()
     const heardAt = () => Math.max(since, this.candidates.heardAt(asked))
-    const forMs = Math.max(askTimeoutMs, 4 * this.candidates.lateMs)
+    const forMs = Math.max(askTimeoutMs, 2 * this.candidates.lateMs)
     const late = () => limit.abort(new ConnectionError(unanswered))
     const end = onSilence({ forMs, heardAt, atMostMs: longestAskMs }, late)
     signal?.addEventListener('abort', unasked, { once: true })

@@ -6,8 +6,8 @@
 /** One sample makes no more of it than so many times what is known, and this: a process that stood still measures itself. */
 const mostGrowth = 4
 const growthMs = 250
-/** No deadline waits longer than this for a round trip, in milliseconds: what is slower shows itself in other ways. */
-const mostMs = 10_000
+/** No deadline waits longer than this for a round trip, in milliseconds: a busy machine measures itself, and must still see a silence. */
+const mostMs = 1500
 /** Round trips of a rebuild: the move is seen, a socket, TLS and a login of up to seven, identity, what waited, the proof. */
 const rebuildTrips = 16
 const mostEndpoints = 256
