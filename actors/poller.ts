@@ -41,7 +41,7 @@ const minDistanceMs = 50
 /** The next broker is asked after so long without a byte, or when an answer is late where that is more. */
 const hedgeAfterMs = 100
 const longestHedgeMs = 500
-/** So long without a byte ends a round, or two late answers where that is more. */
+/** So long without a byte ends a round: the next one asks the source again. */
 const roundTimeoutMs = 1000
 const longestRoundMs = 10_000
 /** One round in so many begins with the source's endpoints that the book does not have. */
@@ -151,7 +151,7 @@ export class Poller {
     candidates.keep([...book.entries(), ...book.claims.map(({ to }) => to), ...this.listed])
     const hedge = createHedge((endpoint: Endpoint) => this.askOne(endpoint), {
       afterMs: Math.max(hedgeAfterMs, Math.min(longestHedgeMs, candidates.lateMs)),
-      deadlineMs: Math.max(roundTimeoutMs, 2 * candidates.lateMs),
+      deadlineMs: roundTimeoutMs,
       heardAt: () => candidates.heardAt(this.asking),
       atMostMs: longestRoundMs,
       signal,

@@ -7,7 +7,7 @@
 const mostGrowth = 4
 const growthMs = 250
 /** No deadline waits longer than this for a round trip, in milliseconds: a busy machine measures itself, and must still see a silence. */
-const mostMs = 1500
+const mostMs = 1000
 /** Round trips of a rebuild: the move is seen, a socket, TLS and a login of up to seven, identity, what waited, the proof. */
 const rebuildTrips = 16
 const mostEndpoints = 256
