@@ -35,7 +35,7 @@ async function passing<Value>(work: Promise<Value>): Promise<Value> {
   }
   work.then(settle, settle)
   for (let count = 0; count < 1000 && !isSettled; count++) {
-    for (let turns = 0; turns < 5; turns++) await turn()
+    for (let turns = 0; turns < 40; turns++) await turn()
     await vi.advanceTimersByTimeAsync(10)
   }
   return work
@@ -60,7 +60,7 @@ async function open(answer: (broker: FakeBroker) => Promise<Buffer | undefined> 
 
 test('an answer that takes more than two seconds comes while its bytes flow, and nobody else is asked for it', async () => {
   await open((broker) => {
-    broker.trickle = { bytes: 12, everyMs: 120 }
+    broker.trickle = { bytes: 10, everyMs: 100 }
     return metadataBody('ours', broker.view.brokers, topics)
   })
   const startedAt = performance.now()
