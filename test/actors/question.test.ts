@@ -14,7 +14,7 @@ afterEach(async () => {
   await Promise.all(brokers.splice(0).map((broker) => broker.close()))
 })
 
-const topics = [{ topic: 'orders'.repeat(20), partitions: [{ partition: 0, leader: 1 }] }]
+const topics = [{ topic: 'orders'.repeat(40), partitions: [{ partition: 0, leader: 1 }] }]
 const question = (): Buffer => requestFrame(apiKeys.metadata, 6, 0, list([text('orders')]))
 /** Whether a metadata request asks for topics, and not only where the brokers are. */
 const isHeavy = (frame: Buffer): boolean => frame.readInt32BE(requestBodyOffset(frame)) > 0
