@@ -6,13 +6,18 @@ import { type Failure, messageOf } from '../machines/failure.ts'
 import type { Snapshot } from '../machines/snapshot.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import { bounds, type RetryPace, Streak } from './retry-pace.ts'
+import { onSilence, type SilenceOptions } from './silence.ts'
 import { steadyNow } from './steady-clock.ts'
 import { type SpokenVersions, speaks } from './versions.ts'
 
 /** Opens a line; every `Dial` does. */
 export type OpenLine = (
   endpoint: Endpoint,
-  options?: { readonly signal?: AbortSignal | undefined; readonly logins?: RetryPace },
+  options?: {
+    readonly signal?: AbortSignal | undefined
+    readonly logins?: RetryPace
+    readonly onHeard?: () => void
+  },
 ) => Promise<Line>
 
 export interface CandidatesOptions {
@@ -31,6 +36,8 @@ interface Candidate {
   readonly endpoint: Endpoint
   line: Line | undefined
   dialling: Promise<Line> | undefined
+  /** When its dial came a step further, on the clock of `performance.now()`. */
+  heardAt: number
   /** Somebody takes over the line that is being dialled. */
   promised: boolean
   /** What was wrong with the answer that came with the dial. */
@@ -41,14 +48,17 @@ interface Candidate {
   versions: SpokenVersions | undefined
 }
 
-/** A kept connection that does not answer our small request for so long is dropped. */
+/** A kept connection that is silent for so long when it is asked is dropped; where it is far, half as long again as a late answer takes. */
 const answerTimeoutMs = 500
 
-/** Silent for so long, it is dialled anew beside; both in milliseconds. */
+/** Silent for so long, or until an answer is late where that is more, it is dialled anew beside; both in milliseconds. */
 const doubtAfterMs = 150
 
 /** A line may be taken over so long after it was dialled: later it would have to prove again that it lives. */
 const freshMs = 1000
+
+/** However many bytes come, an answer has come by then, in milliseconds. */
+const longestAnswerMs = 30_000
 
 const maxDials = 8
 const maxLines = 4
@@ -115,6 +125,22 @@ export class Candidates {
     return told.length > 0 && told.every((versions) => speaks(versions, apiKey, version))
   }
 
+  /** An answer that is given at once is late after so many milliseconds, where the kept connections are farthest; 0 without any. */
+  get lateMs(): number {
+    const lines = [...this.known.values()].map(({ line }) => (line?.open ? line.roundTrip.lateMs : 0))
+    return Math.max(0, ...lines)
+  }
+
+  /** When a byte last came from any of these, over the kept connection or in a dial, on the clock of `performance.now()`. */
+  heardAt(endpoints: readonly Endpoint[]): number {
+    const heard = endpoints.map((endpoint) => {
+      const candidate = this.known.get(formatEndpoint(endpoint))
+      return Math.max(candidate?.heardAt ?? 0, candidate?.line?.lastDataAt ?? 0)
+    })
+    // A broker that throttles us speaks again at the end of its time. Until then others may have more of it.
+    return Math.min(performance.now(), Math.max(0, ...heard))
+  }
+
   isOpen(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.line?.open === true
   }
@@ -159,6 +185,7 @@ export class Candidates {
       endpoint,
       line: undefined,
       dialling: undefined,
+      heardAt: 0,
       promised: false,
       flaw: undefined,
       ends: new Streak(),
@@ -180,16 +207,20 @@ export class Candidates {
   private askAgain(candidate: Candidate, line: Line): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const dialled = () => candidate.dialling?.then(({ snapshot }) => resolve(snapshot), reject)
-      const doubt = setTimeout(() => {
+      const askedAt = performance.now()
+      const heardAt = () => Math.max(askedAt, line.lastDataAt)
+      const { lateMs } = line.roundTrip
+      const doubted = onSilence({ forMs: Math.max(doubtAfterMs, lateMs), heardAt }, () => {
         if (!this.mayDial(candidate)) return
         candidate.dialling = this.dial(candidate)
         candidate.dialling.then(
           ({ snapshot }) => resolve(snapshot),
           () => {},
         )
-      }, doubtAfterMs)
-      withDeadline(line.metadata(), answerTimeoutMs, candidate.endpoint)
-        .finally(() => clearTimeout(doubt))
+      })
+      const silence = { forMs: Math.max(answerTimeoutMs, 1.5 * lateMs), heardAt, atMostMs: longestAnswerMs }
+      withDeadline(line.metadata(), silence, candidate.endpoint)
+        .finally(doubted)
         .then(
           (snapshot) => {
             const flaw = this.options.onSnapshot(snapshot)
@@ -239,7 +270,10 @@ export class Candidates {
   private async open(candidate: Candidate): Promise<Line> {
     const { signal } = this.stop
     const { dial, pace, onSnapshot } = this.options
-    const line = await dial(candidate.endpoint, { signal, logins: pace })
+    const onHeard = () => {
+      candidate.heardAt = performance.now()
+    }
+    const line = await dial(candidate.endpoint, { signal, logins: pace, onHeard })
     if (!signal.aborted) candidate.flaw = onSnapshot(line.snapshot)
     const isForeign = candidate.flaw?.kind === 'foreign-cluster'
     if (!signal.aborted && !isForeign) return line
@@ -277,12 +311,12 @@ const notNow = (endpoint: Endpoint): ConnectionError =>
     endpoint: formatEndpoint(endpoint),
   })
 
-function withDeadline<Value>(work: Promise<Value>, deadlineMs: number, at: Endpoint): Promise<Value> {
+function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, at: Endpoint): Promise<Value> {
   return new Promise((resolve, reject) => {
     const endpoint = formatEndpoint(at)
-    const message = `${endpoint} did not answer within ${deadlineMs} ms`
+    const message = `${endpoint} did not answer within ${Math.round(silence.forMs)} ms`
     const failure: Failure = { kind: 'dial-failed', message, code: 'ETIMEDOUT', endpoint }
-    const timer = setTimeout(() => reject(new ConnectionError(failure)), deadlineMs)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    const end = onSilence(silence, () => reject(new ConnectionError(failure)))
+    work.then(resolve, reject).finally(end)
   })
 }

@@ -48,6 +48,8 @@ export interface Cluster {
   /** When endpoints are dialled, by all that hold this cluster. */
   readonly pace: RetryPace
   readonly clusterId: string | undefined
+  /** An answer that brokers give at once is late after so many milliseconds, where they are farthest; 0 while none is connected. */
+  readonly lateMs: number
   /** Another cluster answers where ours does not. */
   readonly refused: boolean
   /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
@@ -72,7 +74,7 @@ export interface Cluster {
   refuse(nodeId: number, endpoint: Endpoint, failure: Failure): void
   /** A node was reached with its identity proven. */
   heal(nodeId: number, endpoint: Endpoint): void
-  /** Sends a request that any broker can answer, to the next one after 250 ms or a failure. Rejects with a ConnectionError after 2 s. */
+  /** Sends a request that any broker can answer, to the next one after a silence of 250 ms or a failure. Rejects with a ConnectionError after one of 2 s. */
   ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
   /** The last one out closes sockets and timers. */
   release(): void
@@ -96,6 +98,9 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     pace: cluster.pace,
     get clusterId() {
       return cluster.book.clusterId
+    },
+    get lateMs() {
+      return cluster.candidates.lateMs
     },
     get refused() {
       return cluster.reachability.refused

@@ -5,8 +5,9 @@ import type { Endpoint } from '../machines/endpoint.ts'
 import { formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
-import { answerHeaderBytes, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
+import { answerHeaderBytes, apiKeyOf, apiKeys, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from './kafka.ts'
+import type { RoundTrip } from './round-trip.ts'
 import { steadyNow } from './steady-clock.ts'
 import type { SpokenVersions } from './versions.ts'
 
@@ -33,6 +34,8 @@ export interface ConnectionOptions {
   readonly clientId: string
   /** How long the login is valid, in milliseconds; 0 for ever. */
   readonly loginValidMs: number
+  /** What is known of the way there; this connection adds to it. */
+  readonly roundTrip: RoundTrip
   /** All addresses of a host, sorted; empty when it has none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
 }
@@ -43,6 +46,7 @@ export type Line = Pick<
   | 'endpoint'
   | 'address'
   | 'loginValidMs'
+  | 'roundTrip'
   | 'snapshot'
   | 'versions'
   | 'lastDataAt'
@@ -53,7 +57,16 @@ export type Line = Pick<
   | 'onClose'
 >
 
+/** Requests that a broker answers at once. Their answers begin with a throttle time, as do those of the other two. */
+const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
+const throttledRequests: ReadonlySet<number> = new Set([...briefRequests, apiKeys.metadata, apiKeys.findCoordinator])
+/** A throttle time longer than this is not believed, in milliseconds: quotas are reckoned over some ten seconds. */
+const longestThrottleMs = 30_000
+
 interface Waiting {
+  /** When it was written, if the time until its answer says how far the broker is. */
+  readonly measuredFrom: number | undefined
+  readonly isThrottled: boolean
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: ConnectionError) => void
 }
@@ -62,7 +75,11 @@ export class Connection {
   readonly endpoint: Endpoint
   readonly address: string
   readonly loginValidMs: number
-  /** When the last byte came, on the clock of `performance.now()`: the clock of the day may be set back. */
+  readonly roundTrip: RoundTrip
+  /**
+   * When the last byte came, on the clock of `performance.now()`: the clock of the day may be set back. A broker that throttles this
+   * connection reads nothing from it until its time is over (KIP-219), so then it is the end of that time.
+   */
   lastDataAt = performance.now()
   private readonly socket: Socket
   private readonly clientId: string
@@ -74,17 +91,20 @@ export class Connection {
   private identity: Snapshot | undefined
   private spoken: SpokenVersions = new Map()
   private closed = false
+  private throttledUntil = 0
+  private readonly throttled = new Set<() => void>()
 
-  constructor({ socket, endpoint, clientId, loginValidMs, resolve }: ConnectionOptions) {
+  constructor({ socket, endpoint, clientId, loginValidMs, roundTrip, resolve }: ConnectionOptions) {
     this.socket = socket
     this.endpoint = endpoint
     this.address = socket.remoteAddress ?? endpoint.host
     this.clientId = clientId
     this.loginValidMs = loginValidMs
+    this.roundTrip = roundTrip
     this.resolve = resolve
     const cutter = new FrameCutter()
     socket.on('data', (chunk: Buffer) => {
-      this.lastDataAt = performance.now()
+      this.lastDataAt = Math.max(performance.now(), this.throttledUntil)
       try {
         for (const frame of cutter.push(chunk)) this.deliver(frame)
       } catch (error) {
@@ -114,35 +134,41 @@ export class Connection {
     return this.spoken
   }
 
-  /** Sends a request frame and resolves with its answer frame; rejects with a ConnectionError when the socket ends first. */
-  send(frame: Buffer): Promise<Buffer> {
+  /**
+   * Sends a request frame, after the time for which the broker throttles us, and resolves with its answer frame; rejects with a
+   * ConnectionError when the socket ends first. `isBrief` says whether the broker answers at once.
+   */
+  async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
+    if (this.throttled.size > 0 || this.throttledUntil > performance.now()) await this.unthrottled()
     return new Promise((resolve, reject) => {
       if (!this.open) return reject(this.lost())
       const id = this.correlationId
       this.correlationId = id === 0x7fffffff ? 0 : id + 1
       setCorrelation('request', frame, id)
-      this.waiting.set(id, { resolve, reject })
+      // Behind another request it would measure that one.
+      const measuredFrom = isBrief && this.waiting.size === 0 ? performance.now() : undefined
+      this.waiting.set(id, { measuredFrom, isThrottled: throttledRequests.has(apiKeyOf(frame)), resolve, reject })
       this.socket.write(frame)
     })
   }
 
   /** Sends a request of our own. */
-  async call<Answer>(call: Call<Answer>): Promise<Answer> {
-    const answer = await this.send(await encodeCall(call, this.clientId))
+  async call<Answer>(call: Call<Answer>, isBrief?: boolean): Promise<Answer> {
+    const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
     return call.decode(answer.subarray(answerHeaderBytes))
   }
 
   /** Asks for the brokers and no topic: the newest snapshot of this endpoint, names resolved anew. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    const snapshot = await this.read(await this.call(calls.metadata()), at)
+    const snapshot = await this.read(await this.call(calls.metadata(), true), at)
     return snapshot
   }
 
   /** Asks what it speaks and, in the same breath, who it is. */
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
-    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions()), this.metadata()])
+    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
     this.spoken = versions
     this.identity = snapshot
   }
@@ -163,7 +189,29 @@ export class Connection {
     const id = correlationOf('answer', frame)
     const waiting = this.waiting.get(id)
     this.waiting.delete(id)
-    waiting?.resolve(frame)
+    if (!waiting) return
+    if (waiting.measuredFrom !== undefined) this.roundTrip.note(performance.now() - waiting.measuredFrom)
+    if (waiting.isThrottled && frame.length >= answerHeaderBytes + 4)
+      this.throttle(frame.readInt32BE(answerHeaderBytes))
+    waiting.resolve(frame)
+  }
+
+  private throttle(forMs: number): void {
+    if (forMs <= 0) return
+    this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
+    this.lastDataAt = this.throttledUntil
+  }
+
+  private unthrottled(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.throttled.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, Math.ceil(this.throttledUntil - performance.now()))
+      this.throttled.add(end)
+    })
   }
 
   private async read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Promise<Snapshot> {
@@ -185,6 +233,7 @@ export class Connection {
     const error = this.lost()
     for (const { reject } of this.waiting.values()) reject(error)
     this.waiting.clear()
+    for (const end of this.throttled) end()
     for (const listener of this.listeners) listener()
     this.listeners.clear()
   }

@@ -11,6 +11,8 @@ import { codeOf, type Failure, isError, messageOf } from '../machines/failure.ts
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
 import type { RetryPace } from './retry-pace.ts'
+import { RoundTrips } from './round-trip.ts'
+import { onSilence, type SilenceOptions } from './silence.ts'
 import { versionFlaw } from './versions.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
@@ -19,7 +21,7 @@ export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
 export interface DialerOptions {
   /** Fresh options for each dial: credentials and certificates may have changed. */
   readonly security: () => Security | Promise<Security>
-  /** Deadline of a whole dial in milliseconds; undefined: 1000, or 2000 with TLS or login. */
+  /** Silence allowed in each step of a dial, in milliseconds; undefined: 1000, or 2000 with TLS or login. */
   readonly dialTimeoutMs: number | undefined
   /** Anything but true refuses the endpoint before a single byte goes there. */
   readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
@@ -39,6 +41,8 @@ export interface Dialled {
   readonly logins?: Pick<RetryPace, 'login'> | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
   readonly ready?: (() => Promise<Line | undefined>) | undefined
+  /** It came a step further, or bytes came. */
+  readonly onHeard?: (() => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
@@ -46,13 +50,16 @@ export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
 
 /** A function that gives credentials has this long, in milliseconds. */
 const securityTimeoutMs = 3000
+/** The whole of a dial ends by then, in milliseconds, however many bytes keep coming. */
+const longestDialMs = 30_000
 
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
   // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
   const lookup: LookupFunction = (host, how, done) => ask(options.lookup ?? dns.lookup, host, how, done)
   const resolve = resolver(lookup)
-  return async (endpoint, { nodeId, signal, logins, ready } = {}) => {
+  const roundTrips = new RoundTrips()
+  return async (endpoint, { nodeId, signal, logins, ready, onHeard } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
         ...failure,
@@ -78,7 +85,7 @@ export function createDial(options: DialerOptions): Dial {
     const given = ready?.()
     const line =
       given &&
-      (await withDeadline(given, options.dialTimeoutMs ?? 2000, signal).catch((error) => {
+      (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
         given.then(
           (late) => late?.close(),
           () => {},
@@ -91,7 +98,7 @@ export function createDial(options: DialerOptions): Dial {
       ssl,
       sasl,
       clientId = 'relisten',
-    } = await withDeadline(settings, securityTimeoutMs, signal).catch((error) => {
+    } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
       const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
       throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
@@ -99,13 +106,19 @@ export function createDial(options: DialerOptions): Dial {
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
+    let heardAt = performance.now()
+    const heard = () => {
+      heardAt = performance.now()
+      onHeard?.()
+    }
     let isWaiting = false
     const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
       const attempt = async () => {
         isWaiting = false
+        heard()
         // Whoever waited for its turn may be gone.
         if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
-        return login(opened, fresh(credentials), clientId, timeoutMs, endpoint).catch((error) => {
+        return login(opened, fresh(credentials), clientId, longestDialMs, endpoint).catch((error) => {
           throw turnDown(classify(error))
         })
       }
@@ -116,14 +129,23 @@ export function createDial(options: DialerOptions): Dial {
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
+      socket.once('connect', heard)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
+      heard()
+      // The login takes its own listeners of data away again, and this one with them.
+      socket.on('data', heard)
       const loginValidMs = sasl ? await enter(socket, sasl) : 0
-      connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
+      const roundTrip = roundTrips.to(formatEndpoint(endpoint))
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip, resolve })
+      socket.off('data', heard).on('data', heard)
+      heard()
       await connection.identify()
+      socket.off('data', heard)
       return connection
     }
+    const steps = { forMs: timeoutMs, heardAt: () => heardAt, atMostMs: longestDialMs }
     try {
-      return admit(await withDeadline(work(), timeoutMs, signal))
+      return admit(await withDeadline(work(), steps, signal))
     } catch (error) {
       connection?.close()
       socket?.destroy()
@@ -221,15 +243,19 @@ function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefi
   throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
 }
 
-function withDeadline<Value>(work: Promise<Value>, timeoutMs: number, signal: AbortSignal | undefined): Promise<Value> {
+function withDeadline<Value>(
+  work: Promise<Value>,
+  silence: SilenceOptions,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
   return new Promise((resolve, reject) => {
     const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
-    const timer = setTimeout(() => fail('ETIMEDOUT', `no answer within ${timeoutMs} ms`), timeoutMs)
+    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
     const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
     work.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
+      end()
       signal?.removeEventListener('abort', abort)
     })
   })

@@ -1,10 +1,18 @@
 /** A hedge: the same question put to one candidate after another, not waiting for the silent ones; the first answer wins. */
 
+import { onSilence } from './silence.ts'
+
 export interface HedgeOptions {
   /** The next candidate is tried this long after the last one, or as soon as one fails. */
   readonly afterMs: number
-  /** No answer by then is a failure. */
+  /** No answer and no byte for so long is a failure. */
   readonly deadlineMs: number
+  /** When a byte last came from one that was asked, on the clock of `performance.now()`. Default: never. */
+  readonly heardAt?: (() => number) | undefined
+  /** An answer is much to send: the next candidate waits while bytes come, too. Default false. */
+  readonly isHeavy?: boolean
+  /** No answer by then is a failure, whatever comes. Default: `deadlineMs`. */
+  readonly atMostMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -22,7 +30,7 @@ export interface Hedge<Item, Answer> {
 /** Starts with nobody: `add` candidates, then `seal`. Attempts that run on after the answer are left alone. */
 export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
-  { afterMs, deadlineMs, signal }: HedgeOptions,
+  { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
 ): Hedge<Item, Answer> {
   const { promise, resolve, reject } = defer<Answer>()
   const waiting: Item[] = []
@@ -30,19 +38,23 @@ export function createHedge<Item, Answer>(
   let sealed = false
   let over = false
   let lastError: unknown
-  let pace: NodeJS.Timeout | undefined
+  let pace: (() => void) | undefined
 
   const end = (finish: () => void): void => {
     if (over) return
     over = true
-    clearTimeout(pace)
-    clearTimeout(deadline)
+    pace?.()
+    deadline()
     signal?.removeEventListener('abort', abort)
     finish()
   }
   const late = () => end(() => reject(lastError ?? new Error(`no answer within ${deadlineMs} ms`)))
   const abort = () => end(() => reject(signal?.reason))
-  const deadline = setTimeout(late, deadlineMs)
+  const since = (isPutOff: boolean) => {
+    const startedAt = performance.now()
+    return () => (isPutOff ? Math.max(startedAt, heardAt()) : startedAt)
+  }
+  const deadline = onSilence({ forMs: deadlineMs, heardAt: since(true), atMostMs }, late)
   signal?.addEventListener('abort', abort, { once: true })
   if (signal?.aborted) abort()
 
@@ -62,11 +74,11 @@ export function createHedge<Item, Answer>(
   }
   const next = (): void => {
     if (over) return
-    clearTimeout(pace)
+    pace?.()
     pace = undefined
     const item = waiting.shift()
     if (item !== undefined) {
-      pace = setTimeout(next, afterMs)
+      pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
       launch(item)
     } else if (running === 0 && sealed) {
       end(() => reject(lastError ?? new Error('there is no candidate to ask')))

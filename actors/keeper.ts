@@ -9,6 +9,7 @@ import type { Fact } from '../machines/fact.ts'
 import { type Failure, messageOf } from '../machines/failure.ts'
 import type { PortInput } from '../machines/lifecycle.ts'
 import { failureOf, within } from './kafkajs-call.ts'
+import { rebuildWithin } from './round-trip.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { steadyNow } from './steady-clock.ts'
 import { timeLimit } from './time-limit.ts'
@@ -81,6 +82,11 @@ export class Keeper {
     return [...this.ghosts.keys(), ...(this.session ? [this.session] : [])]
   }
 
+  /** `rebuildTimeoutMs`, or more where the brokers are far. */
+  private get rebuildWithinMs(): number {
+    return rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs)
+  }
+
   private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
     return fromCallback<Fact, PortInput>(({ input }) => {
       const stop = new AbortController()
@@ -93,12 +99,12 @@ export class Keeper {
   }
 
   private async open(epoch: number, signal: AbortSignal): Promise<void> {
-    const { cluster, emit, rebuildTimeoutMs } = this.options
+    const { cluster, emit } = this.options
     if (this.session) await this.discard(this.session)
     // More attempts with a login that was refused would lock the account.
     const refused = new AbortController()
     this.onLoginRefused = () => refused.abort()
-    const limit = timeLimit(rebuildTimeoutMs, signal, refused.signal)
+    const limit = timeLimit(this.rebuildWithinMs, signal, refused.signal)
     try {
       await cluster.ready(limit.signal)
     } catch {
@@ -136,13 +142,13 @@ export class Keeper {
   }
 
   private async drain({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
-    const { emit, drainTimeoutMs, rebuildTimeoutMs } = this.options
+    const { emit, drainTimeoutMs } = this.options
     const startedAt = performance.now()
     if (this.handoverAt === 0) this.handoverAt = startedAt
     const { session } = this
     let forced = false
     if (plan?.kind === 'in-place') {
-      forced = !(await session?.routes.caughtUp((nodeId) => this.isLeftOut(nodeId), rebuildTimeoutMs))
+      forced = !(await session?.routes.caughtUp((nodeId) => this.isLeftOut(nodeId), this.rebuildWithinMs))
     } else {
       this.unwatch()
       forced = (await session?.drain(drainTimeoutMs)) ?? false
@@ -158,14 +164,14 @@ export class Keeper {
 
   /** In place: the connections are up; a heartbeat sent now shows that the member still counts. */
   private async prove(epoch: number, signal: AbortSignal): Promise<void> {
-    const { emit, rebuildTimeoutMs } = this.options
-    const { session } = this
+    const { emit } = this.options
+    const { session, rebuildWithinMs } = this
     let failure: Failure = {
       kind: 'unproven',
-      message: `No heartbeat was accepted within ${rebuildTimeoutMs} ms of the move`,
+      message: `No heartbeat was accepted within ${rebuildWithinMs} ms of the move`,
     }
     try {
-      const isConfirmed = await session?.confirmed(rebuildTimeoutMs)
+      const isConfirmed = await session?.confirmed(rebuildWithinMs)
       // A newer move has interrupted this proof, and has its own.
       if (signal.aborted) return
       if (isConfirmed) return this.proven(epoch, Math.round(session?.fetched.takeLongestGap() ?? 0))
@@ -177,8 +183,8 @@ export class Keeper {
   }
 
   private async replace(epoch: number, signal: AbortSignal): Promise<void> {
-    const { cluster, emit, rebuildTimeoutMs } = this.options
-    const limit = timeLimit(rebuildTimeoutMs, signal)
+    const { cluster, emit } = this.options
+    const limit = timeLimit(this.rebuildWithinMs, signal)
     try {
       // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
       await cluster.askedAfter(steadyNow(), limit.signal)

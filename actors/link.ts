@@ -4,12 +4,16 @@
  * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the
  * requests that wait for an answer again. Where the old connection still lives, the new one is ready first (soft).
  * Requests fail only by rule: the newest snapshot taken after the break no longer names the node, or `holdMs` is over.
+ *
+ * A node that falls silent is asked again over a second connection, the standby. Where that one answers what the first did not, the
+ * first is dead and the standby takes over; where neither answers, the node is slow, and both wait.
  */
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Cluster } from './cluster.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
+import { Doubt, type Outstanding } from './doubt.ts'
 import { apiKeyOf, apiVersionOf } from './frames.ts'
 import { bounds, isRefusal, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
@@ -21,6 +25,8 @@ export interface LinkOptions {
   readonly dial: Dial
   /** How long requests wait for a node that cannot be reached, in milliseconds. */
   readonly holdMs: number
+  /** How long the node may be silent beyond the silence of the request, in milliseconds. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined
   /** It is wanted all the time: its dials go before those of other links, and do not wait for a request. Default false. */
   readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
@@ -33,16 +39,6 @@ export interface LinkOptions {
 
 /** The silence of a request that the broker may hold for as long as it likes: it says nothing about the connection. */
 export const held = Number.POSITIVE_INFINITY
-
-interface Outstanding {
-  readonly frame: Buffer
-  readonly silenceMs: number
-  readonly resolve: (answer: Buffer) => void
-  readonly reject: (error: ConnectionError) => void
-  sentAt: number
-  /** Connections that ended without an answer to anything while it waited. */
-  ends: number
-}
 
 /** An instant on the clock that snapshots carry, and as a time to measure durations from. */
 interface Instant {
@@ -71,7 +67,7 @@ export class Link {
   private dialling = false
   private attempt = new AbortController()
   private wake: () => void = () => {}
-  private watch: NodeJS.Timeout | undefined
+  private readonly doubt: Doubt
   private relogin: NodeJS.Timeout | undefined
   private brokeAt: Instant | undefined
   private adopted = 0
@@ -86,12 +82,24 @@ export class Link {
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
     this.options = options
+    this.doubt = new Doubt({
+      ...options,
+      outstanding: this.outstanding,
+      connection: () => this.connection,
+      send: (request, line) => this.sendOver(request, Buffer.from(request.frame), line),
+      takeOver: (line) => {
+        this.adopt(line)
+        this.report(true, instant())
+      },
+      drop: () => this.drop(),
+    })
     this.unsubscribe = options.cluster.book.onChange(({ moved, joined, left }) => {
       if (![...moved, ...joined, ...left].includes(this.nodeId)) return
       // What is dialled now is no longer where the node is, and may be silent for long.
       if (moved.includes(this.nodeId)) {
         this.attempt.abort()
         this.ends.succeeded()
+        this.doubt.forget()
       }
       this.wake()
       if (this.connection && !this.current) void this.redial()
@@ -128,16 +136,22 @@ export class Link {
     return this.outstanding.size === 0
   }
 
+  /** Whether a request waits for longer than its node should be silent, and still may. */
+  get slow(): boolean {
+    return this.doubt.slow
+  }
+
   /**
-   * Sends a request frame; the answer may come over a later connection. `silenceMs` without a byte from the node
-   * while the request waits means that the connection is dead; with `held` no silence does. Rejects by the rule above. With `signal` aborted nobody
-   * waits for it any more, and it is not sent again: what it says may be out of date by then.
+   * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request
+   * waits the connection is doubted, later where the node is far; with `held` never. Rejects by the rule above. With `signal` aborted
+   * nobody waits for it any more, and it is not sent again: what it says may be out of date by then.
    */
   send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
-      const request = { frame, silenceMs, resolve, reject, sentAt: performance.now(), ends: 0 }
+      const sentAt = performance.now()
+      const request: Outstanding = { frame, silenceMs, resolve, reject, sentAt, standby: undefined, ends: 0 }
       this.outstanding.add(request)
       const giveUp = () => {
         // The broker would go on holding it, and whatever comes behind it.
@@ -151,6 +165,7 @@ export class Link {
 
   /** Leaves the connection as if it had ended. */
   drop(): void {
+    this.doubt.forget()
     this.connection?.close()
   }
 
@@ -159,7 +174,7 @@ export class Link {
     this.unsubscribe()
     this.stop.abort()
     this.attempt.abort()
-    clearTimeout(this.watch)
+    this.doubt.close()
     clearTimeout(this.relogin)
     this.connection?.close()
     this.failAll('the link is closed', 'CLOSED')
@@ -168,35 +183,22 @@ export class Link {
 
   private transmit(request: Outstanding, connection: Line): void {
     request.sentAt = performance.now()
-    if (request.silenceMs !== held) this.listen(request.silenceMs)
-    connection.send(request.frame).then(
+    this.doubt.listen()
+    this.sendOver(request, request.frame, connection)
+  }
+
+  private sendOver(request: Outstanding, frame: Buffer, line: Line): void {
+    line.send(frame).then(
       (answer) => {
-        this.proven.add(connection)
+        this.proven.add(line)
         this.ends.succeeded()
         if (!this.outstanding.delete(request)) return
-        if (this.outstanding.size === 0) {
-          clearTimeout(this.watch)
-          this.watch = undefined
-          this.options.onIdle?.()
-        }
+        this.doubt.answered(request, line)
+        if (this.outstanding.size === 0) this.options.onIdle?.()
         request.resolve(answer)
       },
       () => {}, // the connection has ended: the request goes out again on the next one
     )
-  }
-
-  /** One timer per link looks whether the oldest request has waited too long in silence; held ones do not count. */
-  private listen(inMs: number): void {
-    this.watch ??= setTimeout(() => {
-      this.watch = undefined
-      const { connection } = this
-      const oldest = [...this.outstanding].find(({ silenceMs }) => silenceMs !== held)
-      if (!oldest || !connection?.open) return
-      const silentMs = performance.now() - Math.max(oldest.sentAt, connection.lastDataAt)
-      if (silentMs >= oldest.silenceMs * 3) return connection.close()
-      if (silentMs >= oldest.silenceMs) this.options.cluster.poke('a request is unanswered')
-      this.listen(Math.max(50, oldest.silenceMs - (silentMs % oldest.silenceMs)))
-    }, inMs)
   }
 
   /** Dials until a connection to the node's endpoint in force carries the link. Runs once at a time. */
@@ -295,6 +297,7 @@ export class Link {
       if (this.connection !== connection || this.stop.signal.aborted) return
       this.options.cluster.poke('a connection ended')
       if (!this.proven.has(connection)) this.hungUp()
+      if (this.doubt.relieve()) return
       if (!this.options.urgent && this.outstanding.size === 0) {
         // Nobody waits for it: dialled now it would only take time from those that are waited for.
         this.connection = undefined
@@ -303,8 +306,12 @@ export class Link {
       this.brokeAt ??= instant()
       void this.redial()
     })
-    for (const request of [...this.outstanding]) this.transmit(request, connection)
+    for (const request of [...this.outstanding]) {
+      if (request.standby !== connection) this.transmit(request, connection)
+      else request.sentAt = performance.now()
+    }
     old?.close()
+    this.doubt.listen()
     if (connection.loginValidMs > 0)
       this.renewLogin(connection, Math.max(shortestLoginMs, connection.loginValidMs * 0.8))
   }

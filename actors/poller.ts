@@ -38,8 +38,12 @@ export interface PollerOptions {
 
 /** Two rounds are never closer than this; all in milliseconds. */
 const minDistanceMs = 50
+/** The next broker is asked after so long without a byte, or when an answer is late where that is more. */
 const hedgeAfterMs = 100
+const longestHedgeMs = 500
+/** So long without a byte ends a round: the next one asks the source again. */
 const roundTimeoutMs = 1000
+const longestRoundMs = 10_000
 /** One round in so many begins with the source's endpoints that the book does not have. */
 const sourceFirstEvery = 5
 /** So many connections are kept, where there are so many brokers: one broker alone may lag. */
@@ -51,6 +55,8 @@ export class Poller {
   private readonly subscriptions: Subscription[] = []
   private listed: readonly Endpoint[] = []
   private reading: Promise<readonly Endpoint[]> | undefined
+  /** Whom this round has asked so far. */
+  private asking: Endpoint[] = []
   private round = 0
   private startedAt = -Infinity
   private unanswered = 0
@@ -149,10 +155,13 @@ export class Poller {
     this.round++
     candidates.keep([...book.entries(), ...book.claims.map(({ to }) => to), ...this.listed])
     const hedge = createHedge((endpoint: Endpoint) => this.askOne(endpoint), {
-      afterMs: hedgeAfterMs,
+      afterMs: Math.max(hedgeAfterMs, Math.min(longestHedgeMs, candidates.lateMs)),
       deadlineMs: roundTimeoutMs,
+      heardAt: () => candidates.heardAt(this.asking),
+      atMostMs: longestRoundMs,
       signal,
     })
+    this.asking = []
     const asked = this.order()
     hedge.add(asked)
     if (asked.length > 0) hedge.seal()
@@ -169,11 +178,12 @@ export class Poller {
     } catch {
       if (signal.aborted) return
       this.unanswered++
-      onFailed(this.lastFailure ?? nobodyKnown, startedAt)
+      onFailed(this.lastFailure ?? (this.asking.length > 0 ? silent(this.asking) : nobodyKnown), startedAt)
     }
   }
 
   private askOne(endpoint: Endpoint): Promise<unknown> {
+    this.asking.push(endpoint)
     return this.options.candidates.ask(endpoint).catch((error) => {
       const failure = failureOf(error, endpoint)
       if (failure.code !== 'TOO_SOON') this.lastFailure = failure
@@ -214,6 +224,12 @@ export class Poller {
     for (const endpoint of endpoints) this.options.candidates.ask(endpoint).catch(() => {})
   }
 }
+
+const silent = (asked: readonly Endpoint[]): Failure => ({
+  kind: 'unreachable',
+  message: `Nobody answered: ${asked.map(formatEndpoint).join(', ')} ${asked.length === 1 ? 'is' : 'are'} silent. Check the network between, and \`dialTimeoutMs\` if the brokers are far.`,
+  code: 'ETIMEDOUT',
+})
 
 const nobodyKnown: Failure = {
   kind: 'unreachable',

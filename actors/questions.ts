@@ -7,6 +7,7 @@ import { ConnectionError } from './connection.ts'
 import { apiKeyOf } from './frames.ts'
 import { createHedge } from './hedge.ts'
 import { bounds, Streak } from './retry-pace.ts'
+import { onSilence } from './silence.ts'
 
 export interface QuestionsOptions {
   readonly candidates: Candidates
@@ -17,9 +18,12 @@ export interface QuestionsOptions {
   readonly closing: AbortSignal
 }
 
+/** So long without a byte ends a question, in milliseconds, longer where the brokers are far. */
 const timeoutMs = 2000
-/** The next broker is asked after this time, or a failure. */
+/** The next broker is asked after so long without a byte, or a failure. */
 const hedgeMs = 250
+/** However many bytes come, a question ends by then, in milliseconds. */
+const longestMs = 30_000
 const againMs = 20
 /** Who waits for the next try looks so often whether its own time is over. */
 const lookMs = 100
@@ -33,27 +37,34 @@ export class Questions {
     this.options = options
   }
 
-  /** The first answer. Rejects with a ConnectionError after 2 s. */
+  /** The first answer. Rejects with a ConnectionError after 2 s without a byte, more where the brokers are far. */
   async ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer> {
-    const { closing } = this.options
+    const { closing, candidates } = this.options
+    const asked: Endpoint[] = []
+    const since = performance.now()
     const limit = new AbortController()
     const unasked = () => limit.abort(signal?.reason)
     const close = () => limit.abort(closing.reason)
-    const timer = setTimeout(() => limit.abort(new ConnectionError(unanswered)), timeoutMs)
+    const silence = {
+      forMs: Math.max(timeoutMs, 2 * candidates.lateMs),
+      heardAt: () => Math.max(since, candidates.heardAt(asked)),
+      atMostMs: longestMs,
+    }
+    const end = onSilence(silence, () => limit.abort(new ConnectionError(unanswered)))
     signal?.addEventListener('abort', unasked, { once: true })
     closing.addEventListener('abort', close, { once: true })
     if (signal?.aborted) unasked()
     if (closing.aborted) close()
     try {
-      return await this.askUntil(frame, limit.signal)
+      return await this.askUntil(frame, asked, limit.signal)
     } finally {
-      clearTimeout(timer)
+      end()
       signal?.removeEventListener('abort', unasked)
       closing.removeEventListener('abort', close)
     }
   }
 
-  private async askUntil(frame: Buffer, limit: AbortSignal): Promise<Buffer> {
+  private async askUntil(frame: Buffer, asked: Endpoint[], limit: AbortSignal): Promise<Buffer> {
     const kind = apiKeyOf(frame)
     const streak = this.streaks.get(kind) ?? new Streak()
     this.streaks.set(kind, streak)
@@ -62,7 +73,7 @@ export class Questions {
         await pause(Math.min(streak.waitMs, lookMs))
         continue
       }
-      const { answer, wasSent } = await this.askOnce(frame, limit)
+      const { answer, wasSent } = await this.askOnce(frame, asked, limit)
       if (answer) {
         streak.succeeded()
         return answer
@@ -76,16 +87,27 @@ export class Questions {
     throw limit.reason
   }
 
-  private async askOnce(frame: Buffer, limit: AbortSignal): Promise<{ answer: Buffer | undefined; wasSent: boolean }> {
+  private async askOnce(
+    frame: Buffer,
+    asked: Endpoint[],
+    limit: AbortSignal,
+  ): Promise<{ answer: Buffer | undefined; wasSent: boolean }> {
     const { candidates, order } = this.options
     let wasSent = false
     const attempt = async (endpoint: Endpoint) => {
+      asked.push(endpoint)
       const line = await candidates.connect(endpoint)
       wasSent = true
       // Each connection writes its own correlation id into the frame.
       return line.send(Buffer.from(frame))
     }
-    const hedge = createHedge(attempt, { afterMs: hedgeMs, deadlineMs: timeoutMs, signal: limit })
+    const hedge = createHedge(attempt, {
+      afterMs: Math.max(hedgeMs, candidates.lateMs),
+      deadlineMs: longestMs,
+      heardAt: () => candidates.heardAt(asked),
+      isHeavy: true,
+      signal: limit,
+    })
     hedge.add(order())
     hedge.seal()
     const answer = await hedge.answer.catch(() => undefined)

@@ -46,6 +46,8 @@ export interface RoutesOptions {
   readonly cluster: Cluster
   readonly dial: Dial
   readonly holdMs: number
+  /** How long a node may be silent beyond what a request may take. Default 30,000 milliseconds. */
+  readonly requestTimeoutMs?: number | undefined
   readonly maxWaitMs: number
   readonly fetchVersion: FetchVersion
   readonly clientId: string
@@ -319,7 +321,7 @@ export class Routes {
   }
 
   private link(links: Map<number, Link>, nodeId: number): Link {
-    const { cluster, dial, holdMs, emit } = this.options
+    const { cluster, dial, holdMs, requestTimeoutMs, emit } = this.options
     let link = links.get(nodeId)
     if (!link) {
       link = new Link({
@@ -327,6 +329,7 @@ export class Routes {
         cluster,
         dial,
         holdMs,
+        requestTimeoutMs,
         urgent: links === this.fetchLinks,
         onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
         onCurrent: () => this.recheck(),

@@ -25,6 +25,7 @@ import { Membership } from './membership.ts'
 import { MetadataView } from './metadata-view.ts'
 import { Positions } from './positions.ts'
 import { type AskedPartition, offsetFetchRequest } from './requests.ts'
+import { rebuildWithin } from './round-trip.ts'
 import { Routes } from './routes.ts'
 import { Subscription } from './subscription.ts'
 import { Tenure } from './tenure.ts'
@@ -42,6 +43,7 @@ export interface SessionOptions
   readonly commitIntervalMs: number
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
+  readonly requestTimeoutMs?: number | undefined
   readonly cluster: Cluster
   readonly dial: Dial
   readonly handOut: HandOut
@@ -103,7 +105,8 @@ export class Session {
       cluster,
       dial,
       emit,
-      holdMs: options.rebuildTimeoutMs,
+      holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
+      requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
       clientId,
@@ -205,7 +208,8 @@ export class Session {
         throw new ConnectionError(failureOf(error, this.options))
       }
     }
-    const connectWithinMs = this.options.rebuildTimeoutMs + requestWithinMs
+    const rebuildWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs)
+    const connectWithinMs = rebuildWithinMs + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
     const running = consumer.run({
       autoCommit: false,

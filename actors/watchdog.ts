@@ -84,7 +84,9 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
       if (leader === undefined) return { reason: 'it has no leader' }
       if (link?.current === false) return { reason: `its leader, node ${nodeId}, is out of reach` }
       if (errorCode !== 0) return { reason: error, isOurs: answering !== leader }
-      if (isUnanswered) return { reason: `its leader, node ${nodeId}, has not answered a fetch`, isTimed: true }
+      // A link whose node is slow judges that by itself.
+      if (isUnanswered || link?.slow)
+        return { reason: `its leader, node ${nodeId}, has not answered a fetch`, isTimed: true }
       return { reason: 'no progress', isTimed: true, isOurs: true }
     }
     return { quietMs, isStalled: quietMs >= stalledAfterMs + fetchMs, cause }

@@ -98,11 +98,19 @@ export interface ConsumerOptions {
 
   /** How often the brokers are asked where they are. 100–600000, default 1000. */
   pollIntervalMs?: number
-  /** Deadline of one dial with TLS and login. 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`. */
+  /**
+   * How long an endpoint may be silent in a step of a dial: connect, TLS, each round of the login, identity. The whole ends after 30 s.
+   * 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`.
+   */
   dialTimeoutMs?: number
+  /**
+   * How long a node may be silent beyond what a request may take, as long as a second connection gets no answer either: it is slow, and
+   * is waited for. 1000–600000, default 30000. Kafka: `request.timeout.ms`.
+   */
+  requestTimeoutMs?: number
   /** How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, default 10000. */
   drainTimeoutMs?: number
-  /** How long rebuilt connections may take to be proven before the session is replaced. 100–600000, default 5000. */
+  /** How long rebuilt connections may take to be proven before the session is replaced; at least 16 round trips. 100–600000, default 5000. */
   rebuildTimeoutMs?: number
   /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
   stopTimeoutMs?: number

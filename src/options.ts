@@ -45,6 +45,7 @@ const numbers = {
   metadataMaxAge: [1000, timerMax, 300_000],
   pollIntervalMs: [100, 600_000, 1000],
   dialTimeoutMs: [50, 60_000, undefined],
+  requestTimeoutMs: [1000, 600_000, 30_000],
   drainTimeoutMs: [0, 600_000, 10_000],
   rebuildTimeoutMs: [100, 600_000, 5000],
   stopTimeoutMs: [100, 600_000, 15_000],

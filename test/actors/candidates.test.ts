@@ -67,3 +67,22 @@ test('who waits for a connection shares the failure of its dial, and the next di
   await expect(asked).rejects.toMatchObject({ failure: { code: 'ECONNREFUSED' } })
   expect(await candidates.take(place)).toBeUndefined()
 })
+
+test('a connection that is far is not dialled anew while its answer is not late', async () => {
+  await candidates.ask(place)
+  const line = await candidates.connect(place)
+  line.roundTrip.note(150)
+  network.silence('a:1')
+  const startedAt = performance.now()
+  await expect(candidates.ask(place)).rejects.toMatchObject({ failure: { code: 'ETIMEDOUT' } })
+  expect([candidates.lateMs, network.dials]).toEqual([0, ['a:1', 'a:1']])
+  expect(performance.now() - startedAt).toBeGreaterThan(600)
+})
+
+test('how long an answer may take is that of the farthest kept connection', async () => {
+  await candidates.ask(place)
+  const line = await candidates.connect(place)
+  expect(candidates.lateMs).toBe(0)
+  line.roundTrip.note(150)
+  expect(candidates.lateMs).toBe(450)
+})

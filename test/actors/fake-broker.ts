@@ -26,6 +26,8 @@ export class FakeBroker {
   view: BrokerView
   /** What it speaks. */
   versions: VersionTable = kafkaVersions['4.4']
+  /** Answers go out in pieces of so many bytes, one each so many milliseconds; undefined: at once. */
+  trickle: { readonly bytes: number; readonly everyMs: number } | undefined
   /** What it does with requests by their api key; Metadata is answered with the view unless a test says otherwise. */
   readonly answering = new Map<number, Answering>([
     [apiKeys.metadata, () => metadataBody(this.view.clusterId, this.view.brokers)],
@@ -128,7 +130,13 @@ export class FakeBroker {
     this.requests.push({ apiKey, frame, connection })
     this.changed()
     const body = await this.answering.get(apiKey)?.(frame)
-    if (body && !socket.destroyed) socket.write(answerFrame(correlationOf('request', frame), body))
+    if (!body) return
+    const answer = answerFrame(correlationOf('request', frame), body)
+    const { bytes, everyMs } = this.trickle ?? { bytes: answer.length, everyMs: 0 }
+    for (let at = 0; at < answer.length && !socket.destroyed; at += bytes) {
+      socket.write(answer.subarray(at, at + bytes))
+      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs))
+    }
   }
 
   private change(): Promise<void> {

@@ -62,6 +62,7 @@ export class FakeCluster implements Cluster {
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
   readonly refused = false
+  lateMs = 0
   /** Why it was poked, in order. */
   readonly pokes: string[] = []
   /** Emits `poke`. */

@@ -2,6 +2,7 @@
 
 import type { OpenLine } from '../../actors/candidates.ts'
 import { ConnectionError, type Line } from '../../actors/connection.ts'
+import { RoundTrip } from '../../actors/round-trip.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import type { FailureKind } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
@@ -123,6 +124,7 @@ export class FakeNetwork {
       endpoint,
       address,
       loginValidMs: 0,
+      roundTrip: new RoundTrip(),
       lastDataAt: performance.now(),
       snapshot: snapshot(),
       versions: new Map([[3, { least: 0, most: 13 }]]),

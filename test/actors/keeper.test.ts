@@ -179,6 +179,16 @@ test.each([
   },
 )
 
+test('a cluster that is far has sixteen of its round trips to answer in', async () => {
+  cluster.reached = never()
+  cluster.lateMs = 600
+  enter(keeperWith(), 'open', { epoch: 4 })
+  await advance(9599)
+  expect(facts).toEqual([])
+  await advance(1)
+  expect(factsOf('session.failed')).toHaveLength(1)
+})
+
 test('a port that was left reports nothing any more', async () => {
   cluster.reached = never()
   const keeper = keeperWith()

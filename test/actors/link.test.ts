@@ -265,20 +265,6 @@ test('a node whose identity is refused is reported and its requests are held, ne
   expect(broker.received).toBe(0)
 })
 
-test('a request in silence pokes first and then leaves the connection', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const link = linkWith()
-  await ask(link)
-  broker.answering.set(apiKeys.listOffsets, () => undefined)
-  const asked = ask(link, 40)
-  await broker.asked(apiKeys.listOffsets, 1)
-  broker.answering.set(apiKeys.listOffsets, () => text('back'))
-  expect(await asked).toBe('back')
-  expect(cluster.pokes.slice(0, 2)).toEqual(['a request is unanswered', expect.any(String)])
-  expect(broker.requests.at(-1)?.connection).toBe(2)
-})
-
 test('a closed link fails what waits, watches nothing, and holds no socket', async () => {
   const broker = await listen('one')
   cluster.book.put(1, broker.endpoint)
@@ -290,36 +276,6 @@ test('a closed link fails what waits, watches nothing, and holds no socket', asy
   expect(await asked).toBe('CLOSED')
   expect(await failureOf(ask(link))).toBe('CLOSED')
   expect(cluster.book.watched).toBe(0)
-  await broker.left()
-})
-
-test('a connection that ends rejects what waits on it, and tells each listener once, late ones too', async () => {
-  const broker = await listen('one')
-  broker.answering.set(apiKeys.listOffsets, () => undefined)
-  const connection = await dial(broker.endpoint, { nodeId: 1 })
-  const closes: string[] = []
-  connection.onClose(() => closes.push('early'))
-  connection.onClose(() => closes.push('left'))()
-  const asked = failureOf(connection.send(question()))
-  await broker.asked(apiKeys.listOffsets)
-  broker.reset()
-  expect(await asked).toBe('ECONNRESET')
-  expect(connection.open).toBe(false)
-  expect(await failureOf(connection.send(question()))).toBe('ECONNRESET')
-  await new Promise<void>((resolve) => connection.onClose(resolve))
-  connection.close()
-  expect(closes).toEqual(['early'])
-})
-
-test('a connection asks anew where the brokers are, and keeps what it was first told as its identity', async () => {
-  const broker = await listen('one')
-  const connection = await dial(broker.endpoint, { nodeId: 1 })
-  broker.view = { clusterId: 'ours', brokers: [...broker.view.brokers, { nodeId: 2, host: '127.0.0.1', port: 9 }] }
-  const before = connection.lastDataAt
-  expect((await connection.metadata()).brokers.map(({ nodeId }) => nodeId)).toEqual([1, 2])
-  expect(connection.snapshot.brokers.map(({ nodeId }) => nodeId)).toEqual([1])
-  expect(connection.lastDataAt).toBeGreaterThanOrEqual(before)
-  connection.close()
   await broker.left()
 })
 

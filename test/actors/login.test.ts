@@ -58,10 +58,10 @@ async function listen(mechanism: string, digest: string, account: Account): Prom
   return listening
 }
 
-const dialAs = (mechanism: 'scram-sha-256' | 'scram-sha-512', password: string) =>
+const dialAs = (mechanism: 'scram-sha-256' | 'scram-sha-512', password: string, dialTimeoutMs?: number) =>
   createDial({
     security: () => ({ sasl: { mechanism, username: 'orders', password } as SASLOptions }),
-    dialTimeoutMs: undefined,
+    dialTimeoutMs,
     clusterId: () => 'ours',
   })
 
@@ -192,4 +192,19 @@ test('credentials that were never accepted go to one endpoint of three', async (
   const asked = others.flatMap(({ requests }) => requests).filter(({ apiKey }) => apiKey === saslAuthenticate)
   expect(asked).toHaveLength(1)
   await Promise.all(others.slice(0, -1).map((other) => other.close()))
+})
+
+test('a far broker has the time of `dialTimeoutMs` for each step of a dial, not for all of them', async () => {
+  const { endpoint } = await listen('SCRAM-SHA-256', 'sha256', { password: 'first', salt: 'c2FsdA==' })
+  for (const [apiKey, answer] of broker.answering) {
+    broker.answering.set(apiKey, async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 120))
+      return answer(request)
+    })
+  }
+  const startedAt = performance.now()
+  const connection = await dialAs('scram-sha-256', 'first', 500)(endpoint)
+  expect(performance.now() - startedAt).toBeGreaterThan(500)
+  expect(connection.roundTrip.lateMs).toBeGreaterThan(100)
+  connection.close()
 })

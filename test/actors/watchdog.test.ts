@@ -23,6 +23,7 @@ let joined: boolean
 let heardAt: number
 let maxWaitMs: number
 let record: FetchRecord
+let slow: boolean
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake })
@@ -34,6 +35,7 @@ beforeEach(async () => {
   leader = 2
   current = true
   joined = true
+  slow = false
   heardAt = 0
   record = new FetchRecord(false, () => false)
   begin(250)
@@ -46,21 +48,14 @@ afterEach(() => {
 
 function begin(waitMs: number): void {
   maxWaitMs = waitMs
-  const link = {
-    get current() {
-      return current
-    },
-    get heardAt() {
-      return heardAt
-    },
-    drop: () => void drops++,
-  }
+  const drop = () => void drops++
+  const link = () => ({ current, heardAt, slow, drop })
   const session = {
     epoch: 5,
     fetched: record,
     reader: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
-    routes: { fetchLink: () => link },
+    routes: { fetchLink: link },
     membership: {
       get joined() {
         return joined
@@ -166,6 +161,12 @@ test('a partition whose leader is away is reported, and a new session is not ask
   await pass(30)
   expect(facts).toMatchObject([{ type: 'partition.stalled', reason: expect.stringMatching(/node 2, is out of reach/) }])
   expect(drops).toBe(0)
+})
+
+test('a partition whose leader takes its time over a fetch is reported, and nothing is dialled or given up for it', async () => {
+  slow = true
+  await pass(30, 12n)
+  expect([types(), drops]).toEqual([['partition.stalled'], 0])
 })
 
 test('a partition without a leader is reported as that, and leaders are looked up every other second', async () => {

@@ -10,6 +10,7 @@ export interface SimulatedOptions {
   readonly maxBytesPerPartition: number
   readonly pollIntervalMs: number
   readonly dialTimeoutMs: number
+  readonly requestTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
@@ -40,6 +41,7 @@ export function chooseOptions(random: Random): SimulatedOptions {
     maxBytesPerPartition: random.pick([200, 1000, 100_000]),
     pollIntervalMs: random.pick([500, 1000]),
     dialTimeoutMs: 400,
+    requestTimeoutMs: 2000,
     drainTimeoutMs: random.pick([300, 1000]),
     rebuildTimeoutMs: random.pick([800, 1500]),
     stopTimeoutMs: 4000,

@@ -28,6 +28,7 @@ test('defaults are filled in', () => {
     },
     ...{
       pollIntervalMs: 1000,
+      requestTimeoutMs: 30_000,
       drainTimeoutMs: 10_000,
       rebuildTimeoutMs: 5000,
       stopTimeoutMs: 15_000,

@@ -1,0 +1,55 @@
+/**
+ * A round trip: how long an endpoint takes to answer what it answers at once, smoothed as TCP smooths its own (RFC 6298, section 2).
+ * Deadlines are sized by it. Fetches and questions that are work for the broker do not count.
+ */
+
+/** One sample makes no more of it than so many times what is known, and this: a process that stood still measures itself. */
+const mostGrowth = 4
+const growthMs = 250
+/** No deadline waits longer than this for a round trip, in milliseconds: a busy machine measures itself, and must still see a silence. */
+const mostMs = 1000
+/** Round trips of a rebuild: the move is seen, a socket, TLS and a login of up to seven, identity, what waited, the proof. */
+const rebuildTrips = 16
+const mostEndpoints = 256
+
+export class RoundTrip {
+  private smoothedMs: number | undefined
+  private varianceMs = 0
+
+  /** An answer that was given at once took this long. */
+  note(tookMs: number): void {
+    const { smoothedMs } = this
+    if (smoothedMs === undefined) {
+      this.smoothedMs = tookMs
+      this.varianceMs = tookMs / 2
+      return
+    }
+    const sampleMs = Math.min(tookMs, smoothedMs * mostGrowth + growthMs)
+    this.varianceMs += (Math.abs(smoothedMs - sampleMs) - this.varianceMs) / 4
+    this.smoothedMs = smoothedMs + (sampleMs - smoothedMs) / 8
+  }
+
+  /** An answer that takes longer than this is late, in milliseconds; 0 before the first sample. Never below two round trips: a false alarm costs a login. */
+  get lateMs(): number {
+    const { smoothedMs = 0, varianceMs } = this
+    return Math.min(mostMs, smoothedMs + Math.max(smoothedMs, varianceMs * 4))
+  }
+}
+
+/** The round trips to the endpoints that one dial reaches. Those not asked for longest are forgotten beyond 256. */
+export class RoundTrips {
+  private readonly known = new Map<string, RoundTrip>()
+
+  to(endpoint: string): RoundTrip {
+    const roundTrip = this.known.get(endpoint) ?? new RoundTrip()
+    this.known.delete(endpoint)
+    this.known.set(endpoint, roundTrip)
+    const [oldest] = this.known.keys()
+    if (this.known.size > mostEndpoints && oldest !== undefined) this.known.delete(oldest)
+    return roundTrip
+  }
+}
+
+/** How long a rebuild may take where a late answer takes `lateMs`: as the option says, or more where that is far. In milliseconds. */
+export const rebuildWithin = (rebuildTimeoutMs: number, lateMs: number): number =>
+  Math.max(rebuildTimeoutMs, rebuildTrips * lateMs)
