@@ -5,7 +5,7 @@
 
 import { setMaxListeners } from 'node:events'
 import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
-import { claimWindowMs } from '../machines/acceptance.ts'
+import { claimWindowMs } from '../machines/claim.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
@@ -164,6 +164,7 @@ class SharedCluster {
       random,
       onSnapshot: (snapshot) => this.observe(snapshot),
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
+      onSilent: (endpoint) => this.report(endpoint),
       onLost: () => this.poller.poke(),
     })
     this.chase = new Chase(this.candidates, random)
@@ -211,6 +212,7 @@ class SharedCluster {
     if (this.closing.signal.aborted) return
     const { moves } = this.book.take({ dead: { endpoint, at: steadyNow() } })
     this.moved(moves)
+    this.askOthers(endpoint)
   }
 
   refuse(nodeId: number, at: Endpoint, failure: Failure): void {
@@ -346,7 +348,15 @@ class SharedCluster {
     }
   }
 
-  private heardSource({ failure }: SourceReading): void {
+  /** A node that is out of reach may answer at another listener that is known. */
+  private askOthers(dead: Endpoint): void {
+    const lost = this.book.entries().filter((entry) => sameEndpoint(entry, dead))
+    const others = lost.flatMap(({ nodeId }) => this.book.others().filter((other) => other.nodeId === nodeId))
+    for (const other of others) this.candidates.ask(other).catch(() => {})
+  }
+
+  private heardSource({ failure, endpoints }: SourceReading): void {
+    this.book.take({ source: { endpoints, at: steadyNow() } })
     if (failure?.message === this.sourceFailure) return
     this.sourceFailure = failure?.message
     this.facts$.next(failure ? { type: 'source.failed', failure } : { type: 'source.recovered' })

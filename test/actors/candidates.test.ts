@@ -14,6 +14,7 @@ beforeEach(() => {
     dial: network.dial,
     onSnapshot: () => undefined,
     onDialFailed: () => {},
+    onSilent: () => {},
     onLost: () => {},
     random: Math.random,
   })

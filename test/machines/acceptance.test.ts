@@ -1,49 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Acceptance, AcceptanceInput } from '../../machines/acceptance.ts'
-import { accept, claimWindowMs, createAcceptance } from '../../machines/acceptance.ts'
-import { parseEndpoint } from '../../machines/endpoint.ts'
-
-// Places are written `node@host:port`; a host is its own address unless `addresses` says otherwise.
-const endpointOf = (text: string) => parseEndpoint(text) ?? expect.unreachable(text)
-
-function said(
-  at: number,
-  by: string,
-  places: string,
-  { address = '', addresses = {}, clusterId = 'ours' }: Names = {},
-) {
-  const brokers = places.split(' ').map((place) => {
-    const [nodeId = '', where = ''] = place.split('@')
-    const { host, port } = endpointOf(where)
-    return { nodeId: Number(nodeId), host, port, addresses: addresses[host] ?? [host] }
-  })
-  const answeredBy = { ...endpointOf(by), address: address || endpointOf(by).host }
-  return { snapshot: { clusterId, controllerId: 1, brokers, answeredBy, at } }
-}
-
-interface Names {
-  readonly address?: string
-  readonly addresses?: Readonly<Record<string, readonly string[]>>
-  readonly clusterId?: string
-}
-
-const died = (at: number, endpoint: string) => ({ dead: { endpoint: endpointOf(endpoint), at } })
-
-/** What each input had accepted, as `node>endpoint`, and the state at the end. */
-function run(inputs: readonly AcceptanceInput[], start: Acceptance = createAcceptance()) {
-  let state = start
-  const moves = inputs.map((input) => {
-    const step = accept(state, input)
-    state = step.state
-    return step.moves.map(({ nodeId, to }) => `${nodeId}>${to.host}:${to.port}`).join(' ')
-  })
-  const book = state.entries.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(' ')
-  return { moves, book, state }
-}
-
-const old = '1@a:1 2@b:1 3@c:1'
-const first = said(0, 'a:1', old)
+import { accept, createAcceptance } from '../../machines/acceptance.ts'
+import { claimWindowMs } from '../../machines/claim.ts'
+import { all9, died, first, named, old, type Row, run, said } from './said.ts'
 
 test('the first snapshot is accepted as it is and its cluster id becomes the expected one', () => {
   const step = accept(createAcceptance(), first)
@@ -57,8 +16,6 @@ test('a first snapshot of another cluster than the configured one is refused', (
   expect(step.verdict).toEqual({ kind: 'foreign', expected: 'ours', got: 'theirs' })
   expect(step.state.entries).toEqual([])
 })
-
-type Row = readonly [title: string, inputs: readonly AcceptanceInput[], moves: readonly string[]]
 
 test.each<Row>([
   ['one broker alone moves nothing', [said(10, 'b:1', '1@a:9 2@b:1 3@c:1')], ['']],
@@ -124,9 +81,14 @@ test.each<Row>([
     ['', ''],
   ],
   [
-    'all move with the second answer',
-    [said(10, 'a:9', '1@a:9 2@b:9 3@c:9'), said(20, 'b:9', '1@a:9 2@b:9 3@c:9')],
-    ['', '1>a:9 2>b:9 3>c:9'],
+    'all move that two name elsewhere when the first old endpoint is dead',
+    [said(10, 'a:9', all9), said(20, 'b:9', all9), died(30, 'a:1')],
+    ['', '', '1>a:9 2>b:9 3>c:9'],
+  ],
+  [
+    'all move with the second answer where the source names the new endpoints and none of the old ones',
+    [named(5, 'a:9 b:9 c:9'), said(10, 'a:9', all9), said(20, 'b:9', all9)],
+    ['', '1>a:9', '2>b:9 3>c:9'],
   ],
   [
     'two brokers swap',
