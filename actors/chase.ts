@@ -2,7 +2,8 @@
 
 import { backoffMs } from '../machines/backoff.ts'
 import type { Claim } from '../machines/claim.ts'
-import { formatEndpoint } from '../machines/endpoint.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
+import type { AddressBook } from './address-book.ts'
 import type { Candidates } from './candidates.ts'
 
 /** Of many open claims so many are looked into at once: each answer speaks about all of them. */
@@ -32,6 +33,13 @@ export class Chase {
       if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
       for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
     }
+  }
+
+  /** A node that is out of reach may answer at another listener that is known. */
+  lookBeside(book: AddressBook, dead: Endpoint): void {
+    const lost = book.entries().filter((entry) => sameEndpoint(entry, dead))
+    const others = book.others().filter((other) => lost.some(({ nodeId }) => nodeId === other.nodeId))
+    for (const other of others) this.candidates.ask(other).catch(() => {})
   }
 }
 

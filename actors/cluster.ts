@@ -4,6 +4,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import type { LookupFunction } from 'node:net'
 import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
 import { claimWindowMs } from '../machines/claim.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
@@ -17,6 +18,7 @@ import { Chase } from './chase.ts'
 import { ConnectionError, type Line } from './connection.ts'
 import { DialPace, placeOf } from './dial-pace.ts'
 import { createHedge } from './hedge.ts'
+import { type Names, namesOf } from './names.ts'
 import { Poller } from './poller.ts'
 import { Reachability } from './reachability.ts'
 import type { Source, SourceReading } from './source.ts'
@@ -33,6 +35,8 @@ export interface ClusterOptions {
   readonly clusterId?: string | undefined
   /** Where the brokers were in an earlier life: asked beside the source until they answer. */
   readonly remembered?: Remembered | undefined
+  /** Resolves names like `dns.lookup`, its default. */
+  readonly lookup?: LookupFunction | undefined
   /** Numbers in [0, 1). Default `Math.random`. */
   readonly random?: () => number
 }
@@ -135,11 +139,15 @@ class SharedCluster {
   private readonly closing = new AbortController()
   private readonly refusals = new Map<number, string>()
   private readonly chase: Chase
+  private readonly names: Names
   private gathered: Relocation[] = []
   private gathering: NodeJS.Timeout | undefined
   private sourceFailure: string | undefined
 
-  constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, random = Math.random }: ClusterOptions) {
+  constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, lookup, random = Math.random }: ClusterOptions) {
+    this.names = namesOf(lookup)
+    const unsubscribe = this.names.onChange((host) => this.heardName(host))
+    this.closing.signal.addEventListener('abort', unsubscribe, { once: true })
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
@@ -186,14 +194,15 @@ class SharedCluster {
   }
 
   /** Judges an answer and acts on it. Undefined when it can be used. */
-  observe(snapshot: Snapshot): Failure | undefined {
+  observe(said: Snapshot): Failure | undefined {
     if (this.closing.signal.aborted) return undefined
+    const snapshot = { ...said, brokers: said.brokers.map((broker) => this.names.fill(broker)) }
     const isFirst = this.newest === undefined && this.book.entries().length === 0
     const { verdict, moves, joined, left } = this.book.take({ snapshot })
     const flaw = this.flawOf(verdict, snapshot)
     if (flaw) return flaw
     if (this.newest === undefined || snapshot.at >= this.newest.at || isFarFrom(snapshot, this.newest))
-      this.newest = snapshot
+      this.newest = said
     const endpoint = formatEndpoint(snapshot.answeredBy)
     this.reachability.answered(endpoint, snapshot.clusterId, endpointsIn(snapshot))
     this.poller.answered()
@@ -202,7 +211,7 @@ class SharedCluster {
     }
     this.healSpeaker(snapshot)
     this.moved(moves)
-    this.answers$.next(snapshot)
+    this.answers$.next(said)
     this.chase.look(this.book.claims)
     return undefined
   }
@@ -212,7 +221,7 @@ class SharedCluster {
     if (this.closing.signal.aborted) return
     const { moves } = this.book.take({ dead: { endpoint, at: steadyNow() } })
     this.moved(moves)
-    this.askOthers(endpoint)
+    this.chase.lookBeside(this.book, endpoint)
   }
 
   refuse(nodeId: number, at: Endpoint, failure: Failure): void {
@@ -348,11 +357,9 @@ class SharedCluster {
     }
   }
 
-  /** A node that is out of reach may answer at another listener that is known. */
-  private askOthers(dead: Endpoint): void {
-    const lost = this.book.entries().filter((entry) => sameEndpoint(entry, dead))
-    const others = lost.flatMap(({ nodeId }) => this.book.others().filter((other) => other.nodeId === nodeId))
-    for (const other of others) this.candidates.ask(other).catch(() => {})
+  /** The newest answer is judged again when a name in it leads elsewhere. */
+  private heardName(host: string): void {
+    if (this.newest?.brokers.some((broker) => broker.host === host)) this.observe(this.newest)
   }
 
   private heardSource({ failure, endpoints }: SourceReading): void {

@@ -1,8 +1,8 @@
 /** A connection: one socket to one endpoint, connected and logged in, that answers requests. It does not outlive its socket. */
 
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Endpoint } from '../machines/endpoint.ts'
-import { formatEndpoint } from '../machines/endpoint.ts'
+import { canonicalHost, formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
 import { answerHeaderBytes, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
@@ -32,8 +32,6 @@ export interface ConnectionOptions {
   readonly clientId: string
   /** How long the login is valid, in milliseconds; 0 for ever. */
   readonly loginValidMs: number
-  /** All addresses of a host, sorted; empty when it has none. */
-  readonly resolve: (host: string) => Promise<readonly string[]>
 }
 
 /** A connection to whoever is given one. */
@@ -64,7 +62,6 @@ export class Connection {
   lastDataAt = performance.now()
   private readonly socket: Socket
   private readonly clientId: string
-  private readonly resolve: ConnectionOptions['resolve']
   private readonly waiting = new Map<number, Waiting>()
   private readonly listeners = new Set<() => void>()
   private correlationId = 0
@@ -72,13 +69,12 @@ export class Connection {
   private identity: Snapshot | undefined
   private closed = false
 
-  constructor({ socket, endpoint, clientId, loginValidMs, resolve }: ConnectionOptions) {
+  constructor({ socket, endpoint, clientId, loginValidMs }: ConnectionOptions) {
     this.socket = socket
     this.endpoint = endpoint
-    this.address = socket.remoteAddress ?? endpoint.host
+    this.address = canonicalHost(socket.remoteAddress ?? endpoint.host)
     this.clientId = clientId
     this.loginValidMs = loginValidMs
-    this.resolve = resolve
     const cutter = new FrameCutter()
     socket.on('data', (chunk: Buffer) => {
       this.lastDataAt = performance.now()
@@ -124,10 +120,10 @@ export class Connection {
     return call.decode(answer.subarray(answerHeaderBytes))
   }
 
-  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, names resolved anew. */
+  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, without the addresses of names. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    const snapshot = await this.read(await this.call(calls.metadata()), at)
+    const snapshot = this.read(await this.call(calls.metadata()), at)
     this.identity ??= snapshot
     return snapshot
   }
@@ -151,17 +147,13 @@ export class Connection {
     waiting?.resolve(frame)
   }
 
-  private async read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Promise<Snapshot> {
+  private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {
     const { endpoint, address } = this
-    const entries = brokers.map(
-      async ({ nodeId, host, port }): Promise<BrokerEntry> => ({
-        nodeId,
-        host,
-        port,
-        addresses: await this.resolve(host),
-      }),
-    )
-    return { clusterId, controllerId, brokers: await Promise.all(entries), answeredBy: { ...endpoint, address }, at }
+    const entries = brokers.map(({ nodeId, host: text, port }): BrokerEntry => {
+      const host = canonicalHost(text)
+      return { nodeId, host, port, addresses: isIP(host) ? [host] : [] }
+    })
+    return { clusterId: clusterId ?? '', controllerId, brokers: entries, answeredBy: { ...endpoint, address }, at }
   }
 
   private ended(): void {

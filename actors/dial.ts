@@ -3,13 +3,13 @@
  * and one metadata request that shows the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
  */
 
-import dns from 'node:dns'
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+import { namesOf } from './names.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
@@ -45,9 +45,7 @@ const securityTimeoutMs = 3000
 
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
-  // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
-  const lookup: LookupFunction = (host, how, done) => (options.lookup ?? dns.lookup)(host, how as never, done as never)
-  const resolve = resolver(lookup)
+  const { lookup } = namesOf(options.lookup)
   return async (endpoint, { nodeId, signal, ready } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
       new ConnectionError({
@@ -99,7 +97,7 @@ export function createDial(options: DialerOptions): Dial {
       socket.setKeepAlive(true, 30_000)
       await connected(socket, ssl ? 'secureConnect' : 'connect')
       const loginValidMs = sasl ? await login(socket, fresh(sasl), clientId, timeoutMs) : 0
-      connection = new Connection({ socket, endpoint, clientId, loginValidMs, resolve })
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs })
       await connection.metadata()
       return connection
     }
@@ -168,6 +166,11 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
 function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
   const { snapshot, endpoint } = connection
   const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
+  if (snapshot.clusterId === '') {
+    const message =
+      'It answers without a cluster id: it has not found its cluster yet, or does not tell. Nothing is done with it'
+    throw new ConnectionError({ kind: 'dial-failed', message, code: 'NO_CLUSTER_ID', ...shared })
+  }
   if (clusterId !== undefined && snapshot.clusterId !== clusterId) {
     const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
     throw new ConnectionError({ kind: 'foreign-cluster', message, ...shared }, snapshot)
@@ -209,20 +212,4 @@ function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
     return { kind: 'identity-refused', message, code: told }
   }
   return { kind: 'dial-failed', message, code: told ?? name }
-}
-
-const resolveTimeoutMs = 1000
-
-function resolver(lookup: LookupFunction): (host: string) => Promise<readonly string[]> {
-  return (host) =>
-    net.isIP(host)
-      ? Promise.resolve([host])
-      : new Promise((resolve) => {
-          const timer = setTimeout(() => resolve([]), resolveTimeoutMs)
-          lookup(host, { all: true }, (error, found) => {
-            clearTimeout(timer)
-            const list = Array.isArray(found) ? found.map(({ address }) => address) : [found as unknown as string]
-            resolve(error ? [] : list.sort())
-          })
-        })
 }

@@ -12,7 +12,7 @@ import type { Endpoint } from './endpoint.ts'
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
 import type { Book, BookEntry, Relocation, Verdict } from './verdict.ts'
-import { samePlace, verdict } from './verdict.ts'
+import { samePlace, verdict, wasSeen } from './verdict.ts'
 
 /** An endpoint where a fresh dial was refused, reset or unanswered; with the address that was dialled, where it is known. */
 export interface DeadEndpoint {
@@ -208,12 +208,27 @@ function mergeEntries(state: Acceptance, snapshot: Snapshot, isNewest: boolean):
   const known = new Set(state.entries.map(({ nodeId }) => nodeId))
   const kept = state.entries.map((entry) => {
     const broker = named.get(entry.nodeId)
-    const fresh = isNewest && broker !== undefined && broker.addresses.length > 0 && samePlace(entry, broker)
-    const addresses = fresh ? broker.addresses : entry.addresses
-    return { ...entry, addresses, present: isNewest ? broker !== undefined : entry.present }
+    const present = isNewest ? broker !== undefined : entry.present
+    if (!isNewest || broker === undefined || !(samePlace(entry, broker) || wasSeen(entry, broker)))
+      return { ...entry, present }
+    return { ...entry, ...withAddresses(entry, broker, snapshot.at), present }
   })
   const added = isNewest ? snapshot.brokers.filter(({ nodeId }) => !known.has(nodeId)) : []
   return [...kept, ...added.map((broker) => ({ ...broker, present: true }))]
+}
+
+/** The addresses that a name had lately are all its own. */
+function withAddresses(
+  entry: BookEntry,
+  { host, addresses }: BrokerEntry,
+  at: number,
+): Pick<BookEntry, 'addresses' | 'seen'> {
+  if (addresses.length === 0 || addresses.includes(host)) return entry.addresses.length > 0 ? entry : { addresses }
+  const before = entry.seen ?? Object.fromEntries(entry.addresses.map((address) => [address, at]))
+  const known = Object.entries(before).filter(([, seenAt]) => at - seenAt <= addressWindowMs)
+  const seen = { ...Object.fromEntries(known), ...Object.fromEntries(addresses.map((address) => [address, at])) }
+  const kept = entry.addresses.filter((address) => seen[address] !== undefined)
+  return { addresses: [...new Set([...kept, ...addresses])].sort(), seen }
 }
 
 function confirm(state: Acceptance, { snapshot, speaker }: Testimony): Acceptance['history'] {
@@ -252,7 +267,9 @@ function settle(state: Acceptance, now: number): Settled {
       // Left for the source's sake, it is another listener from now on.
       elsewhere: isLeft ? [...others, { ...entry, at: now }].slice(-maxEarlier) : others,
     })
-    return { ...claim.to, present: entry.present }
+    const before = Object.fromEntries(entry.addresses.map((address) => [address, now]))
+    const seen = claim.reason === 'resolved-anew' ? { ...before, ...entry.seen } : undefined
+    return { ...claim.to, present: entry.present, seen }
   })
   // Who was heard where it is now speaks for the view in use: what it said of others may be enough for them.
   const isHeard = ({ who, heardAt }: Witness) => {
@@ -304,6 +321,9 @@ const sameDeath = (one: DeadEndpoint, other: DeadEndpoint): boolean =>
   sameEndpoint(one.endpoint, other.endpoint) && one.address === other.address
 
 const untold: NodeHistory = { earlier: [], confirmedAt: undefined, elsewhere: [] }
+
+/** A name has the addresses that it had within this time, in milliseconds. */
+const addressWindowMs = 300_000
 
 const maxEarlier = 8
 

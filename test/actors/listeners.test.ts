@@ -1,5 +1,5 @@
 // Brokers with two listeners, each of which announces its own addresses, as the shared cluster sees them.
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { acquireCluster, type Cluster } from '../../actors/cluster.ts'
 import { type Brokers, createSource } from '../../actors/source.ts'
 import type { FactOf } from '../../machines/fact.ts'
@@ -8,6 +8,8 @@ import { FakeNetwork } from './fake-network.ts'
 const one = '1@a:1 2@b:1 3@c:1'
 const other = '1@a:9 2@b:9 3@c:9'
 const endpoints = (places: string) => places.split(' ').map((place) => place.split('@')[1] ?? '')
+
+vi.setConfig({ testTimeout: 30_000 })
 
 let cluster: Cluster | undefined
 afterEach(() => cluster?.release())

@@ -166,13 +166,27 @@ test('a name that resolves anew moves when the node answers at the new address, 
   expect(state.entries[0]?.addresses).toEqual(['10.0.9.1'])
 })
 
-test('addresses that overlap replace the accepted ones without a move', () => {
+test('addresses that overlap join the accepted ones without a move', () => {
   const { moves, state } = run([
     said(0, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.1', '10.0.0.2'] } }),
     said(10, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.2', '10.0.0.3'] } }),
   ])
   expect(moves).toEqual(['', ''])
-  expect(state.entries[0]?.addresses).toEqual(['10.0.0.2', '10.0.0.3'])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+})
+
+test('a name whose answers take turns between two addresses moves once at most', () => {
+  const turn = (at: number, address: string) => said(at, 'a:1', '1@a:1', { addresses: { a: [address] }, address })
+  const addresses = Array.from({ length: 20 }, (_, index) => `10.0.0.${1 + (index % 2)}`)
+  const { moves, state } = run(addresses.map((address, index) => turn(index * 1000, address)))
+  expect(moves.filter(Boolean)).toEqual(['1>a:1'])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.0.1', '10.0.0.2'])
+})
+
+test('an address that a name has not had for long is none of its own', () => {
+  const turn = (at: number, address: string) => said(at, 'a:1', '1@a:1', { addresses: { a: [address] }, address })
+  const { state } = run([turn(0, '10.0.0.1'), turn(1000, '10.0.0.2'), turn(400_000, '10.0.0.2')])
+  expect(Object.keys(state.entries[0]?.seen ?? {})).toEqual(['10.0.0.2'])
 })
 
 test('a broker that was dialled by its address is known by it', () => {
