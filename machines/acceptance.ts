@@ -135,7 +135,10 @@ function acceptSnapshot(state: Acceptance, snapshot: Snapshot): AcceptanceStep {
   // Another listener may lack a node that is there.
   const counts = isNewest && (testimony.inUse || moves.length > 0)
   const { joined, left } = counts ? found : none
-  const merged = { ...next, entries: mergeEntries(next, snapshot, counts) }
+  const entries = mergeEntries(next, snapshot, counts)
+  const known = new Set(entries.map(({ nodeId }) => nodeId))
+  const history = new Map([...next.history].filter(([nodeId]) => known.has(nodeId)))
+  const merged = { ...next, entries, history }
   return { state: noteSource(merged, now), verdict: found, moves, joined, left }
 }
 
@@ -208,13 +211,33 @@ function mergeEntries(state: Acceptance, snapshot: Snapshot, isNewest: boolean):
   const known = new Set(state.entries.map(({ nodeId }) => nodeId))
   const kept = state.entries.map((entry) => {
     const broker = named.get(entry.nodeId)
-    const present = isNewest ? broker !== undefined : entry.present
-    if (!isNewest || broker === undefined || !(samePlace(entry, broker) || wasSeen(entry, broker)))
-      return { ...entry, present }
-    return { ...entry, ...withAddresses(entry, broker, snapshot.at), present }
+    if (!isNewest) return entry
+    if (broker === undefined) return { ...entry, present: false, absentSince: entry.absentSince ?? snapshot.at }
+    const isHere = samePlace(entry, broker) || wasSeen(entry, broker)
+    const addresses = isHere ? withAddresses(entry, broker, snapshot.at) : {}
+    return { ...entry, ...addresses, present: true, absentSince: undefined }
   })
   const added = isNewest ? snapshot.brokers.filter(({ nodeId }) => !known.has(nodeId)) : []
-  return [...kept, ...added.map((broker) => ({ ...broker, present: true }))]
+  return [
+    ...withoutForgotten(kept, added.length, snapshot.at),
+    ...added.map((broker) => ({ ...broker, present: true })),
+  ]
+}
+
+/**
+ * Nodes that are gone for good are forgotten, and only when others join: KafkaJS begins its fetches anew whenever its list of nodes
+ * changes, and does so then anyway. Where none ever joins there are no more of them than the cluster has had nodes at a time.
+ */
+function withoutForgotten(entries: readonly BookEntry[], joining: number, now: number): readonly BookEntry[] {
+  const absent = entries.filter(({ present }) => !present)
+  if (joining === 0 || absent.length === 0) return entries
+  const since = ({ absentSince = now }: BookEntry) => absentSince
+  const most = Math.max(fewAbsent, entries.length - absent.length + joining)
+  const kept = absent
+    .filter((entry) => now - since(entry) <= absentMs)
+    .toSorted((one, other) => since(other) - since(one))
+    .slice(0, most)
+  return entries.filter((entry) => entry.present || kept.includes(entry))
 }
 
 /** The addresses that a name had lately are all its own. */
@@ -321,6 +344,10 @@ const sameDeath = (one: DeadEndpoint, other: DeadEndpoint): boolean =>
   sameEndpoint(one.endpoint, other.endpoint) && one.address === other.address
 
 const untold: NodeHistory = { earlier: [], confirmedAt: undefined, elsewhere: [] }
+
+/** A node is remembered for so long after it was last named, in milliseconds, and so many of them whatever the size of the cluster. */
+const absentMs = 600_000
+const fewAbsent = 8
 
 /** A name has the addresses that it had within this time, in milliseconds. */
 const addressWindowMs = 300_000

@@ -3,11 +3,13 @@
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
 
-/** A broker as it was accepted. `present` is false while the newest snapshot does not name it; its place is kept all the same. */
+/** A broker as it was accepted. `present` is false while the newest snapshot does not name it; its place is kept all the same, for a while. */
 export interface BookEntry extends BrokerEntry {
   /** The addresses that its name had lately, and when it last had them: a name whose answers take turns does not move. */
   readonly seen?: Readonly<Record<string, number>> | undefined
   readonly present: boolean
+  /** Since when it is not named. */
+  readonly absentSince?: number | undefined
 }
 
 /** What is accepted: the cluster id (undefined until one is known) and where each node is. */

@@ -217,6 +217,37 @@ test('nodes that left keep their place and are marked absent until they return',
   expect(back).toMatchObject({ joined: [1], left: [] })
 })
 
+test('nodes that vanished are forgotten when others join, the longest absent first', () => {
+  const nodes = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) => `${from + index}@n${from + index}:1`).join(' ')
+  const inputs = Array.from({ length: 50 }, (_, round) =>
+    said(10 + round, 'a:1', `${old} ${nodes(100 + round * 10, 10)}`),
+  )
+  const { state, moves } = run([first, ...inputs])
+  expect(moves.join('')).toBe('')
+  const ids = state.entries.map(({ nodeId }) => nodeId)
+  expect(ids).toEqual(expect.arrayContaining([1, 2, 3, 590, 599, 589]))
+  expect(ids.length).toBeLessThanOrEqual(2 * 13 + 10)
+  expect(state.history.size).toBeLessThanOrEqual(ids.length)
+})
+
+test('a node that is absent for ten minutes is forgotten at the next join and not before', () => {
+  const less = '2@b:1 3@c:1'
+  const { state } = run([first, said(10, 'b:1', less), said(700_000, 'b:1', less)])
+  expect(state.entries.map(({ nodeId }) => nodeId)).toEqual([1, 2, 3])
+  const joined = accept(state, said(700_010, 'b:1', `${less} 4@d:1`))
+  expect(joined.state.entries.map(({ nodeId }) => nodeId)).toEqual([2, 3, 4])
+})
+
+test('an answer whose cluster id is missing is unknown, whatever is known so far', () => {
+  const none = { clusterId: null as unknown as string }
+  expect(accept(createAcceptance(), said(0, 'a:1', old, none))).toMatchObject({ verdict: { kind: 'unknown' } })
+  expect(accept(run([first]).state, said(10, 'a:9', all9, none))).toMatchObject({
+    verdict: { kind: 'unknown' },
+    moves: [],
+  })
+})
+
 test('an answer that was asked for before the newest one changes no membership', () => {
   const late = accept(run([first, said(20, 'b:1', old)]).state, said(10, 'c:1', '3@c:1 4@d:1'))
   expect(late).toMatchObject({ joined: [], left: [] })
