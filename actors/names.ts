@@ -59,6 +59,7 @@ export class Names {
   /** The entry with the addresses known now where it has none, and a look-up beside the road where they are not fresh. */
   fill<Entry extends BrokerEntry>(entry: Entry): Entry {
     if (entry.addresses.length > 0) return entry
+    if (net.isIP(entry.host)) return { ...entry, addresses: [entry.host] }
     const name = this.nameOf(entry.host)
     const now = performance.now()
     if (!name.underway && now - name.foundAt > freshMs && now >= name.nextAt) {
@@ -143,7 +144,8 @@ export class Names {
       this.resolver(host, { all: true }, (error, found, family) => {
         clearTimeout(timer)
         if (error) return reject(error)
-        const list = Array.isArray(found) ? found : [{ address: found, family: family ?? net.isIP(found) }]
+        const given = Array.isArray(found) ? found : [{ address: found, family: family ?? net.isIP(found) }]
+        const list = given.filter((each) => net.isIP(each?.address) > 0)
         if (list.length === 0) return reject(notFound(host))
         resolve(list)
       })

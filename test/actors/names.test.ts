@@ -89,6 +89,15 @@ test('a name that was never resolved fails with what the resolver says', async (
   expect(await dial).toBe('ENOTFOUND')
 })
 
+test('a resolver that gives no addresses, or nonsense, has found nothing', async () => {
+  const { names, answer } = resolver()
+  for (const nonsense of [[], ['nowhere'], [undefined as unknown as string]]) {
+    const dial = dialled(names, 'a')
+    await answer('a', nonsense)
+    expect(await dial).toBe('ENOTFOUND')
+  }
+})
+
 test('names that failed hold up no other: one of them is looked up at a time', async () => {
   const { names, asked, answer } = resolver()
   const failed = [dialled(names, 'a'), dialled(names, 'b')]
