@@ -196,7 +196,7 @@ class SharedCluster {
   /** Judges an answer and acts on it. Undefined when it can be used. */
   observe(said: Snapshot): Failure | undefined {
     if (this.closing.signal.aborted) return undefined
-    const snapshot = { ...said, brokers: said.brokers.map((broker) => this.names.fill(broker)) }
+    const snapshot = this.names.complete(said)
     const isFirst = this.newest === undefined && this.book.entries().length === 0
     const { verdict, moves, joined, left } = this.book.take({ snapshot })
     const flaw = this.flawOf(verdict, snapshot)
@@ -357,9 +357,13 @@ class SharedCluster {
     }
   }
 
-  /** The newest answer is judged again when a name in it leads elsewhere. */
+  /** The newest answer is judged again when a name in it leads elsewhere. It does not say that anybody answers now. */
   private heardName(host: string): void {
-    if (this.newest?.brokers.some((broker) => broker.host === host)) this.observe(this.newest)
+    const { newest } = this
+    if (!newest?.brokers.some((broker) => broker.host === host)) return
+    const { moves } = this.book.take({ snapshot: this.names.complete(newest) })
+    this.moved(moves)
+    this.chase.look(this.book.claims)
   }
 
   private heardSource({ failure, endpoints }: SourceReading): void {

@@ -9,7 +9,7 @@ import dns, { type LookupAddress } from 'node:dns'
 import net, { type LookupFunction } from 'node:net'
 import { backoffMs } from '../machines/backoff.ts'
 import { canonicalHost } from '../machines/endpoint.ts'
-import type { BrokerEntry } from '../machines/snapshot.ts'
+import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
 
 /** All in milliseconds. An answer is used again for so long: a poll each second sees a fresh one. */
 const freshMs = 500
@@ -66,6 +66,11 @@ export class Names {
       this.look(entry.host, name, this.others).catch(() => {})
     }
     return { ...entry, addresses: addressesOf(name) }
+  }
+
+  /** The answer with the addresses known now. */
+  complete(snapshot: Snapshot): Snapshot {
+    return { ...snapshot, brokers: snapshot.brokers.map((broker) => this.fill(broker)) }
   }
 
   /** For a socket: fresh addresses; where they do not come or there are none, the last good ones. */
