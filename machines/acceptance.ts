@@ -146,15 +146,14 @@ const none = { joined: [], left: [] }
 
 /** Whether the report is about a listener that is known, and the one in use is at work. Only the node can say otherwise where it is in force. */
 function isOfAnother(state: Acceptance, { nodeId, from, to, reason }: Relocation, testimony: Testimony): boolean {
-  const { snapshot, speaker, inUse, endorsed, now } = testimony
+  const { speaker, inUse, endorsed, now } = testimony
   const { elsewhere, confirmedAt } = state.history.get(nodeId) ?? untold
   const known = elsewhere.find((place) => samePlace(place, to))
   const isOpen = state.claims.some((claim) => claim.nodeId === nodeId && samePlace(claim.to, to))
   if (known === undefined || isOpen || reason === 'resolved-anew') return false
   if (endorsed || isDead(state, from, now)) return false
   if (!inUse) return true
-  const isItself = speaker === nodeId && isReachedAt(from, snapshot)
-  return !isItself && confirmedAt !== undefined && confirmedAt > known.at && isRecent(confirmedAt, now)
+  return speaker !== nodeId && confirmedAt !== undefined && confirmedAt > known.at && isRecent(confirmedAt, now)
 }
 
 /** Whether the source wants what this answer announces: it names who answered, and nothing in use that the answer does not announce too. */
@@ -321,7 +320,7 @@ function isProven(state: Acceptance, claim: Claim, now: number): boolean {
   const isUndecided = isReturn && isOther && isRecent(state.source.inUseAt, now)
   const isWanted = claim.endorsedAt !== undefined && isRecent(claim.endorsedAt, now) && !isUndecided
   // Of a place of another listener only the node itself says that the one in use leads there now.
-  const isSaid = witnesses.some(({ who, inUse }) => inUse && (who === 'old' || !isOther))
+  const isSaid = witnesses.some(({ who, inUse }) => inUse && (typeof who !== 'number' || !isOther))
   const isBackedUp = new Set(witnesses.map(({ who }) => who)).size > 1 && (isWanted || isSaid)
   // Lagging brokers still name the endpoint before: only the node itself, later than it answered where it is now, takes us back there.
   if (isReturn && confirmedAt !== undefined)

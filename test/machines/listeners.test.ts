@@ -83,6 +83,19 @@ test.each<Row>([
     [said(10, 'a:9', all9), said(20, 'a:1', old), said(30, 'a:1', all9), said(40, 'b:1', all9), said(50, 'c:1', all9)],
     ['', '', '', '1>a:9 2>b:9', '3>c:9'],
   ],
+  [
+    'brokers that were believed to have swapped are believed when they say they have not',
+    [
+      said(10, 'a:1', '2@a:1 1@b:1 3@c:1'),
+      said(20, 'b:1', '2@a:1 1@b:1 3@c:1'),
+      said(30, 'a:1', old),
+      said(40, 'a:1', '2@a:1 1@b:1 3@c:1'),
+      said(50, 'b:1', '2@a:1 1@b:1 3@c:1'),
+      said(60, 'a:1', old),
+      said(70, 'b:1', old),
+    ],
+    ['', '2>a:1 1>b:1', '', '', '', '', '1>a:1 2>b:1'],
+  ],
 ])('beside a second listener: %s', (_, inputs, moves) => {
   expect(run([first, ...inputs]).moves.slice(1)).toEqual(moves)
 })
