@@ -151,7 +151,7 @@ function isOfAnother(state: Acceptance, { nodeId, from, to, reason }: Relocation
   const known = elsewhere.find((place) => samePlace(place, to))
   const isOpen = state.claims.some((claim) => claim.nodeId === nodeId && samePlace(claim.to, to))
   if (known === undefined || isOpen || reason === 'resolved-anew') return false
-  if (endorsed || isDead(state, from, now)) return false
+  if (endorsed || hasEnded(state, { nodeId, from }, now)) return false
   if (!inUse) return true
   return speaker !== nodeId && confirmedAt !== undefined && confirmedAt > known.at && isRecent(confirmedAt, now)
 }
@@ -313,7 +313,7 @@ function isProven(state: Acceptance, claim: Claim, now: number): boolean {
   const witnesses = claim.witnesses.filter(({ at }) => isRecent(at, now))
   const self = witnesses.find(({ who }) => who === 'self')
   const { earlier, elsewhere, confirmedAt } = state.history.get(claim.nodeId) ?? untold
-  const isOver = isDead(state, claim.from, now)
+  const isOver = hasEnded(state, claim, now)
   const isOther = elsewhere.some((place) => samePlace(place, claim.to))
   const isReturn = earlier.some((place) => samePlace(place, claim.to))
   // A source that cannot decide between two living listeners does not move anything back.
@@ -329,6 +329,10 @@ function isProven(state: Acceptance, claim: Claim, now: number): boolean {
   if (claim.reason === 'resolved-anew') return self !== undefined
   return isBackedUp || (self !== undefined && (isOver || isWanted))
 }
+
+/** The endpoint in use is dead, or another node is known to be there. */
+const hasEnded = (state: Acceptance, { nodeId, from }: Pick<Relocation, 'nodeId' | 'from'>, now: number): boolean =>
+  isDead(state, from, now) || state.entries.some((entry) => entry.nodeId !== nodeId && samePlace(entry, from))
 
 const isDead = (state: Acceptance, entry: BrokerEntry, now: number): boolean =>
   state.dead.some(({ endpoint, address, at }) => {
