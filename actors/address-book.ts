@@ -1,7 +1,8 @@
 /** The address book: node id → accepted endpoint. The one place that knows where a node is; only the acceptance changes it. */
 
-import type { Acceptance, AcceptanceInput, AcceptanceStep, Claim } from '../machines/acceptance.ts'
+import type { Acceptance, AcceptanceInput, AcceptanceStep } from '../machines/acceptance.ts'
 import { accept, createAcceptance } from '../machines/acceptance.ts'
+import type { Claim } from '../machines/claim.ts'
 import type { Endpoint } from '../machines/endpoint.ts'
 import type { BrokerEntry } from '../machines/snapshot.ts'
 import type { BookEntry } from '../machines/verdict.ts'
@@ -31,6 +32,11 @@ export class AddressBook {
   /** Moves that were reported and are not accepted yet. */
   get claims(): readonly Claim[] {
     return this.state.claims
+  }
+
+  /** Where other listeners than the one in use place the nodes, as far as they are known. */
+  others(): readonly BrokerEntry[] {
+    return [...this.state.history.values()].flatMap(({ elsewhere }) => elsewhere)
   }
 
   /** Every node ever accepted, absent ones included. */
@@ -68,7 +74,7 @@ export class AddressBook {
     return true
   }
 
-  /** Takes in a snapshot or a dead endpoint. Only the cluster calls this. */
+  /** Takes in a snapshot, a dead endpoint or what the source names. Only the cluster calls this. */
   take(input: AcceptanceInput): AcceptanceStep {
     const step = accept(this.state, input)
     this.state = step.state

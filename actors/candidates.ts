@@ -28,6 +28,8 @@ export interface CandidatesOptions {
   readonly onSnapshot: (snapshot: Snapshot) => Failure | undefined
   /** A fresh dial failed; `times` in a row. */
   readonly onDialFailed: (endpoint: Endpoint, failure: Failure, times: number) => void
+  /** A kept connection did not answer by its deadline. */
+  readonly onSilent: (endpoint: Endpoint) => void
   /** A kept connection ended by itself. */
   readonly onLost: (endpoint: Endpoint) => void
 }
@@ -152,11 +154,13 @@ export class Candidates {
     return this.isFree(candidate)
   }
 
-  /** Forgets every other endpoint, and closes connections beyond the few that are kept. */
+  /** Forgets every other endpoint, and closes connections beyond the few that are kept: those of the first ones stay. */
   keep(endpoints: readonly Endpoint[]): void {
     const wanted = new Set(endpoints.map(formatEndpoint))
     let lines = 0
-    for (const [name, candidate] of this.known) {
+    for (const name of new Set([...wanted, ...this.known.keys()])) {
+      const candidate = this.known.get(name)
+      if (!candidate) continue
       const { line } = candidate
       const isWanted = wanted.has(name)
       if (line?.open && (!isWanted || ++lines > maxLines)) this.drop(candidate, line)
@@ -233,6 +237,7 @@ export class Candidates {
           },
           (error) => {
             this.drop(candidate, line)
+            if (failureOf(error, candidate.endpoint).code === 'ETIMEDOUT') this.options.onSilent(candidate.endpoint)
             if (!dialled()) reject(error)
           },
         )

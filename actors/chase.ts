@@ -1,8 +1,9 @@
 /** A chase: looks into moves that were reported, so that a true one is proven in a moment and not at the next poll. */
 
-import type { Claim } from '../machines/acceptance.ts'
 import { backoffMs } from '../machines/backoff.ts'
-import { formatEndpoint } from '../machines/endpoint.ts'
+import type { Claim } from '../machines/claim.ts'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
+import type { AddressBook } from './address-book.ts'
 import type { Candidates } from './candidates.ts'
 
 /** Of many open claims so many are looked into at once: each answer speaks about all of them. */
@@ -24,15 +25,22 @@ export class Chase {
     const open = new Set(claims.map(nameOf))
     for (const name of this.looks.keys()) if (!open.has(name)) this.looks.delete(name)
     const now = performance.now()
-    for (const claim of claims.slice(0, maxChased)) {
-      const { attempt, nextAt } = this.looks.get(nameOf(claim)) ?? { attempt: 0, nextAt: 0 }
-      if (now < nextAt) continue
+    const isDue = (claim: Claim) => now >= (this.looks.get(nameOf(claim))?.nextAt ?? 0)
+    for (const claim of claims.filter(isDue).slice(0, maxChased)) {
+      const { attempt } = this.looks.get(nameOf(claim)) ?? { attempt: 0 }
       const waitMs = backoffMs(attempt + 1, pace, this.random())
       this.looks.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
       if (attempt === 0) this.candidates.renew(claim.to)
       if (claim.reason === 'resolved-anew') this.candidates.leave(claim.to, claim.to.addresses)
       for (const endpoint of [claim.to, claim.from]) this.candidates.ask(endpoint).catch(() => {})
     }
+  }
+
+  /** A node that is out of reach may answer at another listener that is known. */
+  lookBeside(book: AddressBook, dead: Endpoint): void {
+    const lost = book.entries().filter((entry) => sameEndpoint(entry, dead))
+    const others = book.others().filter((other) => lost.some(({ nodeId }) => nodeId === other.nodeId))
+    for (const other of others) this.candidates.ask(other).catch(() => {})
   }
 }
 

@@ -4,8 +4,9 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import type { LookupFunction } from 'node:net'
 import { concat, defer, type Observable, of, Subject, takeUntil } from 'rxjs'
-import { claimWindowMs } from '../machines/acceptance.ts'
+import { claimWindowMs } from '../machines/claim.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
@@ -15,6 +16,7 @@ import { AddressBook } from './address-book.ts'
 import { Candidates, type OpenLine } from './candidates.ts'
 import { Chase } from './chase.ts'
 import { ConnectionError, type Line } from './connection.ts'
+import { type Names, namesOf } from './names.ts'
 import { Poller } from './poller.ts'
 import { Questions } from './questions.ts'
 import { Reachability } from './reachability.ts'
@@ -33,6 +35,8 @@ export interface ClusterOptions {
   readonly clusterId?: string | undefined
   /** Where the brokers were in an earlier life: asked beside the source until they answer. */
   readonly remembered?: Remembered | undefined
+  /** Resolves names like `dns.lookup`, its default. */
+  readonly lookup?: LookupFunction | undefined
   /** Numbers in [0, 1). Default `Math.random`. */
   readonly random?: () => number
 }
@@ -141,11 +145,15 @@ class SharedCluster {
   private readonly closing = new AbortController()
   private readonly refusals = new Map<number, string>()
   private readonly chase: Chase
+  private readonly names: Names
   private gathered: Relocation[] = []
   private gathering: NodeJS.Timeout | undefined
   private sourceFailure: string | undefined
 
-  constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, random = Math.random }: ClusterOptions) {
+  constructor({ brokers, dial, pollIntervalMs, clusterId, remembered, lookup, random = Math.random }: ClusterOptions) {
+    this.names = namesOf(lookup)
+    const unsubscribe = this.names.onChange((host) => this.heardName(host))
+    this.closing.signal.addEventListener('abort', unsubscribe, { once: true })
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
@@ -165,6 +173,7 @@ class SharedCluster {
       pace: this.pace,
       onSnapshot: (snapshot) => this.observe(snapshot),
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
+      onSilent: (endpoint) => this.report(endpoint),
       onLost: () => this.poller.poke(),
     })
     // Before the links hear of it: what is new may be dialled at once.
@@ -199,14 +208,15 @@ class SharedCluster {
   }
 
   /** Judges an answer and acts on it. Undefined when it can be used. */
-  observe(snapshot: Snapshot): Failure | undefined {
+  observe(said: Snapshot): Failure | undefined {
     if (this.closing.signal.aborted) return undefined
+    const snapshot = this.names.complete(said)
     const isFirst = this.newest === undefined && this.book.entries().length === 0
     const { verdict, moves, joined, left } = this.book.take({ snapshot })
     const flaw = this.flawOf(verdict, snapshot)
     if (flaw) return flaw
     if (this.newest === undefined || snapshot.at >= this.newest.at || isFarFrom(snapshot, this.newest))
-      this.newest = snapshot
+      this.newest = said
     const endpoint = formatEndpoint(snapshot.answeredBy)
     this.reachability.answered(endpoint, snapshot.clusterId, endpointsIn(snapshot))
     this.poller.answered()
@@ -215,7 +225,7 @@ class SharedCluster {
     }
     this.healSpeaker(snapshot)
     this.moved(moves)
-    this.answers$.next(snapshot)
+    this.answers$.next(said)
     this.chase.look(this.book.claims)
     return undefined
   }
@@ -225,6 +235,7 @@ class SharedCluster {
     if (this.closing.signal.aborted) return
     const { moves } = this.book.take({ dead: { endpoint, at: steadyNow() } })
     this.moved(moves)
+    this.chase.lookBeside(this.book, endpoint)
   }
 
   refuse(nodeId: number, at: Endpoint, failure: Failure): void {
@@ -326,7 +337,17 @@ class SharedCluster {
     }
   }
 
-  private heardSource({ failure }: SourceReading): void {
+  /** The newest answer is judged again when a name in it leads elsewhere. It does not say that anybody answers now. */
+  private heardName(host: string): void {
+    const { newest } = this
+    if (!newest?.brokers.some((broker) => broker.host === host)) return
+    const { moves } = this.book.take({ snapshot: this.names.complete(newest) })
+    this.moved(moves)
+    this.chase.look(this.book.claims)
+  }
+
+  private heardSource({ failure, endpoints }: SourceReading): void {
+    this.book.take({ source: { endpoints, at: steadyNow() } })
     if (failure?.message === this.sourceFailure) return
     this.sourceFailure = failure?.message
     this.facts$.next(failure ? { type: 'source.failed', failure } : { type: 'source.recovered' })

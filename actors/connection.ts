@@ -1,8 +1,8 @@
 /** A connection: one socket to one endpoint, connected and logged in, that answers requests. It does not outlive its socket. */
 
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Endpoint } from '../machines/endpoint.ts'
-import { formatEndpoint } from '../machines/endpoint.ts'
+import { canonicalHost, formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
@@ -36,8 +36,6 @@ export interface ConnectionOptions {
   readonly loginValidMs: number
   /** What is known of the way there; this connection adds to it. */
   readonly roundTrip: RoundTrip
-  /** All addresses of a host, sorted; empty when it has none. */
-  readonly resolve: (host: string) => Promise<readonly string[]>
 }
 
 /** A connection to whoever is given one. */
@@ -83,7 +81,6 @@ export class Connection {
   lastDataAt = performance.now()
   private readonly socket: Socket
   private readonly clientId: string
-  private readonly resolve: ConnectionOptions['resolve']
   private readonly waiting = new Map<number, Waiting>()
   private readonly listeners = new Set<() => void>()
   private correlationId = 0
@@ -94,14 +91,13 @@ export class Connection {
   private throttledUntil = 0
   private readonly throttled = new Set<() => void>()
 
-  constructor({ socket, endpoint, clientId, loginValidMs, roundTrip, resolve }: ConnectionOptions) {
+  constructor({ socket, endpoint, clientId, loginValidMs, roundTrip }: ConnectionOptions) {
     this.socket = socket
     this.endpoint = endpoint
-    this.address = socket.remoteAddress ?? endpoint.host
+    this.address = canonicalHost(socket.remoteAddress ?? endpoint.host)
     this.clientId = clientId
     this.loginValidMs = loginValidMs
     this.roundTrip = roundTrip
-    this.resolve = resolve
     const cutter = new FrameCutter()
     socket.on('data', (chunk: Buffer) => {
       this.lastDataAt = Math.max(performance.now(), this.throttledUntil)
@@ -158,10 +154,10 @@ export class Connection {
     return call.decode(answer.subarray(answerHeaderBytes))
   }
 
-  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, names resolved anew. */
+  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, without the addresses of names. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    const snapshot = await this.read(await this.call(calls.metadata(), true), at)
+    const snapshot = this.read(await this.call(calls.metadata(), true), at)
     return snapshot
   }
 
@@ -214,17 +210,13 @@ export class Connection {
     })
   }
 
-  private async read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Promise<Snapshot> {
+  private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {
     const { endpoint, address } = this
-    const entries = brokers.map(
-      async ({ nodeId, host, port }): Promise<BrokerEntry> => ({
-        nodeId,
-        host,
-        port,
-        addresses: await this.resolve(host),
-      }),
-    )
-    return { clusterId, controllerId, brokers: await Promise.all(entries), answeredBy: { ...endpoint, address }, at }
+    const entries = brokers.map(({ nodeId, host: text, port }): BrokerEntry => {
+      const host = canonicalHost(text)
+      return { nodeId, host, port, addresses: isIP(host) ? [host] : [] }
+    })
+    return { clusterId: clusterId ?? '', controllerId, brokers: entries, answeredBy: { ...endpoint, address }, at }
   }
 
   private ended(): void {

@@ -3,13 +3,13 @@
  * and two requests that show what it speaks, the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
  */
 
-import dns from 'node:dns'
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../machines/endpoint.ts'
 import { codeOf, type Failure, isError, messageOf } from '../machines/failure.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
 import { type KafkaConfig, login, type SASLOptions } from './kafka.ts'
+import { namesOf } from './names.ts'
 import type { RetryPace } from './retry-pace.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
@@ -55,9 +55,7 @@ const longestDialMs = 30_000
 
 /** Makes the dial that everything of one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
-  // Read at each call, so that a lookup replaced in `node:dns` is the one that is used.
-  const lookup: LookupFunction = (host, how, done) => ask(options.lookup ?? dns.lookup, host, how, done)
-  const resolve = resolver(lookup)
+  const { lookup } = namesOf(options.lookup)
   const roundTrips = new RoundTrips()
   return async (endpoint, { nodeId, signal, logins, ready, onHeard } = {}) => {
     const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
@@ -136,7 +134,7 @@ export function createDial(options: DialerOptions): Dial {
       socket.on('data', heard)
       const loginValidMs = sasl ? await enter(socket, sasl) : 0
       const roundTrip = roundTrips.to(formatEndpoint(endpoint))
-      connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip, resolve })
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip })
       socket.off('data', heard).on('data', heard)
       heard()
       await connection.identify()
@@ -222,6 +220,11 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
 function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
   const { snapshot, endpoint } = connection
   const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
+  if (snapshot.clusterId === '') {
+    const message =
+      'It answers without a cluster id: it has not found its cluster yet, or does not tell. Nothing is done with it'
+    throw new ConnectionError({ kind: 'dial-failed', message, code: 'NO_CLUSTER_ID', ...shared })
+  }
   if (clusterId !== undefined && snapshot.clusterId !== clusterId) {
     const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
     throw new ConnectionError({ kind: 'foreign-cluster', message, ...shared }, snapshot)
@@ -261,27 +264,6 @@ function withDeadline<Value>(
   })
 }
 
-/** Asks a lookup of the user's own, which may throw and give anything: what Node can't read there would end the process. */
-function ask(lookup: LookupFunction | typeof dns.lookup, ...[host, how, done]: Parameters<LookupFunction>): void {
-  let isDone = false
-  const answer = (...found: Parameters<typeof done>) => {
-    if (!isDone) done(...found)
-    isDone = true
-  }
-  const fail = (thrown: unknown) =>
-    answer(Object.assign(new Error(messageOf(thrown)), { code: codeOf(thrown) ?? 'ENOTFOUND' }), '', 0)
-  const hear = (error: unknown, found: unknown, family?: number) => {
-    if (error) fail(error)
-    else if (typeof found === 'string' || Array.isArray(found)) answer(null, found, family)
-    else fail(`the lookup of ${host} gave no address`)
-  }
-  try {
-    lookup(host, how as never, hear as never)
-  } catch (thrown) {
-    fail(thrown)
-  }
-}
-
 /** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
 function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   const known: Error | undefined = isError(error) ? error : undefined
@@ -302,19 +284,3 @@ const refusals: ReadonlySet<string> = new Set([
   'ILLEGAL_SASL_STATE',
   'UNSUPPORTED_SASL_MECHANISM',
 ])
-
-const resolveTimeoutMs = 1000
-
-function resolver(lookup: LookupFunction): (host: string) => Promise<readonly string[]> {
-  return (host) =>
-    net.isIP(host)
-      ? Promise.resolve([host])
-      : new Promise((resolve) => {
-          const timer = setTimeout(() => resolve([]), resolveTimeoutMs)
-          lookup(host, { all: true }, (error, found) => {
-            clearTimeout(timer)
-            const list = Array.isArray(found) ? found.map(({ address }) => address) : [found as unknown as string]
-            resolve(error ? [] : list.sort())
-          })
-        })
-}

@@ -104,7 +104,10 @@ export class Poller {
     this.lastFailure = failure
   }
 
-  /** Whom to ask, in order: connected endpoints of the book first, those of the source in between, another start each time. */
+  /**
+   * Whom to ask, in order: connected endpoints of the book first, those of the source in between, another start each time. What is
+   * known as another listener comes last, unless the source names nothing else.
+   */
   order(): Endpoint[] {
     const { book, candidates } = this.options
     const entries = book.entries()
@@ -119,13 +122,18 @@ export class Poller {
       ...present.filter((entry) => !isOpen(entry)),
       ...entries.filter((entry) => !entry.present),
     ]
-    const others = rotate(
-      this.listed.filter((endpoint) => !inBook.has(formatEndpoint(endpoint))),
-      this.round,
-    )
-    const isSourceFirst = this.round % sourceFirstEvery === 0
+    const elsewhere = book.others().filter((other) => !inBook.has(formatEndpoint(other)))
+    const ofOthers = new Set(elsewhere.map(formatEndpoint))
+    const listed = this.listed.filter((endpoint) => !inBook.has(formatEndpoint(endpoint)))
+    const unknown = listed.filter((endpoint) => !ofOthers.has(formatEndpoint(endpoint)))
+    const isLeft = unknown.length === 0 && listed.length === this.listed.length
+    const others = rotate(isLeft ? listed : unknown, this.round)
+    const isSourceFirst = this.round % sourceFirstEvery === 0 || (isLeft && listed.length > 0)
     const mixed = isSourceFirst ? interleave<Endpoint>(others, mine) : interleave<Endpoint>(mine, others)
-    return mixed.filter((endpoint) => candidates.isDue(endpoint))
+    const asked = new Set(mixed.map(formatEndpoint))
+    return [...mixed, ...elsewhere.filter((other) => !asked.has(formatEndpoint(other)))].filter((endpoint) =>
+      candidates.isDue(endpoint),
+    )
   }
 
   private next(): Observable<unknown> {

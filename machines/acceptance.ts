@@ -1,28 +1,18 @@
 /**
- * Acceptance: when a claimed move is believed. A pure reducer over snapshots and dead endpoints.
+ * Acceptance: when a claimed move is believed. A pure reducer over snapshots, dead endpoints and what the source names.
  *
- * A claim "node n is at e" is accepted when two witnesses say so within the window (n at e itself and n at its old endpoint are two), or when
- * n itself answers at e and its old endpoint is dead. What it stops is staleness and accident: two brokers that lie together are believed.
+ * The book is the view in use: what one listener of the brokers announces. It is changed by that listener (two witnesses, of which one spoke
+ * at an endpoint in use), by its end (the node itself answers elsewhere, and its endpoint in use is dead), or by the source (it names
+ * none of the endpoints in use, and one that it names announces others). What another living listener announces is known, and no move. What
+ * this stops is staleness and accident: two brokers that lie together are believed.
  */
 
+import { type Claim, hear, isReachedAt, isRecent, isRefuted, type Testimony, type Witness } from './claim.ts'
 import type { Endpoint } from './endpoint.ts'
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
 import type { Book, BookEntry, Relocation, Verdict } from './verdict.ts'
-import { samePlace, verdict } from './verdict.ts'
-
-/** Who said it: another broker by its node id, or the node itself at the claimed endpoint (`self`) or elsewhere (`old`). */
-export interface Witness {
-  readonly who: number | 'self' | 'old'
-  readonly at: number
-}
-
-/** A move that somebody reported and that is not accepted yet. */
-export interface Claim extends Relocation {
-  readonly witnesses: readonly Witness[]
-  /** When it was last reported, by anybody. */
-  readonly at: number
-}
+import { samePlace, verdict, wasSeen } from './verdict.ts'
 
 /** An endpoint where a fresh dial was refused, reset or unanswered; with the address that was dialled, where it is known. */
 export interface DeadEndpoint {
@@ -36,30 +26,42 @@ export interface Acceptance extends Book {
   readonly claims: readonly Claim[]
   readonly dead: readonly DeadEndpoint[]
   readonly history: ReadonlyMap<number, NodeHistory>
+  readonly source: SourceNames
   /** When the newest snapshot so far was asked for. */
   readonly newestAt: number
 }
 
-/** Where a node was before, latest last, and when it last answered at its accepted endpoint and named it as its own. */
 export interface NodeHistory {
+  /** Where the node was before, latest last. */
   readonly earlier: readonly BrokerEntry[]
+  /** When it last answered at its accepted endpoint and named it as its own. */
   readonly confirmedAt: number | undefined
+  /** Where other listeners place it, latest last, and when the one in use told that they are others. */
+  readonly elsewhere: readonly (BrokerEntry & { readonly at: number })[]
 }
 
-export type AcceptanceInput = { readonly snapshot: Snapshot } | { readonly dead: DeadEndpoint }
+/** What the source names, and which of it announced the view in use when it was last heard. */
+export interface SourceNames {
+  readonly endpoints: readonly Endpoint[]
+  readonly announcing: readonly Endpoint[]
+  /** When it last named an endpoint of the view in use. */
+  readonly inUseAt: number
+}
+
+export type AcceptanceInput =
+  | { readonly snapshot: Snapshot }
+  | { readonly dead: DeadEndpoint }
+  | { readonly source: { readonly endpoints: readonly Endpoint[]; readonly at: number } }
 
 /** What one input changed: the moves accepted by it, and nodes that came or went. */
 export interface AcceptanceStep {
   readonly state: Acceptance
-  /** Undefined for a dead endpoint: no snapshot, no verdict. */
+  /** Undefined where the input was no snapshot. */
   readonly verdict: Verdict | undefined
   readonly moves: readonly Relocation[]
   readonly joined: readonly number[]
   readonly left: readonly number[]
 }
-
-/** Witnesses and dead endpoints older than this say nothing any more, in milliseconds. */
-export const claimWindowMs = 5_000
 
 /** The state before the first snapshot; with a cluster id or entries that are known from elsewhere (configuration, journal). */
 export const createAcceptance = ({ clusterId, entries }: Partial<Book> = {}): Acceptance => ({
@@ -68,18 +70,34 @@ export const createAcceptance = ({ clusterId, entries }: Partial<Book> = {}): Ac
   claims: [],
   dead: [],
   history: new Map(),
+  source: { endpoints: [], announcing: [], inUseAt: Number.NEGATIVE_INFINITY },
   newestAt: 0,
 })
 
-/** Takes in one snapshot or one dead endpoint. Foreign and unknown snapshots change nothing. */
-export const accept = (state: Acceptance, input: AcceptanceInput): AcceptanceStep =>
-  'dead' in input ? acceptDead(state, input.dead) : acceptSnapshot(state, input.snapshot)
+/** Takes in one input. Foreign and unknown snapshots change nothing. */
+export function accept(state: Acceptance, input: AcceptanceInput): AcceptanceStep {
+  if ('snapshot' in input) return acceptSnapshot(state, input.snapshot)
+  const { state: next, moves } = 'dead' in input ? acceptDead(state, input.dead) : acceptSource(state, input.source)
+  return { state: next, verdict: undefined, moves, joined: [], left: [] }
+}
 
-function acceptDead(state: Acceptance, dead: DeadEndpoint): AcceptanceStep {
+function acceptDead(state: Acceptance, dead: DeadEndpoint): Settled {
   const now = Math.max(state.newestAt, dead.at)
   const others = state.dead.filter((known) => isRecent(known.at, now) && !sameDeath(known, dead))
-  const { state: next, moves } = settle({ ...state, dead: [...others, dead].slice(-maxDead) }, now)
-  return { state: next, verdict: undefined, moves, joined: [], left: [] }
+  return settle({ ...state, dead: [...others, dead].slice(-maxDead) }, now)
+}
+
+/** The next answer of an endpoint that it names says what this means. */
+function acceptSource(state: Acceptance, { endpoints, at }: { endpoints: readonly Endpoint[]; at: number }): Settled {
+  const announcing = state.source.announcing.filter((endpoint) => isAmong(endpoints, endpoint))
+  return { state: noteSource({ ...state, source: { ...state.source, endpoints, announcing } }, at), moves: [] }
+}
+
+/** Notes that the source names the view in use, where it does. */
+function noteSource(state: Acceptance, at: number): Acceptance {
+  const { source, entries } = state
+  const isInUse = source.announcing.length > 0 || entries.some((entry) => isAmong(source.endpoints, entry))
+  return isInUse ? { ...state, source: { ...source, inUseAt: at } } : state
 }
 
 function acceptSnapshot(state: Acceptance, snapshot: Snapshot): AcceptanceStep {
@@ -90,26 +108,91 @@ function acceptSnapshot(state: Acceptance, snapshot: Snapshot): AcceptanceStep {
   // An answer never takes longer than the window; one that seems older means that the clock was set back.
   const isNewest = snapshot.at >= state.newestAt || !isRecent(snapshot.at, state.newestAt)
   const now = isNewest ? snapshot.at : state.newestAt
-  const speaker = speakerOf(state, snapshot)
+  const testimony: Testimony = {
+    snapshot,
+    speaker: speakerOf(state, snapshot),
+    inUse: found.moves.length === 0 || state.entries.some((entry) => isReachedAt(entry, snapshot)),
+    endorsed: isEndorsed(state, snapshot),
+    now,
+  }
   const isAlive = (dead: DeadEndpoint): boolean =>
     sameEndpoint(dead.endpoint, snapshot.answeredBy) &&
     (dead.address ?? snapshot.answeredBy.address) === snapshot.answeredBy.address &&
     dead.at <= snapshot.at
+  const living = { ...state, dead: state.dead.filter((dead) => !isAlive(dead)) }
+  const reported = found.moves.filter((move) => !isOfAnother(living, move, testimony))
+  const claims = hear(state.claims, reported, testimony)
+  const refuted = claims.filter((claim) => isRefuted(claim, testimony))
   const heard: Acceptance = {
+    ...living,
     clusterId: snapshot.clusterId,
-    entries: mergeEntries(state, snapshot, isNewest),
-    claims: hear(state.claims, found.moves, snapshot, speaker, now),
-    dead: state.dead.filter((dead) => !isAlive(dead)),
-    history: confirm(state, snapshot, speaker),
+    claims: claims.filter((claim) => !refuted.includes(claim)),
+    history: setAside(confirm(state, testimony), refuted, snapshot.at),
+    source: announce(state.source, found.moves, snapshot),
     newestAt: now,
   }
   const { state: next, moves } = settle(heard, now)
-  return { state: next, verdict: found, moves, joined: isNewest ? found.joined : [], left: isNewest ? found.left : [] }
+  // Another listener may lack a node that is there.
+  const counts = isNewest && (testimony.inUse || moves.length > 0)
+  const { joined, left } = counts ? found : none
+  const entries = mergeEntries(next, snapshot, counts)
+  const known = new Set(entries.map(({ nodeId }) => nodeId))
+  const history = new Map([...next.history].filter(([nodeId]) => known.has(nodeId)))
+  const merged = { ...next, entries, history }
+  return { state: noteSource(merged, now), verdict: found, moves, joined, left }
+}
+
+const none = { joined: [], left: [] }
+
+/** Whether the report is about a listener that is known, and the one in use is at work. Only the node can say otherwise where it is in force. */
+function isOfAnother(state: Acceptance, { nodeId, from, to, reason }: Relocation, testimony: Testimony): boolean {
+  const { speaker, inUse, endorsed, now } = testimony
+  const { elsewhere, confirmedAt } = state.history.get(nodeId) ?? untold
+  const known = elsewhere.find((place) => samePlace(place, to))
+  const isOpen = state.claims.some((claim) => claim.nodeId === nodeId && samePlace(claim.to, to))
+  if (known === undefined || isOpen || reason === 'resolved-anew') return false
+  if (endorsed || hasEnded(state, { nodeId, from }, now)) return false
+  if (!inUse) return true
+  return speaker !== nodeId && confirmedAt !== undefined && confirmedAt > known.at && isRecent(confirmedAt, now)
+}
+
+/** Whether the source wants what this answer announces: it names who answered, and nothing in use that the answer does not announce too. */
+function isEndorsed({ source, entries }: Acceptance, { brokers, answeredBy }: Snapshot): boolean {
+  if (!isAmong(source.endpoints, answeredBy)) return false
+  const isAnnounced = (entry: BookEntry) =>
+    brokers.some((broker) => broker.nodeId === entry.nodeId && samePlace(broker, entry))
+  return (
+    source.announcing.every((endpoint) => sameEndpoint(endpoint, answeredBy)) &&
+    entries.every((entry) => !isAmong(source.endpoints, entry) || isAnnounced(entry))
+  )
+}
+
+function announce(source: SourceNames, moves: readonly Relocation[], { answeredBy }: Snapshot): SourceNames {
+  const isSame = moves.length === 0
+  if (!isAmong(source.endpoints, answeredBy) || isAmong(source.announcing, answeredBy) === isSame) return source
+  const { host, port } = answeredBy
+  const others = source.announcing.filter((endpoint) => !sameEndpoint(endpoint, answeredBy))
+  return { ...source, announcing: isSame ? [...others, { host, port }] : others }
+}
+
+/** Notes claims as places of other listeners. */
+function setAside(history: Acceptance['history'], claims: readonly Relocation[], at: number): Acceptance['history'] {
+  if (claims.length === 0) return history
+  const next = new Map(history)
+  for (const { nodeId, to } of claims) {
+    const known = next.get(nodeId) ?? untold
+    const others = known.elsewhere.filter((place) => !samePlace(place, to))
+    next.set(nodeId, { ...known, elsewhere: [...others, { ...to, at }].slice(-maxEarlier) })
+  }
+  return next
 }
 
 /** The node that answered: by its own listing, else by what is known of the dialled endpoint. Undefined behind an address that names no node. */
 function speakerOf(state: Acceptance, { brokers, answeredBy }: Snapshot): number | undefined {
-  const known = [...state.claims.map(({ to }) => to), ...[...state.history.values()].flatMap(({ earlier }) => earlier)]
+  const known = [
+    ...state.claims.map(({ to }) => to),
+    ...[...state.history.values()].flatMap(({ earlier, elsewhere }) => [...earlier, ...elsewhere]),
+  ]
   for (const entries of [brokers, state.entries, known]) {
     const exact = entries.find((entry) => sameEndpoint(entry, answeredBy))
     if (exact !== undefined) return exact.nodeId
@@ -122,83 +205,74 @@ function speakerOf(state: Acceptance, { brokers, answeredBy }: Snapshot): number
   return undefined
 }
 
-/** Whether the answer came from the place that this entry names. */
-const isReachedAt = (entry: BrokerEntry, { answeredBy }: Snapshot): boolean =>
-  sameEndpoint(entry, answeredBy)
-    ? entry.addresses.length === 0 || entry.addresses.includes(answeredBy.address)
-    : entry.port === answeredBy.port && entry.addresses.includes(answeredBy.address)
-
 function mergeEntries(state: Acceptance, snapshot: Snapshot, isNewest: boolean): BookEntry[] {
   const named = new Map(snapshot.brokers.map((broker) => [broker.nodeId, broker]))
   const known = new Set(state.entries.map(({ nodeId }) => nodeId))
   const kept = state.entries.map((entry) => {
     const broker = named.get(entry.nodeId)
-    const fresh = isNewest && broker !== undefined && broker.addresses.length > 0 && samePlace(entry, broker)
-    const addresses = fresh ? broker.addresses : entry.addresses
-    return { ...entry, addresses, present: isNewest ? broker !== undefined : entry.present }
+    if (!isNewest) return entry
+    if (broker === undefined) return { ...entry, present: false, absentSince: entry.absentSince ?? snapshot.at }
+    const isHere = samePlace(entry, broker) || wasSeen(entry, broker)
+    const addresses = isHere ? withAddresses(entry, broker, snapshot.at) : {}
+    return { ...entry, ...addresses, present: true, absentSince: undefined }
   })
   const added = isNewest ? snapshot.brokers.filter(({ nodeId }) => !known.has(nodeId)) : []
-  return [...kept, ...added.map((broker) => ({ ...broker, present: true }))]
+  return [
+    ...withoutForgotten(kept, added.length, snapshot.at),
+    ...added.map((broker) => ({ ...broker, present: true })),
+  ]
 }
 
-/** Adds what this answer reports to the claims, and takes back what the same speaker reported before and no longer does. */
-function hear(
-  claims: readonly Claim[],
-  reported: readonly Relocation[],
-  snapshot: Snapshot,
-  speaker: number | undefined,
-  now: number,
-): Claim[] {
-  const named = new Set(snapshot.brokers.map(({ nodeId }) => nodeId))
-  const pending = new Map(reported.map((relocation) => [relocation.nodeId, relocation]))
-  const whoFor = ({ nodeId, to }: Relocation): Witness['who'] | undefined =>
-    speaker !== nodeId ? speaker : isReachedAt(to, snapshot) ? 'self' : 'old'
-  const testimony = (relocation: Relocation): Witness[] => {
-    const who = whoFor(relocation)
-    return who === undefined ? [] : [{ who, at: snapshot.at }]
-  }
-  const kept = claims.map((claim) => {
-    if (!named.has(claim.nodeId)) return claim
-    const who = whoFor(claim)
-    const others = claim.witnesses.filter((witness) => witness.who !== who || witness.at > snapshot.at)
-    const report = pending.get(claim.nodeId)
-    if (report === undefined || !samePlace(report.to, claim.to)) return { ...claim, witnesses: others }
-    pending.delete(claim.nodeId)
-    return { ...report, witnesses: [...others, ...testimony(claim)], at: Math.max(claim.at, snapshot.at) }
-  })
-  const opened = [...pending.values()].map((report) => ({
-    ...report,
-    witnesses: testimony(report),
-    at: snapshot.at,
-  }))
-  return newestPerNode([...kept, ...opened].filter(({ at }) => isRecent(at, now)))
+/**
+ * Nodes that are gone for good are forgotten, and only when others join: KafkaJS begins its fetches anew whenever its list of nodes
+ * changes, and does so then anyway. Where none ever joins there are no more of them than the cluster has had nodes at a time.
+ */
+function withoutForgotten(entries: readonly BookEntry[], joining: number, now: number): readonly BookEntry[] {
+  const absent = entries.filter(({ present }) => !present)
+  if (joining === 0 || absent.length === 0) return entries
+  const since = ({ absentSince = now }: BookEntry) => absentSince
+  const most = Math.max(fewAbsent, entries.length - absent.length + joining)
+  const kept = absent
+    .filter((entry) => now - since(entry) <= absentMs)
+    .toSorted((one, other) => since(other) - since(one))
+    .slice(0, most)
+  return entries.filter((entry) => entry.present || kept.includes(entry))
 }
 
-/** A node about which everybody says something else every time must not fill the memory. */
-function newestPerNode(claims: readonly Claim[]): Claim[] {
-  const counts = new Map<number, number>()
-  const kept = claims.toReversed().filter(({ nodeId }) => {
-    const count = (counts.get(nodeId) ?? 0) + 1
-    counts.set(nodeId, count)
-    return count <= maxClaims
-  })
-  return kept.reverse()
+/** The addresses that a name had lately are all its own. */
+function withAddresses(
+  entry: BookEntry,
+  { host, addresses }: BrokerEntry,
+  at: number,
+): Pick<BookEntry, 'addresses' | 'seen'> {
+  if (addresses.length === 0 || addresses.includes(host)) return entry.addresses.length > 0 ? entry : { addresses }
+  const before = entry.seen ?? Object.fromEntries(entry.addresses.map((address) => [address, at]))
+  const known = Object.entries(before).filter(([, seenAt]) => at - seenAt <= addressWindowMs)
+  const seen = { ...Object.fromEntries(known), ...Object.fromEntries(addresses.map((address) => [address, at])) }
+  const kept = entry.addresses.filter((address) => seen[address] !== undefined)
+  return { addresses: [...new Set([...kept, ...addresses])].sort(), seen }
 }
 
-function confirm(state: Acceptance, snapshot: Snapshot, speaker: number | undefined): Acceptance['history'] {
+function confirm(state: Acceptance, { snapshot, speaker }: Testimony): Acceptance['history'] {
   const entry = state.entries.find(({ nodeId }) => nodeId === speaker)
   const listed = snapshot.brokers.find(({ nodeId }) => nodeId === speaker)
   const isConfirmed =
     entry !== undefined && listed !== undefined && samePlace(entry, listed) && isReachedAt(entry, snapshot)
   if (!isConfirmed) return state.history
-  const { earlier, confirmedAt } = state.history.get(entry.nodeId) ?? untold
+  const known = state.history.get(entry.nodeId) ?? untold
+  const { confirmedAt } = known
   // A clock that was set back must not leave a confirmation in the future.
   const isLater = confirmedAt === undefined || snapshot.at > confirmedAt || !isRecent(snapshot.at, confirmedAt)
-  return new Map(state.history).set(entry.nodeId, { earlier, confirmedAt: isLater ? snapshot.at : confirmedAt })
+  return new Map(state.history).set(entry.nodeId, { ...known, confirmedAt: isLater ? snapshot.at : confirmedAt })
+}
+
+interface Settled {
+  readonly state: Acceptance
+  readonly moves: readonly Relocation[]
 }
 
 /** Accepts every claim that has enough behind it. */
-function settle(state: Acceptance, now: number): { state: Acceptance; moves: Relocation[] } {
+function settle(state: Acceptance, now: number): Settled {
   const moves = new Map<number, Claim>()
   for (const claim of state.claims) if (isProven(state, claim, now)) moves.set(claim.nodeId, claim)
   if (moves.size === 0) return { state, moves: [] }
@@ -206,30 +280,59 @@ function settle(state: Acceptance, now: number): { state: Acceptance; moves: Rel
   const entries = state.entries.map((entry) => {
     const claim = moves.get(entry.nodeId)
     if (claim === undefined) return entry
-    const earlier = (history.get(entry.nodeId)?.earlier ?? []).filter((place) => !samePlace(place, claim.to))
+    const { earlier, elsewhere } = history.get(entry.nodeId) ?? untold
+    const others = elsewhere.filter((place) => !samePlace(place, claim.to) && !samePlace(place, entry))
+    const isLeft = claim.endorsedAt !== undefined && isRecent(claim.endorsedAt, now) && !isDead(state, entry, now)
     history.set(entry.nodeId, {
-      earlier: [...earlier, entry].slice(-maxEarlier),
+      earlier: [...earlier.filter((place) => !samePlace(place, claim.to)), entry].slice(-maxEarlier),
       confirmedAt: claim.witnesses.find(({ who }) => who === 'self')?.at,
+      // Left for the source's sake, it is another listener from now on.
+      elsewhere: isLeft ? [...others, { ...entry, at: now }].slice(-maxEarlier) : others,
     })
-    return { ...claim.to, present: entry.present }
+    const before = Object.fromEntries(entry.addresses.map((address) => [address, now]))
+    const seen = claim.reason === 'resolved-anew' ? { ...before, ...entry.seen } : undefined
+    return { ...claim.to, present: entry.present, seen }
   })
-  const claims = state.claims.filter(({ nodeId }) => !moves.has(nodeId))
+  // Who was heard where it is now speaks for the view in use: what it said of others may be enough for them.
+  const isHeard = ({ who, heardAt }: Witness) => {
+    const claim = typeof who === 'number' ? moves.get(who) : undefined
+    return claim !== undefined && sameEndpoint(claim.to, heardAt)
+  }
+  const claims = state.claims
+    .filter(({ nodeId }) => !moves.has(nodeId))
+    .map((claim) => ({
+      ...claim,
+      witnesses: claim.witnesses.map((witness) => (isHeard(witness) ? { ...witness, inUse: true } : witness)),
+    }))
   const accepted = [...moves.values()].map(({ nodeId, from, to, reason }) => ({ nodeId, from, to, reason }))
-  return { state: { ...state, entries, claims, history }, moves: accepted }
+  const next = settle({ ...state, entries, claims, history }, now)
+  return { state: next.state, moves: [...accepted, ...next.moves] }
 }
 
 function isProven(state: Acceptance, claim: Claim, now: number): boolean {
   const witnesses = claim.witnesses.filter(({ at }) => isRecent(at, now))
   const self = witnesses.find(({ who }) => who === 'self')
-  const { earlier, confirmedAt } = state.history.get(claim.nodeId) ?? untold
-  const isBackedUp = witnesses.length > 1 || isDead(state, claim.from, now)
+  const { earlier, elsewhere, confirmedAt } = state.history.get(claim.nodeId) ?? untold
+  const isOver = hasEnded(state, claim, now)
+  const isOther = elsewhere.some((place) => samePlace(place, claim.to))
   const isReturn = earlier.some((place) => samePlace(place, claim.to))
+  // A source that cannot decide between two living listeners does not move anything back.
+  const isUndecided = isReturn && isOther && isRecent(state.source.inUseAt, now)
+  const isWanted = claim.endorsedAt !== undefined && isRecent(claim.endorsedAt, now) && !isUndecided
+  // Of a place of another listener only the node itself says that the one in use leads there now.
+  const isSaid = witnesses.some(({ who, inUse }) => inUse && (typeof who !== 'number' || !isOther))
+  const isBackedUp = new Set(witnesses.map(({ who }) => who)).size > 1 && (isWanted || isSaid)
   // Lagging brokers still name the endpoint before: only the node itself, later than it answered where it is now, takes us back there.
-  if (isReturn && confirmedAt !== undefined) return self !== undefined && self.at >= confirmedAt && isBackedUp
+  if (isReturn && confirmedAt !== undefined)
+    return self !== undefined && self.at >= confirmedAt && (isBackedUp || isOver || isWanted)
   // Who else names the host says nothing about where our own resolver finds it: the node has to answer there.
   if (claim.reason === 'resolved-anew') return self !== undefined
-  return witnesses.length > 1 || (self !== undefined && isBackedUp)
+  return isBackedUp || (self !== undefined && (isOver || isWanted))
 }
+
+/** The endpoint in use is dead, or another node is known to be there. */
+const hasEnded = (state: Acceptance, { nodeId, from }: Pick<Relocation, 'nodeId' | 'from'>, now: number): boolean =>
+  isDead(state, from, now) || state.entries.some((entry) => entry.nodeId !== nodeId && samePlace(entry, from))
 
 const isDead = (state: Acceptance, entry: BrokerEntry, now: number): boolean =>
   state.dead.some(({ endpoint, address, at }) => {
@@ -237,14 +340,20 @@ const isDead = (state: Acceptance, entry: BrokerEntry, now: number): boolean =>
     return isRecent(at, now) && sameEndpoint(endpoint, entry) && isReached
   })
 
+const isAmong = (endpoints: readonly Endpoint[], wanted: Endpoint): boolean =>
+  endpoints.some((endpoint) => sameEndpoint(endpoint, wanted))
+
 const sameDeath = (one: DeadEndpoint, other: DeadEndpoint): boolean =>
   sameEndpoint(one.endpoint, other.endpoint) && one.address === other.address
 
-const isRecent = (at: number, now: number): boolean => Math.abs(now - at) <= claimWindowMs
+const untold: NodeHistory = { earlier: [], confirmedAt: undefined, elsewhere: [] }
 
-const untold: NodeHistory = { earlier: [], confirmedAt: undefined }
+/** A node is remembered for so long after it was last named, in milliseconds, and so many of them whatever the size of the cluster. */
+const absentMs = 600_000
+const fewAbsent = 8
 
-const maxClaims = 4
+/** A name has the addresses that it had within this time, in milliseconds. */
+const addressWindowMs = 300_000
 
 const maxEarlier = 8
 

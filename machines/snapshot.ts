@@ -2,15 +2,16 @@
 
 import type { Endpoint } from './endpoint.ts'
 
-/** A broker as one metadata answer names it, with the addresses its host resolved to when the answer came. */
+/** A broker as one metadata answer names it, with the addresses its host resolved to known when the answer was judged. */
 export interface BrokerEntry extends Endpoint {
   readonly nodeId: number
-  /** Resolved addresses, sorted; for an IP host the host itself. Empty when the name could not be resolved. */
+  /** Resolved addresses, sorted; for an IP host the host itself. Empty while the name is not resolved. */
   readonly addresses: readonly string[]
 }
 
 /** One metadata answer. A poll that failed has no snapshot: it is *unknown*, never *changed*. */
 export interface Snapshot {
+  /** Empty where the answer has none (null in the protocol): such an answer is of no cluster, and is never used. */
   readonly clusterId: string
   readonly controllerId: number
   readonly brokers: readonly BrokerEntry[]

@@ -3,9 +3,13 @@
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
 
-/** A broker as it was accepted. `present` is false while the newest snapshot does not name it; its place is kept all the same. */
+/** A broker as it was accepted. `present` is false while the newest snapshot does not name it; its place is kept all the same, for a while. */
 export interface BookEntry extends BrokerEntry {
+  /** The addresses that its name had lately, and when it last had them: a name whose answers take turns does not move. */
+  readonly seen?: Readonly<Record<string, number>> | undefined
   readonly present: boolean
+  /** Since when it is not named. */
+  readonly absentSince?: number | undefined
 }
 
 /** What is accepted: the cluster id (undefined until one is known) and where each node is. */
@@ -55,7 +59,7 @@ export function verdict(book: Book | undefined, snapshot: Snapshot | undefined):
   const named = new Set(snapshot.brokers.map(({ nodeId }) => nodeId))
   const moves = snapshot.brokers.flatMap((to) => {
     const from = accepted.get(to.nodeId)
-    return from === undefined || samePlace(from, to) ? [] : [relocation(from, to)]
+    return from === undefined || samePlace(from, to) || wasSeen(from, to) ? [] : [relocation(from, to)]
   })
   const joined = [...named].filter((nodeId) => accepted.get(nodeId)?.present !== true)
   const left = [...accepted.values()].filter(({ nodeId, present }) => present && !named.has(nodeId))
@@ -67,10 +71,15 @@ export function verdict(book: Book | undefined, snapshot: Snapshot | undefined):
 export const samePlace = (one: BrokerEntry, other: BrokerEntry): boolean =>
   sameEndpoint(one, other) && !disjoint(one.addresses, other.addresses)
 
+/** Whether the name had one of these addresses lately. */
+export const wasSeen = (from: BookEntry, to: BrokerEntry): boolean =>
+  sameEndpoint(from, to) && to.addresses.some((address) => from.seen?.[address] !== undefined)
+
 function nonsenseIn(snapshot: Snapshot | undefined): string | undefined {
   if (snapshot === undefined) return undefined
   const { clusterId, brokers } = snapshot
-  if (clusterId === '') return 'the answer has no cluster id'
+  // Null in the protocol.
+  if (!clusterId) return 'the answer has no cluster id'
   if (brokers.length === 0) return 'the answer names no broker'
   if (brokers.length > maxBrokers) return `the answer names ${brokers.length} brokers, more than ${maxBrokers}`
   if (new Set(brokers.map(({ nodeId }) => nodeId)).size < brokers.length) return 'the answer names a node id twice'

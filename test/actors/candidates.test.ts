@@ -16,6 +16,7 @@ beforeEach(() => {
     pace: new RetryPace(),
     onSnapshot: () => undefined,
     onDialFailed: () => {},
+    onSilent: () => {},
     onLost: () => {},
   })
 })

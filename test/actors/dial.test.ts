@@ -162,6 +162,23 @@ test('another cluster is turned down with its id, whoever was asked for; without
   connection.close()
 })
 
+test('an answer without a cluster id is of no cluster, and not of another one', async () => {
+  const broker = await listen()
+  broker.view = { ...broker.view, clusterId: '' }
+  const failure = await failureOf(dialWith()(broker.endpoint, { nodeId: 1 }))
+  expect(failure).toMatchObject({ kind: 'dial-failed', code: 'NO_CLUSTER_ID' })
+  await broker.left()
+})
+
+test('an IPv6 address is the same however it is written', async () => {
+  const broker = await listen({ host: '::1' })
+  broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: '0:0:0:0:0:0:0:1', port: broker.port }] }
+  const connection = await dialWith()(broker.endpoint, { nodeId: 1 })
+  expect(connection.snapshot.brokers).toMatchObject([{ host: '::1', addresses: ['::1'] }])
+  expect(connection.address).toBe('::1')
+  connection.close()
+})
+
 test('an endpoint that the allow-list refuses gets no connection and no byte', async () => {
   const broker = await listen()
   const asked: unknown[] = []
@@ -268,13 +285,22 @@ test('settings that never come are given up after three seconds, and an error in
   expect(failure).toMatchObject({ kind: 'login-refused', message: expect.stringContaining('the vault is sealed') })
 })
 
-test('names are resolved by the lookup that was given, and snapshots carry what they resolve to', async () => {
+test('names are resolved by the lookup that was given, and only the one that is dialled', async () => {
   const broker = await listen()
-  broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: 'b1.test', port: broker.port }] }
-  const lookup = ((_host: string, { all }: { all?: boolean }, done: (...found: unknown[]) => void) =>
-    all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) as LookupFunction
+  broker.view = {
+    clusterId: 'ours',
+    brokers: [
+      { nodeId: 1, host: 'b1.test', port: broker.port },
+      { nodeId: 2, host: 'b2.test', port: 1 },
+    ],
+  }
+  const asked: string[] = []
+  const lookup = ((host: string, { all }: { all?: boolean }, done: (...found: unknown[]) => void) =>
+    asked.push(host) && all
+      ? done(null, [{ address: '127.0.0.1', family: 4 }])
+      : done(null, '127.0.0.1', 4)) as LookupFunction
   const connection = await dialWith({ lookup })({ host: 'b1.test', port: broker.port }, { nodeId: 1 })
-  expect(connection.snapshot.brokers).toMatchObject([{ host: 'b1.test', addresses: ['127.0.0.1'] }])
+  expect(asked).toEqual(['b1.test'])
   expect(connection.address).toBe('127.0.0.1')
   connection.close()
 })

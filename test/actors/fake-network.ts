@@ -31,6 +31,8 @@ export class FakeNetwork {
   readonly frames: string[] = []
   /** What names resolve to; other hosts are their own address. */
   readonly names = new Map<string, string>()
+  /** False: answers come without the addresses of their hosts, as over the wire. */
+  resolves = true
   dialTimeoutMs = 200
   private readonly listeners = new Map<string, Listener>()
   private readonly lines = new Set<{ place: string; end: () => void; isCut: boolean }>()
@@ -115,7 +117,7 @@ export class FakeNetwork {
         .map((text) => {
           const [nodeId = '', where = ''] = text.split('@')
           const { host, port } = endpointOf(where)
-          return { nodeId: Number(nodeId), host, port, addresses: [this.names.get(host) ?? host] }
+          return { nodeId: Number(nodeId), host, port, addresses: this.resolves ? [this.names.get(host) ?? host] : [] }
         })
       return { clusterId, controllerId: 1, brokers, answeredBy: { ...endpoint, address }, at: Date.now() }
     }

@@ -1,49 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Acceptance, AcceptanceInput } from '../../machines/acceptance.ts'
-import { accept, claimWindowMs, createAcceptance } from '../../machines/acceptance.ts'
-import { parseEndpoint } from '../../machines/endpoint.ts'
-
-// Places are written `node@host:port`; a host is its own address unless `addresses` says otherwise.
-const endpointOf = (text: string) => parseEndpoint(text) ?? expect.unreachable(text)
-
-function said(
-  at: number,
-  by: string,
-  places: string,
-  { address = '', addresses = {}, clusterId = 'ours' }: Names = {},
-) {
-  const brokers = places.split(' ').map((place) => {
-    const [nodeId = '', where = ''] = place.split('@')
-    const { host, port } = endpointOf(where)
-    return { nodeId: Number(nodeId), host, port, addresses: addresses[host] ?? [host] }
-  })
-  const answeredBy = { ...endpointOf(by), address: address || endpointOf(by).host }
-  return { snapshot: { clusterId, controllerId: 1, brokers, answeredBy, at } }
-}
-
-interface Names {
-  readonly address?: string
-  readonly addresses?: Readonly<Record<string, readonly string[]>>
-  readonly clusterId?: string
-}
-
-const died = (at: number, endpoint: string) => ({ dead: { endpoint: endpointOf(endpoint), at } })
-
-/** What each input had accepted, as `node>endpoint`, and the state at the end. */
-function run(inputs: readonly AcceptanceInput[], start: Acceptance = createAcceptance()) {
-  let state = start
-  const moves = inputs.map((input) => {
-    const step = accept(state, input)
-    state = step.state
-    return step.moves.map(({ nodeId, to }) => `${nodeId}>${to.host}:${to.port}`).join(' ')
-  })
-  const book = state.entries.map(({ nodeId, host, port }) => `${nodeId}@${host}:${port}`).join(' ')
-  return { moves, book, state }
-}
-
-const old = '1@a:1 2@b:1 3@c:1'
-const first = said(0, 'a:1', old)
+import { accept, createAcceptance } from '../../machines/acceptance.ts'
+import { claimWindowMs } from '../../machines/claim.ts'
+import { all9, died, first, named, old, type Row, run, said } from './said.ts'
 
 test('the first snapshot is accepted as it is and its cluster id becomes the expected one', () => {
   const step = accept(createAcceptance(), first)
@@ -57,8 +16,6 @@ test('a first snapshot of another cluster than the configured one is refused', (
   expect(step.verdict).toEqual({ kind: 'foreign', expected: 'ours', got: 'theirs' })
   expect(step.state.entries).toEqual([])
 })
-
-type Row = readonly [title: string, inputs: readonly AcceptanceInput[], moves: readonly string[]]
 
 test.each<Row>([
   ['one broker alone moves nothing', [said(10, 'b:1', '1@a:9 2@b:1 3@c:1')], ['']],
@@ -124,9 +81,14 @@ test.each<Row>([
     ['', ''],
   ],
   [
-    'all move with the second answer',
-    [said(10, 'a:9', '1@a:9 2@b:9 3@c:9'), said(20, 'b:9', '1@a:9 2@b:9 3@c:9')],
-    ['', '1>a:9 2>b:9 3>c:9'],
+    'all move that two name elsewhere when the first old endpoint is dead',
+    [said(10, 'a:9', all9), said(20, 'b:9', all9), died(30, 'a:1')],
+    ['', '', '1>a:9 2>b:9 3>c:9'],
+  ],
+  [
+    'all move with the second answer where the source names the new endpoints and none of the old ones',
+    [named(5, 'a:9 b:9 c:9'), said(10, 'a:9', all9), said(20, 'b:9', all9)],
+    ['', '1>a:9', '2>b:9 3>c:9'],
   ],
   [
     'two brokers swap',
@@ -204,13 +166,27 @@ test('a name that resolves anew moves when the node answers at the new address, 
   expect(state.entries[0]?.addresses).toEqual(['10.0.9.1'])
 })
 
-test('addresses that overlap replace the accepted ones without a move', () => {
+test('addresses that overlap join the accepted ones without a move', () => {
   const { moves, state } = run([
     said(0, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.1', '10.0.0.2'] } }),
     said(10, 'b:1', '1@a:1 2@b:1', { addresses: { a: ['10.0.0.2', '10.0.0.3'] } }),
   ])
   expect(moves).toEqual(['', ''])
-  expect(state.entries[0]?.addresses).toEqual(['10.0.0.2', '10.0.0.3'])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+})
+
+test('a name whose answers take turns between two addresses moves once at most', () => {
+  const turn = (at: number, address: string) => said(at, 'a:1', '1@a:1', { addresses: { a: [address] }, address })
+  const addresses = Array.from({ length: 20 }, (_, index) => `10.0.0.${1 + (index % 2)}`)
+  const { moves, state } = run(addresses.map((address, index) => turn(index * 1000, address)))
+  expect(moves.filter(Boolean)).toEqual(['1>a:1'])
+  expect(state.entries[0]?.addresses).toEqual(['10.0.0.1', '10.0.0.2'])
+})
+
+test('an address that a name has not had for long is none of its own', () => {
+  const turn = (at: number, address: string) => said(at, 'a:1', '1@a:1', { addresses: { a: [address] }, address })
+  const { state } = run([turn(0, '10.0.0.1'), turn(1000, '10.0.0.2'), turn(400_000, '10.0.0.2')])
+  expect(Object.keys(state.entries[0]?.seen ?? {})).toEqual(['10.0.0.2'])
 })
 
 test('a broker that was dialled by its address is known by it', () => {
@@ -239,6 +215,37 @@ test('nodes that left keep their place and are marked absent until they return',
   expect(state.entries.map(({ present }) => present)).toEqual([false, true, true])
   const back = accept(state, said(20, 'b:1', old))
   expect(back).toMatchObject({ joined: [1], left: [] })
+})
+
+test('nodes that vanished are forgotten when others join, the longest absent first', () => {
+  const nodes = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) => `${from + index}@n${from + index}:1`).join(' ')
+  const inputs = Array.from({ length: 50 }, (_, round) =>
+    said(10 + round, 'a:1', `${old} ${nodes(100 + round * 10, 10)}`),
+  )
+  const { state, moves } = run([first, ...inputs])
+  expect(moves.join('')).toBe('')
+  const ids = state.entries.map(({ nodeId }) => nodeId)
+  expect(ids).toEqual(expect.arrayContaining([1, 2, 3, 590, 599, 589]))
+  expect(ids.length).toBeLessThanOrEqual(2 * 13 + 10)
+  expect(state.history.size).toBeLessThanOrEqual(ids.length)
+})
+
+test('a node that is absent for ten minutes is forgotten at the next join and not before', () => {
+  const less = '2@b:1 3@c:1'
+  const { state } = run([first, said(10, 'b:1', less), said(700_000, 'b:1', less)])
+  expect(state.entries.map(({ nodeId }) => nodeId)).toEqual([1, 2, 3])
+  const joined = accept(state, said(700_010, 'b:1', `${less} 4@d:1`))
+  expect(joined.state.entries.map(({ nodeId }) => nodeId)).toEqual([2, 3, 4])
+})
+
+test('an answer whose cluster id is missing is unknown, whatever is known so far', () => {
+  const none = { clusterId: null as unknown as string }
+  expect(accept(createAcceptance(), said(0, 'a:1', old, none))).toMatchObject({ verdict: { kind: 'unknown' } })
+  expect(accept(run([first]).state, said(10, 'a:9', all9, none))).toMatchObject({
+    verdict: { kind: 'unknown' },
+    moves: [],
+  })
 })
 
 test('an answer that was asked for before the newest one changes no membership', () => {
