@@ -23,6 +23,8 @@ export interface MemberTask {
   readonly groupId: string
   readonly topic: string
   readonly handle: Handler
+  /** Further topics, for relisten only: what their messages are given to. */
+  readonly beside?: { readonly topics: readonly string[]; readonly handle: Handler } | undefined
   /** Options of relisten beside those above; other clients read those of them that they know. */
   readonly options: Partial<ConsumerOptions>
 }
