@@ -99,7 +99,11 @@ export function createAdmin(internal: readonly string[], expected: Expectation):
 
     async deleteRecords(topic, partition, offset) {
       const partitions = [{ partition, offset: String(offset) }]
-      await withAdmin(kafka(), (admin) => admin.deleteTopicRecords({ topic, partitions }))
+      await withAdmin(kafka(), async (admin) => {
+        // KafkaJS deletes only where it knows the leaders already
+        await admin.fetchTopicOffsets(topic)
+        await admin.deleteTopicRecords({ topic, partitions })
+      })
     },
 
     async deleteTopic(topic) {

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { TopicOptions } from '../../cluster/admin.ts'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
-import { extents, readLog, stampOnAppend } from './ground-truth.ts'
+import { extents, readLog, stampedOnAppend } from './ground-truth.ts'
 import { watchGroup } from './group-watch.ts'
 import { createLedger, type Ledger, unhandled } from './ledger.ts'
 import { type Client, type Handler, type Member, type MemberTask, recorded } from './member.ts'
@@ -89,9 +89,9 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
   const { scenario, cluster, brokers, members: count = 3, client, handle, perSecond = 200, stream = true } = options
   const id = randomUUID().slice(0, 8)
   const [topic, groupId] = [`topic-${id}`, `group-${id}`]
-  await cluster.createTopic(topic, options.topic)
+  const configuration = { ...stampedOnAppend, ...options.topic?.configuration }
+  await cluster.createTopic(topic, { ...options.topic, configuration })
   const kafka = cluster.kafka()
-  await stampOnAppend(kafka, topic)
   const ledger = createLedger()
   const workload = await createWorkload(cluster, {
     ...{ topic, perSecond, partitions: options.topic?.partitions ?? 6 },
