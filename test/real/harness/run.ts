@@ -146,6 +146,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
       await pass(1000)
     }
   } catch (error) {
+    writeStory(scenario, members.flatMap((member) => member.story?.() ?? []).toSorted())
     await close()
     throw error
   }
