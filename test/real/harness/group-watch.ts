@@ -126,5 +126,6 @@ function prefixTimes(ledger: Ledger, partition: number, low: number): number[] {
     latest = Math.max(latest, time ?? 0)
     prefix.push(latest)
   }
+  while (prefix.length < low) prefix.push(latest)
   return prefix
 }
