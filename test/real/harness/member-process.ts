@@ -61,11 +61,10 @@ export interface MemberProcess extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-const here = fileURLToPath(new URL('../../..', import.meta.url))
-
 /** Resolves when the process runs. `root` is the checkout whose code it runs, by default this one; it may be an older one. */
-export async function startMemberProcess(root = here): Promise<MemberProcess> {
-  const main = join(root, 'test/real/harness/member-process-main.ts')
+export async function startMemberProcess(root?: string): Promise<MemberProcess> {
+  const own = fileURLToPath(new URL('./member-process-main.ts', import.meta.url))
+  const main = root === undefined ? own : join(root, 'test/real/harness/member-process-main.ts')
   const child = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx'] })
   const tasks = new Map<string, MemberTask>()
   const owned = new Map<string, { generation: number; partitions: number[] }>()
