@@ -58,7 +58,7 @@ test('over TLS and SCRAM with round trips of 50, 200 and 500 ms a group joins, r
   expect((await Promise.all(distances)).flat()).toEqual([])
 })
 
-test.concurrent.each([3, 20])('under %i consumers one broker refuses the login', async (members) => {
+test.concurrent.each(form([20], [3, 20]))('under %i consumers one broker refuses the login', async (members) => {
   const seen: Seen[] = []
   const violations = await outage({
     ...{ cluster: cluster(), scenario: `one broker refuses the login, ${members} consumers`, members },

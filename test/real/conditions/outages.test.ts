@@ -1,11 +1,12 @@
 // One broker is away: refused, silent, or stopped for real. The one that refuses the login is in logins.test.ts.
 import { expect, test } from 'vitest'
+import { form } from '../harness/form.ts'
 import { outage } from '../harness/outage.ts'
 import { sharedCluster } from '../harness/shared-cluster.ts'
 
 const cluster = sharedCluster({ bindFixed: true })
 
-test.concurrent.each([3, 20])('under %i consumers one broker refuses connections', async (members) => {
+test.concurrent.each(form([20], [3, 20]))('under %i consumers one broker refuses connections', async (members) => {
   const violations = await outage({
     ...{ cluster: cluster(), scenario: `one broker refuses, ${members} consumers`, members },
     begin: (front, nodeId) => front.close(1, 'fin', [nodeId]),

@@ -2,7 +2,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startFront } from '../../cluster/front.ts'
-import { countDials } from '../harness/dial-count.ts'
 import { form } from '../harness/form.ts'
 import type { Member } from '../harness/member.ts'
 import { startMemberProcess } from '../harness/member-process.ts'
@@ -21,22 +20,19 @@ const cluster = sharedCluster({ bindFixed: true })
 test.concurrent('an idle topic brings about nothing, however long a fetch waits', async () => {
   await using front = await startFront(cluster())
   const idle = async (maxWaitTimeInMs: number) => {
-    const dials = countDials()
     await using run = await startRun({
       scenario: `idle, fetches of ${maxWaitTimeInMs} ms`,
       cluster: cluster(),
       client: relistenMember,
       brokers: () => front.endpoints(),
-      options: { maxWaitTimeInMs, allowEndpoint: dials.allowEndpoint },
+      options: { maxWaitTimeInMs },
       stream: false,
     })
-    const from = Date.now()
     await pause(IDLE_MS)
     const told = (type: string) => run.members.reduce((sum, member) => sum + (member.told.get(type) ?? 0), 0)
     const figures = [
       { name: 'stalls', value: told('partition.stalled'), most: 0 },
       { name: 'redials', value: told('wire.redialled'), most: 0 },
-      { name: 'dials', value: dials.within({ from, to: Date.now() }), most: 0 },
       { name: 'sessions', value: told('session.opened'), most: run.members.length },
     ]
     await run.workload.backlog(60)
@@ -64,7 +60,6 @@ test.concurrent('a process whose event loop stands still reads what waits before
   const grown = (type: string) => (after.facts[type] ?? 0) - (before.facts[type] ?? 0)
   const figures = [
     { name: 'redials', value: grown('wire.redialled'), most: 0 },
-    { name: 'dials', value: after.dials - before.dials, most: 0 },
     { name: 'stalls', value: grown('partition.stalled'), most: 0 },
     { name: 'sessions', value: grown('session.opened'), most: 0 },
     { name: 'unreachable', value: grown('cluster.unreachable'), most: 0 },

@@ -24,9 +24,13 @@ export interface Distant {
 const REST_MS = form(10_000, 60_000)
 const MOVES = form(2, 5)
 
-/** Returns a sentence for each bound that is broken. */
-export async function overDistance({ cluster, name, roundTripMs, tls, kafka, trips }: Distant): Promise<string[]> {
-  const scenario = `round trips of ${roundTripMs} ms, ${name}`
+/** Returns a sentence for each bound that is broken, and one when it could not go on: others run beside it. */
+export async function overDistance(distant: Distant): Promise<string[]> {
+  const scenario = `round trips of ${distant.roundTripMs} ms, ${distant.name}`
+  return travel(scenario, distant).catch((error: unknown) => [`${scenario}: ${error}`])
+}
+
+async function travel(scenario: string, { cluster, roundTripMs, tls, kafka, trips }: Distant): Promise<string[]> {
   await using front = await startFront(cluster, { tls })
   front.distance({ roundTripMs, jitterMs: roundTripMs / 20 })
   const dials = countDials()
