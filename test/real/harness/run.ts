@@ -139,7 +139,11 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
 
   try {
     for (let made = 0; made < count; made += 1) add()
-    await within(60_000, `The join of ${count} members`, Promise.all(members.map((member) => member.start())))
+    await within(
+      60_000 + 3000 * count,
+      `The join of ${count} members`,
+      Promise.all(members.map((member) => member.start())),
+    )
     await until(() => unowned(members, workload.partitions))
     if (stream) {
       workload.start()
