@@ -39,21 +39,26 @@ test('a name server hangs for one of three names, then for all: what is connecte
     await run.pass(HANG_MS)
     silences.push(run.silence({ from, to: Date.now() }))
   }
-  const connected = [
+  const whileHanging = [
     { name: 'redials while names hang', value: told('wire.redialled'), most: 0 },
     { name: 'unreachable while names hang', value: told('cluster.unreachable'), most: 0 },
     { name: 'stalls while names hang', value: told('partition.stalled'), most: 0 },
-    {
-      name: 'ms of silence above the steady state while names hang',
-      value: Math.max(...silences) - steadyMs,
-      most: 150 + MESSAGE_SPACING_MS,
-    },
   ]
   await run.move(() => {
     front.names(false)
     return front.move(2)
   })
   await run.pass(1000)
-  const figures = [...connected, { name: 'sessions', value: told('session.opened'), most: run.members.length }]
-  expect(report(await run.finish(), { rebalances: 0, worstMs: 1000, figures })).toEqual([])
+  const outcome = await run.finish()
+  const figures = [
+    ...whileHanging,
+    {
+      name: 'ms of silence above the steady state while names hang',
+      value: Math.max(...silences) - steadyMs,
+      // a machine that was busy in this very run is late with messages too
+      most: 150 + Math.max(MESSAGE_SPACING_MS, outcome.timerLateMs),
+    },
+    { name: 'sessions', value: told('session.opened'), most: run.members.length },
+  ]
+  expect(report(outcome, { rebalances: 0, worstMs: 1000, figures })).toEqual([])
 })

@@ -5,7 +5,7 @@ import { countDials } from './dial-count.ts'
 import { form } from './form.ts'
 import type { MemberTask } from './member.ts'
 import { type RelistenMember, relistenMember } from './relisten-member.ts'
-import { type Figure, report } from './report.ts'
+import { type Figure, MESSAGE_SPACING_MS, report } from './report.ts'
 import { type Run, startRun } from './run.ts'
 import { logSilence } from './silence.ts'
 
@@ -61,13 +61,19 @@ export async function outage(of: Outage): Promise<string[]> {
   const facts = run.members.reduce((sum, { told }) => sum + [...told.values()].reduce((all, one) => all + one, 0), 0)
   const outcome = await run.finish()
   const floorMs = Math.max(steadyMs, logSilence(outcome.log, others, stretch).ms)
+  // a machine that was busy in this very run is late with messages too
+  const lateMs = Math.max(0, outcome.timerLateMs - MESSAGE_SPACING_MS)
   return report(outcome, {
     rebalances: outcome.coordinatorChanges,
     steadyMs: Number.POSITIVE_INFINITY,
     figures: [
-      { name: 'dials to it per second', value: dials.within(stretch, endpoint) / seconds, most: 1 },
-      { name: 'dials to all per second', value: dials.within(stretch) / seconds, most: 2 },
-      { name: 'ms of silence of the others above the steady state', value: othersMs - floorMs, most: ABOVE_STEADY_MS },
+      { name: 'dials per second', value: dials.within(stretch) / seconds, most: 1 },
+      { name: 'of them to it', value: dials.within(stretch, endpoint) / seconds, most: 1 },
+      {
+        name: 'ms of silence of the others above the steady state',
+        value: othersMs - floorMs,
+        most: ABOVE_STEADY_MS + lateMs,
+      },
       { name: 'sessions of a member', value: sessions, most: 1 },
       { name: 'facts of a member per minute', value: (60 * facts) / seconds / members, most: 120 },
       ...(of.figures?.(front, nodeId, stretch) ?? []),
