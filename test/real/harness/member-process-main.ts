@@ -64,7 +64,7 @@ function ask(): Promise<string[]> {
 }
 
 function tell({ signal: _, process: __, ...handed }: Handed): void {
-  send({ kind: 'handed', handed })
+  send({ kind: 'handed', handed: { ...handed, at: Date.now() } })
 }
 
 function block(forMs: number): void {

@@ -11,6 +11,8 @@ export interface Handed {
   readonly offset: number
   readonly sequence: number
   readonly sentAt: number
+  /** When it was handled in a process of its own, milliseconds since the epoch; otherwise it is handled now. */
+  readonly at?: number
   readonly signal: AbortSignal
 }
 
@@ -50,13 +52,14 @@ export type Client<Kind extends Member = Member> = (task: MemberTask) => Kind
 export const recorded =
   (ledger: Ledger, handle: Handler = () => {}): Handler =>
   async (handed) => {
-    const { signal: _, ...message } = handed
-    const handOut = ledger.begin({ ...message, startedAt: Date.now() })
+    const { signal: _, at, ...message } = handed
+    const handOut = ledger.begin({ ...message, startedAt: at ?? Date.now() })
     try {
       await handle(handed)
     } catch (error) {
       handOut.threw = true
       throw error
     }
+    handOut.endedAt = at
     ledger.end(handOut)
   }
