@@ -43,7 +43,8 @@ test('one member of 600 partitions follows instant moves, and keeps to its memor
     ...(await grown(process, before, ['partition.stalled', 'session.opened'], 0)),
     { name: 'bytes of heap more than before', value: heap - base.heapBytes, most: MAX_BUFFERED_BYTES },
   ]
-  expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 1000, figures })).toEqual([])
+  // a partition gets a message every 300 ms, and 1,800 replicas share the machine
+  expect(report(await run.finish(), { rebalances: 0, steadyMs: 2000, aboveSteadyMs: 1000, figures })).toEqual([])
 })
 
 test('one member of 600 partitions comes back by itself after the processor was taken away during moves', async () => {
