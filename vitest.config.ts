@@ -1,6 +1,7 @@
 // Three projects: `fast` needs only Node; `real` starts Apache Kafka and therefore runs one file at a time; `torture` does so with a
 // cluster of its own, because it breaks it, and has no figures that a busy machine spoils.
 import { defineConfig } from 'vitest/config'
+import { form } from './test/real/harness/form.ts'
 
 const torture = 'test/real/torture.test.ts'
 
@@ -28,7 +29,7 @@ export default defineConfig({
           isolate: false,
           // Of the tests that may run beside each other, as many as there are cores on a small machine.
           maxConcurrency: 2,
-          testTimeout: 300_000,
+          testTimeout: form(300_000, 3_600_000),
           hookTimeout: 600_000,
         },
       },

@@ -1,11 +1,8 @@
 /** A stage: a real cluster that can be moved in one way, and what clients may know of where its brokers are. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createAuthority } from '../cluster/certificates.ts'
 import { type Front, startFront } from '../cluster/front.ts'
 import type { Seen } from '../cluster/front-address.ts'
+import { createFrontIdentity } from '../cluster/front-identity.ts'
 import { type KafkaCluster, startCluster } from '../cluster/kafka-cluster.ts'
 import { HIGHEST_SET, loopback, parseEndpoint } from '../cluster/loopback.ts'
 import type { SentOptions } from './client-process.ts'
@@ -40,7 +37,7 @@ export async function startStage(name: StageName, onProgress: (line: string) => 
   const cluster = await startCluster({
     bindFixed: name !== 'restarts',
     onProgress,
-    ...(name === 'tls' && { security: 'tls-scram', properties: { 'listener.security.protocol.map': loginOnly } }),
+    ...(name === 'tls' && { security: 'scram' }),
   })
   try {
     return name === 'restarts' ? await restartStage(cluster) : await frontStage(name, cluster)
@@ -49,9 +46,6 @@ export async function startStage(name: StageName, onProgress: (line: string) => 
     throw error
   }
 }
-
-/** Between front and brokers there is no TLS. */
-const loginOnly = 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:SASL_PLAINTEXT'
 
 async function restartStage(cluster: KafkaCluster): Promise<Stage> {
   const relays = await Promise.all(cluster.nodeIds.map((nodeId) => relay(cluster, nodeId)))
@@ -72,7 +66,7 @@ async function restartStage(cluster: KafkaCluster): Promise<Stage> {
 
 async function frontStage(name: StageName, cluster: KafkaCluster): Promise<Stage> {
   const seen: Seen[] = []
-  const identity = name === 'tls' ? await frontIdentity(cluster.nodeIds) : undefined
+  const identity = name === 'tls' ? await createFrontIdentity(cluster.nodeIds) : undefined
   const front = await startFront(cluster, { tap: (one) => seen.push(one), ...(identity && { tls: identity.tls }) })
   await front.open(STABLE_SET)
   return {
@@ -97,25 +91,6 @@ function walk(): () => number {
   return () => {
     set = (set % (STABLE_SET - 1)) + 1
     return set
-  }
-}
-
-/** One certificate for all addresses that the front may have. */
-async function frontIdentity(nodeIds: readonly number[]) {
-  const folder = await mkdtemp(join(tmpdir(), 'relisten-bench-'))
-  try {
-    const authority = await createAuthority(folder)
-    const sets = Array.from({ length: HIGHEST_SET }, (_, index) => index + 1)
-    const file = join(folder, 'front.pem')
-    await authority.issue(
-      file,
-      'front',
-      sets.flatMap((set) => nodeIds.map((nodeId) => loopback(set, nodeId))),
-    )
-    const pem = await readFile(file, 'utf8')
-    return { ca: authority.ca, tls: { key: pem, cert: pem } }
-  } finally {
-    await rm(folder, { recursive: true })
   }
 }
 

@@ -8,12 +8,18 @@ export interface TopicOptions {
   readonly partitions?: number
   /** Default 3. */
   readonly replication?: number
+  /** Its configuration, where that is not the brokers'. */
+  readonly configuration?: Readonly<Record<string, string>>
 }
 
 /** Part of a cluster's interface; every call goes through INTERNAL and so is untouched by moves of CLIENT. */
 export interface Admin {
   /** Resolves when every broker sees all partitions with a leader and a full in-sync replica set. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
+  /** From now on the topic has so many; resolves like `createTopic`. */
+  addPartitions(name: string, count: number): Promise<void>
+  /** Deletes the records of a partition below this offset. */
+  deleteRecords(topic: string, partition: number, offset: number): Promise<void>
   /** Resolves when no broker knows the topic any more. */
   deleteTopic(name: string): Promise<void>
   /** Partition → node id of its leader. */
@@ -77,11 +83,27 @@ export function createAdmin(internal: readonly string[], expected: Expectation):
   return {
     kafka,
 
-    async createTopic(topic, { partitions = 6, replication = 3 } = {}) {
+    async createTopic(topic, { partitions = 6, replication = 3, configuration = {} } = {}) {
       // KafkaJS's own wait for leaders gives up when a broker has not heard of the topic yet
-      const topics = [{ topic, numPartitions: partitions, replicationFactor: replication }]
+      const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }))
+      const topics = [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries }]
       await withAdmin(kafka(), (admin) => admin.createTopics({ topics, waitForLeaders: false }))
       await untilSettled(internal, { ...expected, topic })
+    },
+
+    async addPartitions(topic, count) {
+      await withAdmin(kafka(), (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
+      const known = async (endpoint: string) => (await askMetadata(endpoint)).topics.get(topic)?.size === count
+      while ((await Promise.all(internal.map(known))).includes(false)) await pause(20)
+    },
+
+    async deleteRecords(topic, partition, offset) {
+      const partitions = [{ partition, offset: String(offset) }]
+      await withAdmin(kafka(), async (admin) => {
+        // KafkaJS deletes only where it knows the leaders already
+        await admin.fetchTopicOffsets(topic)
+        await admin.deleteTopicRecords({ topic, partitions })
+      })
     },
 
     async deleteTopic(topic) {

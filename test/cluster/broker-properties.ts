@@ -11,7 +11,7 @@ export interface NodeProperties {
   readonly folder: string
   /** Address of CLIENT, bound and advertised; unused for the controller. */
   readonly clientHost: string
-  readonly clientProtocol: 'PLAINTEXT' | 'SASL_SSL'
+  readonly clientProtocol: 'PLAINTEXT' | 'SASL_SSL' | 'SASL_PLAINTEXT'
   /** Added last, so they win. */
   readonly extra: Readonly<Record<string, string>>
 }

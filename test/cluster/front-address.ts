@@ -1,6 +1,8 @@
 /** One address of a front: a listener, the broker behind it, and the connections that came in there. */
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { createServer as createSecureServer, TLSSocket } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { createSecureContext, TLSSocket } from 'node:tls'
+import { createDelayed, distant, type Exit, type Road } from './distance.ts'
 import { createFrameRewriter, type Replacements } from './frame-rewriter.ts'
 
 /** How an address stops serving: connections end, are reset, or stay open and never carry a byte again. */
@@ -25,9 +27,23 @@ export interface Seen {
   readonly apiKey: number
 }
 
+/** What becomes of a request on its way to a broker. */
+export interface Passage {
+  /** Swallowed. */
+  readonly dropped: boolean
+  /** Milliseconds for which it is held, and all behind it on the same connection: a broker reads one request at a time. */
+  readonly heldMs: number
+  /** Texts that arrive as others of the same length. */
+  readonly misread: Replacements
+}
+
 export interface AddressOptions {
-  /** Says which requests (by API key) are swallowed on their way to a broker. */
-  readonly drops: (apiKey: number) => boolean
+  /** Asked for each request, by its API key. */
+  readonly passage: (apiKey: number) => Passage
+  /** What lies before this address, asked for each connection; undefined for nothing. */
+  readonly road: () => Road | undefined
+  /** The way out of the node behind it. */
+  readonly exit: Exit
   /** Called for what passes. */
   readonly tap?: ((seen: Seen) => void) | undefined
   /** TLS ends here: key and certificate, PEM. What is inside goes to the broker as it is. */
@@ -40,6 +56,11 @@ export interface FrontAddress {
   readonly connections: number
   /** Where connections lead from now on; if that is elsewhere than before, those of now end by FIN. */
   lead(target: Target): void
+  /**
+   * The packets of connections there are now vanish both ways from now on, as behind a NAT that forgot them; new ones work. With
+   * `carried` only of those that have carried a request with this API key. Returns how many.
+   */
+  forget(carried?: number): number
   /** Resolves when it accepts and forwards. Reopening a silent address resets the connections it still holds. */
   listen(): Promise<void>
   /** Takes effect before it returns. */
@@ -47,8 +68,15 @@ export interface FrontAddress {
 }
 
 interface Link {
-  readonly client: Socket
+  /** The client's connection itself. */
+  readonly socket: Socket
+  /** The same as it is at this address, without road and TLS. */
+  readonly client: Duplex
   readonly broker: Socket
+  /** Behind a road. */
+  readonly isFar: boolean
+  /** API keys of what it has carried to the broker. */
+  readonly carried: Set<number>
   /** False from the moment the address ends: what still arrives is read and thrown away. */
   forwards: boolean
   /** The client has sent its FIN. */
@@ -59,24 +87,31 @@ export function createFrontAddress(
   host: string,
   port: number,
   first: Target,
-  { drops, tap, tls }: AddressOptions,
+  { passage, road, exit, tap, tls }: AddressOptions,
 ): FrontAddress {
+  const context = tls && createSecureContext(tls)
   let target = first
   let accepted = 0
   let server: Server | undefined
   let silent = false
   const links = new Set<Link>()
 
-  const accept = (client: Socket) => {
+  const accept = (socket: Socket) => {
     const { replacements, ...broker } = target
-    const link = { client, broker: connect({ ...broker, noDelay: true }), forwards: !silent, hungUp: false }
+    const before = road()
+    const near = before === undefined ? socket : distant(socket, before, exit)
+    const client = context ? new TLSSocket(near as Socket, { isServer: true, secureContext: context }) : near
+    const link: Link = {
+      ...{ socket, client, broker: connect({ ...broker, noDelay: true }), carried: new Set() },
+      ...{ isFar: before !== undefined, forwards: !silent, hungUp: false },
+    }
     links.add(link)
-    client.once('close', () => links.delete(link))
+    socket.once('close', () => links.delete(link))
     accepted += 1
     const connection = accepted
     const see = tap && ((kind: Seen['kind'], apiKey: number) => tap({ at: Date.now(), host, connection, kind, apiKey }))
     see?.('accepted', -1)
-    join(link, replacements, drops, see)
+    join(link, replacements, passage, see)
   }
 
   const cut = (how: Ending) => {
@@ -93,15 +128,16 @@ export function createFrontAddress(
       target = next
       if (elsewhere) cut('fin')
     },
+    forget(carried) {
+      const forgotten = [...links].filter((link) => carried === undefined || link.carried.has(carried))
+      for (const link of forgotten) part(link, 'silent')
+      return forgotten.length
+    },
     async listen() {
       if (silent) cut('rst')
       silent = false
       if (server !== undefined) return
-      const opened = tls
-        ? createSecureServer({ ...tls, noDelay: true }, accept)
-        : createServer({ noDelay: true, allowHalfOpen: true }, accept)
-      // a client that leaves in the middle of its handshake is no error of the front
-      opened.on('tlsClientError', () => {})
+      const opened = createServer({ noDelay: true, allowHalfOpen: true }, accept)
       server = opened
       await new Promise<void>((resolve, reject) => {
         opened.once('error', reject)
@@ -121,8 +157,9 @@ export function createFrontAddress(
 
 type See = (kind: Seen['kind'], apiKey: number) => void
 
-function join(link: Link, replacements: () => Replacements, drops: AddressOptions['drops'], see?: See): void {
-  const { client, broker } = link
+function join(link: Link, replacements: () => Replacements, passage: AddressOptions['passage'], see?: See): void {
+  const { client, broker, carried } = link
+  const held = createDelayed()
   /** Correlation id → API key of what was asked. */
   const asked = new Map<number, number>()
   const answers = createFrameRewriter(replacements, (frame) => {
@@ -134,18 +171,29 @@ function join(link: Link, replacements: () => Replacements, drops: AddressOption
     }
     return true
   })
+  let misread: Replacements = new Map()
   const requests = createFrameRewriter(
-    () => new Map(),
+    () => misread,
     (frame) => {
       if (frame.length < 12) return true
       const apiKey = frame.readInt16BE(4)
-      if (drops(apiKey)) return false
+      const { dropped, heldMs, misread: texts } = passage(apiKey)
+      if (dropped) return false
+      misread = texts
+      carried.add(apiKey)
       if (see) asked.set(frame.readInt32BE(8), apiKey)
       see?.('request', apiKey)
+      if (heldMs > 0) held.put(heldMs, () => {})
       return true
     },
   )
-  client.on('data', (chunk) => link.forwards && forward(requests.push(chunk), client, broker))
+  const pass = (frames: Buffer[]) => forward(frames, client, broker)
+  client.on('data', (chunk) => {
+    if (!link.forwards) return
+    const frames = requests.push(chunk)
+    if (held.waiting === 0) pass(frames)
+    else held.put(0, () => link.forwards && pass(frames))
+  })
   broker.on('data', (chunk) => link.forwards && forward(answers.push(chunk), broker, client))
   client.on('end', () => {
     link.hungUp = true
@@ -159,7 +207,7 @@ function join(link: Link, replacements: () => Replacements, drops: AddressOption
   broker.on('error', () => {})
 }
 
-function forward(frames: Buffer[], from: Socket, to: Socket): void {
+function forward(frames: Buffer[], from: Duplex, to: Duplex): void {
   for (const frame of frames) {
     if (!to.writable) return
     if (to.write(frame) || from.isPaused()) continue
@@ -170,11 +218,13 @@ function forward(frames: Buffer[], from: Socket, to: Socket): void {
 
 function part(link: Link, how: Ending): void {
   link.forwards = false
-  // only a plain socket can be reset
-  if (how === 'rst' && link.client instanceof TLSSocket) link.client.destroy()
-  else if (how === 'rst') link.client.resetAndDestroy()
+  if (how === 'rst') link.socket.resetAndDestroy()
   if (how === 'fin') {
     link.client.end()
-    setTimeout(() => link.client.destroy(), 20)
+    // with TLS the socket under it would stay; behind a road it goes when what was sent has arrived
+    setTimeout(() => {
+      link.client.destroy()
+      if (!link.isFar) link.socket.destroy()
+    }, 20)
   }
 }

@@ -8,11 +8,14 @@ import { drawPorts, loopback } from './loopback.ts'
 const nodeIds = [1, 2, 3]
 let servers: Server[]
 let sockets: Socket[]
+/** What came through to the servers. */
+let received: string[]
 let front: Front
 let port: number
 
 beforeEach(async () => {
   sockets = []
+  received = []
   const reserved = [1, 2, 3, 4, 5, 6].map((host) => loopback(9, host))
   port = (await drawPorts([...reserved, ...nodeIds.map((nodeId) => loopback(1, nodeId))], nodeIds)).clientPort
   servers = await Promise.all(reserved.map(serve))
@@ -122,6 +125,92 @@ test('a dropped kind of request never reaches the broker', async () => {
   expect(await say(socket)).toContain('I am 1')
 })
 
+test('a node that refuses or is silent leaves the others alone, and comes back', async () => {
+  await front.close(1, 'fin', [1])
+  await expect(dial('127.0.1.1')).rejects.toThrow('ECONNREFUSED')
+  await front.close(1, 'silent', [2])
+  let heard = 0
+  const socket = await dial('127.0.1.2')
+  socket.on('data', () => (heard += 1)).write(frame('hello'))
+  expect(await say(await dial('127.0.1.3'))).toContain('I am 3')
+  expect(heard).toBe(0)
+  await front.open(1, [1, 2])
+  expect(await say(await dial('127.0.1.1'))).toContain('I am 1')
+  expect(await say(await dial('127.0.1.2'))).toContain('I am 2')
+})
+
+test('two fronts are two live listeners: who comes in by one hears of its addresses only', async () => {
+  const endpoint = (nodeId: number) => `127.0.9.${nodeId}:${port}`
+  const other = await startFront({ bindFixed: true, nodeIds, port, endpoint })
+  try {
+    expect(await say(await dial('127.0.1.1'))).toBe('I am 1, we are 127.0.1.1 127.0.1.2 127.0.1.3')
+    expect(await say(await dial('127.0.1.4'))).toBe('I am 1, we are 127.0.1.4 127.0.1.5 127.0.1.6')
+    await front.close(1, 'fin')
+    expect(await say(await dial('127.0.1.5'))).toContain('I am 2')
+  } finally {
+    await other[Symbol.asyncDispose]()
+  }
+})
+
+test('a distance adds a round trip to the connect and to each exchange, until it is taken away', async () => {
+  front.distance({ roundTripMs: 80, jitterMs: 5 }, [1])
+  const from = performance.now()
+  const socket = await dial('127.0.1.1')
+  expect(await say(socket)).toContain('I am 1')
+  expect(performance.now() - from).toBeGreaterThanOrEqual(155)
+  const next = performance.now()
+  expect(await say(socket)).toContain('I am 1')
+  expect(performance.now() - next).toBeGreaterThanOrEqual(75)
+  const ended = once(socket, 'end')
+  await front.move(2)
+  await ended
+  front.distance(null)
+  const near = await dial('127.0.2.1')
+  expect(await say(near)).toContain('I am 1')
+})
+
+test('held requests wait, and so does what comes behind them on the same connection', async () => {
+  front.hold(1, 120, [1])
+  const [held, other] = [await dial('127.0.1.1'), await dial('127.0.1.1')]
+  const from = performance.now()
+  held.write(frame(request(1)))
+  const behind = say(held)
+  expect(await say(other)).toContain('I am 1')
+  await behind
+  expect(performance.now() - from).toBeGreaterThanOrEqual(115)
+  front.hold(1, 0)
+  held.write(frame(request(1)))
+  await once(held, 'data')
+})
+
+test('forgotten connections carry nothing any more, and new ones work', async () => {
+  const [fetching, other] = [await dial('127.0.1.1'), await dial('127.0.1.1')]
+  fetching.write(frame(request(1)))
+  await once(fetching, 'data')
+  await say(other)
+  expect(front.forget([1], 1)).toBe(1)
+  let heard = 0
+  fetching.on('data', () => (heard += 1)).write(frame('hello'))
+  expect(await say(other)).toContain('I am 1')
+  expect(await say(await dial('127.0.1.1'))).toContain('I am 1')
+  expect(heard).toBe(0)
+  expect(fetching.readyState).toBe('open')
+})
+
+test('a misread text arrives as another one', async () => {
+  front.misread(new Map([['hello', 'hallo']]), [1])
+  for (const [nodeId, text] of [
+    [1, 'hallo'],
+    [2, 'hello'],
+  ] as const) {
+    const socket = await dial(`127.0.1.${nodeId}`)
+    socket.write(frame(Buffer.concat([request(36), Buffer.from('hello')])))
+    await once(socket, 'data')
+    expect(received.at(-1)).toContain(text)
+  }
+  expect(() => front.misread(new Map([['one', 'three']]))).toThrow('as long as one')
+})
+
 test('connections are counted', async () => {
   const socket = await dial('127.0.1.1')
   await say(socket)
@@ -141,7 +230,12 @@ async function serve(host: string): Promise<Server> {
   const claim = nodeIds.map((nodeId) => loopback(9, own > 3 ? nodeId + 3 : nodeId)).join(' ')
   const server = createServer((socket) => {
     sockets.push(socket)
-    socket.on('error', () => {}).on('data', () => socket.write(frame(`I am ${own}, we are ${claim}`)))
+    socket
+      .on('error', () => {})
+      .on('data', (chunk) => {
+        received.push(chunk.toString())
+        socket.write(frame(`I am ${own}, we are ${claim}`))
+      })
   })
   server.listen({ host, port })
   await once(server, 'listening')
@@ -162,6 +256,9 @@ async function say(socket: Socket): Promise<string> {
   const [answer] = (await once(socket, 'data')) as [Buffer]
   return answer.toString('utf8', 4)
 }
+
+/** A request with this API key, as far as a front looks. */
+const request = (apiKey: number): Buffer => Buffer.from([0, apiKey, 0, 2, 0, 0, 0, 1])
 
 function frame(body: Buffer | string): Buffer {
   const size = Buffer.alloc(4)

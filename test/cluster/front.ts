@@ -3,9 +3,11 @@
  * (127.0.9.N) for ever and are never restarted; the front listens at 127.0.S.N for each open address set S, forwards to
  * broker N, and rewrites the host texts in what brokers answer. So Metadata and FindCoordinator change in the same
  * moment for everybody, while brokers, coordinator and logs stay real. Up to three fronts stand before one cluster at a time;
- * the second has broker N at 127.0.S.(N+3), the third at 127.0.S.(N+6).
+ * the second has broker N at 127.0.S.(N+3), the third at 127.0.S.(N+6). Two of them are two live listeners of the brokers: as with
+ * Kafka's own, who comes in by one hears of its addresses only.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Road } from './distance.ts'
 import type { Replacements } from './frame-rewriter.ts'
 import { type AddressOptions, createFrontAddress, type Ending, type FrontAddress } from './front-address.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
@@ -49,6 +51,14 @@ export interface Front extends AsyncDisposable {
   foreign(set: number, other: Pick<Behind, 'nodeIds' | 'endpoint'> | null): Promise<void>
   /** Requests with these API keys are swallowed from now on; an empty list ends that. */
   drop(apiKeys: readonly number[]): void
+  /** Requests with this API key reach these nodes so many milliseconds later, and all behind them on the same connection; 0 ends that. */
+  hold(apiKey: number, heldMs: number, nodes?: readonly number[]): void
+  /** Connections to these nodes that are made from now on come over this road; `null` for none. */
+  distance(road: Road | null, nodes?: readonly number[]): void
+  /** The packets of the connections that these nodes have now vanish both ways, new connections work; see `FrontAddress`. */
+  forget(nodes?: readonly number[], carried?: number): number
+  /** In requests to these nodes a text arrives as another one of the same length; `null` ends that. A wrong user name is a refused login. */
+  misread(texts: Replacements | null, nodes?: readonly number[]): void
 }
 
 /** What a front needs to know of the cluster behind it. */
@@ -75,6 +85,11 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
   const current = new Map<number, string>()
   let named: Readonly<Record<number, string>> = {}
   let dropped: ReadonlySet<number> = new Set()
+  const held = new Map<string, number>()
+  const misread = new Map<number, Replacements>()
+  const roads = new Map<number, Road>()
+  const exits = new Map(nodeIds.map((nodeId) => [nodeId, { freeAt: 0 }]))
+  const asItIs: Replacements = new Map()
   let moveCount = 0
 
   const at = (set: number, nodeId: number): FrontAddress => {
@@ -82,7 +97,15 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
     const host = hostAt(set, nodeId)
     const known = addresses.get(host)
     if (known !== undefined) return known
-    const added = createFrontAddress(host, port, own(nodeId), { drops: (apiKey) => dropped.has(apiKey), tap, tls })
+    const passage = (apiKey: number) => ({
+      dropped: dropped.has(apiKey),
+      heldMs: held.get(`${nodeId} ${apiKey}`) ?? 0,
+      misread: misread.get(nodeId) ?? asItIs,
+    })
+    const exit = exits.get(nodeId) ?? { freeAt: 0 }
+    const added = createFrontAddress(host, port, own(nodeId), {
+      ...{ passage, road: () => roads.get(nodeId), exit, tap, tls },
+    })
     addresses.set(host, added)
     return added
   }
@@ -182,6 +205,27 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
 
     drop(apiKeys) {
       dropped = new Set(apiKeys)
+    },
+
+    hold(apiKey, heldMs, nodes = nodeIds) {
+      for (const nodeId of nodes) held.set(`${nodeId} ${apiKey}`, heldMs)
+    },
+
+    distance(road, nodes = nodeIds) {
+      for (const nodeId of nodes) {
+        if (road === null) roads.delete(nodeId)
+        else roads.set(nodeId, road)
+      }
+    },
+
+    forget: (nodes = nodeIds, carried) =>
+      nodes.reduce((sum, nodeId) => sum + (addresses.get(address(nodeId))?.forget(carried) ?? 0), 0),
+
+    misread(texts, nodes = nodeIds) {
+      for (const [from, to] of texts ?? asItIs) {
+        if (from.length !== to.length) throw new RangeError(`Expected a text as long as ${from}, got ${to}`)
+      }
+      for (const nodeId of nodes) misread.set(nodeId, texts ?? asItIs)
     },
 
     async [Symbol.asyncDispose]() {

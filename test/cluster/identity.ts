@@ -13,13 +13,15 @@ export interface Login {
   readonly password: string
 }
 
+type User = 'service' | 'guest'
+
 export interface Identity {
   /** Certificate of the authority, PEM. */
   readonly ca: string
   /** For the tool that formats the storage: creates the credentials. */
   readonly formatArguments: readonly string[]
-  /** A fresh object each time: KafkaJS writes its login into the one it gets. */
-  login(): Login
+  /** A fresh object each time: KafkaJS writes its login into the one it gets. Default: the user `service`. */
+  login(username?: User): Login
   brokerProperties(nodeId: number): Record<string, string>
   /**
    * A new certificate for that broker, which covers exactly these addresses. A stopped broker reads it at its next
@@ -63,13 +65,14 @@ export async function createIdentity(folder: string, nodeIds: readonly number[])
       ),
     ),
   )
-  const username = 'service'
+  const users: readonly User[] = ['service', 'guest']
   const password = randomBytes(12).toString('hex')
+  const added = users.flatMap((user) => ['--add-scram', `SCRAM-SHA-512=[name=${user},password=${password}]`])
 
   return {
     ca: authority.ca,
-    formatArguments: ['--add-scram', `SCRAM-SHA-512=[name=${username},password=${password}]`],
-    login: () => ({ mechanism: 'scram-sha-512', username, password }),
+    formatArguments: added,
+    login: (username = 'service') => ({ mechanism: 'scram-sha-512', username, password }),
     brokerProperties: (nodeId) => ({
       'listener.name.client.sasl.enabled.mechanisms': 'SCRAM-SHA-512',
       'listener.name.client.scram-sha-512.sasl.jaas.config':

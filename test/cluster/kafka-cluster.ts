@@ -19,8 +19,8 @@ import { startWatchdog } from './watchdog.ts'
 export interface ClusterOptions {
   /** Default `4.4.0`. */
   readonly version?: KafkaVersion
-  /** CLIENT listener: `plain` (default), or TLS with a certificate per broker, plus SCRAM-SHA-512. */
-  readonly security?: 'plain' | 'tls-scram'
+  /** CLIENT listener: `plain` (default), or SCRAM-SHA-512, with or without TLS and a certificate per broker. */
+  readonly security?: 'plain' | 'tls-scram' | 'scram'
   /** CLIENT stays on reserved addresses for ever, for use behind a front. Default false: it starts on address set 1. */
   readonly bindFixed?: boolean
   /** Makes this cluster a stranger that can answer on the addresses of that one: same CLIENT port. Implies `bindFixed`. */
@@ -44,8 +44,10 @@ export interface KafkaCluster extends Admin, AsyncDisposable {
   readonly bindFixed: boolean
   /** The authority that signed the brokers' certificates, PEM. With `tls-scram` only. */
   readonly ca?: string
-  /** With `tls-scram` only. A fresh object at each read, because KafkaJS writes into it. */
+  /** With SCRAM only: the login of a user who may do everything. A fresh object at each read, because KafkaJS writes into it. */
   readonly sasl: Login | undefined
+  /** With SCRAM only: the login of a user `guest`, who may do nothing where there are ACLs. */
+  readonly guest: Login | undefined
   /** CLIENT endpoints in force now, of stopped brokers too. */
   endpoints(): string[]
   endpoint(nodeId: number): string
@@ -86,7 +88,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   const expected = { clusterId, nodeIds }
   const admin = createAdmin(internal, expected)
   const file = (nodeId: number, kind: string) => join(folder, `node-${nodeId}.${kind}`)
-  const identity = security === 'tls-scram' ? await createIdentity(folder, nodeIds) : undefined
+  const identity = security === 'plain' ? undefined : await createIdentity(folder, nodeIds)
+  const protocols = { plain: 'PLAINTEXT', scram: 'SASL_PLAINTEXT', 'tls-scram': 'SASL_SSL' } as const
 
   const host = (nodeId: number): string => {
     const found = hosts.get(nodeId)
@@ -110,7 +113,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
       ports,
       folder: join(folder, `data-${nodeId}`),
       clientHost: hosts.get(nodeId) ?? '',
-      clientProtocol: identity === undefined ? 'PLAINTEXT' : 'SASL_SSL',
+      clientProtocol: protocols[security],
       extra: { ...(nodeId === CONTROLLER_ID ? {} : identity?.brokerProperties(nodeId)), ...properties },
     })
     return writeFile(file(nodeId, 'properties'), text)
@@ -179,6 +182,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     ...(identity && { ca: identity.ca }),
     get sasl() {
       return identity?.login()
+    },
+    get guest() {
+      return identity?.login('guest')
     },
     endpoints: () => nodeIds.map((nodeId) => `${host(nodeId)}:${ports.clientPort}`),
     endpoint: (nodeId) => `${host(nodeId)}:${ports.clientPort}`,

@@ -23,10 +23,13 @@ export interface Extent {
   readonly high: number
 }
 
-/** Makes the leaders stamp messages when they append them: so the log tells for how long it could not grow. */
+/** Configuration of a topic whose leaders stamp messages when they append them: so the log tells for how long it could not grow. */
+export const stampedOnAppend = { 'message.timestamp.type': 'LogAppendTime' }
+
+/** The same for a topic that is there already; it loses what else was configured for it. */
 export async function stampOnAppend(kafka: Kafka, topic: string): Promise<void> {
   const TOPIC = 2
-  const configEntries = [{ name: 'message.timestamp.type', value: 'LogAppendTime' }]
+  const configEntries = Object.entries(stampedOnAppend).map(([name, value]) => ({ name, value }))
   const admin = kafka.admin()
   await admin.connect()
   try {

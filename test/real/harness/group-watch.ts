@@ -82,7 +82,12 @@ export async function watchGroup(cluster: KafkaCluster, groupId: string, topic: 
   }
 }
 
-export function auditCommits(commits: readonly CommitSample[], ledger: Ledger): CommitAudit {
+/** `low` says where a partition's log begins by now: what is gone from it need not have been handled. */
+export function auditCommits(
+  commits: readonly CommitSample[],
+  ledger: Ledger,
+  low: (partition: number) => number,
+): CommitAudit {
   const handledAt = new Map<number, number[]>()
   const highest = new Map<number, number>()
   let beyond = 0
@@ -92,7 +97,7 @@ export function auditCommits(commits: readonly CommitSample[], ledger: Ledger): 
     const before = highest.get(partition) ?? offset
     if (offset < before) back += 1
     highest.set(partition, Math.max(before, offset))
-    const prefix = handledAt.get(partition) ?? prefixTimes(ledger, partition)
+    const prefix = handledAt.get(partition) ?? prefixTimes(ledger, partition, low(partition))
     handledAt.set(partition, prefix)
     if (offset > 0 && (prefix[offset - 1] ?? Number.POSITIVE_INFINITY) > at) beyond += 1
   }
@@ -109,17 +114,18 @@ async function coordinatorNow(cluster: KafkaCluster, groupId: string): Promise<n
 }
 
 /** Per offset, when it and all offsets below it had been handled for the first time; ends at the first one that never was. */
-function prefixTimes(ledger: Ledger, partition: number): number[] {
+function prefixTimes(ledger: Ledger, partition: number, low: number): number[] {
   const firsts: number[] = []
   for (const { offset, endedAt } of ledger.handOuts(partition)) {
     if (endedAt !== undefined) firsts[offset] = Math.min(firsts[offset] ?? endedAt, endedAt)
   }
   const prefix: number[] = []
   let latest = 0
-  for (const time of Array.from(firsts)) {
-    if (time === undefined) break
-    latest = Math.max(latest, time)
+  for (const [offset, time] of Array.from(firsts).entries()) {
+    if (time === undefined && offset >= low) break
+    latest = Math.max(latest, time ?? 0)
     prefix.push(latest)
   }
+  while (prefix.length < low) prefix.push(latest)
   return prefix
 }

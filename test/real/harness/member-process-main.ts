@@ -1,15 +1,19 @@
 /** The inside of a process of its own with members in it. It does what it is told over its channel and reports every hand-out. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { countDials } from './dial-count.ts'
 import type { Handed } from './member.ts'
-import type { FromProcess, Resources, ToProcess } from './member-process.ts'
+import type { FromProcess, Resources, Told, ToProcess } from './member-process.ts'
 import { type RelistenMember, relistenMember } from './relisten-member.ts'
 
 const members = new Map<string, RelistenMember>()
+const dials = countDials()
 const questions = new Map<number, (answer: string[]) => void>()
 let asked = 0
 
 process.on('message', async (message: ToProcess) => {
   if (message.kind === 'brokers') questions.get(message.question)?.(message.answer)
+  if (message.kind === 'block') block(message.forMs)
+  if (message.kind === 'tell') send({ kind: 'told', question: message.question, told: told() })
   if (message.kind === 'measure') send({ kind: 'measured', resources: await measure() })
   if (message.kind === 'start') await report('start', message.name, () => start(message))
   if (message.kind === 'stop') await report('stop', message.name, async () => members.get(message.name)?.stop())
@@ -33,7 +37,11 @@ async function report(action: 'start' | 'stop', name: string, work: () => Promis
 }
 
 async function start({ name, groupId, topic, options }: Extract<ToProcess, { kind: 'start' }>): Promise<void> {
-  const member = relistenMember({ name, groupId, topic, options, brokers: () => ask(name), handle: tell })
+  const member = relistenMember({
+    ...{ name, groupId, topic, handle: tell },
+    options: { ...options, allowEndpoint: dials.allowEndpoint },
+    brokers: ask,
+  })
   members.set(name, member)
   member.consumer.on('*', () =>
     send({ kind: 'owns', name, generation: member.generation(), partitions: member.partitions() }),
@@ -41,7 +49,9 @@ async function start({ name, groupId, topic, options }: Extract<ToProcess, { kin
   await member.start()
 }
 
-function ask(name: string): Promise<string[]> {
+/** The same function for all members of the process, so that they share a poller: the test answers alike for each of them. */
+function ask(): Promise<string[]> {
+  const [name = ''] = members.keys()
   asked += 1
   const question = asked
   return new Promise((resolve) => {
@@ -54,7 +64,19 @@ function ask(name: string): Promise<string[]> {
 }
 
 function tell({ signal: _, process: __, ...handed }: Handed): void {
-  send({ kind: 'handed', handed })
+  send({ kind: 'handed', handed: { ...handed, at: Date.now() } })
+}
+
+function block(forMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
+}
+
+function told(): Told {
+  const facts: Record<string, number> = {}
+  for (const member of members.values()) {
+    for (const [type, count] of member.told) facts[type] = (facts[type] ?? 0) + count
+  }
+  return { facts, dials: dials.within({ from: 0, to: Number.POSITIVE_INFINITY }) }
 }
 
 /** A timer that fires just now, or a socket that is being replaced, is no leak: what stays is what is there at every moment. */

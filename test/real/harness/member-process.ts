@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Handed, Member, MemberTask } from './member.ts'
 import { until } from './until.ts'
@@ -21,11 +22,21 @@ export interface Resources {
 /** Options of a member in a process of its own: JSON only, as they are sent to it. */
 export type SentOptions = Readonly<Record<string, unknown>>
 
+/** What the members of a process told, over all of them. */
+export interface Told {
+  /** How often each fact was told, by its type. */
+  readonly facts: Readonly<Record<string, number>>
+  /** What the process has dialled so far. */
+  readonly dials: number
+}
+
 export type ToProcess =
   | { kind: 'start'; name: string; groupId: string; topic: string; options: SentOptions }
   | { kind: 'stop'; name: string }
   | { kind: 'brokers'; question: number; answer: string[] }
   | { kind: 'measure' }
+  | { kind: 'block'; forMs: number }
+  | { kind: 'tell'; question: number }
 
 export type FromProcess =
   | { kind: 'up' }
@@ -34,27 +45,34 @@ export type FromProcess =
   | { kind: 'brokers'; name: string; question: number }
   | { kind: 'done'; name: string; action: 'start' | 'stop'; tookMs: number; error?: string }
   | { kind: 'measured'; resources: Resources }
+  | { kind: 'told'; question: number; told: Told }
 
 export interface MemberProcess extends AsyncDisposable {
   readonly pid: number
   /** Makes a member that lives in the process. Its handler runs here, after the fact: it can only record. */
   member(task: MemberTask): Member
   measure(): Promise<Resources>
+  told(): Promise<Told>
+  /** Its event loop stands still for so long; resolves when it moves again. */
+  block(forMs: number): Promise<void>
   /** Milliseconds that the stop of each member took. */
   readonly stopsMs: readonly number[]
   /** Ends it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
 }
 
-/** Resolves when the process runs. */
-export async function startMemberProcess(): Promise<MemberProcess> {
-  const main = fileURLToPath(new URL('./member-process-main.ts', import.meta.url))
+/** Resolves when the process runs. `root` is the checkout whose code it runs, by default this one; it may be an older one. */
+export async function startMemberProcess(root?: string): Promise<MemberProcess> {
+  const own = fileURLToPath(new URL('./member-process-main.ts', import.meta.url))
+  const main = root === undefined ? own : join(root, 'test/real/harness/member-process-main.ts')
   const child = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx'] })
   const tasks = new Map<string, MemberTask>()
   const owned = new Map<string, { generation: number; partitions: number[] }>()
   const done = new Map<string, string | undefined>()
   const stopsMs: number[] = []
   let resources: Resources | undefined
+  const answers = new Map<number, Told>()
+  let asked = 0
   let up = false
   const alive = () => child.exitCode === null && child.signalCode === null
   const send = (message: ToProcess) => void (alive() && child.send(message, () => {}))
@@ -63,6 +81,7 @@ export async function startMemberProcess(): Promise<MemberProcess> {
   child.on('message', async (message: FromProcess) => {
     if (message.kind === 'up') up = true
     if (message.kind === 'measured') resources = message.resources
+    if (message.kind === 'told') answers.set(message.question, message.told)
     if (message.kind === 'owns') owned.set(message.name, message)
     if (message.kind === 'handed') {
       const handed: Handed = { ...message.handed, process: String(child.pid), signal: never }
@@ -90,6 +109,13 @@ export async function startMemberProcess(): Promise<MemberProcess> {
     const gone = once(child, 'exit')
     child.kill('SIGKILL')
     await gone
+  }
+  const told = async () => {
+    asked += 1
+    const question = asked
+    send({ kind: 'tell', question })
+    await until(() => (answers.has(question) || !alive() ? undefined : 'what the members told'))
+    return answers.get(question) as Told
   }
   await until(() => (up ? undefined : 'the process of the member'))
 
@@ -122,6 +148,12 @@ export async function startMemberProcess(): Promise<MemberProcess> {
         return resources === undefined ? 'what the process holds' : undefined
       })
       return resources as unknown as Resources
+    },
+    told,
+    async block(forMs) {
+      send({ kind: 'block', forMs })
+      // answered when it moves again
+      await told()
     },
     kill,
     [Symbol.asyncDispose]: kill,

@@ -11,6 +11,8 @@ export interface Handed {
   readonly offset: number
   readonly sequence: number
   readonly sentAt: number
+  /** When it was handled in a process of its own, milliseconds since the epoch; otherwise it is handled now. */
+  readonly at?: number
   readonly signal: AbortSignal
 }
 
@@ -23,6 +25,8 @@ export interface MemberTask {
   readonly groupId: string
   readonly topic: string
   readonly handle: Handler
+  /** Further topics, for relisten only: what their messages are given to. */
+  readonly beside?: { readonly topics: readonly string[]; readonly handle: Handler } | undefined
   /** Options of relisten beside those above; other clients read those of them that they know. */
   readonly options: Partial<ConsumerOptions>
 }
@@ -48,13 +52,14 @@ export type Client<Kind extends Member = Member> = (task: MemberTask) => Kind
 export const recorded =
   (ledger: Ledger, handle: Handler = () => {}): Handler =>
   async (handed) => {
-    const { signal: _, ...message } = handed
-    const handOut = ledger.begin({ ...message, startedAt: Date.now() })
+    const { signal: _, at, ...message } = handed
+    const handOut = ledger.begin({ ...message, startedAt: at ?? Date.now() })
     try {
       await handle(handed)
     } catch (error) {
       handOut.threw = true
       throw error
     }
+    handOut.endedAt = at
     ledger.end(handOut)
   }

@@ -42,7 +42,7 @@ export function assess(
   evidence: Evidence & { readonly commits: readonly CommitSample[]; readonly steady: Stretch },
 ): Omit<Outcome, 'scenario' | 'rebalances' | 'coordinatorChanges' | 'timerLateMs' | 'stopMs' | 'story'> {
   const { ledger, log, moves, partitions, countedTo, steady } = evidence
-  const commits = auditCommits(evidence.commits, ledger)
+  const commits = auditCommits(evidence.commits, ledger, (partition) => log.get(partition)?.low ?? 0)
   return {
     ...audit(ledger, log, countedTo),
     log,

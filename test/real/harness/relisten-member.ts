@@ -11,6 +11,8 @@ export interface RelistenMember extends Member {
   readonly consumer: Consumer
   /** The newest thousand facts, oldest first. */
   readonly facts: readonly FactRecord[]
+  /** How often each was told since it was made. Types by name: those of later versions too. */
+  readonly told: ReadonlyMap<string, number>
   /** Resolves with the first fact of this type that `fits`, told already or within `deadlineMs` (default 10000). */
   fact<Type extends FactType>(
     type: Type,
@@ -21,7 +23,7 @@ export interface RelistenMember extends Member {
 
 const FACTS_KEPT = 1000
 
-export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId, topic, handle, options }) => {
+export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId, topic, handle, beside, options }) => {
   const { kafka = {}, ...others } = options
   // as plain options where they are, so that members of one process share a poller and their progress
   const withId =
@@ -31,16 +33,19 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     kafka: withId,
     brokers,
     groupId,
-    topics: [topic],
-    eachMessage: async ({ partition, message: { offset, value }, signal }) => {
-      await handle({ member: name, process: 'here', partition, offset: Number(offset), ...contentOf(value), signal })
+    topics: [topic, ...(beside?.topics ?? [])],
+    eachMessage: async ({ topic: from, partition, message: { offset, value }, signal }) => {
+      const take = from === topic ? handle : beside?.handle
+      await take?.({ member: name, process: 'here', partition, offset: Number(offset), ...contentOf(value), signal })
     },
   })
   const facts: FactRecord[] = []
+  const told = new Map<string, number>()
   let generation = 0
   const owned = new Set<number>()
   consumer.on('*', (record) => {
     facts.push(record)
+    told.set(record.type, (told.get(record.type) ?? 0) + 1)
     if (facts.length > FACTS_KEPT) facts.shift()
     if (record.type === 'session.joined') generation = Math.max(generation, record.data.generation)
     if (record.type === 'partitions.assigned') {
@@ -57,6 +62,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     name,
     consumer,
     facts,
+    told,
     async start() {
       await consumer.start()
     },

@@ -25,6 +25,10 @@ export interface Bounds {
   readonly aboveSteadyMs?: number
   /** How much longer the median of the last five moves may be than that of the first five, in milliseconds. */
   readonly growthMs?: number
+  /** Most milliseconds without a message outside of the moves. Default 1000; Infinity where that is the scenario. */
+  readonly steadyMs?: number
+  /** The scenario seeks: what is lost, and commits beyond and backwards, are its own to judge. Default false. */
+  readonly seeks?: boolean
   /** Further figures of this scenario with their own bound. */
   readonly figures?: readonly Figure[]
 }
@@ -124,23 +128,23 @@ function delays({ steadyMs, timerLateMs, logSilencesMs }: Pick<Row, 'steadyMs' |
 }
 
 function judge(outcome: Outcome, bounds: Bounds): string[] {
-  const { twice = 'group' } = bounds
+  const { twice = 'group', steadyMs = 1000, seeks = false } = bounds
   const worst = Math.max(0, ...outcome.silencesMs)
   const first = median(outcome.silencesMs.slice(0, 5))
   const last = median(outcome.silencesMs.slice(-5))
   const { busyMs, lateMs, floorMs } = delays(outcome)
   const figures: Figure[] = [
-    { name: 'messages lost', value: outcome.lost, most: 0 },
     { name: 'hand-outs that are not in the log', value: outcome.foreign, most: 0 },
-    { name: 'commits beyond what was handled', value: outcome.commitsBeyond, most: 0 },
-    { name: 'commits backwards', value: outcome.commitsBack, most: 0 },
     { name: 'ms the 100 ms timer was late', value: outcome.timerLateMs, most: 1000 },
     // otherwise a hole that opens seconds after a move would count as steady state
-    { name: 'ms of silence outside of the moves', value: outcome.steadyMs, most: 1000 },
+    { name: 'ms of silence outside of the moves', value: outcome.steadyMs, most: steadyMs },
   ]
   const add = (name: string, value: number, most: number | undefined, extraMs = 0) => {
     if (most !== undefined) figures.push({ name, value, most: most + extraMs })
   }
+  add('messages lost', outcome.lost, seeks ? undefined : 0)
+  add('commits beyond what was handled', outcome.commitsBeyond, seeks ? undefined : 0)
+  add('commits backwards', outcome.commitsBack, seeks ? undefined : 0)
   add('messages handled twice by the group', outcome.twiceByGroup, twice === 'group' ? 0 : undefined)
   add('messages handled twice by one process', outcome.twiceByProcess, twice === 'none' ? undefined : 0)
   add('hand-outs out of order', outcome.disorder, twice === 'none' ? undefined : 0)

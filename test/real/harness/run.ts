@@ -3,8 +3,9 @@
  * It ends in its outcome: what the ledger says against the log read again, and the silence of every move.
  */
 import { randomUUID } from 'node:crypto'
+import type { TopicOptions } from '../../cluster/admin.ts'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
-import { extents, readLog, stampOnAppend } from './ground-truth.ts'
+import { extents, readLog, stampedOnAppend } from './ground-truth.ts'
 import { watchGroup } from './group-watch.ts'
 import { createLedger, type Ledger, unhandled } from './ledger.ts'
 import { type Client, type Handler, type Member, type MemberTask, recorded } from './member.ts'
@@ -13,7 +14,7 @@ import { type Stretch, worstSilence } from './silence.ts'
 import { writeStory } from './story.ts'
 import { watchTimer } from './timer-watch.ts'
 import { until, within } from './until.ts'
-import { createWorkload, type Workload } from './workload.ts'
+import { createWorkload, type Workload, type WorkloadOptions } from './workload.ts'
 
 export interface RunOptions<Kind extends Member> {
   /** First column of the report. */
@@ -30,6 +31,14 @@ export interface RunOptions<Kind extends Member> {
   readonly perSecond?: number
   /** False: the stream is not started; the scenario writes a backlog. Default true. */
   readonly stream?: boolean
+  /** What its topic is like. Default: 6 partitions, 3 replicas. */
+  readonly topic?: TopicOptions
+  /** More of its workload. */
+  readonly workload?: Pick<WorkloadOptions, 'bytes' | 'together'>
+  /** Further topics of its members; see `MemberTask`. */
+  readonly beside?: MemberTask['beside']
+  /** What the names of its members begin with; they are their client ids. Default `member`. */
+  readonly name?: string
 }
 
 export interface FinishOptions {
@@ -49,6 +58,8 @@ export interface Run<Kind extends Member = Member> extends AsyncDisposable {
   readonly members: Kind[]
   readonly ledger: Ledger
   readonly workload: Workload
+  /** When all had joined and the steady state began. */
+  readonly steadyFrom: number
   /** The moves so far, each with the stretch in which its silence counts. */
   readonly moves: readonly Stretch[]
   /** Resolves when each partition has handled a message sent `stretchMs` from now; `except` these. */
@@ -78,23 +89,27 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
   const { scenario, cluster, brokers, members: count = 3, client, handle, perSecond = 200, stream = true } = options
   const id = randomUUID().slice(0, 8)
   const [topic, groupId] = [`topic-${id}`, `group-${id}`]
-  await cluster.createTopic(topic)
+  const configuration = { ...stampedOnAppend, ...options.topic?.configuration }
+  await cluster.createTopic(topic, { ...options.topic, configuration })
   const kafka = cluster.kafka()
-  await stampOnAppend(kafka, topic)
   const ledger = createLedger()
-  const workload = await createWorkload(cluster, { topic, perSecond })
+  const workload = await createWorkload(cluster, {
+    ...{ topic, perSecond, partitions: options.topic?.partitions ?? 6 },
+    ...options.workload,
+  })
   const members: Kind[] = []
   const moves: Stretch[] = []
   const timer = watchTimer()
 
   const add = () => {
-    const name = `member-${members.length + 1}`
+    const name = `${options.name ?? 'member'}-${members.length + 1}`
     const member = client({
       name,
       brokers,
       groupId,
       topic,
       handle: recorded(ledger, handle),
+      beside: options.beside,
       options: options.options ?? {},
     })
     members.push(member)
@@ -124,13 +139,18 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
 
   try {
     for (let made = 0; made < count; made += 1) add()
-    await within(60_000, `The join of ${count} members`, Promise.all(members.map((member) => member.start())))
+    await within(
+      60_000 + 3000 * count,
+      `The join of ${count} members`,
+      Promise.all(members.map((member) => member.start())),
+    )
     await until(() => unowned(members, workload.partitions))
     if (stream) {
       workload.start()
       await pass(1000)
     }
   } catch (error) {
+    writeStory(scenario, members.flatMap((member) => member.story?.() ?? []).toSorted())
     await close()
     throw error
   }
@@ -154,6 +174,7 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
     members,
     ledger,
     workload,
+    steadyFrom,
     moves,
     pass,
     add,
