@@ -30,7 +30,8 @@ const looksOften: Dimension['options'] = (random) => ({ metadataMaxAge: random.p
 const bounds: readonly Partial<SimulatedOptions>[] = [
   { drainTimeoutMs: 0 },
   { commitIntervalMs: 10 },
-  { commitIntervalMs: 600_000 },
+  // Longer than any other wait, and yet shorter than the time in which all has to be committed again.
+  { commitIntervalMs: 20_000 },
   { heartbeatInterval: 50 },
   { maxWaitTimeInMs: 1 },
   { pollIntervalMs: 100 },
