@@ -29,9 +29,10 @@ export class Progress {
 
   /** What has to be committed; undefined when the group already knows. */
   get uncommitted(): bigint | undefined {
-    const { mark, acknowledged } = this
-    if (mark === undefined || mark === acknowledged) return undefined
-    return acknowledged === undefined || mark > acknowledged || this.sought ? mark : undefined
+    const { mark, acknowledged, sought } = this
+    if (mark === undefined) return undefined
+    // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
+    return acknowledged === undefined || mark > acknowledged || sought ? mark : undefined
   }
 
   /**

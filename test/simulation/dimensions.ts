@@ -93,7 +93,11 @@ const long: readonly Dimension[] = [
     share: 0.05,
     rests: true,
     stretch: 2,
-    options: () => ({ sessionTimeout: 8000, rebalanceTimeout: 8000, dialTimeoutMs: 5000, rebuildTimeoutMs: 8000 }),
+    // A fetch of a few messages per round trip could not keep up with what is written.
+    options: () => ({
+      ...{ sessionTimeout: 8000, rebalanceTimeout: 8000, dialTimeoutMs: 5000, rebuildTimeoutMs: 8000 },
+      maxBytesPerPartition: 100_000,
+    }),
   },
   { name: 'many partitions', share: 0.025, options: () => ({ maxBytesPerPartition: 1000 }) },
   { name: 'narrow lines', share: 0.03, options: () => ({ maxBytesPerPartition: 1000 }) },

@@ -184,7 +184,7 @@ test.each<[string, Moment[]]>([
   ],
   [
     'a message that threw and comes again',
-    [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0 }, handedOut(0), handled(0)],
+    [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0, from: 0 }, handedOut(0), handled(0)],
   ],
   [
     'what another process handled and did not commit',
@@ -255,7 +255,7 @@ test.each<[string, Moment[]]>([
       handedOut(0),
       paused,
       sought(0),
-      { type: 'threw', life, partition: 0, offset: 0 },
+      { type: 'threw', life, partition: 0, offset: 0, from: 0 },
       handedOut(0),
     ],
   ],

@@ -1,6 +1,7 @@
 // A service: the process that runs a consumer on its disk, life after life. Its handler and its source behave as the world says.
 
 import { createHash } from 'node:crypto'
+import type { LookupFunction } from 'node:net'
 import { createConsumer } from '../../src/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer-options.ts'
 import { fileJournal } from '../../src/file-journal.ts'
@@ -271,6 +272,7 @@ export class Service {
 
   private options(life: Life): ConsumerOptions {
     const { world } = this
+    const { names } = world
     const { random } = world
     const { isLoginUsed, isBatched, isInspected, isAtBounds, ...options } = world.options
     if (isAtBounds) world.reached('options at their bounds')
@@ -286,7 +288,9 @@ export class Service {
       if (style !== 'resolves each') world.reached('styles of eachBatch')
       for (const { key, value, offset } of batch.messages) {
         if (style !== 'handles all' && (!isRunning() || isStale())) return
-        await this.handle(life, numberOf(batch.topic, batch.partition), Number(offset), `${key}=${value}`, signal)
+        const partition = numberOf(batch.topic, batch.partition)
+        const from = Number(style === 'handles all' ? batch.firstOffset() : offset)
+        await this.handle(life, partition, Number(offset), `${key}=${value}`, signal, from)
         world.reached('batch handled')
         if (style === 'handles all') continue
         resolveOffset(offset)
@@ -311,7 +315,8 @@ export class Service {
       ...options,
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
       allowInsecureLogin: isLoginUsed,
-      ...(world.names ? { lookup: world.names.lookup } : {}),
+      // A function of each life's own, as what a process knows of names ends with it.
+      ...(names ? { lookup: (...asked: Parameters<LookupFunction>) => names.lookup(...asked) } : {}),
       allowEndpoint: ({ host }) => world.isAllowed(host),
       logger: { debug: say, info: say, warn: say, error: say },
       ...(isInspected ? { inspect } : {}),
@@ -340,7 +345,14 @@ export class Service {
     })
   }
 
-  private handle(life: Life, partition: number, offset: number, content: string, signal: AbortSignal): Promise<void> {
+  private handle(
+    life: Life,
+    partition: number,
+    offset: number,
+    content: string,
+    signal: AbortSignal,
+    from = offset,
+  ): Promise<void> {
     const { world, handling } = this
     if (!life.survives('handler start')) return new Promise(() => {})
     world.touched(partition)
@@ -355,14 +367,14 @@ export class Service {
     }
     if (handling.kind === 'throws' && handling.what) {
       world.reached('handlers throw anything')
-      world.see({ type: 'threw', ...about })
+      world.see({ type: 'threw', ...about, from })
       const what = handling.what()
       if (!handling.isLate) throw what
       return Promise.reject(what)
     }
     if (handling.kind === 'throws') {
       world.reached(handling.isLate ? 'handler rejects' : 'handler throws')
-      world.see({ type: 'threw', ...about })
+      world.see({ type: 'threw', ...about, from })
       if (!handling.isLate) throw new Error('the handler does not like this one')
       return Promise.reject(new Error('the handler does not like this one either'))
     }

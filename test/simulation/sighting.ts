@@ -41,7 +41,14 @@ export type Sighting =
       readonly offset: number
       readonly isCurrent: boolean
     }
-  | { readonly type: 'threw'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  /** `from`: the first offset that its call had handed out and not resolved; what follows comes again. */
+  | {
+      readonly type: 'threw'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+      readonly from: number
+    }
   | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   /** From here on nothing of it is to be handed out, until it is resumed. */

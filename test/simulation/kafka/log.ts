@@ -106,8 +106,9 @@ export class Log {
   /** Where the newest epoch up to `epoch` ends, as Kafka answers it. */
   endOfEpoch(epoch: number): { epoch: number; end: number } {
     const newest = this.stretches.findLast(({ leaderEpoch }) => leaderEpoch <= epoch)
-    if (!newest) return { epoch: -1, end: -1 }
     const next = this.stretches.find(({ leaderEpoch }) => leaderEpoch > epoch)
+    // Nothing is left of it: Kafka answers where the first later one begins.
+    if (!newest) return next ? { epoch, end: next.first } : { epoch: -1, end: -1 }
     return { epoch: newest.leaderEpoch, end: next?.first ?? this.end }
   }
 

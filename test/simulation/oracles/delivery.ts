@@ -49,7 +49,7 @@ export function onlyHandledIsCommitted(): Oracle {
  */
 export function inOrder(): Oracle {
   const logs = new Logs()
-  const next = new Table(() => ({ offset: undefined as number | undefined, threw: false, atWork: -1, leftOver: -1 }))
+  const next = new Table(() => ({ offset: undefined as number | undefined, again: -1, atWork: -1, leftOver: -1 }))
   return {
     id: 'S3',
     see(sighting) {
@@ -59,11 +59,11 @@ export function inOrder(): Oracle {
       }
       if (sighting.type === 'handled') {
         const lane = next.of(sighting.life, sighting.partition)
-        lane.threw = false
+        lane.again = -1
         lane.atWork = -1
         if (lane.leftOver === sighting.offset) lane.leftOver = -1
       }
-      if (sighting.type === 'threw') next.of(sighting.life, sighting.partition).threw = true
+      if (sighting.type === 'threw') next.of(sighting.life, sighting.partition).again = sighting.from
       if (sighting.type === 'sought') {
         const lane = next.of(sighting.life, sighting.partition)
         lane.offset = undefined
@@ -81,7 +81,7 @@ export function inOrder(): Oracle {
       const { firstUnhandled = offset } = logs.of(partition)
       if (offset === lane.leftOver && offset !== lane.offset) return undefined
       const expected = lane.offset
-      const isAgain = lane.threw && expected !== undefined && offset === expected - 1
+      const isAgain = expected !== undefined && offset === lane.again
       lane.offset = offset + 1
       if (offset > firstUnhandled)
         return `${life} was handed ${partition}/${offset}, although ${firstUnhandled} was not handled yet`
@@ -137,6 +137,10 @@ export function twiceOnlyUncommitted(): Oracle {
         const done = own.of(sighting.life, sighting.partition)
         for (const offset of done) if (offset >= sighting.offset) done.delete(offset)
         running.of(sighting.life, sighting.partition).isForgiven = true
+      }
+      if (sighting.type === 'threw') {
+        const done = own.of(sighting.life, sighting.partition)
+        for (const offset of done) if (offset >= sighting.from) done.delete(offset)
       }
       if (sighting.type === 'committed') {
         const { partition, offset } = sighting
