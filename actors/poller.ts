@@ -20,7 +20,7 @@ import { formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { AddressBook } from './address-book.ts'
 import { type Candidates, failureOf } from './candidates.ts'
-import { createHedge } from './hedge.ts'
+import { createHedge, type Hedge } from './hedge.ts'
 import type { Source, SourceReading } from './source.ts'
 
 export interface PollerOptions {
@@ -55,8 +55,10 @@ export class Poller {
   private readonly subscriptions: Subscription[] = []
   private listed: readonly Endpoint[] = []
   private reading: Promise<readonly Endpoint[]> | undefined
+  private readAt = -Infinity
   /** Whom this round has asked so far. */
   private asking: Endpoint[] = []
+  private hedge: Hedge<Endpoint, unknown> | undefined
   private round = 0
   private startedAt = -Infinity
   private unanswered = 0
@@ -88,9 +90,15 @@ export class Poller {
     for (const subscription of this.subscriptions) subscription.unsubscribe()
   }
 
-  /** Wants a round whose requests go out after now; many pokes are one. */
+  /**
+   * Wants a round whose requests go out after now; many pokes are one. A round that still waits asks the source again: it may have begun
+   * just before all moved and know only places where nobody is.
+   */
   poke(): void {
     this.wanted$.next(true)
+    const { hedge } = this
+    if (!hedge || this.reading || performance.now() - this.readAt < minDistanceMs) return
+    void this.readSource().then((fresh) => this.askAtOnce(fresh, hedge))
   }
 
   /** Somebody of our cluster answered, whoever asked. */
@@ -169,13 +177,14 @@ export class Poller {
       atMostMs: longestRoundMs,
       signal,
     })
+    this.hedge = hedge
     this.asking = []
     const asked = this.order()
     hedge.add(asked)
     if (asked.length > 0) hedge.seal()
     void this.readSource().then((fresh) => {
       if (signal.aborted) return
-      if (asked.length > 0) hedge.rush(fresh.filter((endpoint) => !candidates.isOpen(endpoint)))
+      if (asked.length > 0) this.askAtOnce(fresh, hedge)
       else hedge.add(this.order())
       hedge.seal()
     })
@@ -187,7 +196,14 @@ export class Poller {
       if (signal.aborted) return
       this.unanswered++
       onFailed(this.lastFailure ?? (this.asking.length > 0 ? silent(this.asking) : nobodyKnown), startedAt)
+    } finally {
+      this.hedge = undefined
     }
+  }
+
+  private askAtOnce(fresh: readonly Endpoint[], hedge: Hedge<Endpoint, unknown>): void {
+    if (this.stopping.signal.aborted) return
+    hedge.rush(fresh.filter((endpoint) => !this.options.candidates.isOpen(endpoint)))
   }
 
   private askOne(endpoint: Endpoint): Promise<unknown> {
@@ -211,6 +227,7 @@ export class Poller {
   /** Asks the source, unless it is being asked. Resolves with the endpoints it names for the first time. */
   private readSource(): Promise<readonly Endpoint[]> {
     if (this.reading) return this.reading
+    this.readAt = performance.now()
     this.reading = this.options.source.current(this.stopping.signal).then((reading) => {
       this.reading = undefined
       return this.learn(reading)

@@ -88,7 +88,13 @@ const long: readonly Dimension[] = [
     stretch: 2,
     options: () => ({ sessionTimeout: 6000, rebalanceTimeout: 10_000 }),
   },
-  { name: 'slow brokers', share: 0.04, rests: true, options: () => ({ maxBytesPerPartition: 100_000 }) },
+  {
+    name: 'slow brokers',
+    share: 0.04,
+    rests: true,
+    // Slower than others may be: they take up to 3.6 s.
+    options: () => ({ maxBytesPerPartition: 100_000, requestTimeoutMs: 10_000 }),
+  },
   {
     name: 'long distances',
     share: 0.05,

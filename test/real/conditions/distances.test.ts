@@ -15,8 +15,8 @@ const FETCH = 1
 
 const cluster = sharedCluster({ bindFixed: true })
 
-// all three at a time: they mostly wait
-test('with round trips of 50, 200 and 500 ms a group joins, rests and follows moves', async () => {
+// all three at a time, and beside the others: they mostly wait
+test.concurrent('with round trips of 50, 200 and 500 ms a group joins, rests and follows moves', async () => {
   const distances = [50, 200, 500].map((roundTripMs) =>
     overDistance({ cluster: cluster(), name: 'plain', roundTripMs, trips: 7 }),
   )
@@ -36,7 +36,7 @@ test.concurrent('a broker sends no more than 100 kB/s', async () => {
   })
 })
 
-test('a consumer quota throttles by ten seconds', async () => {
+test.concurrent('a consumer quota throttles by ten seconds', async () => {
   const name = 'throttled'
   await slowly(
     'a quota throttles by 10 s',

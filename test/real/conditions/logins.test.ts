@@ -48,7 +48,7 @@ type Kafka = NonNullable<ConsumerOptions['kafka']>
 
 const asService: Kafka = () => ({ ssl: { ca: [identity.ca] }, sasl: { ...cluster().sasl } as never })
 
-test('over TLS and SCRAM with round trips of 50, 200 and 500 ms a group joins, rests and follows moves', async () => {
+test.concurrent('over TLS and SCRAM with round trips of 50, 200 and 500 ms a group joins, rests and follows moves', async () => {
   const distances = [50, 200, 500].map((roundTripMs) =>
     overDistance({
       ...{ cluster: cluster(), name: 'TLS and SCRAM', roundTripMs, trips: 12 },
@@ -56,29 +56,6 @@ test('over TLS and SCRAM with round trips of 50, 200 and 500 ms a group joins, r
     }),
   )
   expect((await Promise.all(distances)).flat()).toEqual([])
-})
-
-test.concurrent.each(form([20], [3, 20]))('under %i consumers one broker refuses the login', async (members) => {
-  const seen: Seen[] = []
-  const violations = await outage({
-    ...{ cluster: cluster(), scenario: `one broker refuses the login, ${members} consumers`, members },
-    front: { tls: identity.tls, tap: (one) => seen.push(one) },
-    kafka: asService,
-    async begin(front, nodeId) {
-      front.misread(new Map([['n=service', 'n=nobody!']]), [nodeId])
-      // what is connected is logged in already
-      await front.close(1, 'fin', [nodeId])
-      await front.open(1, [nodeId])
-    },
-    end: async (front, nodeId) => front.misread(null, [nodeId]),
-    figures(front, nodeId, { from, to }) {
-      const host = front.address(nodeId)
-      const logins = seen.filter((one) => one.host === host && one.at >= from && one.at <= to)
-      const tried = logins.filter(({ kind, apiKey }) => kind === 'request' && apiKey === SASL_HANDSHAKE).length
-      return [{ name: 'logins tried there', value: tried, most: 1 + OUTAGE_MS / 5000 }]
-    },
-  })
-  expect(violations).toEqual([])
 })
 
 test.concurrent.each([
@@ -153,6 +130,29 @@ test.concurrent.each(['group', 'topic'] as const)(
     }
   },
 )
+
+test.concurrent.each(form([20], [3, 20]))('under %i consumers one broker refuses the login', async (members) => {
+  const seen: Seen[] = []
+  const violations = await outage({
+    ...{ cluster: cluster(), scenario: `one broker refuses the login, ${members} consumers`, members },
+    front: { tls: identity.tls, tap: (one) => seen.push(one) },
+    kafka: asService,
+    async begin(front, nodeId) {
+      front.misread(new Map([['n=service', 'n=nobody!']]), [nodeId])
+      // what is connected is logged in already
+      await front.close(1, 'fin', [nodeId])
+      await front.open(1, [nodeId])
+    },
+    end: async (front, nodeId) => front.misread(null, [nodeId]),
+    figures(front, nodeId, { from, to }) {
+      const host = front.address(nodeId)
+      const logins = seen.filter((one) => one.host === host && one.at >= from && one.at <= to)
+      const tried = logins.filter(({ kind, apiKey }) => kind === 'request' && apiKey === SASL_HANDSHAKE).length
+      return [{ name: 'logins tried there', value: tried, most: 1 + OUTAGE_MS / 5000 }]
+    },
+  })
+  expect(violations).toEqual([])
+})
 
 /** A token that nobody signed, for the user `service`: brokers without a validator of their own take it. */
 function token(validS: number): string {

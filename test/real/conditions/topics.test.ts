@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { startFront } from '../../cluster/front.ts'
 import { kafkaVersions } from '../../cluster/kafka-jars.ts'
 import { setAfter } from '../harness/address-sets.ts'
-import { form } from '../harness/form.ts'
+import { form, isLong } from '../harness/form.ts'
 import { extents, readLog } from '../harness/ground-truth.ts'
 import { createLedger, unhandled } from '../harness/ledger.ts'
 import { type Handed, recorded } from '../harness/member.ts'
@@ -55,6 +55,9 @@ describe.each(kafkaVersions)('on Kafka %s', (version) => {
       expect(report(outcome, { twice: 'process', rebalances: undefined })).toEqual([])
     },
   )
+
+  // the short form has one row on the older version
+  if (version !== kafkaVersions[0] && !isLong) return
 
   test.concurrent('one of two topics is deleted, then made again', async () => {
     await using front = await startFront(cluster())

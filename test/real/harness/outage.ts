@@ -23,7 +23,7 @@ export interface Outage {
   figures?(front: Front, nodeId: number, stretch: { from: number; to: number }): readonly Figure[]
 }
 
-export const OUTAGE_MS = form(30_000, 300_000)
+export const OUTAGE_MS = form(12_000, 300_000)
 
 /** Silences of the others may be so much longer than in the steady state. */
 const ABOVE_STEADY_MS = 150
