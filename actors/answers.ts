@@ -114,6 +114,8 @@ export interface FetchedPartition {
   /** Leader epochs of the first and the last batch of records; −1 where there is none, or its format has no epochs. */
   readonly firstEpoch: number
   readonly lastEpoch: number
+  /** The last offset of that last batch; −1 where there is none. */
+  readonly lastOffset: bigint
   /** Where its error code is in the frame. */
   readonly errorAt: number
 }
@@ -188,22 +190,29 @@ export function readFetch(
 const batchHeaderBytes = 12
 const epochAt = 12
 const magicAt = 16
+const lastOffsetDeltaAt = 23
 
 /** The leader epochs of the record batches in these bytes; the last one may be cut off. */
-function epochsIn(frame: Buffer, from: number, bytes: number): { firstEpoch: number; lastEpoch: number } {
+function epochsIn(
+  frame: Buffer,
+  from: number,
+  bytes: number,
+): { firstEpoch: number; lastEpoch: number; lastOffset: bigint } {
   const end = from + bytes
   let firstEpoch = -1
   let lastEpoch = -1
-  for (let at = from; at + magicAt < end; ) {
+  let lastOffset = -1n
+  for (let at = from; at + lastOffsetDeltaAt + 4 <= end; ) {
     const length = frame.readInt32BE(at + 8)
     if (length <= 0) break
     if (frame.readInt8(at + magicAt) >= 2) {
       lastEpoch = frame.readInt32BE(at + epochAt)
       if (firstEpoch < 0) firstEpoch = lastEpoch
+      lastOffset = frame.readBigInt64BE(at) + BigInt(frame.readInt32BE(at + lastOffsetDeltaAt))
     }
     at += batchHeaderBytes + length
   }
-  return { firstEpoch, lastEpoch }
+  return { firstEpoch, lastEpoch, lastOffset }
 }
 
 /** The error code of an answer that begins with throttle time and error: join, sync, heartbeat, leave. */

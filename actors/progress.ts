@@ -89,6 +89,8 @@ export class Progress {
     this.seeks++
     this.mark = offset
     this.sought = tenure
+    // Of the place that was sought nobody knows the epoch.
+    this.leaderEpoch = -1
   }
 
   /** Nothing that was known holds any more: a seek of a partition that went elsewhere, or another log under the same name. */

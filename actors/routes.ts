@@ -99,6 +99,7 @@ export class Routes {
   private readonly asideLinks = new Map<number, Link>()
   private readonly polls = new Set<() => void>()
   private readonly idlers = new Set<() => void>()
+  private readonly pauses = new Set<() => void>()
   /** Nodes KafkaJS has asked for nothing since their last turn: they lead nothing that is read, or all of it is paused. */
   private readonly idle = new Set<number>()
   private readonly stop = new AbortController()
@@ -190,6 +191,7 @@ export class Routes {
     this.stop.abort(closedError('This session'))
     clearTimeout(this.refreshTimer)
     this.hurry()
+    for (const end of this.pauses) end()
     for (const link of this.links()) link.close()
   }
 
@@ -236,7 +238,7 @@ export class Routes {
       const answer = await this.fetched(nodeId, request, hurried)
       if (!answer) return emptyFetchAnswer().answer()
       const restMs = emptyRoundMs - (performance.now() - startedAt)
-      if (answer.recordBytes === 0 && restMs > 0) await Promise.race([pause(restMs), hurried])
+      if (answer.recordBytes === 0 && restMs > 0) await Promise.race([this.pause(restMs), hurried])
       return answer.frame
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
@@ -276,10 +278,10 @@ export class Routes {
     const { maxWaitMs, refreshMetadata } = this.options
     const streak = this.failedRounds.get(nodeId) ?? new Streak()
     this.failedRounds.set(nodeId, streak)
-    if (streak.waitMs > 0) return pause(hasRecords ? failedRoundMs : Math.min(streak.waitMs, staleRoundMs))
+    if (streak.waitMs > 0) return this.pause(hasRecords ? failedRoundMs : Math.min(streak.waitMs, staleRoundMs))
     streak.failed(bounds.lookUp)
     const refreshed = refreshMetadata().catch(() => {})
-    await Promise.race([Promise.all([refreshed, pause(failedRoundMs)]), pause(maxWaitMs)])
+    await Promise.race([Promise.all([refreshed, this.pause(failedRoundMs)]), this.pause(maxWaitMs)])
   }
 
   private async metadata(request: Buffer): Promise<Buffer> {
@@ -296,7 +298,7 @@ export class Routes {
       } catch (error) {
         if (!(error instanceof ConnectionError) || performance.now() > end || this.stop.signal.aborted) throw error
         if (this.unansweredMetadata.waitMs === 0) this.unansweredMetadata.failed(bounds.question)
-        await pause(this.unansweredMetadata.waitMs)
+        await this.pause(this.unansweredMetadata.waitMs)
       }
     }
   }
@@ -320,6 +322,20 @@ export class Routes {
     }, this.leaderless.waitMs)
   }
 
+  /** Ends early when the session is closed: nothing of it is left then. */
+  private pause(waitMs: number): Promise<void> {
+    if (this.stop.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.pauses.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, waitMs)
+      this.pauses.add(end)
+    })
+  }
+
   private link(links: Map<number, Link>, nodeId: number): Link {
     const { cluster, dial, holdMs, requestTimeoutMs, emit } = this.options
     let link = links.get(nodeId)
@@ -341,5 +357,3 @@ export class Routes {
     return link
   }
 }
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))

@@ -200,10 +200,12 @@ test('constant names lead back to their node, and no other host does', () => {
   expect(['node-7', 'node-', 'node-x', 'xnode-7', '10.0.0.1'].map(nodeOfName)).toEqual([7, ...Array(4).fill(undefined)])
 })
 
-/** The header of a record batch in this format, of this leader epoch, with so many bytes behind it. */
+/** The header of a record batch in this format, of this leader epoch, with so many bytes behind it: offsets 40 to 42. */
 function batchBytes(magic: number, epoch: number, bytes: number): Buffer {
-  const header = Buffer.alloc(17)
-  header.writeInt32BE(5 + bytes, 8)
+  const header = Buffer.alloc(27)
+  header.writeBigInt64BE(40n)
+  header.writeInt32BE(2, 23)
+  header.writeInt32BE(15 + bytes, 8)
   header.writeInt32BE(epoch, 12)
   header.writeInt8(magic, 16)
   return Buffer.concat([header, Buffer.alloc(bytes)])
@@ -211,13 +213,14 @@ function batchBytes(magic: number, epoch: number, bytes: number): Buffer {
 
 test.each([
   ['several batches', [batchBytes(2, 3, 40), batchBytes(2, 3, 7), batchBytes(2, 5, 0)], 3, 5],
-  ['a last batch that is cut off', [batchBytes(2, 3, 40), batchBytes(2, 4, 99).subarray(0, 20)], 3, 4],
-  ['a last batch cut off in its header', [batchBytes(2, 3, 40), batchBytes(2, 4, 9).subarray(0, 14)], 3, 3],
+  ['a last batch that is cut off', [batchBytes(2, 3, 40), batchBytes(2, 4, 99).subarray(0, 30)], 3, 4],
+  ['a last batch cut off in its header', [batchBytes(2, 3, 40), batchBytes(2, 4, 9).subarray(0, 26)], 3, 3],
   ['an old format, which has no epochs', [batchBytes(1, 77, 40)], -1, -1],
   ['no records', [], -1, -1],
 ] as const)('leader epochs of %s are read from the records', (_what, records, firstEpoch, lastEpoch) => {
   const frame = answerFrame(1, fetchBody(10, { orders: [{ partition: 0, records: Buffer.concat([...records]) }] }))
-  expect(readFetch(frame, 10, 1, leads).partitions).toMatchObject([{ firstEpoch, lastEpoch }])
+  const lastOffset = firstEpoch < 0 ? -1n : 42n
+  expect(readFetch(frame, 10, 1, leads).partitions).toMatchObject([{ firstEpoch, lastEpoch, lastOffset }])
 })
 
 test('what a fetch asks for is read, and where', () => {

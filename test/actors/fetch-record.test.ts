@@ -26,6 +26,7 @@ const answer = (end: bigint, { errorCode = 0, throttleMs = 0, unstable = 0n } = 
       lastStableOffset: end,
       recordBytes: 0,
       firstEpoch: -1,
+      lastOffset: -1n,
       lastEpoch: -1,
       errorAt: 0,
     },

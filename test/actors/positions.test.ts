@@ -189,9 +189,9 @@ test('a log that was cut below what waits here is read again from the first mess
   expect(await stage.place({ 0: 10n })).toEqual([10n])
 })
 
-const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch) => {
+const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch, lastOffset = 29n) => {
   const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n, recordBytes: 10 }
-  return [{ ...read, firstEpoch, lastEpoch, errorAt: 0 }]
+  return [{ ...read, firstEpoch, lastEpoch, lastOffset, errorAt: 0 }]
 }
 
 test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
@@ -221,6 +221,17 @@ test('a log that was cut and has grown beyond our position shows by the end of t
   expect(await stage.place({ 0: 10n })).toEqual([11n])
   await stage.handlers.end('0/12')
   expect(stage.lane(0).progress.mark).toBe(11n)
+})
+
+test('a place that was sought has no leader epoch, and what was asked for before the seek gives it none', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  stage.handOut.seek({ topic, partition: 0 }, 25n)
+  stage.reader.epochs.set(3, 20n)
+  expect(await stage.positions.diverged(fetchedWith(3, 3, 19n))).toEqual([])
+  expect(await stage.positions.diverged(fetchedWith(5))).toEqual([])
+  expect(stage.reader.log).not.toContain('look 0 epoch 3')
 })
 
 test('after a restart the leader epoch comes from the commit', async () => {

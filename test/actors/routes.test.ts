@@ -1,6 +1,6 @@
 // The routes: where each request of KafkaJS's goes, and what it gets when the node it asks is not there.
 import { EventEmitter, once } from 'node:events'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { FetchSummary } from '../../actors/answers.ts'
 import { readFetch } from '../../actors/answers.ts'
 import { Backlog } from '../../actors/backlog.ts'
@@ -35,6 +35,7 @@ beforeEach(async () => {
   refreshes = 0
 })
 afterEach(async () => {
+  vi.useRealTimers()
   for (const routes of made.splice(0)) routes.close()
   await broker.close()
 })
@@ -316,6 +317,24 @@ test('closed routes let nothing through and leave no socket', async () => {
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   await expect(routes.answer(2, requestFrame(apiKeys.listOffsets, 3, 1))).rejects.toBeInstanceOf(ConnectionError)
   expect(broker.connections).toBe(1)
+})
+
+test('closed routes leave no wait behind, however long a fetch may wait', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, error: 6 }] }))
+  const looking = once(moments, 'refresh')
+  const routes = routesWith({
+    maxWaitMs: 30_000,
+    refreshMetadata: () => {
+      moments.emit('refresh')
+      return new Promise(() => {})
+    },
+  })
+  const answered = routes.answer(1, fetchRequest())
+  await looking
+  routes.close()
+  await answered
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('what a fetch brings that was asked for under another assignment is not given to KafkaJS', async () => {

@@ -56,7 +56,10 @@ const ready: Sighting = { type: 'ready', life, isReady: true }
 const lost = (from: number, to: number): Sighting => ({
   ...{ type: 'fact', life, fact: 'offsets.lost', partition: 0, data: { from: `${from}`, to: `${to}` } },
 })
-const times = (count: number, sighting: Sighting): Sighting[] => Array.from({ length: count }, () => sighting)
+const timedOut: Sighting = { type: 'fact', life, fact: 'handler.timed-out', data: {} }
+const threw: Sighting = { type: 'threw', life, partition: 0, offset: 0, from: 0 }
+const times = (count: number, ...sightings: Sighting[]): Sighting[] =>
+  Array.from({ length: count }, () => sightings).flat()
 const place = '10.0.0.1:9092'
 const dialFailed: Sighting = { type: 'dial-failed', life, place }
 const loginRefused: Sighting = { type: 'login-refused', life, place }
@@ -242,6 +245,7 @@ test.each<[string, Moment[]]>([
     'dials at the pace of one that fails',
     Array.from({ length: 120 }, (_, index) => [index * 1000, dialled(true)]).flat(),
   ],
+  ['handlers that are all past their deadline', [assigned(0), ...times(200, handedOut(0), threw, timedOut)]],
   ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
   [
     'a seek, and the first message that is there behind it',
@@ -249,15 +253,7 @@ test.each<[string, Moment[]]>([
   ],
   [
     'a message that is tried again although the user sought or paused',
-    [
-      ...written(2),
-      assigned(0),
-      handedOut(0),
-      paused,
-      sought(0),
-      { type: 'threw', life, partition: 0, offset: 0, from: 0 },
-      handedOut(0),
-    ],
+    [...written(2), assigned(0), handedOut(0), paused, sought(0), threw, handedOut(0)],
   ],
   ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
   ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],

@@ -37,5 +37,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     ],
     found: 'a login that was renewed cut off the requests that waited for slow answers',
   },
+  {
+    seed: 43,
+    dimensions: ['transactions', 'long waits'],
+    found: 'waits for leaders went on for as long as maxWaitTimeInMs after a stop',
+  },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
 ]

@@ -31,6 +31,8 @@ const generationFirst: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys
 
 export class Tap {
   private readonly lines = new Map<Connection, Line>()
+  /** The newest answer to a life, by place and kind of request. */
+  private readonly newest = new Map<string, { readonly at: number; readonly askedAt: number }>()
   private readonly see: (sighting: Sighting) => void
   private readonly now: () => number
   private readonly numberOf: (topic: string, index: number) => number | undefined
@@ -49,6 +51,12 @@ export class Tap {
   /** The request that has waited longest over this connection. */
   oldest(connection: Connection): Asked | undefined {
     return this.lines.get(connection)?.asked.values().next().value
+  }
+
+  /** Whether another connection has just brought the answer to a request of this kind that was sent later: it takes over. */
+  isOvertaken({ life, place }: Connection, { apiKey, at }: Asked): boolean {
+    const newest = this.newest.get(`${life.name} ${place} ${apiKey}`)
+    return newest !== undefined && newest.at === this.now() && newest.askedAt > at
   }
 
   request(life: Life, connection: Connection, frame: Buffer): void {
@@ -89,7 +97,10 @@ export class Tap {
       const correlation = correlationOf('answer', frame)
       const asked = line.asked.get(correlation)
       line.asked.delete(correlation)
-      if (asked) this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
+      if (!asked) continue
+      const { at: askedAt, apiKey } = asked
+      this.newest.set(`${life.name} ${connection.place} ${apiKey}`, { at: this.now(), askedAt })
+      this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
     }
   }
 

@@ -95,7 +95,8 @@ export class World {
           !isUnheard &&
           connection.server?.isForeign === false
         // Shorter waits are those of a connection that somebody else has taken the place of.
-        if (waiting && isWell && this.clock.now - waiting.at > 400 && this.network.isServed(connection))
+        const isLong = waiting !== undefined && this.clock.now - waiting.at > 400
+        if (isLong && isWell && this.network.isServed(connection) && !this.tap.isOvertaken(connection, waiting))
           this.see({
             type: 'cut',
             life: life.name,
