@@ -87,10 +87,10 @@ export class Progress {
   /** Reading goes on at this offset. */
   seek(offset: bigint, tenure: Tenure): void {
     this.seeks++
+    // Nobody has told the epoch of a place that lies ahead.
+    if (this.mark === undefined || offset > this.mark) this.leaderEpoch = -1
     this.mark = offset
     this.sought = tenure
-    // Of the place that was sought nobody knows the epoch.
-    this.leaderEpoch = -1
   }
 
   /** Nothing that was known holds any more: a seek of a partition that went elsewhere, or another log under the same name. */

@@ -33,6 +33,8 @@ const made: FaultKind = {
     remove(world, topic)
     return () => {
       topic.make()
+      for (const { number } of topic.partitions)
+        world.see({ type: 'removed', partition: number, from: 0, to: 0, how: 'deleted' })
       world.log(`${topic.name} is made again`)
       world.kafka.changed()
     }

@@ -1,5 +1,6 @@
 // What the user called for: a sought message comes next, and a paused partition rests.
 
+import { cutKnownWithinMs } from './delivery.ts'
 import { Logs, type Oracle, Table } from './oracle.ts'
 
 /**
@@ -10,6 +11,7 @@ import { Logs, type Oracle, Table } from './oracle.ts'
 export function soughtComesNext(): Oracle {
   const logs = new Logs()
   const owned = new Map<string, ReadonlySet<number>>()
+  const cutAt = new Map<number, number>()
   const atWork = new Table(() => ({ offset: -1 }))
   const sought = new Map<string, { offset: number; leftOver: number }>()
   const drop = (partition: number, but?: string) => {
@@ -17,7 +19,7 @@ export function soughtComesNext(): Oracle {
   }
   return {
     id: 'K1',
-    see(sighting) {
+    see(sighting, at) {
       logs.see(sighting)
       if (sighting.type === 'assigned') {
         owned.set(sighting.life, new Set(sighting.partitions))
@@ -25,6 +27,7 @@ export function soughtComesNext(): Oracle {
       }
       if (sighting.type === 'join-sent') owned.delete(sighting.life)
       if (sighting.type === 'removed') drop(sighting.partition)
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') cutAt.set(sighting.partition, at)
       if (sighting.type === 'committed') drop(sighting.partition, `${sighting.life} ${sighting.partition}`)
       if (sighting.type === 'handled' || sighting.type === 'threw') {
         const lane = atWork.of(sighting.life, sighting.partition)
@@ -33,7 +36,10 @@ export function soughtComesNext(): Oracle {
       if (sighting.type === 'sought') {
         const { life, partition, offset } = sighting
         const key = `${life} ${partition}`
-        if (owned.get(life)?.has(partition)) sought.set(key, { offset, leftOver: atWork.of(life, partition).offset })
+        // Where the log was cut below what is sought, what came there since is read first.
+        const isCutKnown = at > (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
+        if (isCutKnown && owned.get(life)?.has(partition))
+          sought.set(key, { offset, leftOver: atWork.of(life, partition).offset })
         else sought.delete(key)
       }
       if (sighting.type !== 'started') return undefined

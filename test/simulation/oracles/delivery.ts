@@ -20,7 +20,7 @@ export function noLoss(): Oracle {
 }
 
 /** A log that was cut, or a topic made anew, is known to a consumer this much later: until then it commits what it knows. */
-const cutKnownWithinMs = 5000
+export const cutKnownWithinMs = 5000
 
 /** S2: at each commit, every message below it was handled. */
 export function onlyHandledIsCommitted(): Oracle {
