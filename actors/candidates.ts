@@ -164,7 +164,7 @@ export class Candidates {
       const { line } = candidate
       const isWanted = wanted.has(name)
       if (line?.open && (!isWanted || ++lines > maxLines)) this.drop(candidate, line)
-      if (!isWanted && !candidate.dialling) this.known.delete(name)
+      if (!isWanted && !candidate.dialling && candidate.ends.isOver) this.known.delete(name)
     }
     this.options.pace.keep(wanted)
   }

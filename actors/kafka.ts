@@ -24,6 +24,7 @@ import {
   scram,
 } from './kafkajs-parts.cjs'
 import { keepSecret } from './secrets.ts'
+import { withoutAborted } from './transactions.ts'
 import { readApiVersions, type SpokenVersions } from './versions.ts'
 
 export type {
@@ -120,6 +121,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   const builder = cluster.connectionPoolBuilder
   const build = builder.build.bind(builder)
   builder.build = async (destination) => calm(await build(destination))
+  const find = cluster.findBroker.bind(cluster)
+  cluster.findBroker = async (node) => withoutAborted(await find(node))
   const known = cluster.getNodeIds.bind(cluster)
   let frozen: string[] | undefined
   cluster.getNodeIds = () => frozen ?? known().filter((id) => id !== String(coordinatorNodeId))

@@ -8,6 +8,7 @@ declare module 'kafkajs/src/cluster/index.js' {
     refreshMetadata(): Promise<void>
     refreshMetadataIfNecessary(): Promise<void>
     getNodeIds(): string[]
+    findBroker(node: { readonly nodeId: string }): Promise<import('kafkajs/src/broker/index.js')>
     findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
     findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
   }
@@ -42,6 +43,7 @@ declare module 'kafkajs/src/broker/index.js' {
   class Broker {
     constructor(options: Record<string, unknown>)
     connect(): Promise<void>
+    fetch(request: unknown): ReturnType<import('./transactions.ts').Fetching['fetch']>
   }
   export = Broker
 }

@@ -67,6 +67,7 @@ export class Link {
   private dialling = false
   private attempt = new AbortController()
   private wake: () => void = () => {}
+  private onAnswered: () => void = () => {}
   private readonly doubt: Doubt
   private relogin: NodeJS.Timeout | undefined
   private brokeAt: Instant | undefined
@@ -154,8 +155,10 @@ export class Link {
       const request: Outstanding = { frame, silenceMs, resolve, reject, sentAt, standby: undefined, ends: 0 }
       this.outstanding.add(request)
       const giveUp = () => {
+        if (!this.outstanding.delete(request)) return
         // The broker would go on holding it, and whatever comes behind it.
-        if (this.outstanding.delete(request) && silenceMs === held) this.drop()
+        if (silenceMs === held) this.drop()
+        else if (this.idle) this.onAnswered()
       }
       signal?.addEventListener('abort', giveUp, { once: true })
       if (this.connection?.open) this.transmit(request, this.connection)
@@ -194,7 +197,10 @@ export class Link {
         this.ends.succeeded()
         if (!this.outstanding.delete(request)) return
         this.doubt.answered(request, line)
-        if (this.outstanding.size === 0) this.options.onIdle?.()
+        if (this.outstanding.size === 0) {
+          this.onAnswered()
+          this.options.onIdle?.()
+        }
         request.resolve(answer)
       },
       () => {}, // the connection has ended: the request goes out again on the next one
@@ -264,11 +270,12 @@ export class Link {
       const connection = await cluster.pace.run(endpoint, { nodeId, urgent, signal }, () =>
         dial({ host, port }, { nodeId, signal, logins: cluster.pace, ...(urgent && { ready }) }),
       )
-      if (this.stop.signal.aborted) {
+      cluster.observe(connection.snapshot)
+      if (this.connection === this.expiring && this.connection?.open) await this.answered(this.connection, signal)
+      if (this.stop.signal.aborted || signal.aborted) {
         connection.close()
         return false
       }
-      cluster.observe(connection.snapshot)
       cluster.heal(nodeId, endpoint)
       this.adopt(connection)
       return false
@@ -286,6 +293,16 @@ export class Link {
       cluster.poke('a dial failed')
       return true
     }
+  }
+
+  /** Until all that waits on a connection whose login expires is answered: it will be, only a new request would not. */
+  private answered(connection: Line, signal: AbortSignal): Promise<void> {
+    if (this.outstanding.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.onAnswered = resolve
+      connection.onClose(resolve)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
   }
 
   private adopt(connection: Line): void {

@@ -33,6 +33,9 @@ export const bounds = {
   denial: { baseMs: 1500, capMs: 7500 },
 } as const satisfies Record<string, StreakBounds>
 
+/** Failures are remembered for so long after the end of their wait, in milliseconds: what is tried only now and then has a streak too. */
+const rememberedMs = 60_000
+
 /** Failures in a row of one thing, and when it may be tried again. */
 export class Streak {
   failures = 0
@@ -46,6 +49,11 @@ export class Streak {
   /** How long to wait before the next try, in milliseconds; 0: it may begin. */
   get waitMs(): number {
     return this.failures === 0 ? 0 : Math.max(0, this.nextAt - performance.now())
+  }
+
+  /** Whether nothing is left of it to remember. */
+  get isOver(): boolean {
+    return this.failures === 0 || performance.now() - this.nextAt > rememberedMs
   }
 
   failed({ baseMs, capMs }: StreakBounds): void {
@@ -202,10 +210,12 @@ export class RetryPace {
     place.strangers.clear()
   }
 
-  /** Forgets all other endpoints that nobody dials, once their wait is over. */
+  /** Forgets all other endpoints that nobody dials, a while after they failed: what is asked only now and then is not stormed either. */
   keep(wanted: ReadonlySet<string>): void {
-    for (const [name, { running, streak }] of this.places) {
-      if (!wanted.has(name) && running === 0 && streak.waitMs === 0) this.places.delete(name)
+    const now = performance.now()
+    for (const [name, { running, streak, strangers, renewedAt }] of this.places) {
+      const isOver = [streak, ...strangers.values()].every((one) => one.isOver) && now - renewedAt >= renewEachMs
+      if (!wanted.has(name) && running === 0 && isOver) this.places.delete(name)
     }
   }
 

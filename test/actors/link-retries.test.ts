@@ -125,3 +125,22 @@ test('a login that is valid for longer than a timer can run is renewed once when
   expect(broker.connections).toBe(2)
   expect(redials).toMatchObject([{ soft: true, tookMs: 0 }])
 })
+
+test('a request that waits while its login is renewed is answered over the connection it was sent on', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const link = linkWith({ dial: async (...given) => Object.assign(await dial(...given), { loginValidMs: 10_000 }) })
+  let answer: (body: Buffer) => void = () => {}
+  broker.answering.set(apiKeys.fetch, () => new Promise((resolve) => (answer = resolve)))
+  const fetched = link.send(requestFrame(apiKeys.fetch, 11, 0), 60_000)
+  await broker.asked(apiKeys.fetch)
+  const observed = vi.spyOn(cluster, 'observe')
+  await vi.advanceTimersByTimeAsync(8000)
+  await vi.waitFor(() => expect(observed).toHaveBeenCalled(), { timeout: 5000 })
+  const renewed = once(moments, 'redial')
+  answer(text('slow'))
+  expect((await fetched).toString('utf8', 10)).toBe('slow')
+  await renewed
+  expect(await ask(link)).toBe('one')
+  const sent = broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch || apiKey === apiKeys.listOffsets)
+  expect(sent.map(({ connection }) => connection)).toEqual([1, 2])
+})

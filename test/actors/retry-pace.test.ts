@@ -171,7 +171,7 @@ test('a node that is not where it was looked for is not looked for there again s
   expect([pace.waitMs(here, 1) > 0, pace.waitMs(here, 2), pace.isFree(here)]).toEqual([true, 0, true])
 })
 
-test('an endpoint that is forgotten keeps its wait', async () => {
+test('an endpoint that nobody wants any more keeps its wait, and is forgotten a minute after it', async () => {
   const { pace, begun, dial } = stage()
   dial('one')
   begun[0]?.fail('REFUSED', 'login-refused')
@@ -179,9 +179,30 @@ test('an endpoint that is forgotten keeps its wait', async () => {
   pace.keep(new Set())
   pace.renew(here)
   expect(Math.round(pace.waitMs(here))).toBe(7500)
-  now += 7500
+  now += 7500 + 59_000
+  pace.keep(new Set())
+  expect(pace.failuresAt(here)).toBe(1)
+  now += 1001
   pace.keep(new Set())
   expect(pace.failuresAt(here)).toBe(0)
+})
+
+test.each([
+  ['asked by some rounds of the poller only', 66, () => {}],
+  ['also named anew each time', 66 + 60 * 7, (pace: RetryPace) => pace.renew(here)],
+])('an endpoint that is away and %s is dialled at most %i times in a minute', async (_title, most, beforeDial) => {
+  const pace = new RetryPace(() => 0)
+  let dials = 0
+  const away = async () => {
+    dials += 1
+    throw failure('ECONNREFUSED')
+  }
+  for (const end = now + 60_000; now < end; now += 50) {
+    pace.keep(new Set())
+    beforeDial(pace)
+    if (pace.isFree(here)) await pace.run(here, {}, away).catch(() => {})
+  }
+  expect(dials).toBeLessThanOrEqual(most)
 })
 
 const refused = () => Promise.reject(failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))

@@ -30,7 +30,8 @@ const looksOften: Dimension['options'] = (random) => ({ metadataMaxAge: random.p
 const bounds: readonly Partial<SimulatedOptions>[] = [
   { drainTimeoutMs: 0 },
   { commitIntervalMs: 10 },
-  { commitIntervalMs: 600_000 },
+  // Longer than any other wait, and yet shorter than the time in which all has to be committed again.
+  { commitIntervalMs: 20_000 },
   { heartbeatInterval: 50 },
   { maxWaitTimeInMs: 1 },
   { pollIntervalMs: 100 },
@@ -87,7 +88,13 @@ const long: readonly Dimension[] = [
     stretch: 2,
     options: () => ({ sessionTimeout: 6000, rebalanceTimeout: 10_000 }),
   },
-  { name: 'slow brokers', share: 0.04, rests: true, options: () => ({ maxBytesPerPartition: 100_000 }) },
+  {
+    name: 'slow brokers',
+    share: 0.04,
+    rests: true,
+    // Slower than others may be: they take up to 3.6 s.
+    options: () => ({ maxBytesPerPartition: 100_000, requestTimeoutMs: 10_000 }),
+  },
   {
     name: 'long distances',
     share: 0.05,

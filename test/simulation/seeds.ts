@@ -28,5 +28,14 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 542, found: 'an old commit that comes late sets the group back (a known gap: handled twice, with a fact)' },
   { seed: 712, found: 'with the clock set back, a dead connection went unnoticed for as long as the clock was behind' },
   { seed: 2341, found: 'a commit between an assignment and its positions took back what another member had committed' },
+  { seed: 55, found: 'another listener of a node out of reach was dialled twenty times a second' },
+  {
+    seed: 145,
+    dimensions: [
+      ...['pauses by topic', 'errors of partitions', 'handlers throw anything', 'logins expire', 'throttles'],
+      ...['connections are forgotten', 'narrow lines'],
+    ],
+    found: 'a login that was renewed cut off the requests that waited for slow answers',
+  },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
 ]

@@ -272,8 +272,7 @@ export class Service {
 
   private options(life: Life): ConsumerOptions {
     const { world } = this
-    const { names } = world
-    const { random } = world
+    const { names, random } = world
     const { isLoginUsed, isBatched, isInspected, isAtBounds, ...options } = world.options
     if (isAtBounds) world.reached('options at their bounds')
     const style = world.dimensions.has('styles of eachBatch') ? random.pick(batchStyles) : 'resolves each'
@@ -365,18 +364,13 @@ export class Service {
       world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
       return true
     }
-    if (handling.kind === 'throws' && handling.what) {
-      world.reached('handlers throw anything')
-      world.see({ type: 'threw', ...about, from })
-      const what = handling.what()
-      if (!handling.isLate) throw what
-      return Promise.reject(what)
-    }
     if (handling.kind === 'throws') {
-      world.reached(handling.isLate ? 'handler rejects' : 'handler throws')
+      const { what: make, isLate } = handling
+      world.reached(make ? 'handlers throw anything' : isLate ? 'handler rejects' : 'handler throws')
       world.see({ type: 'threw', ...about, from })
-      if (!handling.isLate) throw new Error('the handler does not like this one')
-      return Promise.reject(new Error('the handler does not like this one either'))
+      const what = make ? make() : new Error('the handler does not like this one')
+      if (!isLate) throw what
+      return Promise.reject(what)
     }
     if (handling.kind === 'works' && handling.ms === 0) return end() ? Promise.resolve() : new Promise(() => {})
     return new Promise((resolve) => {

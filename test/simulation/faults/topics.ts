@@ -90,17 +90,29 @@ const cut: FaultKind = {
     if (!partition) return undefined
     const { log, number, leader } = partition
     const before = log.end
-    const end = log.cut(Math.max(log.start, log.end - random.between(1, 8)))
+    const { end, reopened } = log.cut(Math.max(log.start, log.end - random.between(1, 8)))
     if (end === before) return undefined
     partition.lead((leader % 3) + 1)
     world.log(`partition ${number} is cut from ${before} to ${end}`)
     world.see({ type: 'removed', partition: number, from: end, to: before, how: 'cut' })
     if ((world.kafka.group.offsets.get(number) ?? 0) > end) world.reached('logs are cut')
+    // The coordinator of transactions ends again what it knows to be aborted.
+    for (const producerId of reopened) endTransaction(world, partition, producerId, false)
     // Often it grows past the old end before anybody has looked.
     if (random.chance(0.5)) world.append(number, world.messages(random, random.between(1, 12)))
     world.kafka.changed()
     return undefined
   },
+}
+
+function endTransaction(
+  world: World,
+  { log, number, epoch }: Partition,
+  producerId: number,
+  isCommitted: boolean,
+): void {
+  world.see({ type: 'appended', partition: number, offset: log.end, isMessage: false })
+  log.endTransaction(producerId, isCommitted, epoch)
 }
 
 let producers = 0
@@ -130,8 +142,7 @@ const transaction: FaultKind = {
     })
     return () => {
       if (world.kafka.partition(number) !== partition || !log.isOpen(producerId)) return
-      world.see({ type: 'appended', partition: number, offset: log.end, isMessage: false })
-      log.endTransaction(producerId, !isDoomed, partition.epoch)
+      endTransaction(world, partition, producerId, !isDoomed)
       world.reached('transactions')
       world.kafka.changed()
     }

@@ -91,16 +91,18 @@ export class Log {
     this.stretches = this.stretches.filter(({ end }) => end > to)
   }
 
-  /** The batch that holds `offset` and all behind it are gone. Returns where the log ends now. */
-  cut(offset: number): number {
+  /** The batch that holds `offset` and all behind it are gone. Returns where the log ends now, and whose aborted transactions are open again without their marker. */
+  cut(offset: number): { end: number; reopened: readonly number[] } {
     const kept = this.stretches.filter(({ end }) => end <= offset)
     const end = Math.max(this.start, kept.at(-1)?.end ?? this.start)
     this.forget(end, this.end)
     this.stretches = kept
+    const unmarked = this.aborted.filter(({ first, last }) => first < end && last >= end)
     this.aborted = this.aborted.filter(({ last }) => last < end)
+    for (const { producerId, first } of unmarked) this.open.set(producerId, first)
     for (const [producerId, first] of this.open) if (first >= end) this.open.delete(producerId)
     this.end = end
-    return end
+    return { end, reopened: unmarked.map(({ producerId }) => producerId) }
   }
 
   /** Where the newest epoch up to `epoch` ends, as Kafka answers it. */
