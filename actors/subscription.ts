@@ -16,7 +16,7 @@ export interface SubscriptionOptions {
 
 export class Subscription {
   private readonly options: SubscriptionOptions
-  private matched: readonly string[] = []
+  private resolved: readonly string[] = []
 
   constructor(options: SubscriptionOptions) {
     this.options = options
@@ -24,6 +24,18 @@ export class Subscription {
 
   /** The topics that are meant now, sorted. Asks the cluster only where there is an expression; rejects with a ConnectionError when nobody answers. */
   async resolve(): Promise<readonly string[]> {
+    this.resolved = await this.match()
+    return this.resolved
+  }
+
+  /** The topics that are meant now, when there are more than when it was resolved; otherwise undefined. A topic that is gone may come back, and is waited for. */
+  async changed(): Promise<readonly string[] | undefined> {
+    if (this.options.subscribed.every((each) => typeof each === 'string')) return undefined
+    const matched = await this.match()
+    return matched.every((topic) => this.resolved.includes(topic)) ? undefined : matched
+  }
+
+  private async match(): Promise<readonly string[]> {
     const { subscribed, topics } = this.options
     const names = subscribed.filter((each) => typeof each === 'string')
     // A flag that keeps a place between two tests would let every other topic out.
@@ -35,16 +47,7 @@ export class Subscription {
       topics.list(all)
       names.push(...all.filter((topic) => expressions.some((expression) => expression.test(topic))))
     }
-    this.matched = [...new Set(names)].sort()
-    return this.matched
-  }
-
-  /** The topics that are meant now, when they are others than the last time; otherwise undefined. */
-  async changed(): Promise<readonly string[] | undefined> {
-    if (this.options.subscribed.every((each) => typeof each === 'string')) return undefined
-    const before = this.matched.join()
-    const now = await this.resolve()
-    return now.join() === before ? undefined : now
+    return [...new Set(names)].sort()
   }
 
   private async all(): Promise<string[]> {

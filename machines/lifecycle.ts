@@ -88,7 +88,7 @@ export const lifecycleMachine = setup({
       }),
     }),
     planReplacement: assign({
-      plan: ({ event }): Plan => ({ kind: 'replacement', reason: 'failure' in event ? event.failure.kind : 'retry' }),
+      plan: ({ event }): Plan => ({ kind: 'replacement', reason: 'failure' in event ? event.failure.kind : 'subscription-changed' }),
     }),
     noteFailure: assign({ failure: ({ context, event }) => ('failure' in event ? event.failure : context.failure) }),
     noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'A port of the lifecycle threw an error' }) }),
@@ -131,6 +131,8 @@ export const lifecycleMachine = setup({
         'cluster.moved': { target: 'draining', actions: 'planInPlace' },
         'session.stalled': { ...replacing, guard: 'isCurrent' },
         'member.lost': { ...replacing, guard: 'isCurrent' },
+        // KafkaJS subscribes once in its life.
+        'subscription.changed': { ...replacing, guard: 'isCurrent' },
         'session.failed': retryOrEnd,
         'stop.requested': 'stopping',
       },
@@ -141,6 +143,7 @@ export const lifecycleMachine = setup({
         'drain.completed': { guard: 'isCurrent', target: 'rebuilding', actions: 'beginReplacement' },
         'session.stalled': { ...replacing, guard: 'isCurrentInPlace' },
         'member.lost': { ...replacing, guard: 'isCurrentInPlace' },
+        'subscription.changed': { ...replacing, guard: 'isCurrentInPlace' },
         'session.failed': { ...replacing, guard: 'isCurrentInPlace' },
         'stop.requested': 'stopping',
       },
@@ -153,6 +156,7 @@ export const lifecycleMachine = setup({
         'cluster.moved': { guard: 'isInPlace', target: 'draining', actions: 'planInPlace' },
         'session.stalled': { ...replacing, guard: 'isCurrentInPlace' },
         'member.lost': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
+        'subscription.changed': { ...replacing, guard: 'isCurrentInPlace' },
         'session.failed': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
         'stop.requested': 'stopping',
       },

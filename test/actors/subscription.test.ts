@@ -32,13 +32,23 @@ test('expressions are matched against all topics that can be read, flags that ke
   expect(await subscription.resolve()).toEqual(['bills', 'orders-1', 'orders-2', 'orders-3'])
 })
 
-test('a topic that comes to match is told once, and is known as one that came later', async () => {
+test('a topic that comes to match is told until it is subscribed to, and is known as one that came later', async () => {
   const existing = ['orders-1', 'other']
   const { subscription, topics } = subscribedTo([/^orders-/], existing)
   await subscription.resolve()
   expect(await subscription.changed()).toBeUndefined()
   existing.push('orders-2')
   expect(await subscription.changed()).toEqual(['orders-1', 'orders-2'])
+  expect(await subscription.changed()).toEqual(['orders-1', 'orders-2'])
+  await subscription.resolve()
   expect(await subscription.changed()).toBeUndefined()
   expect([topics.isNew('orders-1', 0), topics.isNew('orders-2', 0)]).toEqual([false, true])
+})
+
+test('a topic that is gone changes no subscription: it may come back', async () => {
+  const existing = ['orders-1', 'orders-2']
+  const { subscription } = subscribedTo([/^orders-/], existing)
+  await subscription.resolve()
+  existing.pop()
+  expect(await subscription.changed()).toBeUndefined()
 })

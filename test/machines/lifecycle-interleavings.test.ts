@@ -30,6 +30,7 @@ const disturbances: readonly ((epoch: number) => Fact)[] = [
   () => ({ type: 'cluster.reached', clusterId: 'ours', brokers: {} }),
   (epoch) => ({ type: 'session.stalled', epoch, failure: failure('session-silent') }),
   (epoch) => ({ type: 'member.lost', epoch, memberId: 'me', failure: failure('member-lost') }),
+  (epoch) => ({ type: 'subscription.changed', epoch, topics: ['orders', 'orders-2'] }),
   (epoch) => ({ type: 'session.failed', epoch, failure: failure('session-crashed') }),
   (epoch) => ({ type: 'session.joined', epoch: epoch - 1, memberId: 'me', generation: 1 }),
 ]

@@ -86,7 +86,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
       }
       if (after === before) return plan !== null
       if (fact.type === 'cluster.moved') return plan?.kind === 'in-place' && plan.reason === fact.reason
-      return plan?.kind === 'replacement' && 'failure' in fact && plan.reason === fact.failure.kind
+      const reason = 'failure' in fact ? fact.failure.kind : 'subscription-changed'
+      return plan?.kind === 'replacement' && plan.reason === reason
     },
   },
   M8: {

@@ -12,7 +12,7 @@ import { failure, type Machine, type Snapshot } from './lifecycle-stories.ts'
 export const budgets = [0, 2] as const
 
 /** So many facts are known in each state; the last one is left out where no port can throw. */
-export const factCount = 24
+export const factCount = 26
 
 /** Where each fact stood in its list: the way to a state may count other epochs than the state it was found in. */
 const places = new WeakMap<Fact, number>()
@@ -25,6 +25,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'session.failed', epoch: of, failure: failure('login-refused') },
     { type: 'session.stalled', epoch: of, failure: failure('session-silent') },
     { type: 'member.lost', epoch: of, memberId: 'me', failure: failure('member-lost') },
+    { type: 'subscription.changed', epoch: of, topics: ['orders'] },
     { type: 'drain.completed', epoch: of, tookMs: 1, forced: false },
     { type: 'rebuild.proven', epoch: of, tookMs: 1, gapMs: 0 },
     { type: 'rebuild.unproven', epoch: of, failure: failure('unproven') },

@@ -32,6 +32,8 @@ export const facts: Record<EventClass, (epoch: number) => Fact> = {
     memberId: 'me',
     failure: failure('member-lost'),
   }),
+  subscribed: (epoch) => ({ type: 'subscription.changed', epoch, topics: ['orders'] }),
+  subscribedOld: (epoch) => ({ type: 'subscription.changed', epoch: epoch - 1, topics: ['orders'] }),
   drained: (epoch) => ({ type: 'drain.completed', epoch, tookMs: 1, forced: false }),
   drainedOld: (epoch) => ({ type: 'drain.completed', epoch: epoch - 1, tookMs: 1, forced: false }),
   proven: (epoch) => ({ type: 'rebuild.proven', epoch, tookMs: 1, gapMs: 0 }),

@@ -41,9 +41,10 @@ export function soughtComesNext(): Oracle {
       atWork.of(life, partition).offset = offset
       const key = `${life} ${partition}`
       const wish = sought.get(key)
-      if (!wish || offset === wish.leftOver) return undefined
-      sought.delete(key)
+      if (!wish) return undefined
       const expected = logs.of(partition).next(wish.offset)
+      if (offset === wish.leftOver && offset !== expected) return undefined
+      sought.delete(key)
       if (offset === expected) return undefined
       return `${life} was handed ${partition}/${offset}, although its user had sought ${wish.offset}`
     },
