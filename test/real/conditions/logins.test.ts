@@ -46,7 +46,8 @@ beforeAll(async () => {
 
 type Kafka = NonNullable<ConsumerOptions['kafka']>
 
-const asService: Kafka = () => ({ ssl: { ca: [identity.ca] }, sasl: { ...cluster().sasl } as never })
+/** Data and not a function: members of one process that say the same share a poller and the pace of their logins. */
+const asService = (): Kafka => ({ ssl: { ca: [identity.ca] }, sasl: { ...cluster().sasl } as never })
 
 form(test.concurrent, test)(
   'over TLS and SCRAM with round trips of 50 to 500 ms a group joins, rests and follows moves',
@@ -54,7 +55,7 @@ form(test.concurrent, test)(
     const distances = ROUND_TRIPS_MS.map((roundTripMs) =>
       overDistance({
         ...{ cluster: cluster(), name: 'TLS and SCRAM', roundTripMs, trips: 12 },
-        ...{ tls: identity.tls, kafka: asService },
+        ...{ tls: identity.tls, kafka: asService() },
       }),
     )
     expect((await Promise.all(distances)).flat()).toEqual([])
@@ -139,7 +140,7 @@ test.concurrent.each(form([20], [3, 20]))('under %i consumers one broker refuses
   const violations = await outage({
     ...{ cluster: cluster(), scenario: `one broker refuses the login, ${members} consumers`, members },
     front: { tls: identity.tls, tap: (one) => seen.push(one) },
-    kafka: asService,
+    kafka: asService(),
     async begin(front, nodeId) {
       front.misread(new Map([['n=service', 'n=nobody!']]), [nodeId])
       // what is connected is logged in already
