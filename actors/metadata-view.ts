@@ -40,6 +40,8 @@ export class MetadataView {
   /** How many partitions KafkaJS sees, by topic. */
   private readonly shown = new Map<string, number>()
   private readonly last = new Map<string, TopicDescription>()
+  /** The id of each topic, as this session has seen it last: another session of this process may have seen a new one first. */
+  private readonly ids = new Map<string, string>()
 
   constructor(options: MetadataViewOptions) {
     this.options = options
@@ -101,7 +103,12 @@ export class MetadataView {
       if (kind === 'missing') emit({ type: 'topic.missing', topic })
       if (kind === 'found' || kind === 'recreated')
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
-      if (kind === 'recreated') onRecreated(topic)
+    }
+    for (const { topic, id, errorCode } of described) {
+      if (id === undefined || errorCode !== errorCodes.none) continue
+      const before = this.ids.get(topic)
+      this.ids.set(topic, id)
+      if (before !== undefined && before !== id) onRecreated(topic)
     }
   }
 

@@ -40,6 +40,8 @@ export interface PositionsOptions {
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
   readonly commit: () => Promise<void>
+  /** Asks the brokers for the topics again, and restarts those that were made again. */
+  readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
   readonly onChange: () => void
   readonly signal: AbortSignal
@@ -219,11 +221,13 @@ export class Positions {
 
   /** Looks the place up until it is found; `work` resolves with what sets it. A seek meanwhile is the place. */
   private look(lane: Lane, tenure: Tenure, work: () => Promise<() => void>): void {
-    const isOver = () => tenure !== this.tenure || !tenure.open || this.options.signal.aborted
     let tried = () => {}
     const first = new Promise<void>((resolve) => {
       tried = resolve
     })
+    // Also when another look for this lane has begun: its topic was made again.
+    const isOver = () =>
+      tenure !== this.tenure || !tenure.open || this.looking.get(lane) !== first || this.options.signal.aborted
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
         const { seeks } = lane.progress
@@ -239,6 +243,7 @@ export class Positions {
           this.options.onChange()
           return
         } catch {
+          if (isOver()) return
           this.stuck.add(lane)
           tried()
           this.options.onChange()
@@ -272,10 +277,12 @@ export class Positions {
    * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
    */
   private async backInRange(lane: Lane): Promise<() => void> {
-    const { log, emit, handOut } = this.options
+    const { log, emit, handOut, lookAtTopics } = this.options
     const { topic, partition, position, progress } = lane
     if (position === undefined) return this.pinned(lane)
     const [start, end] = await Promise.all([log.offsetAt(lane, 'start'), log.offsetAt(lane, 'end')])
+    // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
+    if (end < position) await lookAtTopics()
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {

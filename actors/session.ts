@@ -171,6 +171,7 @@ export class Session {
       }),
       committedOf: (topic) => this.committedOf(topic),
       commit: () => this.commits.commitPinned(),
+      lookAtTopics: () => this.kafka.refreshMetadata(),
       onChange: () => this.placed(),
     })
   }

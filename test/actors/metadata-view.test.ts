@@ -204,6 +204,16 @@ test('a topic that was made again is known by its id, and told', async () => {
   expect(restarted).toEqual(['orders'])
 })
 
+test('each session of a process reads a topic that was made again from its start, whoever saw it first', async () => {
+  const restarted: string[] = []
+  const topics = new Topics()
+  const views = ['first', 'second'].map((name) => viewWith({ topics, onRecreated: () => restarted.push(name) }))
+  for (const letter of ['a', 'b', 'b']) {
+    for (const view of views) await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody(letter.repeat(32)))))
+  }
+  expect(restarted).toEqual(['first', 'second'])
+})
+
 test('an answer with topic ids says the same as one without', () => {
   const [topic] = readTopicIds(answerFrame(1, topicIdsBody('0'.repeat(32)))).topics
   expect(topic).toEqual({

@@ -241,6 +241,23 @@ test('after a restart the leader epoch comes from the commit', async () => {
   expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
 })
 
+test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 50n })
+  stage.reader.start = 0n
+  stage.reader.end = 2n
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: 50n })).toEqual([0n])
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+  expect(stage.lane(0).progress.mark).toBe(0n)
+})
+
 test('a topic that was made again is read from its start, and what was fetched of the old one is forgotten', async () => {
   const stage = new Stage()
   stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])

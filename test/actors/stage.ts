@@ -153,7 +153,9 @@ const committedBody = (committed: CommittedBy): Buffer => {
 }
 
 export type StageOptions = Partial<HandOutOptions> &
-  Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit'>> & { readonly batches?: boolean }
+  Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
+    readonly batches?: boolean
+  }
 
 export class Stage {
   readonly handlers = new Handlers()
@@ -167,7 +169,14 @@ export class Stage {
   commits = 0
   private generation = 0
 
-  constructor({ batches = false, fromBeginning = false, committedOf, commit, ...options }: StageOptions = {}) {
+  constructor({
+    batches = false,
+    fromBeginning = false,
+    committedOf,
+    commit,
+    lookAtTopics,
+    ...options
+  }: StageOptions = {}) {
     const emit = (fact: Fact) => this.facts.push(fact)
     this.handOut = new HandOut({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
@@ -190,6 +199,7 @@ export class Stage {
       emit,
       committedOf: committedOf ?? (async () => []),
       commit: commit ?? (async () => {}),
+      lookAtTopics: lookAtTopics ?? (async () => {}),
       onChange: () => {},
       signal: new AbortController().signal,
     })

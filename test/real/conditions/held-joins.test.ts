@@ -13,7 +13,7 @@ import { stockMember } from '../harness/stock-member.ts'
 import { until } from '../harness/until.ts'
 
 /** How long the slow member holds the join. */
-const HELD_MS = form(12_000, 20_000)
+const HELD_MS = form(9000, 20_000)
 const STOP_TIMEOUT_MS = 5000
 const JOIN_GROUP = 11
 

@@ -8,7 +8,7 @@ import { MESSAGE_SPACING_MS, report } from '../harness/report.ts'
 import { startRun } from '../harness/run.ts'
 import { sharedCluster } from '../harness/shared-cluster.ts'
 
-const HANG_MS = form(10_000, 60_000)
+const HANG_MS = form(6000, 60_000)
 
 const cluster = sharedCluster({ bindFixed: true })
 

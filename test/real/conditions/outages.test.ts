@@ -1,6 +1,6 @@
 // One broker is away: refused, silent, or stopped for real. The one that refuses the login is in logins.test.ts.
 import { expect, test } from 'vitest'
-import { form } from '../harness/form.ts'
+import { form, isLong } from '../harness/form.ts'
 import { outage } from '../harness/outage.ts'
 import { sharedCluster } from '../harness/shared-cluster.ts'
 
@@ -24,14 +24,17 @@ test.concurrent('one broker is silent', async () => {
   expect(violations).toEqual([])
 })
 
-test('one broker is stopped', async () => {
-  const violations = await outage({
-    ...{ cluster: cluster(), scenario: 'one broker is stopped' },
-    begin: (_, nodeId) => cluster().stopBroker(nodeId),
-    async end(_, nodeId) {
-      await cluster().startBroker(nodeId)
-      await cluster().waitReady()
-    },
+// in the short form restarts.test.ts is enough
+if (isLong) {
+  test('one broker is stopped', async () => {
+    const violations = await outage({
+      ...{ cluster: cluster(), scenario: 'one broker is stopped' },
+      begin: (_, nodeId) => cluster().stopBroker(nodeId),
+      async end(_, nodeId) {
+        await cluster().startBroker(nodeId)
+        await cluster().waitReady()
+      },
+    })
+    expect(violations).toEqual([])
   })
-  expect(violations).toEqual([])
-})
+}

@@ -8,7 +8,7 @@ import { report } from '../harness/report.ts'
 import { startRun } from '../harness/run.ts'
 import { sharedCluster } from '../harness/shared-cluster.ts'
 
-const SIDE_BY_SIDE_MS = form(20_000, 120_000)
+const SIDE_BY_SIDE_MS = form(12_000, 120_000)
 const FETCH = 1
 const METADATA = 3
 const HEARTBEAT = 12

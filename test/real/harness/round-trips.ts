@@ -21,7 +21,10 @@ export interface Distant {
   readonly trips: number
 }
 
-const REST_MS = form(10_000, 60_000)
+/** Milliseconds there and back. Three fronts stand before a cluster at most: the short form leaves one to what runs beside it. */
+export const ROUND_TRIPS_MS = form([50, 500], [50, 200, 500])
+
+const REST_MS = form(8_000, 60_000)
 const MOVES = form(2, 5)
 
 /** Returns a sentence for each bound that is broken, and one when it could not go on: others run beside it. */
@@ -34,10 +37,12 @@ async function travel(scenario: string, { cluster, roundTripMs, tls, kafka, trip
   await using front = await startFront(cluster, { tls })
   front.distance({ roundTripMs, jitterMs: roundTripMs / 20 })
   const dials = countDials()
+  // the default, and what connecting would take: here the kernel accepts at once, and the first step is silent for that long too
+  const dialTimeoutMs = (tls ? 2000 : 1000) + roundTripMs
   await using run = await startRun({
     ...{ scenario, cluster, client: relistenMember },
     brokers: () => front.endpoints(),
-    options: { allowEndpoint: dials.allowEndpoint, ...(kafka && { kafka }) },
+    options: { allowEndpoint: dials.allowEndpoint, dialTimeoutMs, ...(kafka && { kafka }) },
     name: `far-${roundTripMs}`,
   })
   const rest = { from: Date.now(), to: 0 }
