@@ -10,6 +10,8 @@ const other = '1@a:9 2@b:9 3@c:9'
 const endpoints = (places: string) => places.split(' ').map((place) => place.split('@')[1] ?? '')
 
 vi.setConfig({ testTimeout: 30_000 })
+/** How long a busy machine may take. */
+const soon = { timeout: 8000 }
 
 let cluster: Cluster | undefined
 afterEach(() => cluster?.release())
@@ -29,9 +31,9 @@ function watch(brokers: Brokers) {
   /** So many questions were asked since. */
   const settled = async (questions: number) => {
     const from = network.questions
-    await expect.poll(() => network.questions, { timeout: 8000 }).toBeGreaterThan(from + questions)
+    await expect.poll(() => network.questions, soon).toBeGreaterThan(from + questions)
   }
-  const bothKnown = () => expect.poll(() => held.book.others().length, { timeout: 8000 }).toBe(3)
+  const bothKnown = () => expect.poll(() => held.book.others().length, soon).toBe(3)
   return { network, moves, book, settled, bothKnown, cluster: held }
 }
 
@@ -52,7 +54,7 @@ test('when the listener in use closes, the brokers are followed to the other one
   const before = book()
   const after = before === one ? other : one
   network.close(...endpoints(before))
-  await expect.poll(book).toBe(after)
+  await expect.poll(book, soon).toBe(after)
   await settled(10)
   expect(moves.flat()).toHaveLength(3)
 })
@@ -63,7 +65,7 @@ test('one node whose listener in use is closed is followed alone', async () => {
   const [first = ''] = endpoints(book())
   network.close(first)
   const there = first === 'a:1' ? 'a:9' : 'a:1'
-  await expect.poll(book).toContain(there)
+  await expect.poll(book, soon).toContain(there)
   await settled(10)
   expect(moves).toEqual([[{ nodeId: 1, from: first, to: there }]])
 })
@@ -71,9 +73,9 @@ test('one node whose listener in use is closed is followed alone', async () => {
 test('a source that goes from one live listener to the other is followed once', async () => {
   let list = endpoints(one)
   const { moves, book, settled } = watch(() => list)
-  await expect.poll(book).toBe(one)
+  await expect.poll(book, soon).toBe(one)
   list = endpoints(other)
-  await expect.poll(book).toBe(other)
+  await expect.poll(book, soon).toBe(other)
   await settled(20)
   expect(moves).toHaveLength(1)
   expect(moves[0]).toHaveLength(3)
@@ -91,5 +93,5 @@ test('a listener in use that goes silent is left for the other one', async () =>
   await bothKnown()
   const before = book()
   network.silence(...endpoints(before))
-  await expect.poll(book, { timeout: 8000 }).toBe(before === one ? other : one)
+  await expect.poll(book, soon).toBe(before === one ? other : one)
 })

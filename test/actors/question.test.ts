@@ -1,4 +1,5 @@
 // A question that any broker can answer: when it goes to the next one, and how long its answer may take.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterEach, expect, test } from 'vitest'
 import { acquireCluster, type Cluster } from '../../actors/cluster.ts'
 import { createDial } from '../../actors/dial.ts'
@@ -38,17 +39,35 @@ async function open(answer: (broker: FakeBroker) => Promise<Buffer | undefined> 
   await cluster.ready()
 }
 
+/** Says, at its end, for how long the event loop stood still at most, in milliseconds. */
+function watchLoop(): () => number {
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  delay.enable()
+  return () => {
+    delay.disable()
+    return delay.max / 1e6
+  }
+}
+
 test('an answer that takes more than two seconds comes while its bytes flow, and nobody else is asked for it', async () => {
   await open((broker) => {
-    broker.trickle = { bytes: 14, everyMs: 120 }
+    broker.trickle = { bytes: 4, everyMs: 30 }
     return metadataBody('ours', broker.view.brokers, topics)
   })
-  const startedAt = performance.now()
-  const answer = await cluster.ask(question())
-  expect(answer.includes('orders')).toBe(true)
-  expect(performance.now() - startedAt).toBeGreaterThan(2000)
-  expect(brokers.map(heavyOf).toSorted()).toEqual([0, 1])
-})
+  // After 250 ms without a byte the other one is asked: a machine that stood still for long has to do it again.
+  for (let round = 1; ; round += 1) {
+    const before = brokers.map(heavyOf)
+    const [startedAt, stoodFor] = [performance.now(), watchLoop()]
+    const answer = await cluster.ask(question())
+    const [tookMs, asked] = [performance.now() - startedAt, brokers.map(heavyOf)]
+    expect(answer.includes('orders')).toBe(true)
+    expect(tookMs).toBeGreaterThan(2000)
+    const stoodStill = stoodFor() > 100
+    if (stoodStill && round < 8) continue
+    if (!stoodStill) expect(asked.map((count, index) => count - (before[index] ?? 0)).toSorted()).toEqual([0, 1])
+    return
+  }
+}, 60_000)
 
 test('one that says nothing is followed by the next', async () => {
   let asked = 0

@@ -70,7 +70,7 @@ const short: readonly Dimension[] = [
   { name: 'logins expire', share: 0.07, options: () => ({ isLoginUsed: true }) },
   { name: 'logins fail', share: 0.05, options: () => ({ isLoginUsed: true }) },
   { name: 'the event loop stands still', share: 0.05, faults: [1, 3] },
-  { name: 'subscriptions differ', share: 0.03, services: 2 },
+  { name: 'subscriptions differ', share: 0.05, services: 2 },
   { name: 'throttles', share: 0.06, rests: true },
   { name: 'two listeners', share: 0.08, rests: true },
   { name: 'names', share: 0.08, rests: true },
@@ -82,7 +82,7 @@ const short: readonly Dimension[] = [
 const long: readonly Dimension[] = [
   {
     name: 'held joins',
-    share: 0.05,
+    share: 0.08,
     rests: true,
     faults: [1, 2],
     stretch: 2,
@@ -106,7 +106,7 @@ const long: readonly Dimension[] = [
       maxBytesPerPartition: 100_000,
     }),
   },
-  { name: 'many partitions', share: 0.025, options: () => ({ maxBytesPerPartition: 1000 }) },
+  { name: 'many partitions', share: 0.03, options: () => ({ maxBytesPerPartition: 1000 }) },
   { name: 'narrow lines', share: 0.03, options: () => ({ maxBytesPerPartition: 1000 }) },
   {
     name: 'long waits',

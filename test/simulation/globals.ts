@@ -4,6 +4,8 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import net, { type LookupFunction } from 'node:net'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import kafkajs from 'kafkajs'
 import { watchEventLoop } from '../../actors/event-loop.ts'
 import type { Clock } from './clock.ts'
 import { Timer } from './clock.ts'
@@ -28,6 +30,12 @@ export interface Replacements {
 const withoutTimer = replaceAll(globalThis, { setInterval: () => ({ unref: () => {} }) })
 watchEventLoop(() => {})
 withoutTimer()
+
+// KafkaJS unpacks in a thread of Node's, which takes as long as it takes: an answer would be read at another event each time.
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP] = () => ({
+  compress: async ({ buffer }: { buffer: Buffer }) => gzipSync(buffer),
+  decompress: async (buffer: Buffer) => gunzipSync(buffer),
+})
 
 /** Paths below this belong to the disk of the life that is running: `/simulated/NAME/journal`. */
 export const root = '/simulated/'

@@ -1,6 +1,6 @@
 // What may happen to the bytes of a journal: torn ends, flipped bits, missing lines and files. Nothing of it passes unseen.
 import fs from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { fileJournal } from '../../src/file-journal.ts'
 import { type ChainEnd, chainStart, type JournalRecord } from '../../src/journal.ts'
 import { createRecorder } from '../../src/recorder.ts'
@@ -8,6 +8,9 @@ import { scan } from '../../src/segment.ts'
 import { recordAfter } from './journal-cases.ts'
 import { newPath, opened, segmentFiles, written } from './journal-files.ts'
 import { startLife } from './journal-lives.ts'
+
+// Some of these go through a file byte by byte.
+vi.setConfig({ testTimeout: 120_000 })
 
 test('a tail torn at any byte of the last three records is cut off and told, and the journal goes on', () => {
   const { path, file, records, bytes } = written(6)
