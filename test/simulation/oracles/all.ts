@@ -9,7 +9,14 @@ import * as record from './record.ts'
 import * as security from './security.ts'
 import * as told from './told.ts'
 
-export const allOracles = (secrets: readonly string[], { isBatched = false, maxWaitTimeInMs = 0 } = {}): Oracle[] => [
+/** Options of the consumers that oracles judge by. */
+interface Judged {
+  readonly isBatched?: boolean
+  readonly maxWaitTimeInMs?: number
+  readonly requestTimeoutMs?: number
+}
+
+export const allOracles = (secrets: readonly string[], { isBatched = false, ...timeouts }: Judged = {}): Oracle[] => [
   delivery.noLoss(),
   delivery.onlyHandledIsCommitted(),
   delivery.inOrder(),
@@ -24,7 +31,7 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, maxW
   liveness.noSessionLoop(),
   liveness.endsInTime(),
   liveness.noHotLoop(),
-  liveness.silenceIsNoticed(maxWaitTimeInMs),
+  liveness.silenceIsNoticed(timeouts),
   liveness.heartbeatsGoOn(),
   liveness.leavesNothing(),
   liveness.nothingEscapes(),

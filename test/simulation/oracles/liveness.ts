@@ -128,12 +128,9 @@ export function noHotLoop(): Oracle {
   }
 }
 
-/** Three times the longest silence that a request bears, 2 s, and a look of the poller. */
-const noticedWithinMs = 7000
-
-/** L5: a connection that answers nothing is noticed. */
-export function silenceIsNoticed(maxWaitMs = 0): Oracle {
-  const withinMs = noticedWithinMs + 2 * maxWaitMs
+/** L5: a connection that answers nothing is noticed, within three times the longest silence that a request bears, and a look of the poller. */
+export function silenceIsNoticed({ maxWaitTimeInMs = 0, requestTimeoutMs = 2000 } = {}): Oracle {
+  const withinMs = 3 * requestTimeoutMs + 1000 + 2 * maxWaitTimeInMs
   const dark = new Map<number, { life: string; since: number | undefined }>()
   return {
     id: 'L5',
