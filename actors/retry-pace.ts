@@ -74,6 +74,9 @@ const mostAtOnce = 32
 
 const renewEachMs = 1000
 
+/** So long after one that was accepted logins at an endpoint go side by side, in milliseconds: links follow the poller to a new place. */
+const loginProvenForMs = 5000
+
 /** Who dials: a link says which node it expects there. */
 export interface Dialler {
   readonly nodeId?: number
@@ -102,8 +105,8 @@ interface Place {
   /** What the newest try failed with. */
   error: unknown
   loggingIn: Promise<unknown> | undefined
-  /** A login was accepted here since dials began to run again. */
-  isLoginProven: boolean
+  /** When a login was accepted here, on the clock of `performance.now()`. */
+  loginProvenAt: number
   /** Why the newest try failed, if it was turned down by name. */
   refusal: FailureKind | undefined
 }
@@ -172,7 +175,6 @@ export class RetryPace {
     } finally {
       place.running--
       this.admit(place)
-      if (place.running === 0) place.isLoginProven = false
     }
   }
 
@@ -220,13 +222,14 @@ export class RetryPace {
   }
 
   /**
-   * Runs a login. While none was ever accepted they take turns over all endpoints; later the first at an endpoint goes alone, whenever
-   * dials begin to run there. Who waited for one that was refused shares its failure, and so does who comes before its wait is over.
+   * Runs a login. While none was ever accepted they take turns over all endpoints; later the first at an endpoint goes alone, unless
+   * one was accepted there a moment ago. Who waited for one that was refused shares its failure, and so does who comes before its wait is over.
    * A login that the connection broke says nothing of the credentials.
    */
   async login<Value>(endpoint: Endpoint, work: () => Promise<Value>): Promise<Value> {
     const place = this.placeAt(endpoint)
-    const ahead = () => (this.accepted ? (place.isLoginProven ? undefined : place.loggingIn) : this.loggingIn)
+    const isProven = () => performance.now() - place.loginProvenAt < loginProvenForMs
+    const ahead = () => (this.accepted ? (isProven() ? undefined : place.loggingIn) : this.loggingIn)
     for (let busy = ahead(); busy; busy = ahead()) {
       const error = await busy
       if (isLoginRefused(error)) throw error
@@ -243,10 +246,11 @@ export class RetryPace {
     try {
       const value = await running
       this.accepted = true
-      place.isLoginProven = true
+      place.loginProvenAt = performance.now()
       this.unproven.succeeded()
       return value
     } catch (error) {
+      if (isLoginRefused(error)) place.loginProvenAt = Number.NEGATIVE_INFINITY
       if (!this.accepted && isLoginRefused(error)) {
         this.refusal = error
         this.unproven.failed(bounds.login)
@@ -266,7 +270,7 @@ export class RetryPace {
     const place: Place = {
       ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
       ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
-      ...{ error: undefined, loggingIn: undefined, isLoginProven: false },
+      ...{ error: undefined, loggingIn: undefined, loginProvenAt: Number.NEGATIVE_INFINITY },
     }
     this.places.set(name, place)
     return place

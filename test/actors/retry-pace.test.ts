@@ -249,6 +249,36 @@ test('once a login was accepted the first at an endpoint goes alone, and those b
   await Promise.all(all)
 })
 
+test('logins go side by side at an endpoint that accepted one a moment ago, as links follow the poller to a new place', async () => {
+  const pace = new RetryPace()
+  let running = 0
+  const ends: (() => void)[] = []
+  const begin = () =>
+    pace.run(here, {}, () =>
+      pace.login(here, () => {
+        running += 1
+        return new Promise<void>((resolve) => ends.push(resolve))
+      }),
+    )
+  const round = async (count: number) => {
+    running = 0
+    const all = Array.from({ length: count }, begin)
+    await turn()
+    const first = running
+    while (running < count || ends.length > 0) {
+      for (const end of ends.splice(0)) end()
+      await turn()
+    }
+    await Promise.all(all)
+    return first
+  }
+  expect(await round(1)).toBe(1)
+  now += 1000
+  expect(await round(3)).toBe(3)
+  now += 5000
+  expect(await round(3)).toBe(1)
+})
+
 test('a login that an endpoint refuses is tried there by one of many, and elsewhere as ever', async () => {
   const pace = new RetryPace(() => 0)
   await pace.login(elsewhere, async () => {})
