@@ -131,8 +131,8 @@ const seeks: FaultKind = {
     const count = random.between(1, 4)
     for (let index = 0; index < count && index * gapMs < lastsMs; index++) {
       world.clock.plan(index * gapMs, () => {
-        const { number } = random.pick(world.kafka.partitions())
-        if (service.life === life) seekAnywhere(world, random, service, number)
+        const there = world.kafka.partitions()
+        if (there.length > 0 && service.life === life) seekAnywhere(world, random, service, random.pick(there).number)
       })
     }
     return undefined
