@@ -88,7 +88,10 @@ export const lifecycleMachine = setup({
       }),
     }),
     planReplacement: assign({
-      plan: ({ event }): Plan => ({ kind: 'replacement', reason: 'failure' in event ? event.failure.kind : 'subscription-changed' }),
+      plan: ({ event }): Plan => ({
+        kind: 'replacement',
+        reason: 'failure' in event ? event.failure.kind : 'subscription-changed',
+      }),
     }),
     noteFailure: assign({ failure: ({ context, event }) => ('failure' in event ? event.failure : context.failure) }),
     noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'A port of the lifecycle threw an error' }) }),
