@@ -60,6 +60,7 @@ export class Positions {
   private readonly looking = new Map<Lane, Promise<void>>()
   /** Of these the last attempt came to nothing. */
   private readonly stuck = new Set<Lane>()
+  private lookedAt: Promise<void> | undefined
   /** One answer at a time: KafkaJS asks once per node and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
 
@@ -97,8 +98,11 @@ export class Positions {
 
   /** The topic was deleted and made again: its partitions are read from their start. */
   restart(topic: string): void {
-    const { handOut, emit } = this.options
-    for (const lane of handOut.assigned().filter((each) => each.topic === topic)) {
+    const { handOut, topics, emit } = this.options
+    const id = topics.idOf(topic)
+    // Another session of this process may have seen it first: what was placed since then is a place in the new one.
+    const isOfOld = ({ progress }: Lane) => id === undefined || progress.topicId !== id
+    for (const lane of handOut.assigned().filter((each) => each.topic === topic && isOfOld(each))) {
       const { tenure } = this
       if (!tenure) return
       const { partition, position } = lane
@@ -203,10 +207,13 @@ export class Positions {
     }
     const found = readCommitNote(metadata)
     const topicId = topics.idOf(topic)
-    const isOfOther = found?.topicId !== undefined && topicId !== undefined && found.topicId !== topicId
+    const isOther = (id: string | undefined) => id !== undefined && topicId !== undefined && id !== topicId
+    const isOfOther = isOther(found?.topicId)
+    if (isOther(progress.topicId) && progress.sought !== tenure) progress.forget()
     if (offset >= 0n && !isOfOther) {
       const begin = progress.startFrom(offset, tenure)
       if (begin.offset === offset) progress.leaderEpoch = found?.leaderEpoch ?? -1
+      progress.topicId = found?.topicId
       if (begin.dropped !== undefined)
         emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
       this.place(lane)
@@ -231,10 +238,14 @@ export class Positions {
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
         const { seeks } = lane.progress
+        const topicId = this.options.topics.idOf(lane.topic)
         try {
           const set = await work()
           if (isOver()) return
-          if (lane.progress.seeks === seeks) set()
+          if (lane.progress.seeks === seeks) {
+            set()
+            lane.progress.topicId = topicId
+          }
           this.options.handOut.locate(lane)
           if (lane.progress.acknowledged === undefined) await this.options.commit()
           if (isOver()) return
@@ -265,6 +276,8 @@ export class Positions {
   private async pinned(lane: Lane): Promise<() => void> {
     const { fromBeginning, topics, log, emit } = this.options
     const { topic, partition } = lane
+    // What is not committed may be of a topic that was just made again: its id has to be seen before its log is.
+    await this.lookAtTopics()
     const offset = await log.offsetAt(lane, fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end')
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
@@ -277,12 +290,12 @@ export class Positions {
    * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
    */
   private async backInRange(lane: Lane): Promise<() => void> {
-    const { log, emit, handOut, lookAtTopics } = this.options
+    const { log, emit, handOut } = this.options
     const { topic, partition, position, progress } = lane
     if (position === undefined) return this.pinned(lane)
     const [start, end] = await Promise.all([log.offsetAt(lane, 'start'), log.offsetAt(lane, 'end')])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
-    if (end < position) await lookAtTopics()
+    if (end < position) await this.lookAtTopics()
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {
@@ -300,6 +313,14 @@ export class Positions {
         handOut.rewind(lane, next)
       }
     }
+  }
+
+  /** One look for all partitions that need it now. */
+  private lookAtTopics(): Promise<void> {
+    this.lookedAt ??= this.options.lookAtTopics().finally(() => {
+      this.lookedAt = undefined
+    })
+    return this.lookedAt
   }
 
   private pause(waitMs: number): Promise<void> {

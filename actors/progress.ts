@@ -24,6 +24,8 @@ export class Progress {
   seeks = 0
   /** Leader epoch of the newest records that were fetched (KIP-320); −1 while none is known. */
   leaderEpoch = -1
+  /** Id of the topic that the mark is a place in; undefined while none is known. */
+  topicId: string | undefined
   /** Handlers at work, of whatever tenure and consumer; the partition is not handed out again until they have settled. */
   work: Promise<void> | undefined
 
@@ -100,6 +102,7 @@ export class Progress {
     this.acknowledged = undefined
     this.sought = undefined
     this.leaderEpoch = -1
+    this.topicId = undefined
     this.unknown.clear()
   }
 }

@@ -228,6 +228,11 @@ export function commitsOnlyRise(): Oracle {
         sought.add(`${sighting.life} ${sighting.partition}`)
         confirmed.of(sighting.life, sighting.partition).offset = 0
       }
+      if (sighting.type === 'placed') {
+        // What the group has now counts, also where an older commit has come late.
+        const known = confirmed.of(sighting.life, sighting.partition)
+        known.offset = Math.min(known.offset, Math.max(0, sighting.offset))
+      }
       if (sighting.type === 'joined') current.set(sighting.life, { ...sighting, at })
       if (sighting.type === 'disowned') disowned.set(`${sighting.life} ${sighting.memberId}`, at)
       if (sighting.type === 'commit-confirmed') {

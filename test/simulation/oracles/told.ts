@@ -122,6 +122,7 @@ const ofDeadlines: ReadonlySet<string> = new Set(['handler.timed-out', 'partitio
 export function noStorm(): Oracle {
   let faults = 0
   let partitions = 0
+  let removed = 0
   const counts = new Table(() => ({ count: 0, since: undefined as number | undefined }))
   const calls = new Table(() => ({ count: 0 }))
   const explained = (life: string, fact: string): number => {
@@ -132,6 +133,8 @@ export function noStorm(): Oracle {
     id: 'T3',
     see(sighting, at) {
       if (sighting.type === 'fault') faults++
+      // A partition that is made again is told of again.
+      if (sighting.type === 'removed') removed++
       if (sighting.type === 'assigned') partitions = Math.max(partitions, sighting.partitions.length)
       if (sighting.type === 'started') calls.of(sighting.life).count++
       if (sighting.type !== 'fact') return undefined
@@ -140,7 +143,12 @@ export function noStorm(): Oracle {
       seen.since ??= at
       seen.count++
       const allowed =
-        burst + partitions + (perSecond * (at - seen.since)) / 1000 + perFault * faults + explained(life, fact)
+        burst +
+        partitions +
+        removed +
+        (perSecond * (at - seen.since)) / 1000 +
+        perFault * faults +
+        explained(life, fact)
       return seen.count > allowed
         ? `${life} has told ${fact} ${seen.count} times in ${Math.round(at - seen.since)} ms`
         : undefined
