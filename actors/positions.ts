@@ -60,7 +60,8 @@ export class Positions {
   private readonly looking = new Map<Lane, Promise<void>>()
   /** Of these the last attempt came to nothing. */
   private readonly stuck = new Set<Lane>()
-  private lookedAt: Promise<void> | undefined
+  /** The newest look at the topics, and when it began. */
+  private newestLook: { readonly at: number; readonly done: Promise<void> } | undefined
   /** One answer at a time: KafkaJS asks once per node and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
 
@@ -277,7 +278,7 @@ export class Positions {
     const { fromBeginning, topics, log, emit } = this.options
     const { topic, partition } = lane
     // What is not committed may be of a topic that was just made again: its id has to be seen before its log is.
-    await this.lookAtTopics()
+    await this.lookedAtTopics()
     const offset = await log.offsetAt(lane, fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end')
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
@@ -295,7 +296,7 @@ export class Positions {
     if (position === undefined) return this.pinned(lane)
     const [start, end] = await Promise.all([log.offsetAt(lane, 'start'), log.offsetAt(lane, 'end')])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
-    if (end < position) await this.lookAtTopics()
+    if (end < position) await this.options.lookAtTopics()
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {
@@ -315,12 +316,12 @@ export class Positions {
     }
   }
 
-  /** One look for all partitions that need it now. */
-  private lookAtTopics(): Promise<void> {
-    this.lookedAt ??= this.options.lookAtTopics().finally(() => {
-      this.lookedAt = undefined
-    })
-    return this.lookedAt
+  /** One look serves all partitions that are placed with it. */
+  private lookedAtTopics(): Promise<void> {
+    const now = performance.now()
+    if (!this.newestLook || now - this.newestLook.at > answerWithinMs)
+      this.newestLook = { at: now, done: this.options.lookAtTopics() }
+    return this.newestLook.done
   }
 
   private pause(waitMs: number): Promise<void> {

@@ -291,6 +291,9 @@ export class Service {
         const from = Number(style === 'handles all' ? batch.firstOffset() : offset)
         await this.handle(life, partition, Number(offset), `${key}=${value}`, signal, from)
         world.reached('batch handled')
+        // It says nothing of single messages: after its signal nobody can tell whether it came to the end.
+        if (style === 'handles all' && signal.aborted && offset === batch.lastOffset())
+          world.see({ type: 'threw', life: life.name, partition, offset: Number(offset), from })
         if (style === 'handles all') continue
         resolveOffset(offset)
         if (style === 'commits and beats') {
