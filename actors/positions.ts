@@ -60,8 +60,6 @@ export class Positions {
   private readonly looking = new Map<Lane, Promise<void>>()
   /** Of these the last attempt came to nothing. */
   private readonly stuck = new Set<Lane>()
-  /** The newest look at the topics, and when it began. */
-  private newestLook: { readonly at: number; readonly done: Promise<void> } | undefined
   /** One answer at a time: KafkaJS asks once per node and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
 
@@ -277,8 +275,6 @@ export class Positions {
   private async pinned(lane: Lane): Promise<() => void> {
     const { fromBeginning, topics, log, emit } = this.options
     const { topic, partition } = lane
-    // What is not committed may be of a topic that was just made again: its id has to be seen before its log is.
-    await this.lookedAtTopics()
     const offset = await log.offsetAt(lane, fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end')
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
@@ -314,14 +310,6 @@ export class Positions {
         handOut.rewind(lane, next)
       }
     }
-  }
-
-  /** One look serves all partitions that are placed with it. */
-  private lookedAtTopics(): Promise<void> {
-    const now = performance.now()
-    if (!this.newestLook || now - this.newestLook.at > answerWithinMs)
-      this.newestLook = { at: now, done: this.options.lookAtTopics() }
-    return this.newestLook.done
   }
 
   private pause(waitMs: number): Promise<void> {

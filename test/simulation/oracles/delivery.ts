@@ -107,12 +107,14 @@ export function twiceOnlyUncommitted(): Oracle {
   /** Who has committed last in each partition. */
   const committers = new Map<number, string>()
   const logs = new Logs()
+  const cutAt = new Map<number, number>()
   return {
     id: 'S4',
-    see(sighting) {
+    see(sighting, at) {
       logs.see(sighting)
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
         const { partition, from } = sighting
+        cutAt.set(partition, at)
         newest.delete(partition)
         highest.delete(partition)
         for (const [key, lane] of floor) if (key.endsWith(` ${partition}`)) lane.placed = Math.min(lane.placed, from)
@@ -124,7 +126,8 @@ export function twiceOnlyUncommitted(): Oracle {
         const { life, partition, offset } = sighting
         // A commit of before the log was cut says nothing of what it holds now.
         const { firstUnhandled = offset, end } = logs.of(partition)
-        floor.of(life, partition).placed = Math.min(offset, firstUnhandled, end)
+        const isCutKnown = at > (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
+        floor.of(life, partition).placed = isCutKnown ? Math.min(offset, firstUnhandled, end) : 0
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
         if (isSetBack || (committers.get(partition) ?? life) !== life) {
