@@ -11,6 +11,7 @@ import type { Consumer, ISocketFactory, Mechanism, PartitionAssigner, SASLOption
 import type { Endpoint } from '../machines/endpoint.ts'
 import { messageOf } from '../machines/failure.ts'
 import { roundRobin } from './assignor.ts'
+import { coalesced } from './coalesced.ts'
 import {
   Broker,
   Cluster,
@@ -139,10 +140,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     await refreshIfNecessary()
   }
   const refresh = cluster.refreshMetadata.bind(cluster)
-  cluster.refreshMetadata = async () => {
-    await refresh()
-    options.onMetadata()
-  }
+  // It asks again every 50 ms until all partitions have a leader.
+  cluster.refreshMetadata = coalesced(() => refresh().then(options.onMetadata))
   const consumer = createConsumer({
     cluster,
     retry: { ...retry, restartOnFailure: async () => false },

@@ -1,0 +1,18 @@
+/** The call, one at a time: those who ask while it runs share one that begins behind it. */
+export function coalesced(call: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let queued: Promise<void> | undefined
+  const begin = (): Promise<void> => {
+    queued = undefined
+    const mine = call().finally(() => {
+      if (running === mine) running = undefined
+    })
+    running = mine
+    return mine
+  }
+  return () => {
+    if (!running) return begin()
+    queued ??= running.then(begin, begin)
+    return queued
+  }
+}
