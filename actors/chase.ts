@@ -23,8 +23,10 @@ export class Chase {
   /** Asks the claimed endpoints and the old ones: the same claim again only after a growing wait. */
   look(claims: readonly Claim[]): void {
     const open = new Set(claims.map(nameOf))
-    for (const name of this.looks.keys()) if (!open.has(name)) this.looks.delete(name)
     const now = performance.now()
+    // Where brokers contradict each other a claim comes and goes with each answer: its pace outlives it.
+    for (const [name, { nextAt }] of this.looks)
+      if (!open.has(name) && now > nextAt + pace.capMs) this.looks.delete(name)
     const isDue = (claim: Claim) => now >= (this.looks.get(nameOf(claim))?.nextAt ?? 0)
     for (const claim of claims.filter(isDue).slice(0, maxChased)) {
       const { attempt } = this.looks.get(nameOf(claim)) ?? { attempt: 0 }
