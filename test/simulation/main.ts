@@ -99,11 +99,12 @@ async function many({ seeds, from, workers }: Options): Promise<number> {
     },
   })
   if (isTerminal) process.stderr.write('\n')
-  console.log(summary(result, performance.now() - startedAt))
+  console.log(summary(result, performance.now() - startedAt, options.without))
   const failed = result.failures.toSorted((first, second) => first.seed - second.seed)
   for (const { seed, violation } of failed) console.log(`Seed ${seed} breaks ${violation.invariant}: ${violation.what}`)
   for (const job of failed.slice(0, told)) await explain(job)
-  const missing = result.seeds >= seedsForProof ? [...unreached(result), ...tooRare(result, options.without)] : []
+  const missing =
+    result.seeds >= seedsForProof ? [...unreached(result, options.without), ...tooRare(result, options.without)] : []
   if (missing.length > 0) console.log(`Reached too rarely: ${missing.join(', ')}.`)
   const isGood = failed.length === 0 && missing.length === 0
   console.log(

@@ -3,14 +3,15 @@
 import Table from 'cli-table3'
 import type { BatchResult } from './batch.ts'
 import { dimensions, leastShare } from './dimensions.ts'
-import { proofs } from './faults/plan.ts'
+import { proofs, proofsWithout } from './faults/plan.ts'
 import type { Outcome } from './run.ts'
 
 /** Fewer seeds than this need not have reached everything. */
 export const seedsForProof = 300
 
-/** Kinds of faults that no seed reached. */
-export const unreached = ({ counts }: BatchResult): string[] => proofs.filter((proof) => !counts[proof])
+/** Kinds of faults that no seed reached, of those that were not left out with their dimension. */
+export const unreached = ({ counts }: BatchResult, without: ReadonlySet<string>): string[] =>
+  proofsWithout(without).filter((proof) => !counts[proof])
 
 /** Dimensions that took effect in too few of the seeds, of those that were not left out. */
 export const tooRare = ({ seeds, effects }: BatchResult, without: ReadonlySet<string>): string[] =>
@@ -18,7 +19,7 @@ export const tooRare = ({ seeds, effects }: BatchResult, without: ReadonlySet<st
     .filter(({ name }) => !without.has(name) && (effects[name] ?? 0) < leastShare * seeds)
     .map(({ name }) => `${name} (${effects[name] ?? 0} of ${seeds} seeds)`)
 
-export function summary(result: BatchResult, realMs: number): string {
+export function summary(result: BatchResult, realMs: number, without: ReadonlySet<string>): string {
   const { seeds, faults, moves, messages, events, virtualMs, twice, counts } = result
   const reached = new Table({ head: ['reached', 'times', 'reached', 'times', 'reached', 'times'], style: { head: [] } })
   const names = [...new Set([...proofs, ...Object.keys(counts)])].toSorted()
@@ -35,7 +36,7 @@ export function summary(result: BatchResult, realMs: number): string {
   ]
   const shares = dimensions.map(({ name }) => `${name} ${(((result.effects[name] ?? 0) / seeds) * 100).toFixed(1)} %`)
   lines.push(`Dimensions, by the seeds in which they took effect: ${shares.join(', ')}.`)
-  const missing = unreached(result)
+  const missing = unreached(result, without)
   if (missing.length > 0) lines.push(`Never reached: ${missing.join(', ')}.`)
   return lines.join('\n')
 }

@@ -32,7 +32,14 @@ export const kinds: ReadonlyMap<string, FaultKind> = new Map(
 )
 
 /** All that has to be counted at least once over many seeds. */
-export const proofs: readonly string[] = [...new Set([...kinds.values()].flatMap((kind) => kind.proofs))]
+const proofsOf = (some: readonly FaultKind[]): string[] => [...new Set(some.flatMap((kind) => kind.proofs))]
+
+/** What proves that each kind of fault took effect. */
+export const proofs: readonly string[] = proofsOf([...kinds.values()])
+
+/** The same without the kinds that are planned only in these dimensions. */
+export const proofsWithout = (dimensions: ReadonlySet<string>): string[] =>
+  proofsOf([...kinds.values()].filter(({ dimension }) => dimension === undefined || !dimensions.has(dimension)))
 
 /** At least five moves and fifteen other faults, and those of the dimensions. Without any the plan is what it always was. */
 export function planOf(seed: number, dimensions: readonly string[] = drawn(seed)): Plan {
