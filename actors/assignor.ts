@@ -4,8 +4,7 @@
  * It has the same name and the same protocol, so it leads groups with KafkaJS's members in them; where all subscribe to the same it decides the same.
  */
 
-import type { PartitionAssigner } from 'kafkajs'
-import { assignerProtocol } from './kafkajs-parts.cjs'
+import { assignerProtocol, type PartitionAssigner } from './kafka.ts'
 
 const name = 'RoundRobinAssigner'
 const version = 0

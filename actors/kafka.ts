@@ -1,5 +1,5 @@
 /**
- * The door to KafkaJS: besides `assignor.ts`, no other file imports it, nor `kafkajs-parts.cjs`, where its modules are required.
+ * The door to KafkaJS: no other file imports it, nor `kafkajs-parts.cjs`, where its modules are required.
  *
  * relisten takes three things from it: the consumer (fetching, decoding, assigning), the login on a socket, and the
  * encoding of a few requests. Deep imports are safe because KafkaJS has no `exports` map and is pinned exactly.
@@ -10,7 +10,6 @@ import type { Socket } from 'node:net'
 import type { Consumer, ISocketFactory, Mechanism, PartitionAssigner, SASLOptions } from 'kafkajs'
 import type { Endpoint } from '../machines/endpoint.ts'
 import { messageOf } from '../machines/failure.ts'
-import { roundRobin } from './assignor.ts'
 import { coalesced } from './coalesced.ts'
 import {
   Broker,
@@ -39,6 +38,7 @@ export type {
   PartitionAssigner,
   SASLOptions,
 } from 'kafkajs'
+export { assignerProtocol } from './kafkajs-parts.cjs'
 
 /** A request of our own: how it is written and how its answer is read. Error codes in an answer stay data. */
 export interface Call<Answer> {
@@ -159,7 +159,7 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     maxBytes: options.maxBytes,
     maxBytesPerPartition: options.maxBytesPerPartition,
     rackId: options.rackId,
-    partitionAssigners: options.partitionAssigners ?? [roundRobin],
+    partitionAssigners: options.partitionAssigners,
   })
   return {
     consumer,

@@ -9,6 +9,7 @@
 import type { Fact, TopicPartition } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { type CommittedOffset, nodeAddress, nodeOfName, offsetFetchErrorOf, readOffsetFetch } from './answers.ts'
+import { roundRobin } from './assignor.ts'
 import type { Cluster } from './cluster.ts'
 import { Commits } from './commits.ts'
 import { ConnectionError, closedError } from './connection.ts'
@@ -92,6 +93,7 @@ export class Session {
     this.fetched = new FetchRecord(options.readUncommitted, isHeld)
     this.kafka = openKafkaJs({
       ...options,
+      partitionAssigners: options.partitionAssigners ?? [roundRobin],
       heartbeatInterval: kafkaJsHeartbeatMs,
       // A session that is closed has no node: it is the one answer that ends KafkaJS's attempts to connect.
       nodeNames: () =>
