@@ -8,6 +8,7 @@ import { assignerProtocol, type PartitionAssigner } from './kafka.ts'
 
 const name = 'RoundRobinAssigner'
 const version = 0
+const userData = Buffer.alloc(0)
 
 /** What of KafkaJS's cluster it needs. */
 interface Known {
@@ -20,7 +21,10 @@ export const roundRobin: PartitionAssigner = ({ cluster }) => {
   return {
     name,
     version,
-    protocol: ({ topics }) => ({ name, metadata: assignerProtocol.MemberMetadata.encode({ version, topics }) }),
+    protocol: ({ topics }) => ({
+      name,
+      metadata: assignerProtocol.MemberMetadata.encode({ version, topics, userData }),
+    }),
     async assign({ members, topics: own }) {
       const subscribed = new Map(
         members
@@ -45,7 +49,7 @@ export const roundRobin: PartitionAssigner = ({ cluster }) => {
       }
       return [...assigned].map(([memberId, assignment]) => ({
         memberId,
-        memberAssignment: assignerProtocol.MemberAssignment.encode({ version, assignment }),
+        memberAssignment: assignerProtocol.MemberAssignment.encode({ version, assignment, userData }),
       }))
     },
   }
@@ -54,7 +58,7 @@ export const roundRobin: PartitionAssigner = ({ cluster }) => {
 /** The topics in a member's metadata; none where somebody else's member wrote what nobody can read. */
 function topicsIn(metadata: Buffer): ReadonlySet<string> {
   try {
-    return new Set(assignerProtocol.MemberMetadata.decode(metadata).topics)
+    return new Set(assignerProtocol.MemberMetadata.decode(metadata)?.topics)
   } catch {
     return new Set()
   }

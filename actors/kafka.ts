@@ -12,6 +12,7 @@ import type { Endpoint } from '../machines/endpoint.ts'
 import { messageOf } from '../machines/failure.ts'
 import { coalesced } from './coalesced.ts'
 import {
+  assignerProtocol as assignerParts,
   Broker,
   Cluster,
   ConnectionPool,
@@ -38,7 +39,9 @@ export type {
   PartitionAssigner,
   SASLOptions,
 } from 'kafkajs'
-export { assignerProtocol } from './kafkajs-parts.cjs'
+
+/** How members and assignments are written, as KafkaJS exports it; its index would load all of it. */
+export const assignerProtocol: typeof import('kafkajs').AssignerProtocol = assignerParts
 
 /** A request of our own: how it is written and how its answer is read. Error codes in an answer stay data. */
 export interface Call<Answer> {

@@ -104,17 +104,6 @@ declare module 'kafkajs/src/loggers/index.js' {
   export = loggers
 }
 declare module 'kafkajs/src/consumer/assignerProtocol.js' {
-  const assignerProtocol: {
-    readonly MemberMetadata: {
-      encode(metadata: { readonly version: number; readonly topics: readonly string[] }): Buffer
-      decode(bytes: Buffer): { readonly topics: string[] }
-    }
-    readonly MemberAssignment: {
-      encode(assignment: {
-        readonly version: number
-        readonly assignment: Readonly<Record<string, readonly number[]>>
-      }): Buffer
-    }
-  }
+  const assignerProtocol: typeof import('kafkajs').AssignerProtocol
   export = assignerProtocol
 }
