@@ -55,11 +55,11 @@ export class MetadataView {
   }
 
   /** What KafkaJS sees of an answer. */
-  view({ throttleMs, nodes, clusterId, controllerId, topics }: ClusterDescription, known: Iterable<number>): Viewed {
+  view({ nodes, clusterId, controllerId, topics }: ClusterDescription, known: Iterable<number>): Viewed {
     this.see(topics)
     let leaderless = false
     let grown = false
-    const answer = new FrameWriter().int32(throttleMs)
+    const answer = new FrameWriter().int32(0)
     const all = new Set([...known, coordinatorNodeId, ...nodes])
     answer.int32(all.size)
     for (const nodeId of all) answer.int32(nodeId).string(nodeName(nodeId)).int32(anyPort).string(null)
