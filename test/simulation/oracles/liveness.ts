@@ -50,7 +50,10 @@ export function noSessionLoop(): Oracle {
 
 const slackMs = 100
 
-/** L3: a drain ends: handlers that go on get their signal by the drain's time, and a stop ends by its deadline, whatever happens. */
+/**
+ * L3: a drain ends: handlers that go on get their signal by the drain's time, and a stop ends by its deadline, whatever happens. Time in which
+ * the event loop stands still is nobody's: no timer fires in it.
+ */
 export function endsInTime(): Oracle {
   const stops = new Map<string, { stopBy: number; signalBy: number }>()
   const running = new Map<string, string>()
@@ -64,6 +67,11 @@ export function endsInTime(): Oracle {
       if (sighting.type === 'stop-asked') {
         const { life, withinMs, drainWithinMs } = sighting
         stops.set(life, { stopBy: at + withinMs + slackMs, signalBy: at + drainWithinMs + slackMs })
+      }
+      const stop = sighting.type === 'stands-still' && stops.get(sighting.life)
+      if (stop) {
+        stop.stopBy += sighting.forMs
+        stop.signalBy += sighting.forMs
       }
       if (sighting.type === 'stopped' || sighting.type === 'crashed') stops.delete(sighting.life)
       for (const [life, { stopBy, signalBy }] of stops) {
