@@ -4,9 +4,12 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from './clock.ts'
 import type { Life } from './life.ts'
 
+/** How long a name server takes that is well. */
+export const answersInMs = (): number => 5
+
 export class NameServer {
   /** How long it takes for a name, in milliseconds; undefined: it never answers. */
-  delayMs: (name: string) => number | undefined = () => 5
+  delayMs: (name: string) => number | undefined = answersInMs
   /** Names have two addresses, and the first of them is another one each time. */
   isRotating = false
   private turns = 0

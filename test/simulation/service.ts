@@ -234,8 +234,8 @@ export class Service {
     this.life = undefined
     this.consumer = undefined
     world.stoppedInOrder(this)
-    // What was begun may end: KafkaJS's own timers, and the wait for settings.
-    world.clock.plan(6000, () => {
+    // What was begun may end: KafkaJS's own timers, the wait for settings, and that for a name, as nobody can call a look-up back.
+    world.clock.plan(world.names ? 11_000 : 6000, () => {
       if (!life.alive) return
       const sockets = [...world.network.open].filter((socket) => socket.holder === life).length
       const timers = life.pending

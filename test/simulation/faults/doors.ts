@@ -2,6 +2,7 @@
 
 import { placeOf } from '../kafka/kafka.ts'
 import type { LoginMood } from '../kafka/logins.ts'
+import { answersInMs } from '../names.ts'
 import type { FaultKind } from './fault-kind.ts'
 
 function naming(name: string, how: 'slow' | 'hangs' | 'rotates'): FaultKind {
@@ -14,12 +15,16 @@ function naming(name: string, how: 'slow' | 'hangs' | 'rotates'): FaultKind {
       const { names } = world
       if (!names) return undefined
       const node = random.chance(0.5) ? `n${random.pick([1, 2, 3])}-` : 'n'
-      const before = names.delayMs
-      if (how === 'rotates') names.isRotating = true
-      else names.delayMs = (host) => (host.startsWith(node) ? (how === 'slow' ? 600 : undefined) : 5)
+      if (how === 'rotates') {
+        names.isRotating = true
+        return () => {
+          names.isRotating = false
+        }
+      }
+      const own = (host: string) => (host.startsWith(node) ? (how === 'slow' ? 600 : undefined) : answersInMs())
+      names.delayMs = own
       return () => {
-        names.delayMs = before
-        names.isRotating = false
+        if (names.delayMs === own) names.delayMs = answersInMs
       }
     },
   }
