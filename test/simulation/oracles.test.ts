@@ -48,7 +48,7 @@ const released = (timers: number): Sighting => ({
 const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000, drainWithinMs: 1000 }
 const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
-const refusedLogin: Sighting = { type: 'login-refused', life, place: '10.0.0.1:9092' }
+const refusedLogin: Sighting = { type: 'refusal-heard', life, place: '10.0.0.1:9092' }
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
 
 const paused: Sighting = { type: 'paused', life, partition: 0 }
@@ -264,6 +264,7 @@ test.each<[string, Moment[]]>([
     ],
   ],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  ['a login that goes out before the refusal is heard', [loginRefused, wrote({ apiKey: 36 }), refusedLogin]],
   ['a refused login that waits', [wrote({ apiKey: 36 }), refusedLogin, 5100, wrote({ apiKey: 36 })]],
   [
     'dials at the pace of one that fails',

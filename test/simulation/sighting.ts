@@ -107,6 +107,8 @@ export type Sighting =
   /** A dial that came to nothing: refused, reset, unanswered, or never asked who it is. */
   | { readonly type: 'dial-failed'; readonly life: LifeName; readonly place: string }
   | { readonly type: 'login-refused'; readonly life: LifeName; readonly place: string }
+  /** The answer that says so has arrived. */
+  | { readonly type: 'refusal-heard'; readonly life: LifeName; readonly place: string }
   | { readonly type: 'looked-up'; readonly life: LifeName; readonly name: string }
   /** The consumer left a connection whose broker was about to answer, over a network that carries everything. */
   | {

@@ -106,7 +106,10 @@ const minuteMs = 60_000
 /** A login that was refused is not tried at that endpoint again before this. */
 const refusedLoginMs = 5000
 
-/** L4: no hot loop: dials and logins of one endpoint, and look-ups, stay within what SPEC says; a refused login waits. */
+/**
+ * L4: no hot loop: dials and logins of one endpoint, and look-ups, stay within what SPEC says; a refused login waits. The process may have
+ * others on their way there that the broker refuses in the same moment; once it has heard, none goes out.
+ */
 export function noHotLoop(): Oracle {
   const times = new Table(() => [] as number[])
   const refusals = new Table(() => ({ at: Number.NEGATIVE_INFINITY }))
@@ -122,7 +125,7 @@ export function noHotLoop(): Oracle {
   return {
     id: 'L4',
     see(sighting, at) {
-      if (sighting.type === 'login-refused') refusals.set({ at }, sighting.life, sighting.place)
+      if (sighting.type === 'refusal-heard') refusals.set({ at }, sighting.life, sighting.place)
       if (sighting.type === 'dialled') return count('dials an endpoint', sighting.life, sighting.place, at)
       if (sighting.type !== 'wrote') return undefined
       const deed = deeds.get(sighting.apiKey)
