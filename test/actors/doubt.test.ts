@@ -101,6 +101,21 @@ test('a commit is not sent twice, and what waits behind it proves nothing about 
   expect(await commit).toBe('late')
 })
 
+test.each([
+  ['a commit', apiKeys.offsetCommit, 40],
+  ['a request that may be held for ever', apiKeys.joinGroup, Number.POSITIVE_INFINITY],
+])('%s excuses nothing that was asked before it', async (_what, apiKey, silenceMs) => {
+  const link = await connected()
+  const overSecond = () => (broker.requests.at(-1)?.connection === 1 ? undefined : text('over the second'))
+  broker.answering.set(apiKeys.fetch, overSecond).set(apiKey, overSecond)
+  const first = ask(link, 40, apiKeys.fetch)
+  await broker.asked(apiKeys.fetch)
+  const behind = ask(link, silenceMs, apiKey)
+  expect(await first).toBe('over the second')
+  expect(await behind).toBe('over the second')
+  expect(redials).toEqual(['soft'])
+})
+
 test('a request that may be held for ever is no reason to doubt, and keeps its connection', async () => {
   const link = await connected()
   const release = hold(apiKeys.joinGroup)

@@ -174,7 +174,10 @@ export function twiceOnlyUncommitted(): Oracle {
   }
 }
 
-/** S5: one owner. A life hands out only what it was assigned last, nothing while it joins, and one message of a partition at a time. */
+/**
+ * S5: one owner. A life hands out only what it was assigned last, nothing while it joins, and one message of a partition at a time. What is
+ * handed out is a call: a batch handler that goes through its batch without asking cannot be held back when the partition is taken away.
+ */
 export function oneOwner(): Oracle {
   const running = new Set<string>()
   const assigned = new Map<string, readonly number[]>()
@@ -193,6 +196,7 @@ export function oneOwner(): Oracle {
       running.add(lane)
       if (isRunning)
         return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
+      if (offset !== sighting.from) return undefined
       const owned = assigned.get(life)
       if (!owned) return `${life} was handed ${partition}/${offset} between its join and its assignment`
       return owned.includes(partition)
