@@ -39,7 +39,7 @@ export interface PositionsOptions {
   /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
-  readonly commit: () => Promise<void>
+  readonly commit: (lane: Lane) => Promise<void>
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
@@ -246,7 +246,7 @@ export class Positions {
             lane.progress.topicId = topicId
           }
           this.options.handOut.locate(lane)
-          if (lane.progress.acknowledged === undefined) await this.options.commit()
+          if (lane.progress.acknowledged === undefined) await this.options.commit(lane)
           if (isOver()) return
           this.looking.delete(lane)
           this.place(lane)
