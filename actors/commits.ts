@@ -3,6 +3,7 @@
  * that failed is a fact and comes again with the next one.
  */
 
+import { backoffMs } from '../machines/backoff.ts'
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { writeCommitNote } from './commit-note.ts'
@@ -11,6 +12,7 @@ import type { HandOut } from './hand-out.ts'
 import { failureOf } from './kafkajs-call.ts'
 import type { Lane } from './lane.ts'
 import type { Membership } from './membership.ts'
+import { timeLimit } from './time-limit.ts'
 import type { Topics } from './topics.ts'
 
 export interface CommitsOptions {
@@ -35,9 +37,10 @@ const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.rebalanceInProgress,
 ])
 
-/** How often the commit of looked-up positions is tried before they are read without it, and how long each may take, in milliseconds. */
+/** How often the commit of a looked-up position is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
 const pinAttempts = 5
 const pinWithinMs = 2000
+const pinPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
 
 export class Commits {
   private readonly options: CommitsOptions
@@ -63,15 +66,15 @@ export class Commits {
   }
 
   /**
-   * Commits positions that were looked up, until the group knows them. Durable before they are read: the next owner would otherwise begin at a later
+   * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
    * end, and miss what came between.
    */
-  async commitPinned(): Promise<void> {
-    const { handOut } = this.options
-    const { tenure } = handOut
-    for (let attempt = 0; tenure?.open && attempt < pinAttempts; attempt++) {
+  async commitPinned({ progress }: Lane): Promise<void> {
+    const { tenure } = this.options.handOut
+    for (let attempt = 1; tenure?.open; attempt++) {
       await this.commitAll(pinWithinMs)
-      if (handOut.uncommitted().length === 0) return
+      if (progress.uncommitted === undefined || attempt === pinAttempts) return
+      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), tenure.closing).signal)
     }
   }
 
@@ -128,3 +131,9 @@ export class Commits {
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
 }
+
+const ended = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })

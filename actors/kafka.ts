@@ -373,17 +373,6 @@ export const calls = {
     callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
-  /** Offsets by time: −1 the end of the log, −2 its start. */
-  listOffsets: (
-    topics: readonly { topic: string; partitions: readonly { partition: number; timestamp: number }[] }[],
-    readUncommitted: boolean,
-  ) =>
-    callOf<{
-      responses: readonly {
-        topic: string
-        partitions: readonly { partition: number; errorCode: number; offset: string }[]
-      }[]
-    }>('ListOffsets', 3, { isolationLevel: readUncommitted ? 0 : 1, topics }),
 }
 
 function callOf<Answer>(name: string, version: number, payload: Record<string, unknown>): Call<Answer> {

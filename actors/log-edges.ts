@@ -2,11 +2,10 @@
 
 import type { TopicPartition } from '../machines/fact.ts'
 import { ConnectionError } from './connection.ts'
-import { answerHeaderBytes, errorCodes, FrameReader } from './frames.ts'
-import { calls, encodeCall } from './kafka.ts'
+import { errorCodes, FrameReader } from './frames.ts'
 import type { Link } from './link.ts'
-import type { Log } from './positions.ts'
-import { epochEndRequest } from './requests.ts'
+import type { Log, LogEdge } from './positions.ts'
+import { epochEndRequest, logEdgeRequest } from './requests.ts'
 
 export interface LogEdgesOptions {
   readonly clientId: string
@@ -24,15 +23,16 @@ export class LogEdges implements Log {
     this.options = options
   }
 
-  async offsetAt(where: TopicPartition, edge: 'start' | 'end'): Promise<bigint> {
+  async edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
     const { readUncommitted, clientId } = this.options
-    const { topic, partition } = where
-    const timestamp = edge === 'start' ? -2 : -1
-    const call = calls.listOffsets([{ topic, partitions: [{ partition, timestamp }] }], readUncommitted)
-    const answer = await this.ask(where, await encodeCall(call, clientId))
-    const found = (await call.decode(answer.subarray(answerHeaderBytes))).responses[0]?.partitions[0]
-    if (found?.errorCode !== errorCodes.none) throw refused(`the ${edge}`, where, found?.errorCode)
-    return BigInt(found.offset)
+    const reader = new FrameReader(await this.ask(where, logEdgeRequest(where, edge, readUncommitted, clientId)))
+    reader.skip(4 + 4) // throttle, topics
+    reader.string()
+    reader.skip(4 + 4) // partitions, partition
+    const errorCode = reader.int16()
+    if (errorCode !== errorCodes.none) throw refused(`the ${edge}`, where, errorCode)
+    reader.skip(8) // time
+    return { offset: reader.int64(), leaderEpoch: reader.int32() }
   }
 
   async epochEnd(where: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
@@ -55,7 +55,7 @@ export class LogEdges implements Log {
   }
 }
 
-const refused = (what: string, { topic, partition }: TopicPartition, code: number | undefined): ConnectionError =>
+const refused = (what: string, { topic, partition }: TopicPartition, code: number): ConnectionError =>
   noOffset(`asking for ${what} of ${topic}/${partition} gave Kafka's error ${code}`)
 
 const noOffset = (message: string): ConnectionError => new ConnectionError({ kind: 'unreachable', message })

@@ -22,10 +22,17 @@ import type { Lane } from './lane.ts'
 import type { Tenure } from './tenure.ts'
 import type { Topics } from './topics.ts'
 
+/** Where a log begins or goes on. */
+export interface LogEdge {
+  readonly offset: bigint
+  /** The leader epoch of that place (KIP-320); −1 where the leader does not say. */
+  readonly leaderEpoch: number
+}
+
 /** What a log says of itself. All reject with a ConnectionError where its leader is unknown or does not answer. */
 export interface Log {
   /** The first (`start`) or next (`end`) offset of the log. */
-  offsetAt(partition: TopicPartition, where: 'start' | 'end'): Promise<bigint>
+  edge(partition: TopicPartition, where: 'start' | 'end'): Promise<LogEdge>
   /** The end of this leader epoch in the log (OffsetForLeaderEpoch, KIP-320); undefined where the leader does not know. */
   epochEnd(partition: TopicPartition, leaderEpoch: number): Promise<bigint | undefined>
 }
@@ -39,7 +46,7 @@ export interface PositionsOptions {
   /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
-  readonly commit: () => Promise<void>
+  readonly commit: (lane: Lane) => Promise<void>
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
@@ -246,7 +253,7 @@ export class Positions {
             lane.progress.topicId = topicId
           }
           this.options.handOut.locate(lane)
-          if (lane.progress.acknowledged === undefined) await this.options.commit()
+          if (lane.progress.acknowledged === undefined) await this.options.commit(lane)
           if (isOver()) return
           this.looking.delete(lane)
           this.place(lane)
@@ -275,10 +282,13 @@ export class Positions {
   private async pinned(lane: Lane): Promise<() => void> {
     const { fromBeginning, topics, log, emit } = this.options
     const { topic, partition } = lane
-    const offset = await log.offsetAt(lane, fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end')
+    const { offset, leaderEpoch } = await log.edge(
+      lane,
+      fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
+    )
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-      lane.progress.pin(offset)
+      lane.progress.pin(offset, leaderEpoch)
     }
   }
 
@@ -290,7 +300,10 @@ export class Positions {
     const { log, emit, handOut } = this.options
     const { topic, partition, position, progress } = lane
     if (position === undefined) return this.pinned(lane)
-    const [start, end] = await Promise.all([log.offsetAt(lane, 'start'), log.offsetAt(lane, 'end')])
+    const [{ offset: start }, { offset: end, leaderEpoch }] = await Promise.all([
+      log.edge(lane, 'start'),
+      log.edge(lane, 'end'),
+    ])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
     if (end < position) await this.options.lookAtTopics()
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
@@ -306,7 +319,7 @@ export class Positions {
         const next = mark < cut ? mark : cut
         const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
         emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
-        progress.leaderEpoch = -1
+        progress.leaderEpoch = leaderEpoch
         handOut.rewind(lane, next)
       }
     }

@@ -22,7 +22,7 @@ export class Progress {
   sought: Tenure | undefined
   /** Changes whenever the mark is set anew: what was under way before it neither moves the mark nor is taken for its commit. */
   seeks = 0
-  /** Leader epoch of the newest records that were fetched (KIP-320); −1 while none is known. */
+  /** Leader epoch of the newest records that were fetched, or of the place that was looked up (KIP-320); −1 while none is known. */
   leaderEpoch = -1
   /** Id of the topic that the mark is a place in; undefined while none is known. */
   topicId: string | undefined
@@ -51,8 +51,9 @@ export class Progress {
   }
 
   /** A position that was looked up, as neither the group nor this process had one. */
-  pin(offset: bigint): void {
+  pin(offset: bigint, leaderEpoch: number): void {
     this.mark = offset
+    this.leaderEpoch = leaderEpoch
   }
 
   /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */

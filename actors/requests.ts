@@ -41,6 +41,24 @@ export function readFetchRequest(fetch: Buffer): AskedPartition[] {
   return asked
 }
 
+/** An edge of a log, as ListOffsets counts times. */
+const edgeTimes = { start: -2n, end: -1n } as const
+
+/** Asks the leader for the first or next offset of a log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */
+export const logEdgeRequest = (
+  { topic, partition }: TopicPartition,
+  edge: 'start' | 'end',
+  readUncommitted: boolean,
+  clientId: string,
+): Buffer => {
+  const body = new FrameWriter()
+    .int32(-1)
+    .int8(readUncommitted ? 0 : 1)
+    .int32(1)
+    .string(topic)
+  return body.int32(1).int32(partition).int32(-1).int64(edgeTimes[edge]).request(apiKeys.listOffsets, 4, clientId)
+}
+
 /** Asks the leader where this leader epoch ends in the log (OffsetForLeaderEpoch 3, Kafka 2.3; KIP-320). */
 export const epochEndRequest = (
   { topic, partition }: TopicPartition,

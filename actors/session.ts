@@ -172,7 +172,7 @@ export class Session {
         linkTo: (nodeId) => this.routes.control(nodeId),
       }),
       committedOf: (topic) => this.committedOf(topic),
-      commit: () => this.commits.commitPinned(),
+      commit: (lane) => this.commits.commitPinned(lane),
       lookAtTopics: () => this.kafka.refreshMetadata(),
       onChange: () => this.placed(),
     })

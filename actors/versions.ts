@@ -14,7 +14,7 @@ export interface NeededRequest {
 /** Brokers from 2.4 on speak all of these; 2.4 brought LeaveGroup v3. */
 const neededRequests: readonly NeededRequest[] = [
   { apiKey: apiKeys.fetch, name: 'Fetch', version: 10, since: '2.1' },
-  { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 3, since: '2.0' },
+  { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 4, since: '2.1' },
   { apiKey: apiKeys.metadata, name: 'Metadata', version: 6, since: '2.0' },
   { apiKey: apiKeys.offsetCommit, name: 'OffsetCommit', version: 5, since: '2.1' },
   { apiKey: apiKeys.offsetFetch, name: 'OffsetFetch', version: 4, since: '2.0' },

@@ -1,13 +1,15 @@
 // The commits of a session, against a coordinator's word: what becomes of the marks when a commit is refused or gets lost.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Commits } from '../../actors/commits.ts'
 import type { HandOut } from '../../actors/hand-out.ts'
+import type { Lane } from '../../actors/lane.ts'
 import type { Membership } from '../../actors/membership.ts'
 import { Progress } from '../../actors/progress.ts'
 import { Tenure } from '../../actors/tenure.ts'
 import { Topics } from '../../actors/topics.ts'
 import type { Fact } from '../../machines/fact.ts'
 
+const UNKNOWN_TOPIC_OR_PARTITION = 3
 const UNKNOWN_MEMBER_ID = 25
 const REBALANCE_IN_PROGRESS = 27
 const TOPIC_AUTHORIZATION_FAILED = 29
@@ -79,4 +81,50 @@ test('a commit says beside the offset which topic it was, how many partitions it
   await commits.commit(1000)
   const metadata = `relisten/1 ${'a'.repeat(32)} 3 7`
   expect(sent).toEqual([[{ topic: 'orders', partitions: [{ partition: 0, offset: '20', metadata }] }]])
+})
+
+/** A position that was looked up, in a group whose coordinator refuses its commit for so long; resolves with when each commit was sent. */
+async function pinning(refusedForMs: number, act: (tenure: Tenure) => void = () => {}): Promise<number[]> {
+  vi.useFakeTimers()
+  try {
+    const progress = Object.assign(new Progress(), { mark: 20n })
+    const lane = { topic: 'orders', partition: 0, progress } as Lane
+    const startedAt = Date.now()
+    const sentAt: number[] = []
+    const tenure = new Tenure(1, 4, { orders: [0] })
+    const commits = new Commits({
+      epoch: 1,
+      handOut: { tenure, uncommitted: () => [lane] } as unknown as HandOut,
+      membership: {
+        ...{ generation: 4, joined: true },
+        commit: async () => {
+          sentAt.push(Date.now() - startedAt)
+          return [Date.now() - startedAt < refusedForMs ? UNKNOWN_TOPIC_OR_PARTITION : 0]
+        },
+      } as unknown as Membership,
+      topics: new Topics(),
+      emit: () => {},
+    })
+    const pinned = commits.commitPinned(lane)
+    act(tenure)
+    await vi.runAllTimersAsync()
+    await pinned
+    return sentAt
+  } finally {
+    vi.useRealTimers()
+  }
+}
+
+test('a position that was looked up is committed anew at a pace that bears a coordinator that refuses it for a moment', async () => {
+  const sentAt = await pinning(60)
+  expect(sentAt.length).toBeLessThanOrEqual(3)
+  expect(sentAt.at(-1)).toBeGreaterThanOrEqual(60)
+})
+
+test('a position whose commit is refused all the time is read without it after five attempts', async () => {
+  expect(await pinning(Number.POSITIVE_INFINITY)).toHaveLength(5)
+})
+
+test('with the end of the tenure nobody commits a looked-up position any more', async () => {
+  expect(await pinning(Number.POSITIVE_INFINITY, (tenure) => void tenure.close(0, 0))).toHaveLength(1)
 })

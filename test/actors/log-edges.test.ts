@@ -24,19 +24,18 @@ afterEach(async () => {
 })
 
 const where = { topic: 'orders', partition: 4 }
-const edges = (leaderOf: () => number | undefined = () => 1): LogEdges =>
-  new LogEdges({ clientId: 'me', readUncommitted: false, leaderOf, linkTo: () => link })
+const edges = ({ leaderOf = (): number | undefined => 1, readUncommitted = false } = {}): LogEdges =>
+  new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link })
 
 const epochEnd = (error: number, epoch: number, end: bigint): Buffer =>
   Buffer.concat([
     int32(0),
     list([Buffer.concat([text('orders'), list([Buffer.concat([int16(error), int32(4), int32(epoch), int64(end)])])])]),
   ])
-const offset = (error: number, end: bigint): Buffer =>
-  Buffer.concat([
-    int32(0),
-    list([Buffer.concat([text('orders'), list([Buffer.concat([int32(4), int16(error), int64(-1n), int64(end)])])])]),
-  ])
+const offset = (error: number, end: bigint, epoch = -1): Buffer => {
+  const partition = Buffer.concat([int32(4), int16(error), int64(-1n), int64(end), int32(epoch)])
+  return Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list([partition])])])])
+}
 
 test('where a leader epoch ends is asked of the leader, as a consumer asks', async () => {
   broker.answering.set(apiKeys.offsetForLeaderEpoch, () => epochEnd(0, 3, 17n))
@@ -59,16 +58,26 @@ test('an error of the leader is none of its answers', async () => {
   broker.answering.set(apiKeys.offsetForLeaderEpoch, () => epochEnd(6, -1, -1n))
   broker.answering.set(apiKeys.listOffsets, () => offset(6, -1n))
   await expect(edges().epochEnd(where, 5)).rejects.toThrow("Kafka's error 6")
-  await expect(edges().offsetAt(where, 'end')).rejects.toThrow("Kafka's error 6")
+  await expect(edges().edge(where, 'end')).rejects.toThrow("Kafka's error 6")
 })
 
-test('the start and the end of a log are asked of the leader', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => offset(0, 9n))
-  expect([await edges().offsetAt(where, 'start'), await edges().offsetAt(where, 'end')]).toEqual([9n, 9n])
-  const asked = broker.requests.filter(({ apiKey }) => apiKey === apiKeys.listOffsets)
-  expect(asked.map(({ frame }) => frame.readBigInt64BE(frame.length - 8))).toEqual([-2n, -1n])
-})
+test.each([
+  ['start', -2n, false, 1],
+  ['end', -1n, true, 0],
+] as const)(
+  'the %s of a log is asked of the leader, with its leader epoch',
+  async (edge, time, readUncommitted, isolation) => {
+    broker.answering.set(apiKeys.listOffsets, () => offset(0, 9n, 6))
+    expect(await edges({ readUncommitted }).edge(where, edge)).toEqual({ offset: 9n, leaderEpoch: 6 })
+    const request = await broker.asked(apiKeys.listOffsets)
+    const partition = Buffer.concat([int32(4), int32(-1), int64(time)])
+    const topics = list([Buffer.concat([text('orders'), list([partition])])])
+    const body = Buffer.concat([int32(-1), Buffer.from([isolation]), topics])
+    expect(request.subarray(-body.length)).toEqual(body)
+    expect(request.readInt16BE(6)).toBe(4)
+  },
+)
 
 test('a partition without a leader is nobody to ask', async () => {
-  await expect(edges(() => undefined).offsetAt(where, 'end')).rejects.toThrow('orders/4 has no leader')
+  await expect(edges({ leaderOf: () => undefined }).edge(where, 'end')).rejects.toThrow('orders/4 has no leader')
 })

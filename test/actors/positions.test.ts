@@ -1,5 +1,6 @@
 // Positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { LogEdge } from '../../actors/positions.ts'
 import { Stage, settled, topic } from './stage.ts'
 
 const UNSTABLE_OFFSET_COMMIT = 88
@@ -165,14 +166,15 @@ test('what was looked up is committed before it is read', async () => {
 
 test('a seek while the place is looked up is the place', async () => {
   const stage = new Stage()
-  let look = (_offset: bigint) => {}
-  stage.reader.offsetAt = () => new Promise((resolve) => (look = resolve))
+  let look = (_edge: LogEdge) => {}
+  stage.reader.edge = () => new Promise((resolve) => (look = resolve))
   const assigned = stage.assign({ 0: -1n })
   await settled()
   stage.handOut.seek({ topic, partition: 0 }, 3n)
-  look(100n)
+  look({ offset: 100n, leaderEpoch: 3 })
   await settled()
   expect((await assigned).starts).toEqual([3n])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
   expect(stage.lane(0).progress.uncommitted).toBe(3n)
 })
 
@@ -212,6 +214,7 @@ test('a log that was cut and has grown beyond our position shows by the end of t
   await stage.offer(0, [10, 11, 12, 13])
   await stage.handlers.end('0/10', '0/11')
   stage.reader.epochs.set(3, 11n)
+  stage.reader.leaderEpoch = 5
   const cut = await stage.positions.diverged(fetchedWith(4))
   expect(cut.map(({ partition }) => partition)).toEqual([0])
   stage.positions.reset({ topic, partition: 0 })
@@ -219,6 +222,8 @@ test('a log that was cut and has grown beyond our position shows by the end of t
   // 11 was handled in the log that was cut; what is there now is another message.
   expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '11', reason: 'truncated' }])
   expect(await stage.place({ 0: 10n })).toEqual([11n])
+  // Where reading goes on, the log had the epoch of that moment: if it is cut again before it is read, that shows too.
+  expect(stage.lane(0).progress.leaderEpoch).toBe(5)
   await stage.handlers.end('0/12')
   expect(stage.lane(0).progress.mark).toBe(11n)
 })
@@ -239,6 +244,16 @@ test('after a restart the leader epoch comes from the commit', async () => {
   await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
   stage.reader.epochs.set(5, 15n)
   expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
+})
+
+test('a place that was looked up has the leader epoch of that moment: a log that is cut below it before it is read shows', async () => {
+  const stage = new Stage()
+  stage.reader.leaderEpoch = 4
+  await stage.assign({ 0: -1n })
+  stage.reader.epochs.set(4, 97n)
+  expect(await stage.positions.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
 
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {

@@ -6,7 +6,7 @@ import { apiKeys } from '../../actors/frames.ts'
 import { HandOut, type HandOutOptions, type Reader } from '../../actors/hand-out.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafka.ts'
 import type { Lane } from '../../actors/lane.ts'
-import { type Log, Positions, type PositionsOptions } from '../../actors/positions.ts'
+import { type Log, type LogEdge, Positions, type PositionsOptions } from '../../actors/positions.ts'
 import { acquireProgress } from '../../actors/progress.ts'
 import { Tenure } from '../../actors/tenure.ts'
 import { Topics } from '../../actors/topics.ts'
@@ -108,6 +108,8 @@ class FakeReader implements Reader, Log {
   readonly log: string[] = []
   start = 0n
   end = 100n
+  /** The leader epoch of today; −1: a leader that does not say. */
+  leaderEpoch = -1
   /** Where leader epochs end. */
   readonly epochs = new Map<number, bigint>()
   /** What is in the way of looking at the log of a partition. */
@@ -121,11 +123,11 @@ class FakeReader implements Reader, Log {
   seek({ partition }: TopicPartition, offset: string): void {
     this.log.push(`seek ${partition} ${offset}`)
   }
-  async offsetAt({ partition }: TopicPartition, where: 'start' | 'end'): Promise<bigint> {
+  async edge({ partition }: TopicPartition, where: 'start' | 'end'): Promise<LogEdge> {
     this.log.push(`look ${partition} ${where}`)
     const error = this.failing.get(partition)
     if (error) throw error
-    return where === 'start' ? this.start : this.end
+    return { offset: where === 'start' ? this.start : this.end, leaderEpoch: this.leaderEpoch }
   }
   async epochEnd({ partition }: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
     this.log.push(`look ${partition} epoch ${leaderEpoch}`)

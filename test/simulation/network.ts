@@ -43,6 +43,8 @@ export interface NetworkWatch {
 const retryMs = 20
 /** A path slower than this is a fault. */
 const slowMs = 20
+/** A narrow line brings an answer in segments, as TCP does: somebody who listens hears that it is coming. */
+const segmentBytes = 1460
 
 /** Things in flight in one direction, in order. */
 class Flow {
@@ -58,8 +60,9 @@ class Flow {
     this.onStopped = onStopped
   }
 
-  put(delayMs: number, work: () => void): void {
-    const at = Math.max(this.clock.now + delayMs, this.items.at(-1)?.at ?? 0)
+  /** Arrives after the delay, behind what is in flight, and takes `carryMs` for itself. */
+  put(delayMs: number, work: () => void, carryMs = 0): void {
+    const at = Math.max(this.clock.now + delayMs, this.items.at(-1)?.at ?? 0) + carryMs
     this.items.push({ at, work })
     this.look()
   }
@@ -134,18 +137,19 @@ export class Connection {
   /** The server's answer. */
   send(bytes: Buffer): void {
     const { piece } = this.path
+    const { bytesPerMs } = this.network
     if (piece !== undefined || this.path.latencyMs > slowMs) this.network.effect(this.path)
-    if (this.network.bytesPerMs !== undefined) this.network.watch.reached('narrow lines')
+    if (bytesPerMs !== undefined) this.network.watch.reached('narrow lines')
     if (this.network.latencyMs > slowMs) this.network.watch.reached('long distances')
-    const size = piece ?? bytes.length
+    const size = piece ?? (bytesPerMs === undefined ? bytes.length : segmentBytes)
     for (let at = 0; at < bytes.length; at += size) {
       const part = bytes.subarray(at, at + size)
-      const sendMs = part.length / (this.network.bytesPerMs ?? Number.POSITIVE_INFINITY)
-      this.inward.put(at === 0 ? this.delay() + sendMs : Math.max(1, sendMs), () => {
+      const arrive = () => {
         this.isUnheard = false
         if (!this.client.destroyed) this.network.watch.delivered(this.life, this.place, part, this)
         this.client.hear('data', part)
-      })
+      }
+      this.inward.put(at === 0 ? this.delay() : 1, arrive, part.length / (bytesPerMs ?? Number.POSITIVE_INFINITY))
     }
   }
 

@@ -21,6 +21,7 @@ const removed = (from: number, to: number, how: 'trimmed' | 'cut' | 'deleted'): 
 const assigned = (...partitions: number[]): Sighting => ({ type: 'assigned', life, partitions })
 const placed = (offset: number): Sighting => ({ type: 'placed', life, partition: 0, offset })
 const sought = (offset: number): Sighting => ({ type: 'sought', life, partition: 0, offset })
+const excused = (from: number, to: number): Sighting => ({ type: 'excused', partition: 0, from, to })
 const committed = (offset: number, by = life, sentAt = 1_000_000): Sighting => ({
   ...{ type: 'committed', life: by, partition: 0, offset, memberId: 'one', generation: 1, sentAt },
 })
@@ -95,6 +96,20 @@ test.each<[string, string, Moment[]]>([
     'S3',
     'a message again without a reason',
     [...written(1), assigned(0), handedOut(0), handled(0), committed(1, 'b1'), handedOut(0)],
+  ],
+  [
+    'S3',
+    'a log that was cut below a sought place that was read, and is not read from there',
+    [
+      ...written(4),
+      assigned(0),
+      sought(2),
+      handedOut(2),
+      handled(2),
+      removed(0, 4, 'cut'),
+      ...written(3),
+      handedOut(2),
+    ],
   ],
   ['S4', 'a message below the committed offset', [...written(1), handled(0, 'b1'), placed(1), handedOut(0)]],
   [
@@ -275,6 +290,20 @@ test.each<[string, Moment[]]>([
   [
     'a seek, and the first message that is there behind it',
     [...written(3), assigned(0), removed(0, 2, 'trimmed'), sought(1), handedOut(2), handled(2)],
+  ],
+  [
+    'a log that was cut below a sought place ahead before that was read',
+    [
+      ...written(4),
+      assigned(0),
+      excused(0, 2),
+      sought(2),
+      removed(0, 4, 'cut'),
+      ...written(3),
+      handedOut(2),
+      handled(2),
+      over(3, 3),
+    ],
   ],
   [
     'a message that is tried again although the user sought or paused',

@@ -150,7 +150,7 @@ export class Node implements Listener {
       case apiKeys.fetch:
         return answerFetch(kafka, this.nodeId, version, request, reply, kafka.watch.reached)
       case apiKeys.listOffsets:
-        return answerListOffsets(kafka, this.nodeId, request, reply)
+        return answerListOffsets(kafka, this.nodeId, version, request, reply)
       case offsetForLeaderEpoch:
         return answerEpochs(kafka, this.nodeId, version, request, reply)
       case apiKeys.offsetCommit: {

@@ -19,6 +19,7 @@ const codes = { none: 0, outOfRange: 1, unknownTopic: 3, notLeader: 6, fencedEpo
 const readCommitted = 1
 const earliest = -2
 const replicaVersion = 11
+const withEpochs = 4
 
 /** Why the node does not answer for this partition; 0 when it does. */
 function refusal(partition: Partition | undefined, nodeId: number, epoch: number): number {
@@ -116,18 +117,30 @@ function readWanted(request: Reading): Wanted {
   return { index, epoch, offset, most: request.int32() }
 }
 
-export function answerListOffsets(kafka: Readable, nodeId: number, request: Reading, reply: Reply): void {
+/** ListOffsets, versions 2 to 4; from the fourth on with leader epochs. */
+export function answerListOffsets(
+  kafka: Readable,
+  nodeId: number,
+  version: number,
+  request: Reading,
+  reply: Reply,
+): void {
   request.int32()
   const isCommittedOnly = request.int8() === readCommitted
   const topics = request.list(() => ({
     topic: request.text(),
-    partitions: request.list(() => ({ index: request.int32(), time: request.long() })),
+    partitions: request.list(() => ({
+      index: request.int32(),
+      current: version >= withEpochs ? request.int32() : -1,
+      time: request.long(),
+    })),
   }))
   const answer = new Bytes().int32(0)
   answer.array(topics, ({ topic, partitions }) => {
-    answer.string(topic).array(partitions, ({ index, time }) => {
+    answer.string(topic).array(partitions, ({ index, current, time }) => {
       const partition = kafka.partition(topic, index)
-      const error = refusal(partition, nodeId, -1) || kafka.trouble.errorOf('list offsets', partition?.number ?? -1)
+      const error =
+        refusal(partition, nodeId, current) || kafka.trouble.errorOf('list offsets', partition?.number ?? -1)
       const log = partition?.log
       const end = (isCommittedOnly ? log?.stableEnd : log?.end) ?? -1
       const offset = time === earliest ? (log?.start ?? -1) : end
@@ -136,6 +149,8 @@ export function answerListOffsets(kafka: Readable, nodeId: number, request: Read
         .int16(error)
         .int64(-1)
         .int64(error === 0 ? offset : -1)
+      // The end has the epoch of today, whether anything was written in it or not.
+      if (version >= withEpochs) answer.int32(error === 0 && time !== earliest ? (partition?.epoch ?? -1) : -1)
     })
   })
   reply(answer.taken())

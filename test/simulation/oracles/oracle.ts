@@ -36,10 +36,21 @@ export class Table<Value> {
   }
 }
 
-/** A partition's messages as they were written, taken away and handled by the whole group. */
+/**
+ * A partition's messages as they were written, taken away and handled by the whole group.
+ *
+ * A user who seeks names a number. Ahead of all that the group was handed nobody can tell which log it is a number of: where that log is cut
+ * below it before anything from there on was handed out, what is written below it anew was sought past, as what was there before.
+ */
 export class Messages {
   /** The end of the log. */
   end = 0
+  /** Behind all that was handed out: no leader epoch is known from here on. */
+  private unknownFrom = 0
+  /** What was sought there, and not handed out yet. */
+  private sought = 0
+  /** Below this, what comes after a cut was sought past. */
+  private soughtPast = 0
   private readonly there = new Set<number>()
   private readonly unhandled = new Set<number>()
   private low = 0
@@ -49,7 +60,12 @@ export class Messages {
       this.end = Math.max(this.end, sighting.offset + 1)
       if (!sighting.isMessage) return
       this.there.add(sighting.offset)
-      this.lack(sighting.offset)
+      if (sighting.offset >= this.soughtPast) this.lack(sighting.offset)
+    }
+    if (sighting.type === 'sought') this.sought = sighting.offset > this.unknownFrom ? sighting.offset : 0
+    if (sighting.type === 'started' && sighting.isCurrent) {
+      this.unknownFrom = Math.max(this.unknownFrom, sighting.offset + 1)
+      if (sighting.offset >= this.sought) this.sought = this.soughtPast = 0
     }
     if (sighting.type === 'handled' && sighting.isCurrent) this.unhandled.delete(sighting.offset)
     if (sighting.type === 'excused') {
@@ -60,7 +76,11 @@ export class Messages {
         this.there.delete(offset)
         this.unhandled.delete(offset)
       }
-      if (sighting.how !== 'trimmed') this.end = sighting.from
+      if (sighting.how === 'trimmed') return
+      this.end = sighting.from
+      this.unknownFrom = Math.min(this.unknownFrom, sighting.from)
+      if (sighting.how === 'deleted') this.sought = this.soughtPast = 0
+      else if (this.sought > sighting.from) this.soughtPast = this.sought
     }
   }
 
@@ -105,4 +125,4 @@ export class Logs {
   }
 }
 
-const concerning: ReadonlySet<string> = new Set(['appended', 'removed', 'excused', 'handled'])
+const concerning: ReadonlySet<string> = new Set([...['appended', 'removed', 'excused', 'started', 'handled', 'sought']])
