@@ -106,7 +106,7 @@ test.each([
   ['a request that may be held for ever', apiKeys.joinGroup, Number.POSITIVE_INFINITY],
 ])('%s excuses nothing that was asked before it', async (_what, apiKey, silenceMs) => {
   const link = await connected()
-  const overSecond = () => (broker.requests.at(-1)?.connection === 1 ? undefined : text('over the second'))
+  const overSecond = () => (broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'))
   broker.answering.set(apiKeys.fetch, overSecond).set(apiKey, overSecond)
   const first = ask(link, 40, apiKeys.fetch)
   await broker.asked(apiKeys.fetch)
