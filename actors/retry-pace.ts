@@ -322,7 +322,14 @@ export class RetryPace {
   }
 }
 
-/** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint, not a dead one. */
+/**
+ * Whether this failure of a dial says that the node is not to be had there: nobody answers, another cluster does, or one we may not talk to.
+ * As a place in use it is as good as dead. A refused login or an old version is of the node itself.
+ */
+export const isAbsence = ({ kind, code }: Failure): boolean =>
+  (kind === 'dial-failed' && code !== 'WRONG_NODE') || kind === 'foreign-cluster' || kind === 'identity-refused'
+
+/** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint. */
 export const isRefusal = (kind: FailureKind): boolean =>
   kind === 'identity-refused' || kind === 'login-refused' || kind === 'version-too-old'
 

@@ -251,19 +251,26 @@ test('a node that stays out of reach fails its requests after `holdMs`, and is d
   expect(await ask(link)).toBe('one')
 })
 
-test('a node whose identity is refused is reported and its requests are held, never sent', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const refusing: Dial = () => Promise.reject(new ConnectionError({ kind: 'identity-refused', message: 'not you' }))
-  const link = linkWith({ dial: refusing })
-  const asked = failureOf(ask(link))
-  cluster.newestSnapshot = snapshotOf(Date.now() + 1000)
-  cluster.book.drop(1)
-  link.close()
-  expect(await asked).toBe('CLOSED')
-  expect(cluster.reports).toContain(`identity-refused 127.0.0.1:${broker.port}`)
-  expect(broker.received).toBe(0)
-})
+test.each([
+  ['identity-refused', true],
+  ['login-refused', false],
+] as const)(
+  'a node that is not to be had for %s is reported, as dead: %s, and its requests are held, never sent',
+  async (kind, isDead) => {
+    const broker = await listen('one')
+    cluster.book.put(1, broker.endpoint)
+    const refusing: Dial = () => Promise.reject(new ConnectionError({ kind, message: 'not you' }))
+    const link = linkWith({ dial: refusing })
+    const asked = failureOf(ask(link))
+    cluster.newestSnapshot = snapshotOf(Date.now() + 1000)
+    cluster.book.drop(1)
+    link.close()
+    expect(await asked).toBe('CLOSED')
+    expect(cluster.reports).toContain(`${kind} 127.0.0.1:${broker.port}`)
+    expect(cluster.reports.includes(`dead 127.0.0.1:${broker.port}`)).toBe(isDead)
+    expect(broker.received).toBe(0)
+  },
+)
 
 test('a closed link fails what waits, watches nothing, and holds no socket', async () => {
   const broker = await listen('one')

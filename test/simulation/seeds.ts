@@ -42,5 +42,14 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['transactions', 'long waits'],
     found: 'waits for leaders went on for as long as maxWaitTimeInMs after a stop',
   },
+  {
+    seed: 5349,
+    found: 'a forbidden place that metadata named for a while was kept for ever, although the node answered elsewhere',
+  },
+  {
+    seed: 1019,
+    dimensions: ['errors of partitions', 'throttles', 'slow brokers'],
+    found: 'KafkaJS held look-ups of leaders for a throttled fetch, for ever where the clock was set back',
+  },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
 ]
