@@ -165,7 +165,8 @@ export function twiceOnlyUncommitted(): Oracle {
       atWork.isForgiven &&= atWork.offset === offset
       atWork.offset = offset
       const { placed, sought } = floor.of(life, partition)
-      if (offset < Math.min(placed, sought)) {
+      // What a batch handler goes on with by itself was handed out when its call began.
+      if (offset === sighting.from && offset < Math.min(placed, sought)) {
         return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`
       }
       if (!own.of(life, partition).has(offset)) return undefined
@@ -216,7 +217,15 @@ const underWayMs = 2500
 export function commitsOnlyRise(): Oracle {
   const newest = new Map<number, { offset: number; at: number }>()
   const confirmed = new Table(() => ({ offset: 0 }))
-  const sought = new Set<string>()
+  /** What the user sought and no commit has followed yet, in order. */
+  const sought = new Map<string, number[]>()
+  /** Takes away the seek that this commit follows, and those before it: one that was under way when the user sought again follows the one before. */
+  const follow = (key: string, offset: number): boolean => {
+    const wishes = sought.get(key) ?? []
+    const followed = wishes.indexOf(Math.max(...wishes.filter((wish) => wish <= offset)))
+    if (followed >= 0) sought.set(key, wishes.slice(followed + 1))
+    return followed >= 0
+  }
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
   const cutAt = new Map<number, number>()
@@ -232,7 +241,8 @@ export function commitsOnlyRise(): Oracle {
         for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
       }
       if (sighting.type === 'sought') {
-        sought.add(`${sighting.life} ${sighting.partition}`)
+        const key = `${sighting.life} ${sighting.partition}`
+        sought.set(key, [...(sought.get(key) ?? []), sighting.offset])
         confirmed.of(sighting.life, sighting.partition).offset = 0
       }
       if (sighting.type === 'placed') {
@@ -246,7 +256,7 @@ export function commitsOnlyRise(): Oracle {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
           if (isOfBefore(partition, at)) continue
-          if (!sought.has(`${sighting.life} ${partition}`)) known.offset = Math.max(known.offset, offset)
+          if (!sought.get(`${sighting.life} ${partition}`)?.length) known.offset = Math.max(known.offset, offset)
         }
       }
       if (sighting.type === 'committed') {
@@ -255,7 +265,7 @@ export function commitsOnlyRise(): Oracle {
         if (isOfBefore(partition, sentAt)) newest.delete(partition)
         else newest.set(partition, { offset, at })
         const isBack = offset < before.offset && sentAt >= before.at
-        if (!isBack || sought.delete(`${life} ${partition}`)) return undefined
+        if (!isBack || follow(`${life} ${partition}`, offset)) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`
       }
       if (sighting.type !== 'commit-sent') return undefined
