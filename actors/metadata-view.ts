@@ -93,6 +93,11 @@ export class MetadataView {
     if (topics) emit({ type: 'subscription.changed', epoch, topics })
   }
 
+  /** Looks whether the topics are still those that were seen last. */
+  async identify(): Promise<void> {
+    this.see(await this.options.subscription.describe())
+  }
+
   private see(described: readonly TopicDescription[]): void {
     const { topics, emit, onRecreated } = this.options
     const views = described.map(({ partitions, ...view }) => ({ ...view, partitions: partitions.length }))

@@ -244,13 +244,12 @@ export class Positions {
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
         const { seeks } = lane.progress
-        const topicId = this.options.topics.idOf(lane.topic)
         try {
           const set = await work()
           if (isOver()) return
           if (lane.progress.seeks === seeks) {
             set()
-            lane.progress.topicId = topicId
+            lane.progress.topicId = this.options.topics.idOf(lane.topic)
           }
           this.options.handOut.locate(lane)
           if (lane.progress.acknowledged === undefined) await this.options.commit(lane)
@@ -286,6 +285,8 @@ export class Positions {
       lane,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
+    // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
+    await this.options.lookAtTopics()
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       lane.progress.pin(offset, leaderEpoch)

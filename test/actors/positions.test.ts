@@ -256,6 +256,23 @@ test('a place that was looked up has the leader epoch of that moment: a log that
   expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
 
+test('a place in a topic that was made again, unseen as yet, is looked up in the new one and read once', async () => {
+  const stage = new Stage({
+    fromBeginning: false,
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 0n
+  stage.reader.end = 5n
+  await stage.assign({ 0: -1n })
+  // It came while the group was subscribed: from its start.
+  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
   const stage = new Stage({
     lookAtTopics: async () => {
