@@ -225,15 +225,14 @@ export class Positions {
       this.place(lane)
       return
     }
-    // The group has no commit of ours, or none any more: what this process knows is put back.
+    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
     if (isOfOther && progress.sought !== tenure) progress.forget()
-    if (progress.mark !== undefined) this.place(lane)
-    else this.look(lane, tenure, () => this.pinned(lane))
+    this.look(lane, tenure, progress.mark === undefined ? () => this.pinned(lane) : async () => undefined)
   }
 
-  /** Looks the place up until it is found; `work` resolves with what sets it. A seek meanwhile is the place. */
-  private look(lane: Lane, tenure: Tenure, work: () => Promise<() => void>): void {
+  /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
+  private look(lane: Lane, tenure: Tenure, work: () => Promise<(() => void) | undefined>): void {
     let tried = () => {}
     const first = new Promise<void>((resolve) => {
       tried = resolve
@@ -247,7 +246,7 @@ export class Positions {
         try {
           const set = await work()
           if (isOver()) return
-          if (lane.progress.seeks === seeks) {
+          if (set && lane.progress.seeks === seeks) {
             set()
             lane.progress.topicId = this.options.topics.idOf(lane.topic)
           }

@@ -164,6 +164,24 @@ test('what was looked up is committed before it is read', async () => {
   expect(await stage.place({ 0: -1n })).toEqual([100n])
 })
 
+test('a place that was looked up under an earlier assignment, and that the group does not know yet, is committed before it is read', async () => {
+  let commit = () => {}
+  const stage = new Stage({ commit: () => new Promise((resolve) => (commit = resolve)) })
+  const assign = async () => {
+    const assigned = stage.assign({ 0: -1n })
+    await settled()
+    await vi.advanceTimersByTimeAsync(250)
+    return (await assigned).starts
+  }
+  await assign()
+  expect(await assign()).toEqual([undefined])
+  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  commit()
+  await settled()
+  expect(await stage.place({ 0: -1n })).toEqual([100n])
+  expect(stage.factsOf('offsets.pinned')).toHaveLength(1)
+})
+
 test('a seek while the place is looked up is the place', async () => {
   const stage = new Stage()
   let look = (_edge: LogEdge) => {}
