@@ -212,7 +212,8 @@ const underWayMs = 2500
 export function commitsOnlyRise(): Oracle {
   const newest = new Map<number, { offset: number; at: number }>()
   const confirmed = new Table(() => ({ offset: 0 }))
-  const sought = new Set<string>()
+  /** When the user sought last, until a commit that was sent since then went back for it. */
+  const sought = new Map<string, number>()
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
   const cutAt = new Map<number, number>()
@@ -228,7 +229,7 @@ export function commitsOnlyRise(): Oracle {
         for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
       }
       if (sighting.type === 'sought') {
-        sought.add(`${sighting.life} ${sighting.partition}`)
+        sought.set(`${sighting.life} ${sighting.partition}`, at)
         confirmed.of(sighting.life, sighting.partition).offset = 0
       }
       if (sighting.type === 'placed') {
@@ -251,7 +252,11 @@ export function commitsOnlyRise(): Oracle {
         if (isOfBefore(partition, sentAt)) newest.delete(partition)
         else newest.set(partition, { offset, at })
         const isBack = offset < before.offset && sentAt >= before.at
-        if (!isBack || sought.delete(`${life} ${partition}`)) return undefined
+        if (!isBack) return undefined
+        const soughtAt = sought.get(`${life} ${partition}`)
+        // One that was under way when the user sought again is of an earlier seek.
+        if (soughtAt !== undefined && sentAt > soughtAt) sought.delete(`${life} ${partition}`)
+        if (soughtAt !== undefined) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`
       }
       if (sighting.type !== 'commit-sent') return undefined
