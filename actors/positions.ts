@@ -217,8 +217,7 @@ export class Positions {
     const isOfOther = isOther(found?.topicId)
     if (isOther(progress.topicId) && progress.sought !== tenure) progress.forget()
     if (offset >= 0n && !isOfOther) {
-      const begin = progress.startFrom(offset, tenure)
-      if (begin.offset === offset) progress.leaderEpoch = found?.leaderEpoch ?? -1
+      const begin = progress.startFrom(offset, tenure, found?.leaderEpoch)
       progress.topicId = found?.topicId
       if (begin.dropped !== undefined)
         emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })

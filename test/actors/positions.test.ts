@@ -256,6 +256,19 @@ test('a place that was looked up has the leader epoch of that moment: a log that
   expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
 
+test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
+  const stage = new Stage()
+  const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
+  await stage.assign(committed)
+  stage.reader.epochs.set(5, 15n)
+  stage.handOut.seek({ topic, partition: 0 }, 10n)
+  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  await stage.offer(0, [10, 19])
+  await stage.handlers.end('0/10', '0/19')
+  await stage.assign(committed)
+  expect(await stage.positions.diverged(fetchedWith(6))).toEqual([])
+})
+
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
   const stage = new Stage({
     lookAtTopics: async () => {
