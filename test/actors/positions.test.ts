@@ -239,6 +239,20 @@ test('a place that was sought has no leader epoch, and what was asked for before
   expect(stage.reader.log).not.toContain('look 0 epoch 3')
 })
 
+test('a seek while the leader is asked for the end of an epoch leaves the sought place without one', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  let answer = (_end: bigint) => {}
+  stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
+  const judged = stage.positions.diverged(fetchedWith(4, 5))
+  await settled()
+  stage.handOut.seek({ topic, partition: 0 }, 40n)
+  answer(5n)
+  expect(await judged).toEqual([])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
+})
+
 test('after a restart the leader epoch comes from the commit', async () => {
   const stage = new Stage()
   await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
