@@ -148,11 +148,13 @@ export class Positions {
     const look = async (fetched: FetchedPartition) => {
       const lane = handOut.laneOf(fetched)
       const { progress, position } = lane
+      const { seeks } = progress
       const { firstEpoch, lastEpoch, lastOffset } = fetched
       // What was asked for before a seek says nothing about the place that was sought.
       if (firstEpoch < 0 || !this.tenure?.has(lane) || lastOffset < (position ?? 0n)) return
       if (progress.leaderEpoch >= 0 && firstEpoch > progress.leaderEpoch && position !== undefined) {
         const end = await log.epochEnd(lane, progress.leaderEpoch)
+        if (progress.seeks !== seeks) return
         if (end !== undefined && end < position) return void cut.push(fetched)
       }
       progress.leaderEpoch = Math.max(progress.leaderEpoch, lastEpoch)
@@ -217,8 +219,7 @@ export class Positions {
     const isOfOther = isOther(found?.topicId)
     if (isOther(progress.topicId) && progress.sought !== tenure) progress.forget()
     if (offset >= 0n && !isOfOther) {
-      const begin = progress.startFrom(offset, tenure)
-      if (begin.offset === offset) progress.leaderEpoch = found?.leaderEpoch ?? -1
+      const begin = progress.startFrom(offset, tenure, found?.leaderEpoch)
       progress.topicId = found?.topicId
       if (begin.dropped !== undefined)
         emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })

@@ -73,14 +73,21 @@ export class Progress {
   /**
    * Where reading begins in this tenure, given what the group has committed. A seek in this tenure counts whatever the group says. Else the mark
    * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
+   * `leaderEpoch` is what the commit notes.
    */
-  startFrom(committed: bigint, tenure: Tenure): { readonly offset: bigint; readonly dropped: bigint | undefined } {
+  startFrom(
+    committed: bigint,
+    tenure: Tenure,
+    leaderEpoch = -1,
+  ): { readonly offset: bigint; readonly dropped: bigint | undefined } {
     const { mark, acknowledged, unknown, sought } = this
     const ours = sought === tenure || committed === acknowledged || unknown.has(committed)
     const counts = mark !== undefined && ours && (sought !== undefined || mark > committed)
     const offset = counts ? mark : committed
     const dropped = mark !== undefined && (sought ? offset !== mark : offset < mark) ? mark : undefined
     this.mark = offset
+    // A commit of ours may be of a log that was cut since: what was read after it is newer. Of what lies ahead of it, it says nothing.
+    if (offset <= committed) this.leaderEpoch = ours ? Math.max(this.leaderEpoch, leaderEpoch) : leaderEpoch
     this.sought = counts && sought ? tenure : undefined
     this.acknowledged = committed
     unknown.clear()

@@ -257,6 +257,20 @@ test('a place that was sought has no leader epoch, and what was asked for before
   expect(stage.reader.log).not.toContain('look 0 epoch 3')
 })
 
+test('a seek while the leader is asked for the end of an epoch leaves the sought place without one', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  let answer = (_end: bigint) => {}
+  stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
+  const judged = stage.positions.diverged(fetchedWith(4, 5))
+  await settled()
+  stage.handOut.seek({ topic, partition: 0 }, 40n)
+  answer(5n)
+  expect(await judged).toEqual([])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
+})
+
 test('after a restart the leader epoch comes from the commit', async () => {
   const stage = new Stage()
   await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
@@ -289,6 +303,19 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   // It came while the group was subscribed: from its start.
   expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
   expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
+test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
+  const stage = new Stage()
+  const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
+  await stage.assign(committed)
+  stage.reader.epochs.set(5, 15n)
+  stage.handOut.seek({ topic, partition: 0 }, 10n)
+  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  await stage.offer(0, [10, 19])
+  await stage.handlers.end('0/10', '0/19')
+  await stage.assign(committed)
+  expect(await stage.positions.diverged(fetchedWith(6))).toEqual([])
 })
 
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {

@@ -9,6 +9,7 @@ interface Known {
   readonly acknowledged?: bigint
   readonly unknown?: readonly bigint[]
   readonly sought?: Tenure
+  readonly leaderEpoch?: number
 }
 
 const tenureOf = (generation: number) => new Tenure(1, generation, { orders: [0] })
@@ -23,6 +24,29 @@ const progressWith = ({ unknown = [], ...known }: Known): Progress => {
 }
 
 const ours = { mark: 20n, acknowledged: 15n }
+
+test.each<{ what: string; known: Known; noted: number; expected: number }>([
+  { what: 'of our own last commit, before the log was cut', known: { ...ours, leaderEpoch: 7 }, noted: 5, expected: 7 },
+  {
+    what: 'of our own commit, at the mark',
+    known: { mark: 15n, acknowledged: 15n, leaderEpoch: 7 },
+    noted: 5,
+    expected: 7,
+  },
+  { what: 'that is newer than ours', known: { mark: 15n, acknowledged: 15n }, noted: 5, expected: 5 },
+  { what: 'of somebody else', known: { mark: 20n, acknowledged: 12n, leaderEpoch: 7 }, noted: 5, expected: 5 },
+  { what: 'of the place behind the one that was sought now', known: { mark: 3n, sought: now }, noted: 5, expected: 5 },
+  {
+    what: 'of the place before the one that was sought now',
+    known: { mark: 30n, sought: now },
+    noted: 5,
+    expected: -1,
+  },
+])('the leader epoch in a commit $what gives $expected', ({ known, noted, expected }) => {
+  const progress = progressWith(known)
+  progress.startFrom(15n, now, noted)
+  expect(progress.leaderEpoch).toBe(expected)
+})
 
 test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropped?: bigint }>([
   { what: 'nothing is known here', known: {}, committed: 10n, offset: 10n },

@@ -29,6 +29,9 @@ const joined = (generation: number): Sighting => ({ type: 'joined', life, member
 const commitSent = (offset: number, generation = 1): Sighting => ({
   ...{ type: 'commit-sent', life, memberId: 'one', generation, offsets: [{ partition: 0, offset }] },
 })
+const confirmed = (offset: number): Sighting => ({
+  ...{ type: 'commit-confirmed', life, offsets: [{ partition: 0, offset }] },
+})
 const wrote = (what: Partial<Extract<Sighting, { type: 'wrote' }>>): Sighting => ({
   ...{ type: 'wrote', life, place: '10.0.0.1:9092', connection: 1, apiKey: 1 },
   ...{ isAllowed: true, isForeign: false, isSynced: true },
@@ -120,12 +123,16 @@ test.each<[string, string, Moment[]]>([
   ['S5', 'a partition of somebody else', [assigned(1), handedOut(0)]],
   ['S5', 'a message during a join', [assigned(0), joinSent('one'), handedOut(0)]],
   ['S5', 'two messages of a partition at once', [assigned(0), handedOut(0), handled(0, 'b1'), handedOut(1)]],
-  ['S6', 'a commit that goes back', [...written(2), handled(0), handled(1), committed(2), committed(1)]],
   [
     'S6',
-    'a commit that was overtaken by a confirmed one and goes out again',
-    [joined(1), { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 5 }] }, commitSent(4)],
+    'a commit that goes back once more than the user sought',
+    [
+      ...[...written(4), excused(0, 4), committed(4, life, 0), sought(2)],
+      ...([20, committed(3, life, 20), 30, committed(2, life, 30)] as Moment[]),
+    ],
   ],
+  ['S6', 'a commit that goes back', [...written(2), handled(0), handled(1), committed(2), committed(1)]],
+  ['S6', 'a commit that was overtaken by a confirmed one and goes out again', [joined(1), confirmed(5), commitSent(4)]],
   ['S6', 'a commit of an old generation', [joined(1), joined(2), 3000, commitSent(1, 1)]],
   [
     'S6',
@@ -232,6 +239,14 @@ test.each<[string, Moment[]]>([
     [...written(1), assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)],
   ],
   [
+    'two seeks back, the second while the commit of the first is under way',
+    [
+      ...([joined(1), assigned(0), ...written(4), excused(0, 4), committed(4, life, 0), 10, sought(3)] as Moment[]),
+      ...([20, commitSent(3), 21, sought(2), 22, committed(3, life, 20), confirmed(3)] as Moment[]),
+      ...([30, commitSent(2), committed(2, life, 30)] as Moment[]),
+    ],
+  ],
+  [
     'a commit that was overtaken on its way',
     [...written(2), handled(0), handled(1), 10, committed(2), 20, committed(1, life, 5)],
   ],
@@ -259,7 +274,7 @@ test.each<[string, Moment[]]>([
     'a commit of a topic that is no more, and one of the topic as it was made again',
     [
       ...([joined(1), assigned(0), ...written(4), removed(0, 4, 'deleted'), ...written(1), 1000] as Moment[]),
-      { type: 'commit-confirmed', life, offsets: [{ partition: 0, offset: 4 }] },
+      confirmed(4),
       ...([2000, handedOut(0), handled(0), commitSent(1)] as Moment[]),
     ],
   ],

@@ -10,7 +10,7 @@ import { errors } from './group.ts'
 import { type Logins, loginKeys } from './logins.ts'
 import { answerEpochs, answerFetch, answerListOffsets, type Readable } from './reads.ts'
 import type { Partition, Topic } from './topic.ts'
-import { apiVersionsAnswer, isKnown, type Release } from './versions.ts'
+import { apiVersionsAnswer, firstWithIds, isKnown, type Release } from './versions.ts'
 
 export interface BrokerEntry {
   readonly nodeId: number
@@ -307,9 +307,6 @@ export class Node implements Listener {
 
 /** What a fetch is answered with that is over its quota. */
 const emptyFetch = (): Buffer => new Bytes().int32(0).int16(0).int32(0).int32(0).taken()
-
-/** The first version of Metadata asked for here whose answer has the ids of topics. */
-const firstWithIds = 11
 
 /** The topics a metadata request names; undefined for all. */
 function topicsOf(request: Reading): string[] | undefined {

@@ -13,8 +13,14 @@ export const releases = Object.keys(tables) as Release[]
 export const isKnown = (release: Release, apiKey: number, version: number): boolean =>
   isSpoken(tables[release], apiKey, version)
 
+/** The first version of Metadata whose answer has the ids of topics (KIP-516). */
+export const firstWithIds = 11
+
+export const tellsTopicIds = (release: Release): boolean => isKnown(release, metadataKey, firstWithIds)
+
 const unsupportedVersion = 35
 const apiVersionsKey = 18
+const metadataKey = 3
 const firstFlexible = 3
 
 /** The answer to ApiVersions of this version: one that the broker does not know is answered in the layout of version 0. */
