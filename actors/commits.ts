@@ -5,6 +5,7 @@
 
 import type { Fact } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
+import { coalesced } from './coalesced.ts'
 import { writeCommitNote } from './commit-note.ts'
 import { errorCodes } from './frames.ts'
 import type { HandOut } from './hand-out.ts'
@@ -64,9 +65,11 @@ export class Commits {
 
   /**
    * Commits positions that were looked up, until the group knows them. Durable before they are read: the next owner would otherwise begin at a later
-   * end, and miss what came between.
+   * end, and miss what came between. Each partition asks for it: those that ask meanwhile share the next one.
    */
-  async commitPinned(): Promise<void> {
+  readonly commitPinned = coalesced(() => this.commitUntilKnown())
+
+  private async commitUntilKnown(): Promise<void> {
     const { handOut } = this.options
     const { tenure } = handOut
     for (let attempt = 0; tenure?.open && attempt < pinAttempts; attempt++) {

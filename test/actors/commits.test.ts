@@ -80,3 +80,43 @@ test('a commit says beside the offset which topic it was, how many partitions it
   const metadata = `relisten/1 ${'a'.repeat(32)} 3 7`
   expect(sent).toEqual([[{ topic: 'orders', partitions: [{ partition: 0, offset: '20', metadata }] }]])
 })
+
+test('positions that are looked up one by one are committed together: a thousand of them are one request', async () => {
+  const lanes = Array.from({ length: 1000 }, (_, partition) => ({
+    topic: 'orders',
+    partition,
+    progress: new Progress(),
+  }))
+  let looks = 0
+  let requests = 0
+  const handOut = {
+    tenure: { epoch: 1, generation: 4, open: true },
+    uncommitted: () => {
+      looks++
+      return lanes.filter(({ progress }) => progress.uncommitted !== undefined)
+    },
+  }
+  const membership = {
+    generation: 4,
+    joined: true,
+    commit: async (topics: { partitions: unknown[] }[]) => {
+      requests++
+      return topics.flatMap(({ partitions }) => partitions.map(() => 0))
+    },
+  }
+  const commits = new Commits({
+    epoch: 1,
+    handOut: handOut as unknown as HandOut,
+    membership: membership as unknown as Membership,
+    topics: new Topics(),
+    emit: () => {},
+  })
+  await Promise.all(
+    lanes.map(({ progress }) => {
+      progress.pin(7n)
+      return commits.commitPinned()
+    }),
+  )
+  expect(lanes.every(({ progress }) => progress.acknowledged === 7n)).toBe(true)
+  expect({ requests, looks }).toEqual({ requests: 1, looks: 4 })
+})
