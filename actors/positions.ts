@@ -5,6 +5,7 @@
  * answered at once, and the others when it is: a partition without a leader holds up nobody else.
  */
 
+import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../machines/backoff.ts'
 import type { Fact, TopicPartition } from '../machines/fact.ts'
 import {
@@ -68,6 +69,8 @@ export class Positions {
 
   constructor(options: PositionsOptions) {
     this.options = options
+    // Each partition that can't be looked up waits with it for the next attempt.
+    setMaxListeners(0, options.signal)
   }
 
   /** Another assignment: all places are to be found again. */

@@ -72,9 +72,9 @@ test('what a broker was asked for is searched in order too, and the request is o
   const request = { topics: [{ topic: 'orders', partitions: [{ partition: 0 }, { partition: 1 }] }] }
   await askedInOrder(askedInOrder(broker)).fetch(request)
   expect(asked).toEqual([request])
-  const [{ partitions: list } = { partitions: [] }] = request.topics
+  const list = request.topics[0]?.partitions ?? []
   expect(list).toBeInstanceOf(InOrder)
-  expect(list.indexOf(list[1] as { partition: number })).toBe(1)
+  expect(list.indexOf(list[1] ?? { partition: -1 })).toBe(1)
   expect(list.find(({ partition }) => partition === 0)).toEqual({ partition: 0 })
   expect(list.find(({ partition }) => partition === 2)).toBeUndefined()
 })

@@ -314,3 +314,22 @@ test('as places become known one by one, nobody goes through all of them each ti
   expect(assigned).not.toHaveBeenCalled()
   expect(made.mock.calls.length).toBeLessThan(5 * 200)
 })
+
+test('twenty partitions that can not be looked up give no warning', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  try {
+    const stage = new Stage()
+    const partitions = Array.from({ length: 20 }, (_, partition) => partition)
+    for (const partition of partitions) stage.reader.failing.set(partition, new Error('no leader'))
+    stage.begin(partitions)
+    const told = stage.place(Object.fromEntries(partitions.map((partition) => [partition, -1n])))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(new Set(await told)).toEqual(new Set([undefined]))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', warned)
+  }
+})
