@@ -31,6 +31,8 @@ export async function measureCell(brokers: number, partitions: number, quick: bo
   const after = await sight(subject, kafka)
   const rest = between(before, after)
   const moved: Between[] = []
+  /** Only until all is handed out: what lies behind is rest, and of that there is more or less as others use the machine. */
+  const handedOut: Between[] = []
   const silences: number[] = []
   for (let move = 0; move < moves; move++) {
     const start = await sight(subject, kafka)
@@ -40,6 +42,7 @@ export async function measureCell(brokers: number, partitions: number, quick: bo
     await subject.tell(kafka.endpoints())
     const { lastAt } = await subject.reach(produced.count)
     silences.push(lastAt - movedAt)
+    handedOut.push(between(start, await sight(subject, kafka)))
     await pause(Math.max(0, movedAt + moveMs - Date.now()))
     moved.push(between(start, await sight(subject, kafka)))
   }
@@ -47,8 +50,8 @@ export async function measureCell(brokers: number, partitions: number, quick: bo
   await subject.stop()
   const perMinute = (value: number) => (value / rest.ms) * 60_000
   /** What a move takes beyond what the same time at rest does. */
-  const perMove = (of: (one: Between) => number) =>
-    Math.max(0, median(moved.map((one) => of(one) - (of(rest) / rest.ms) * one.ms)))
+  const perMove = (of: (one: Between) => number, windows: readonly Between[] = moved) =>
+    Math.max(0, median(windows.map((one) => of(one) - (of(rest) / rest.ms) * one.ms)))
   const figures: Figures = {
     connections: after.traffic.connections,
     dialsPerMinute: perMinute(rest.dials),
@@ -58,9 +61,9 @@ export async function measureCell(brokers: number, partitions: number, quick: bo
     otherMbPerMinute: perMinute(rest.otherBytes) / mb,
     cpuMsPerSecond: (rest.cpuMs / rest.ms) * 1000,
     dialsPerMove: perMove(({ dials }) => dials),
-    lookUpsPerMove: perMove(({ lookUps }) => lookUps),
+    lookUpsPerMove: median(handedOut.map(({ lookUps }) => lookUps)),
     otherMbPerMove: perMove(({ otherBytes }) => otherBytes) / mb,
-    cpuMsPerMove: perMove(({ cpuMs }) => cpuMs),
+    cpuMsPerMove: perMove(({ cpuMs }) => cpuMs, handedOut),
     factsPerMove: perMove(({ facts }) => facts),
     factKbPerMove: perMove(({ factBytes }) => factBytes) / 1024,
     silenceMs: median(silences),
