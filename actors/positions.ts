@@ -5,6 +5,7 @@
  * answered at once, and the others when it is: a partition without a leader holds up nobody else.
  */
 
+import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../machines/backoff.ts'
 import type { Fact, TopicPartition } from '../machines/fact.ts'
 import {
@@ -67,11 +68,16 @@ export class Positions {
   private readonly looking = new Map<Lane, Promise<void>>()
   /** Of these the last attempt came to nothing. */
   private readonly stuck = new Set<Lane>()
-  /** One answer at a time: KafkaJS asks once per node and at the same moment. */
+  /** One answer at a time: KafkaJS asks once per node, for all partitions each time, and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
+  /** Requests so far, and how many of them had come when the whole assignment was told: those need not be told again. */
+  private requests = 0
+  private toldTo = 0
 
   constructor(options: PositionsOptions) {
     this.options = options
+    // Each partition that can't be looked up waits with it for the next attempt.
+    setMaxListeners(0, options.signal)
   }
 
   /** Another assignment: all places are to be found again. */
@@ -80,16 +86,21 @@ export class Positions {
     this.ready.clear()
     this.looking.clear()
     this.stuck.clear()
+    this.toldTo = 0
   }
 
   /** Whether the place of every partition is known, those aside that can't be looked up at the moment. */
   get complete(): boolean {
-    return this.options.handOut.assigned().every((lane) => this.ready.has(lane) || this.stuck.has(lane))
+    // No lane is in both, and none of another tenure in either; each place that becomes known asks this.
+    return this.ready.size + this.stuck.size >= (this.tenure?.size ?? 0)
   }
 
   /** Answers an OffsetFetch of KafkaJS's; `ask` asks the coordinator. What is not known yet is left out. */
   answer(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
-    const answer = this.turn.then(() => this.answerNow(request, ask))
+    const number = ++this.requests
+    const answer = this.turn.then(() =>
+      number <= this.toldTo ? offsetFetchAnswer([]).answer() : this.answerNow(request, ask),
+    )
     this.turn = answer.catch(() => {})
     return answer
   }
@@ -175,6 +186,7 @@ export class Positions {
     const waiting = lanes.flatMap((lane) => (this.stuck.has(lane) ? [] : (this.looking.get(lane) ?? [])))
     if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
     const known = tenure === this.tenure ? lanes.filter((lane) => this.ready.has(lane)) : []
+    if (known.length > 0 && known.length === tenure?.size) this.toldTo = this.requests
     return offsetFetchAnswer(
       known.flatMap(({ topic, partition, position }) =>
         position === undefined ? [] : [{ topic, partition, offset: position }],
@@ -208,7 +220,7 @@ export class Positions {
     const { progress } = lane
     // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
     if (errorCode !== errorCodes.none) {
-      this.stuck.add(lane)
+      if (!this.ready.has(lane)) this.stuck.add(lane)
       const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(lane))
       this.looking.set(lane, again)
       return

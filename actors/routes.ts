@@ -13,6 +13,7 @@
  * wait goes over a third one, which is closed when nothing is held any more.
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Fact } from '../machines/fact.ts'
 import {
   apiVersionsAnswer,
@@ -111,6 +112,8 @@ export class Routes {
 
   constructor(options: RoutesOptions) {
     this.options = options
+    // Each node's fetch may wait with it for room.
+    setMaxListeners(0, this.stop.signal)
   }
 
   /**

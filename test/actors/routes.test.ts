@@ -401,3 +401,19 @@ test('topics are asked for with their ids where brokers tell them', async () => 
   await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('no answer')
   expect(asked.map((frame) => frame.readInt16BE(6))).toEqual([11])
 })
+
+test('fetches of twenty nodes that wait for room give no warning', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  try {
+    const backlog = new Backlog(100)
+    backlog.add(100)
+    const routes = routesWith({ backlog })
+    await Promise.all(Array.from({ length: 20 }, (_, index) => routes.answer(index + 1, fetchRequest())))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', warned)
+  }
+})
