@@ -1,67 +1,19 @@
 // The link over lines that a test holds in its hand, on a clock that it turns: what is dialled when, what goes out over which line, and when it fails.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ConnectionError, type Line } from '../../actors/connection.ts'
-import type { Dial } from '../../actors/dial.ts'
+import { ConnectionError } from '../../actors/connection.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { held, Link, type LinkOptions } from '../../actors/link.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { int32, requestFrame } from './bytes.ts'
 import { FakeCluster, snapshotOf } from './fake-cluster.ts'
+import { FakeDials, type FakeLine } from './fake-line.ts'
 import { settled } from './stage.ts'
 
 const here = { host: 'here', port: 9092 }
 const there = { host: 'there', port: 9092 }
 
-/** A line that sends what it is given to the test. */
-class FakeLine {
-  readonly endpoint: Endpoint
-  readonly address = '10.0.0.1'
-  readonly loginValidMs: number
-  readonly roundTrip = { lateMs: 0 }
-  readonly snapshot = snapshotOf(0)
-  lastDataAt = performance.now()
-  open = true
-  readonly sent: { readonly frame: Buffer; answer(text: string): Promise<void>; readonly lost: () => void }[] = []
-  private readonly listeners: (() => void)[] = []
-
-  constructor(endpoint: Endpoint, loginValidMs = 0) {
-    this.endpoint = endpoint
-    this.loginValidMs = loginValidMs
-  }
-
-  send(frame: Buffer): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const answer = (text: string) => {
-        this.lastDataAt = performance.now()
-        resolve(Buffer.from(text))
-        return settled()
-      }
-      this.sent.push({ frame, answer, lost: () => reject(new Error('the line has ended')) })
-    })
-  }
-
-  onClose(listener: () => void): void {
-    this.listeners.push(listener)
-  }
-
-  close(): void {
-    if (!this.open) return
-    this.open = false
-    for (const { lost } of this.sent) lost()
-    for (const listener of this.listeners) listener()
-  }
-}
-
-interface Dialled {
-  readonly endpoint: Endpoint
-  readonly options: Parameters<Dial>[1]
-  open(loginValidMs?: number): Promise<FakeLine>
-  fail(failure: Partial<Failure>): Promise<void>
-}
-
 let cluster: FakeCluster
-let dials: Dialled[]
+let dials: FakeDials
 let redials: unknown[]
 const links: Link[] = []
 
@@ -71,7 +23,7 @@ beforeEach(() => {
   vi.spyOn(Math, 'random').mockReturnValue(1)
   cluster = new FakeCluster()
   cluster.book.put(1, here)
-  dials = []
+  dials = new FakeDials()
   redials = []
 })
 afterEach(() => {
@@ -80,29 +32,11 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const dial = ((endpoint: Endpoint, options: Parameters<Dial>[1]) =>
-  new Promise<Line>((resolve, reject) => {
-    dials.push({
-      endpoint,
-      options,
-      open: async (loginValidMs) => {
-        const line = new FakeLine(endpoint, loginValidMs)
-        resolve(line as unknown as Line)
-        await settled()
-        return line
-      },
-      fail: (failure) => {
-        reject(new ConnectionError({ kind: 'dial-failed', message: 'no', ...failure }, snapshotOf(0)))
-        return settled()
-      },
-    })
-  })) as Dial
-
 function linkWith(options: Partial<LinkOptions> = {}): Link {
   const link = new Link({
     nodeId: 1,
     cluster,
-    dial,
+    dial: dials.dial,
     holdMs: 5000,
     onRedial: (redial) => redials.push(redial),
     ...options,
@@ -119,12 +53,6 @@ const ask = async (link: Link, silenceMs = 60_000, signal?: AbortSignal): Promis
     (error) => (error instanceof ConnectionError ? error.failure : expect.unreachable(String(error))),
   )
 
-/** The newest dial. */
-function newest(): Dialled {
-  const last = dials.at(-1)
-  return last ?? expect.unreachable('nothing was dialled')
-}
-
 const pass = async (ms: number) => {
   await settled()
   await vi.advanceTimersByTimeAsync(ms)
@@ -139,7 +67,7 @@ async function connected(
   const link = linkWith(options)
   const asked = ask(link)
   await settled()
-  const line = await newest().open(loginValidMs)
+  const line = await dials.newest.open(loginValidMs)
   await line.sent[0]?.answer('yes')
   expect(await asked).toBe('yes')
   return { link, line }
@@ -159,8 +87,8 @@ test('a link is used from its first dial on, and idle while nothing waits', asyn
   void ask(link)
   void ask(link, held)
   await settled()
-  expect([seen(), dials.length]).toEqual([[true, false, false, true], 1])
-  const line = await newest().open()
+  expect([seen(), dials.made.length]).toEqual([[true, false, false, true], 1])
+  const line = await dials.newest.open()
   expect([seen(), line.sent.length]).toEqual([[true, true, false, true], 2])
   await line.sent[1]?.answer('joined')
   expect(seen()).toEqual([true, true, false, false])
@@ -173,7 +101,7 @@ test('what came over an earlier line is nothing that was heard over this one', a
   expect(link.heardAt).toBe(0)
   void ask(link)
   await settled()
-  const line = await newest().open()
+  const line = await dials.newest.open()
   expect(link.heardAt).toBe(0)
   await pass(10)
   await line.sent[0]?.answer('yes')
@@ -197,12 +125,12 @@ test('a node that is in no book is asked for, and dialled when the book names it
   const link = linkWith({ nodeId: 2 })
   void ask(link)
   await pass(1)
-  expect([link.current, dials.length, cluster.pokes]).toEqual([false, 0, ['a node has no endpoint']])
+  expect([link.current, dials.made.length, cluster.pokes]).toEqual([false, 0, ['a node has no endpoint']])
   await pass(249)
   expect(cluster.pokes).toEqual(['a node has no endpoint', 'a node has no endpoint'])
   cluster.book.put(2, there)
   await settled()
-  expect(dials).toMatchObject([{ endpoint: there, options: { nodeId: 2 } }])
+  expect(dials.made).toMatchObject([{ endpoint: there, options: { nodeId: 2 } }])
 })
 
 test('an urgent link asks the cluster for a line that is there already, others do not', async () => {
@@ -210,10 +138,10 @@ test('an urgent link asks the cluster for a line that is there already, others d
   void ask(linkWith())
   void ask(linkWith({ urgent: true }))
   await settled()
-  expect(dials.map(({ options }) => options?.ready !== undefined)).toEqual([false, true])
-  await newest().options?.ready?.()
+  expect(dials.made.map(({ options }) => options?.ready !== undefined)).toEqual([false, true])
+  await dials.newest.options?.ready?.()
   expect(given).toHaveBeenCalledWith(here)
-  expect(dials.map(({ options }) => options?.logins)).toEqual([cluster.pace, cluster.pace])
+  expect(dials.made.map(({ options }) => options?.logins)).toEqual([cluster.pace, cluster.pace])
 })
 
 test('a closed link takes nothing, ends its dial and its line, and says why', async () => {
@@ -221,16 +149,16 @@ test('a closed link takes nothing, ends its dial and its line, and says why', as
   const asked = ask(link)
   await settled()
   link.close()
-  expect(newest().options?.signal?.aborted).toBe(true)
+  expect(dials.newest.options?.signal?.aborted).toBe(true)
   expect([await asked, await ask(link)]).toEqual(Array(2).fill(failed('the link is closed', 'CLOSED')))
-  const late = await newest().open()
-  expect([late.open, late.sent.length, dials.length]).toEqual([false, 0, 1])
+  const late = await dials.newest.open()
+  expect([late.open, late.sent.length, dials.made.length]).toEqual([false, 0, 1])
   const { link: other, line } = await connected()
   other.close()
   expect([line.open, cluster.pokes]).toEqual([false, []])
   cluster.book.put(1, there)
   await pass(10_000)
-  expect(dials).toHaveLength(2)
+  expect(dials.made).toHaveLength(2)
 })
 
 test('a request that nobody wants is not sent, also not again', async () => {
@@ -245,7 +173,7 @@ test('a request that nobody wants is not sent, also not again', async () => {
   expect([link.idle, line.open]).toEqual([false, true])
   line.close()
   await settled()
-  const next = await newest().open()
+  const next = await dials.newest.open()
   expect(next.sent).toHaveLength(1)
   await next.sent[0]?.answer('again')
   expect(await kept).toBe('again')
@@ -263,16 +191,16 @@ test('a request that is given up after its answer ends nothing', async () => {
 test('a change of the book that is about others is none, and one of this node ends the dial of its old place', async () => {
   void ask(linkWith())
   await settled()
-  const { signal } = newest().options ?? {}
+  const { signal } = dials.newest.options ?? {}
   cluster.book.put(2, there)
   cluster.book.drop(1)
   await settled()
-  expect([signal?.aborted, dials.length]).toEqual([false, 1])
+  expect([signal?.aborted, dials.made.length]).toEqual([false, 1])
   cluster.book.put(1, there)
   expect(signal?.aborted).toBe(true)
-  await dials[0]?.fail({ code: 'ABORT_ERR' })
+  await dials.made[0]?.fail({ code: 'ABORT_ERR' })
   await pass(1)
-  expect(dials.map(({ endpoint }) => endpoint)).toEqual([here, there])
+  expect(dials.made.map(({ endpoint }) => endpoint)).toEqual([here, there])
   expect([cluster.reports, cluster.pokes]).toEqual([[], []])
 })
 
@@ -285,7 +213,7 @@ test('where a node moves its link is dialled anew without a request, and the old
   expect([line.open, link.current]).toEqual([true, false])
   const asked = ask(link)
   expect(line.sent).toHaveLength(2)
-  const next = await newest().open()
+  const next = await dials.newest.open()
   expect([line.open, next.sent.length, currents]).toEqual([false, 1, 2])
   await next.sent[0]?.answer('there')
   expect(await asked).toBe('there')
@@ -299,7 +227,7 @@ test('how long a node was out of reach is told with its new line', async () => {
   line.close()
   expect(cluster.pokes).toEqual(['a connection ended'])
   await pass(300)
-  const next = await newest().open()
+  const next = await dials.newest.open()
   await next.sent[0]?.answer('again')
   expect(await asked).toBe('again')
   expect(redials).toEqual([{ nodeId: 1, endpoint: 'here:9092', tookMs: 300, soft: false }])
@@ -313,11 +241,11 @@ test('a line that ended while the link was idle is made when it is wanted, an ur
   const { line } = await connected()
   line.close()
   await pass(1000)
-  expect(dials).toHaveLength(1)
+  expect(dials.made).toHaveLength(1)
   const { line: urgent } = await connected({ urgent: true })
   urgent.close()
   await settled()
-  expect(dials).toHaveLength(3)
+  expect(dials.made).toHaveLength(3)
 })
 
 test.each<[string, Partial<Failure>, string[]]>([
@@ -327,21 +255,21 @@ test.each<[string, Partial<Failure>, string[]]>([
 ])('a dial that %s is told, and made again after its wait', async (_what, failure, reports) => {
   void ask(linkWith())
   await settled()
-  await newest().fail(failure)
+  await dials.newest.fail(failure)
   expect([cluster.reports, cluster.pokes, cluster.observed.length]).toEqual([reports, ['a dial failed'], 1])
-  expect(dials).toHaveLength(1)
+  expect(dials.made).toHaveLength(1)
   await pass(2000)
-  expect(dials).toHaveLength(2)
+  expect(dials.made).toHaveLength(2)
 })
 
 test('a dial that came too soon is made again after a moment, and is nobody’s death', async () => {
   void ask(linkWith())
   await settled()
-  await newest().fail({ code: 'TOO_SOON' })
+  await dials.newest.fail({ code: 'TOO_SOON' })
   await pass(249)
-  expect([dials.length, cluster.reports, cluster.pokes]).toEqual([1, [], []])
+  expect([dials.made.length, cluster.reports, cluster.pokes]).toEqual([1, [], []])
   await pass(1)
-  expect(dials).toHaveLength(2)
+  expect(dials.made).toHaveLength(2)
 })
 
 test('a node that left fails its requests once a dial has failed, and is waited for while it may be there', async () => {
@@ -350,13 +278,13 @@ test('a node that left fails its requests once a dial has failed, and is waited 
   await settled()
   cluster.book.drop(1)
   cluster.newestSnapshot = snapshotOf(Number.MAX_SAFE_INTEGER)
-  await newest().fail({ kind: 'identity-refused' })
+  await dials.newest.fail({ kind: 'identity-refused' })
   await pass(1)
   // Whoever refuses its identity may well be there.
   expect(link.idle).toBe(false)
   await pass(1500)
   expect(link.idle).toBe(false)
-  await newest().fail({ code: 'ECONNREFUSED' })
+  await dials.newest.fail({ code: 'ECONNREFUSED' })
   expect(await asked).toEqual(failed('the node left the cluster', 'NODE_LEFT'))
   expect(link.idle).toBe(true)
 })
@@ -367,7 +295,7 @@ test('a snapshot that was asked for before the break does not say that the node 
   await settled()
   cluster.book.drop(1)
   cluster.newestSnapshot = snapshotOf(0)
-  await newest().fail({ code: 'ECONNREFUSED' })
+  await dials.newest.fail({ code: 'ECONNREFUSED' })
   await pass(10)
   expect(link.idle).toBe(false)
 })
@@ -379,8 +307,7 @@ test('a node that is out of reach fails its requests when its time is over and a
   await pass(5001)
   // The dial is still under way.
   expect(link.idle).toBe(false)
-  await newest().fail({ code: 'ETIMEDOUT' })
-  await settled()
+  await dials.newest.fail({ code: 'ETIMEDOUT' })
   expect(await asked).toEqual(failed('the node was out of reach for 5000 ms', 'ETIMEDOUT'))
 })
 
@@ -390,12 +317,12 @@ test('a break long ago does not fail a request before it was dialled for', async
   line.close()
   await settled()
   await pass(5001)
-  await newest().fail({ code: 'ECONNREFUSED' })
+  await dials.newest.fail({ code: 'ECONNREFUSED' })
   expect(await first).toMatchObject({ code: 'ETIMEDOUT' })
   const second = ask(link)
   await pass(100)
   expect(link.idle).toBe(false)
-  const next = await newest().open()
+  const next = await dials.newest.open()
   await next.sent[0]?.answer('again')
   expect(await second).toBe('again')
 })
@@ -406,18 +333,18 @@ test.each([
 ])('a login that is valid for %i ms is renewed after %i ms', async (validMs, afterMs) => {
   const { line } = await connected({}, validMs)
   await pass(afterMs - 1)
-  expect(dials).toHaveLength(1)
+  expect(dials.made).toHaveLength(1)
   await pass(1)
-  expect(dials).toHaveLength(2)
+  expect(dials.made).toHaveLength(2)
   expect(line.open).toBe(true)
-  await newest().open()
+  await dials.newest.open()
   expect([line.open, redials]).toEqual([false, [{ nodeId: 1, endpoint: 'here:9092', tookMs: 0, soft: true }]])
 })
 
 test('without a login there is nothing to renew', async () => {
   await connected()
   await pass(2_000_000_000)
-  expect(dials).toHaveLength(1)
+  expect(dials.made).toHaveLength(1)
 })
 
 test('a renewed login waits for what was sent before, and for the end of its line at most', async () => {
@@ -425,7 +352,7 @@ test('a renewed login waits for what was sent before, and for the end of its lin
   const given = new AbortController()
   void ask(link, 60_000, given.signal)
   await pass(8000)
-  const next = await newest().open()
+  const next = await dials.newest.open()
   expect([line.open, next.open]).toEqual([true, true])
   given.abort()
   await settled()
@@ -436,7 +363,7 @@ test('a login that is renewed for a line that ends meanwhile carries what waits'
   const { link, line } = await connected({}, 10_000)
   const asked = ask(link)
   await pass(8000)
-  const next = await newest().open()
+  const next = await dials.newest.open()
   line.close()
   await settled()
   await next.sent[0]?.answer('over the next')
@@ -448,8 +375,8 @@ test('a node that hangs up on a request five times is told what it does not answ
   const asked = ask(link)
   for (let ends = 0; ends < 5; ends++) {
     await pass(2000)
-    expect(dials).toHaveLength(ends + 1)
-    ;(await newest().open()).close()
+    expect(dials.made).toHaveLength(ends + 1)
+    ;(await dials.newest.open()).close()
   }
   const why =
     'it ended 5 connections without an answer to ListOffsets v3. Either it does not know this request, see the Kafka versions in the README, or something on the way to it cuts connections.'
@@ -463,8 +390,8 @@ test('a line that has answered something may end as often as it likes', async ()
   for (let ends = 0; ends < 7; ends++) {
     line.close()
     await settled()
-    expect(dials).toHaveLength(ends + 2)
-    line = await newest().open()
+    expect(dials.made).toHaveLength(ends + 2)
+    line = await dials.newest.open()
     void ask(link)
     await line.sent.at(-1)?.answer('yes')
   }

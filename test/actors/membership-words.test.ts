@@ -8,7 +8,7 @@ import { held } from '../../actors/link.ts'
 import { Membership, type MembershipOptions } from '../../actors/membership.ts'
 import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
-import { answerFrame, int16, int32, int64, list, requestFrame, text } from './bytes.ts'
+import { answerFrame, int16, int32, list, requestFrame, text } from './bytes.ts'
 import { groupAnswers } from './fake-group.ts'
 import { settled } from './stage.ts'
 
@@ -392,10 +392,4 @@ test('KafkaJS that rejoined in time is not stalled, and one that did not is told
   ])
   await vi.advanceTimersByTimeAsync(10_000)
   expect(facts).toHaveLength(2)
-})
-
-test('an offset fetch is answered by whoever knows the positions', async () => {
-  const membership = await joined({ fetchOffsets: async () => Buffer.from('positions') })
-  expect(String(await membership.answer(request(apiKeys.offsetFetch, int64(0n))))).toBe('positions')
-  expect(words.of(apiKeys.offsetFetch)).toEqual([])
 })
