@@ -101,6 +101,7 @@ export class Commits {
         const code = codes[index]
         if (code === errorCodes.none) lane.progress.committed(offset, true, seeks)
         // A request that was sent again after its connection broke may be refused although the first one was applied.
+        // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
         else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
@@ -119,6 +120,7 @@ export class Commits {
 
   /** A commit the coordinator refused, told once until one is accepted. */
   private noteRefusal(code: number | undefined): void {
+    // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
     if (code === this.refusal || (code !== undefined && groupChanges.has(code))) return
     this.refusal = code
     if (code === undefined) return

@@ -111,9 +111,7 @@ export class Coordinator {
     const nodeId = this.nodeId ?? (await this.find())
     const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, signal)
     if (silenceMs !== held) return answer
-    const settled = new AbortController()
-    const unheard = this.unheard(nodeId, AbortSignal.any([signal, settled.signal]))
-    return Promise.race([answer, unheard]).finally(() => settled.abort('settled'))
+    return Promise.race([answer, this.unheard(nodeId, signal)])
   }
 
   /**
@@ -145,8 +143,7 @@ export class Coordinator {
         resolve()
       }
       const timer = setTimeout(end, waitMs)
-      signal.addEventListener('abort', end, { once: true })
-      if (signal.aborted) end()
+      signal.addEventListener('abort', end)
     })
   }
 
@@ -184,7 +181,7 @@ function elapsed(ms: number, signal: AbortSignal): Promise<boolean> {
     }
     const cut = () => end(false)
     const timer = setTimeout(end, ms, true)
-    signal.addEventListener('abort', cut, { once: true })
+    signal.addEventListener('abort', cut)
     if (signal.aborted) cut()
   })
 }

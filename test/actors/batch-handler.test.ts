@@ -248,3 +248,100 @@ test('suppressed messages are counted once, however often the batch is looked at
   expect(stage.handlers.log).toEqual(['0/0'])
   expect(stage.handOut.handler.suppressed).toBe(0)
 })
+
+test('a batch of which a part was handled before is given without it, and what is left out is counted', async () => {
+  const stage = await staged({ batches: true })
+  batchIn(stage, '0/0').resolveOffset('1')
+  await stage.handlers.end('0/0')
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [1, 2, 3], { fetchedAt: 1 })
+  expect(stage.handlers.log).toEqual(['0/0', '0/3'])
+  expect(stage.handOut.handler.suppressed).toBe(2)
+  await stage.handlers.end('0/3')
+  await stage.offer(0, [4, 5])
+  // A whole batch is given as it came.
+  expect(batchIn(stage, '0/4').batch.lastOffset()).toBe('5')
+  expect(Object.getPrototypeOf(batchIn(stage, '0/4').batch)).toBe(Object.prototype)
+  expect(stage.handOut.handler.suppressed).toBe(2)
+})
+
+test('offsets of other partitions and topics resolve nothing here', async () => {
+  const stage = await staged({ batches: true })
+  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  const partitions = [{ partition: 0, offset: '2' }]
+  await commitOffsetsIfNecessary({ topics: [{ topic: 'bills', partitions }] })
+  await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition: 1, offset: '2' }] }] })
+  expect(stage.lane(0).progress.mark).toBe(0n)
+  await commitOffsetsIfNecessary({
+    topics: [
+      { topic: 'bills', partitions },
+      { topic, partitions },
+    ],
+  })
+  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 3])
+})
+
+test('a commit that a batch handler asks for begins the interval anew', async () => {
+  const stage = await staged({ batches: true })
+  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  await vi.advanceTimersByTimeAsync(900)
+  await commitOffsetsIfNecessary({ topics: [] })
+  await vi.advanceTimersByTimeAsync(999)
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(1)
+  await vi.advanceTimersByTimeAsync(1)
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(2)
+})
+
+test('a paused batch handler that throws gets the rest when it is resumed', async () => {
+  const stage = await staged({ batches: true })
+  const { pause, resolveOffset } = batchIn(stage, '0/0')
+  resolveOffset('0')
+  const resume = pause()
+  await stage.handlers.at('0/0').throw('busy')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect([stage.handlers.log, stage.factsOf('handler.gave-up')]).toEqual([['0/0'], []])
+  resume()
+  await stage.offer(0, [1, 2])
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+})
+
+test('a batch handler that fails for good stops at what it resolved', async () => {
+  const stage = await staged({ batches: true, onHandlerError: 'stop' })
+  batchIn(stage, '0/0').resolveOffset('0')
+  await stage.handlers.at('0/0').throw('no')
+  expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '1', decision: 'stop' }])
+  expect([stage.lane(0).progress.mark, stage.handOut.paused()]).toEqual([1n, [partitionOf]])
+})
+
+test('a batch of which nothing is left is not handed out, and its control records are stepped over', async () => {
+  const stage = await staged({ batches: true })
+  await stage.handlers.end('0/0')
+  await stage.offer(0, [1, 2], { fetchedAt: 1, last: 4 })
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect([stage.lane(0).progress.mark, stage.handOut.handler.suppressed]).toEqual([5n, 2])
+})
+
+test('a batch handler that stops at its signal is told so, and keeps its message', async () => {
+  const stage = await staged({
+    handlerTimeoutMs: 300,
+    eachBatch: ({ signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve())
+      }),
+  })
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  const message = 'the batch handler returned at its signal, before the end'
+  expect(stage.factsOf('handler.failed')).toMatchObject([{ failure: { message } }])
+  expect(stage.lane(0).progress.mark).toBe(0n)
+})
+
+test('the payload of a batch shows its signal, as KafkaJS shows its own parts', async () => {
+  const stage = await staged({ batches: true })
+  expect(Object.keys(batchIn(stage, '0/0')).toSorted()).toEqual([
+    ...['batch', 'commitOffsetsIfNecessary', 'heartbeat', 'isRunning', 'isStale', 'pause', 'resolveOffset'],
+    ...['signal', 'uncommittedOffsets'],
+  ])
+})

@@ -131,6 +131,7 @@ test('a node that holds a request is asked each 5 s whether it is there, and is 
   expect(vi.getTimerCount()).toBe(0)
   vi.useRealTimers()
 })
+
 test.each([
   ['passes', 15, 8],
   ['does not pass by itself', 30, 1],

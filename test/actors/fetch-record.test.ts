@@ -14,7 +14,7 @@ const orders = { topic: 'orders', partition: 0 }
 let held: boolean
 const recordOf = (readUncommitted = false): FetchRecord => {
   held = false
-  return new FetchRecord(readUncommitted, () => held)
+  return new FetchRecord(readUncommitted, ({ topic, partition }) => held && topic === 'orders' && partition === 0)
 }
 const answer = (end: bigint, { errorCode = 0, throttleMs = 0, unstable = 0n } = {}) => ({
   throttleMs,
@@ -105,6 +105,15 @@ test('a fetch is under way until it is answered or fails, and how long it took i
   expect([await fetch, record.askedAt(3), record.tookMs(3)]).toEqual(['answer', undefined, 250])
   await expect(record.during(3, Promise.reject(new Error('no')))).rejects.toThrow('no')
   expect(record.askedAt(3)).toBeUndefined()
+})
+
+test('of fetches of a node that wait beside each other the first says since when', async () => {
+  const record = recordOf()
+  const askedAt = performance.now()
+  void record.during(3, new Promise(() => {}))
+  await vi.advanceTimersByTimeAsync(100)
+  void record.during(3, new Promise(() => {}))
+  expect(record.askedAt(3)).toBe(askedAt)
 })
 
 test('a throttle counts from its answer, and for a minute at most', () => {

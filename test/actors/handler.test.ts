@@ -229,6 +229,140 @@ test('a tenure remembers nothing of the handlers that had a deadline', async () 
   expect((dependants && inside[dependants]?.size) ?? 0).toBe(0)
 })
 
+test('the waits between tries double up to five seconds, and are between half of that and the whole', async () => {
+  for (const [random, waits] of [
+    [0, [50, 100, 200, 400, 800, 1600, 2500, 2500]],
+    [1, [100, 200, 400, 800, 1600, 3200, 5000, 5000]],
+  ] as const) {
+    vi.mocked(Math.random).mockReturnValue(random)
+    const at: number[] = []
+    await staged({
+      handlerRetries: 8,
+      eachMessage: async () => {
+        at.push(performance.now())
+        throw new Error('no')
+      },
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(at.slice(1).map((time, index) => time - (at[index] ?? 0))).toEqual(waits)
+  }
+})
+
+test('a policy is told the tries so far, with the signal of the assignment', async () => {
+  const told: HandlerErrorContext[] = []
+  const stage = await staged({
+    handlerRetries: 1,
+    onHandlerError: (context) => {
+      told.push(context)
+      return Promise.resolve('stop')
+    },
+  })
+  await stage.handlers.at('0/0').throw('no')
+  await vi.advanceTimersByTimeAsync(50)
+  await stage.handlers.at('0/0').throw('no again')
+  expect(told).toMatchObject([{ attempts: 2, error: new Error('no again') }])
+  expect(told[0]?.signal).toBe(stage.handOut.tenure?.signal)
+  expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '0', decision: 'stop' }])
+})
+
+test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
+  const stage = await staged({}, [0, 1])
+  const startedAt = performance.now()
+  expect(stage.lane(0).movedAt).toBe(startedAt)
+  await vi.advanceTimersByTimeAsync(10)
+  await stage.handlers.end('0/0')
+  await vi.advanceTimersByTimeAsync(10)
+  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 10, 1])
+  await stage.handlers.end('0/1')
+  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 20, 2])
+})
+
+test('a partition keeps its place for its slice of time, and beyond it while nobody waits', async () => {
+  const stage = await staged({ concurrency: 1 })
+  await vi.advanceTimersByTimeAsync(150)
+  await stage.handlers.end('0/0')
+  await stage.offer(1, [0])
+  // Its slice was over before anybody waited, and counts for the whole batch.
+  await stage.handlers.end('0/1')
+  expect(stage.handlers.log).toEqual(['0/0', '0/1', '1/0'])
+  const other = await staged({ concurrency: 1 })
+  await other.offer(1, [0])
+  await vi.advanceTimersByTimeAsync(100)
+  await other.handlers.end('0/0')
+  expect(other.handlers.log).toEqual(['0/0', '0/1'])
+})
+
+test('what handlers are told when their time is over is the reason of their signal', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 })
+  const { signal } = stage.handlers.at('0/0')
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  expect(signal.reason).toEqual(new Error('the handler is past its handlerTimeoutMs of 300 ms'))
+  expect(stage.factsOf('partition.stalled')).toEqual([
+    { type: 'partition.stalled', partitions: { [topic]: [0] }, reason: 'its handler has been at work for 300 ms' },
+  ])
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
+})
+
+test('a handler with a deadline hears of the end of its assignment before', async () => {
+  const stage = await staged({ handlerTimeoutMs: 60_000 })
+  const { signal } = stage.handlers.at('0/0')
+  void stage.handOut.close(100)
+  await vi.advanceTimersByTimeAsync(99)
+  expect(signal.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
+  await stage.handlers.end('0/0')
+})
+
+test('a handler that has ended leaves no deadline behind, in time or late', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 }, [0])
+  await stage.handlers.end('0/0')
+  expect(vi.getTimerCount()).toBe(0)
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  expect(stage.factsOf('handler.timed-out')).toEqual([])
+})
+
+test('a handler that waits for its retry listens to its assignment no longer than that', async () => {
+  const stage = await staged({ handlerRetries: 5 })
+  const closing = stage.handOut.tenure?.closing
+  await stage.handlers.at('0/0').throw('no')
+  if (!closing) expect.unreachable('nothing is assigned')
+  expect(getEventListeners(closing, 'abort')).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(50)
+  expect(getEventListeners(closing, 'abort')).toEqual([])
+  await stage.handlers.at('0/0').throw('no')
+  await stage.handOut.close(1000)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a message that fails during a drain is not tried again, and no policy is asked', async () => {
+  let asked = 0
+  const stage = await staged({
+    onHandlerError: () => {
+      asked++
+      return 'skip'
+    },
+  })
+  const closed = stage.handOut.close(1000)
+  await stage.handlers.at('0/0').throw('no')
+  expect([await closed, asked, stage.lane(0).progress.mark]).toEqual([false, 0, 0n])
+})
+
+test('a stale result tells which message it was', async () => {
+  const stage = await staged({}, [0, 1, 5])
+  await stage.handlers.end('0/0', '0/1')
+  const closed = stage.handOut.close(0)
+  await vi.advanceTimersByTimeAsync(500)
+  await closed
+  await stage.handlers.end('0/5')
+  expect(stage.factsOf('result.fenced')).toEqual([
+    { type: 'result.fenced', ...partitionOf, generation: 1, offset: '5' },
+  ])
+})
+
 const throwing = new Proxy(new Error('x'), {
   get: () => {
     throw new Error('a getter')

@@ -1,7 +1,7 @@
 // The progress of a partition: its mark and commits: where reading begins after an assignment, and what is to be committed.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Progress } from '../../actors/progress.ts'
+import { acquireProgress, Progress } from '../../actors/progress.ts'
 import { Tenure } from '../../actors/tenure.ts'
 
 interface Known {
@@ -60,6 +60,12 @@ test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropp
   { what: 'the one before it, as it was not applied', known: { ...ours, unknown: [18n] }, committed: 15n, offset: 20n },
   { what: 'an earlier one of unknown outcome', known: { ...ours, unknown: [16n, 18n] }, committed: 16n, offset: 20n },
   { what: 'our mark itself', known: { ...ours, unknown: [20n] }, committed: 20n, offset: 20n },
+  {
+    what: 'our own last commit, with a mark that fell behind it',
+    known: { ...ours, mark: 10n },
+    committed: 15n,
+    offset: 15n,
+  },
   { what: 'somebody else, further than ours', known: ours, committed: 17n, offset: 17n, dropped: 20n },
   { what: 'somebody else, behind ours', known: ours, committed: 12n, offset: 12n, dropped: 20n },
   { what: 'somebody else, beyond our mark', known: ours, committed: 30n, offset: 30n },
@@ -164,6 +170,63 @@ test('a mark moves up over what was handed out, and over nothing else', () => {
   progress.seek(3n, now)
   expect(progress.advance(20n, 30n, 0)).toBe(false)
   expect(progress.mark).toBe(3n)
+})
+
+test('before the first position no mark moves: nobody has said where reading began', () => {
+  expect(() => new Progress().advance(0n, 5n, 0)).toThrow('what lies between was not handed out')
+})
+
+test('what was under way before several seeks moves no mark, however many there were', () => {
+  const progress = progressWith({ mark: 10n })
+  const { seeks } = progress
+  progress.forget()
+  progress.seek(3n, now)
+  expect(progress.advance(3n, 20n, seeks)).toBe(false)
+  expect(progress.mark).toBe(3n)
+})
+
+test.each<{ what: string; mark?: bigint; to: bigint; leaderEpoch: number }>([
+  { what: 'back', mark: 10n, to: 9n, leaderEpoch: 7 },
+  { what: 'to where reading is', mark: 10n, to: 10n, leaderEpoch: 7 },
+  { what: 'ahead', mark: 10n, to: 11n, leaderEpoch: -1 },
+  { what: 'before the first position', to: 10n, leaderEpoch: -1 },
+])('after a seek $what the leader epoch is $leaderEpoch: nobody told the one of a place that lies ahead', (row) => {
+  const progress = Object.assign(progressWith(row.mark === undefined ? {} : { mark: row.mark }), { leaderEpoch: 7 })
+  progress.seek(row.to, now)
+  expect(progress.leaderEpoch).toBe(row.leaderEpoch)
+})
+
+test('forgotten progress is as new, but for what was under way', () => {
+  const progress = progressWith({ ...ours, unknown: [18n], sought: now })
+  Object.assign(progress, { leaderEpoch: 7, topicId: 'a' })
+  const { seeks } = progress
+  progress.forget()
+  expect(progress.seeks).not.toBe(seeks)
+  expect({ ...progress, seeks: 0 }).toEqual({ ...new Progress() })
+  expect(progress.leaderEpoch).toBe(-1)
+})
+
+test('consumers of one group share its progress, and the last of them takes it along', () => {
+  const [one, other] = [acquireProgress('shared'), acquireProgress('shared')]
+  const progress = one.of({ topic: 'orders', partition: 0 })
+  expect(other.of({ topic: 'orders', partition: 0 })).toBe(progress)
+  expect(other.of({ topic: 'orders', partition: 1 })).not.toBe(progress)
+  expect(other.topics).toBe(one.topics)
+  // A release counts once for each consumer.
+  one.release()
+  one.release()
+  const third = acquireProgress('shared')
+  expect(third.of({ topic: 'orders', partition: 0 })).toBe(progress)
+  other.release()
+  expect(acquireProgress('shared').of({ topic: 'orders', partition: 0 })).toBe(progress)
+  expect(acquireProgress('another').of({ topic: 'orders', partition: 0 })).not.toBe(progress)
+})
+
+test('a group that nobody reads any more begins anew, where the group has committed', () => {
+  const held = acquireProgress('left')
+  const progress = held.of({ topic: 'orders', partition: 0 })
+  held.release()
+  expect(acquireProgress('left').of({ topic: 'orders', partition: 0 })).not.toBe(progress)
 })
 
 test('an acknowledged commit settles the unknown ones up to it, and no later one', () => {

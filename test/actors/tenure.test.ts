@@ -20,6 +20,7 @@ test('without handlers at work it is over at once, and says so to handlers that 
   expect([tenure.open, tenure.over]).toEqual([true, false])
   const closed = tenure.close(1000, 500)
   expect(tenure.open).toBe(false)
+  expect(vi.getTimerCount()).toBe(0)
   expect(await closed).toBe(false)
   expect(tenure.over).toBe(true)
   expect(tenure.signal.aborted).toBe(true)
@@ -38,6 +39,7 @@ test('the signal comes at the deadline, and giving up after the grace', async ()
   expect(tenure.signal.aborted).toBe(false)
   await vi.advanceTimersByTimeAsync(1)
   expect(tenure.signal.aborted).toBe(true)
+  expect(tenure.signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
   expect(tenure.over).toBe(false)
   await vi.advanceTimersByTimeAsync(500)
   expect(await closed).toBe(true)
@@ -64,4 +66,14 @@ test('handlers of many partitions listen to its signal without a warning', async
   await new Promise((resolve) => setImmediate(resolve))
   process.off('warning', note)
   expect(warnings).toEqual([])
+})
+
+test('a batch that is turned down is told once for each partition', () => {
+  const tenure = tenureWith()
+  expect(['orders/0', 'orders/1', 'orders/0', 'orders/1'].map((each) => tenure.fence(each))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
 })

@@ -24,6 +24,14 @@ function snapshotOf(places: readonly Place[], clusterId = 'ours'): Snapshot {
 const whole = bookOf([one, two, three])
 const named = bookOf([[1, 'b1', 9092, ['10.0.0.1', '10.0.0.2']]])
 
+/** The name of node 1 had another address lately. */
+const seenLately: Book = {
+  clusterId: 'ours',
+  entries: [{ ...brokerOf([1, 'b1', 9092, ['10.0.0.1']]), seen: { '10.0.0.1': 0, '10.0.0.9': 0 }, present: true }],
+}
+
+const unknown = (why: string) => ({ kind: 'unknown', why })
+
 type Row = readonly [title: string, book: Book | undefined, snapshot: Snapshot | undefined, expected: object]
 
 const changes = (kind: string, moves: readonly string[] = [], joined: number[] = [], left: number[] = []) => ({
@@ -93,14 +101,44 @@ test.each<Row>([
     snapshotOf([one], 'theirs'),
     changes('membership', [], [1]),
   ],
-  ['nobody', whole, undefined, { kind: 'unknown' }],
-  ['no broker', whole, snapshotOf([]), { kind: 'unknown' }],
-  ['no cluster id', whole, snapshotOf([one], ''), { kind: 'unknown' }],
-  ['a node id twice', whole, snapshotOf([one, [1, '10.0.0.2', 9092]]), { kind: 'unknown' }],
-  ['port 0', whole, snapshotOf([[1, '10.0.0.1', 0]]), { kind: 'unknown' }],
-  ['port 70000', whole, snapshotOf([[1, '10.0.0.1', 70_000]]), { kind: 'unknown' }],
-  ['an empty host', whole, snapshotOf([[1, '', 9092]]), { kind: 'unknown' }],
-  ['a negative node id', whole, snapshotOf([[-1, '10.0.0.1', 9092]]), { kind: 'unknown' }],
+  ['nobody', whole, undefined, unknown('nobody answered')],
+  ['no broker', whole, snapshotOf([]), unknown('the answer names no broker')],
+  ['no cluster id', whole, snapshotOf([one], ''), unknown('the answer has no cluster id')],
+  ['a node id twice', whole, snapshotOf([one, [1, '10.0.0.2', 9092]]), unknown('the answer names a node id twice')],
+  ['port 0', whole, snapshotOf([[1, '10.0.0.1', 0]]), unknown('the answer places node 1 at "10.0.0.1" port 0')],
+  [
+    'port 65536',
+    whole,
+    snapshotOf([one, [2, '10.0.0.2', 65_536]]),
+    unknown('the answer places node 2 at "10.0.0.2" port 65536'),
+  ],
+  ['the last port', bookOf([[1, 'b1', 65_535]]), snapshotOf([[1, 'b1', 65_535]]), changes('same')],
+  ['an empty host', whole, snapshotOf([[1, '', 9092]]), unknown('the answer places node 1 at "" port 9092')],
+  [
+    'a negative node id',
+    whole,
+    snapshotOf([[-1, '10.0.0.1', 9092]]),
+    unknown('the answer places node -1 at "10.0.0.1" port 9092'),
+  ],
+  ['node id 0', bookOf([[0, 'b0', 9092]]), snapshotOf([[0, 'b0', 9092]]), changes('same')],
+  [
+    'a name that has an address again that it had lately, beside a new one',
+    seenLately,
+    snapshotOf([[1, 'b1', 9092, ['10.0.9.9', '10.0.0.9']]]),
+    changes('same'),
+  ],
+  [
+    'a name that has only addresses that it did not have lately',
+    seenLately,
+    snapshotOf([[1, 'b1', 9092, ['10.0.9.9', '10.0.9.8']]]),
+    changes('moved', ['1 resolved-anew']),
+  ],
+  [
+    'another port at an address that the name had lately',
+    seenLately,
+    snapshotOf([[1, 'b1', 9093, ['10.0.0.9']]]),
+    changes('moved', ['1 moved']),
+  ],
   ['an IPv6 host', bookOf([[1, 'fd00::1', 9092]]), snapshotOf([[1, 'fd00::2', 9092]]), changes('moved', ['1 moved'])],
 ])('an answer with %s is judged', (_, book, snapshot, expected) => {
   const found = verdict(book, snapshot)
@@ -119,5 +157,5 @@ test('a relocation says from where to where', () => {
 test('the largest cluster is judged, one broker more is nonsense', () => {
   const places = Array.from({ length: maxBrokers + 1 }, (_, index): Place => [index, `b${index}`, 9092])
   expect(verdict(undefined, snapshotOf(places.slice(1))).kind).toBe('membership')
-  expect(verdict(undefined, snapshotOf(places)).kind).toBe('unknown')
+  expect(verdict(undefined, snapshotOf(places))).toEqual(unknown('the answer names 10001 brokers, more than 10000'))
 })

@@ -1,0 +1,14 @@
+// The tests that mutants have to get past: a module's own and its neighbours'. Wider ones, as of a whole cluster, would take a mutant minutes,
+// and a place that only they reach is not tested well.
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: [
+      'test/actors/{progress,hand-out*,lane,tenure,commits,positions,topics,handler,batch-handler}.test.ts',
+      'test/actors/{membership*,fetch-record,watchdog*,coordinator*,link*,doubt,log-edges}.test.ts',
+      'test/machines/{acceptance,listeners,verdict}.test.ts',
+    ],
+    testTimeout: 10_000,
+  },
+})
