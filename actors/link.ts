@@ -271,7 +271,8 @@ export class Link {
         dial({ host, port }, { nodeId, signal, logins: cluster.pace, ...(urgent && { ready }) }),
       )
       cluster.observe(connection.snapshot)
-      if (this.connection === this.expiring && this.connection?.open) await this.answered(this.connection, signal)
+      const old = this.connection
+      if (old && old === this.expiring && this.current) await this.answered(old, signal)
       if (this.stop.signal.aborted || signal.aborted) {
         connection.close()
         return false

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
-import { Link, type LinkOptions } from '../../actors/link.ts'
+import { held, Link, type LinkOptions } from '../../actors/link.ts'
 import { int32, namedBody, requestFrame } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster } from './fake-cluster.ts'
@@ -143,4 +143,20 @@ test('a request that waits while its login is renewed is answered over the conne
   expect(await ask(link)).toBe('one')
   const sent = broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch || apiKey === apiKeys.listOffsets)
   expect(sent.map(({ connection }) => connection)).toEqual([1, 2])
+})
+
+test('a login that is being renewed when its node moves waits for nothing at the old place: what is held there may never be answered', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const link = linkWith({ dial: async (...given) => Object.assign(await dial(...given), { loginValidMs: 10_000 }) })
+  broker.answering.set(apiKeys.joinGroup, () => undefined)
+  const joining = link.send(requestFrame(apiKeys.joinGroup, 5, 0), held)
+  await broker.asked(apiKeys.joinGroup)
+  const observed = vi.spyOn(cluster, 'observe')
+  await vi.advanceTimersByTimeAsync(8000)
+  await vi.waitFor(() => expect(observed).toHaveBeenCalled(), { timeout: 5000 })
+  const there = await FakeBroker.listen()
+  there.answering.set(apiKeys.joinGroup, () => namedBody('joined'))
+  cluster.book.put(1, there.endpoint)
+  expect((await joining).toString('utf8', 14)).toBe('joined')
+  await there.close()
 })

@@ -14,6 +14,7 @@ interface Judged {
   readonly isBatched?: boolean
   readonly maxWaitTimeInMs?: number
   readonly requestTimeoutMs?: number
+  readonly pollIntervalMs?: number
 }
 
 export const allOracles = (secrets: readonly string[], { isBatched = false, ...timeouts }: Judged = {}): Oracle[] => [
@@ -30,7 +31,7 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   liveness.recovers(),
   liveness.noSessionLoop(),
   liveness.endsInTime(),
-  liveness.noHotLoop(),
+  liveness.noHotLoop(timeouts),
   liveness.silenceIsNoticed(timeouts),
   liveness.heartbeatsGoOn(),
   liveness.leavesNothing(),
