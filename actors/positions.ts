@@ -253,9 +253,9 @@ export class Positions {
     // Also when another look for this lane has begun: its topic was made again.
     const isOver = () =>
       tenure !== this.tenure || !tenure.open || this.looking.get(lane) !== first || this.options.signal.aborted
+    const { seeks } = lane.progress
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
-        const { seeks } = lane.progress
         try {
           const set = await work()
           if (isOver()) return

@@ -47,7 +47,8 @@ interface Cause {
 export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): () => void {
   const { fetched: record, routes } = session
   let startedAt = performance.now()
-  const stalled = new Map<Lane, { readonly since: number; redialled: boolean }>()
+  /** Since when a new connection or session would help: a leader that comes back into reach has its time. And whether it was dialled anew. */
+  const stalled = new Map<Lane, { oursSince: number | undefined; redialled: boolean }>()
   /** When something held a lane last. */
   const heldAt = new Map<Lane, number>()
   /** Since when a look has found more to read each time: after a long silence the first message has only just come. */
@@ -94,7 +95,7 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
         return { reason: `its leader, node ${nodeId}, has not answered a fetch`, isTimed: true }
       return { reason: 'no progress', isTimed: true, isOurs: true }
     }
-    return { quietMs, isStalled: quietMs >= stalledAfterMs + fetchMs, cause, nodeId, link }
+    return { quietMs, patienceMs: stalledAfterMs + fetchMs, cause, nodeId, link }
   }
 
   const look = (): void => {
@@ -114,22 +115,24 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
       const isHeld = lane.busy || lane.pausedBy.size > 0 || lane.depth > 0
       if (isHeld) heldAt.set(lane, now)
       const state = isHeld ? undefined : examine(lane, now)
-      if (!state?.isStalled) {
+      if (!state || state.quietMs < state.patienceMs) {
         if (stalled.delete(lane)) resumed.push(lane)
         continue
       }
-      const { quietMs, nodeId, link } = state
+      const { quietMs, patienceMs, nodeId, link } = state
       const { reason, isTimed = false, isOurs = false } = state.cause()
+      if (known) known.oursSince = isOurs ? (known.oursSince ?? now) : undefined
+      const oursMs = now - (known?.oursSince ?? now)
       if (!known) {
-        stalled.set(lane, { since: now, redialled: false })
+        stalled.set(lane, { oursSince: isOurs ? now - quietMs : undefined, redialled: false })
         const group = found.get(reason) ?? { lanes: [], isTimed, longestMs: 0 }
         group.lanes.push(lane)
         group.longestMs = Math.max(group.longestMs, quietMs)
         found.set(reason, group)
-      } else if (isOurs && !known.redialled) {
+      } else if (!known.redialled && oursMs >= patienceMs) {
         known.redialled = true
         link?.drop()
-      } else if (isOurs && now - known.since > silentAfterMs) {
+      } else if (oursMs > patienceMs + silentAfterMs) {
         stalled.clear()
         startedAt = now
         const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${nodeId} answers`

@@ -197,6 +197,18 @@ test('a seek while the place is looked up is the place', async () => {
   expect(stage.lane(0).progress.uncommitted).toBe(3n)
 })
 
+test('a seek between two attempts to look the place up is the place', async () => {
+  const stage = new Stage()
+  stage.reader.failing.set(0, new Error('it has no leader'))
+  await stage.assign({ 0: -1n })
+  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  await vi.advanceTimersByTimeAsync(200)
+  stage.reader.failing.clear()
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(await stage.place({ 0: -1n })).toEqual([3n])
+  expect(stage.factsOf('offsets.pinned')).toEqual([])
+})
+
 test('a log that was cut below what waits here is read again from the first message that is not handled', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })

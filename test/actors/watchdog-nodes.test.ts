@@ -214,7 +214,7 @@ test('a session is silent when its stall has lasted for more than seven seconds'
   begin()
   await pass(3510)
   expect(reasons()).toEqual(['no progress for 3501 ms'])
-  await pass(7000)
+  await pass(6500)
   expect([facts.length, drops]).toEqual([1, [2]])
   await pass(500)
   expect(reasons()).toEqual(['no progress for 3501 ms', 'session.stalled'])

@@ -57,4 +57,15 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: 'a place that was looked up in a topic made again was taken for one of the old topic, and read twice',
   },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
+  {
+    seed: 1198,
+    dimensions: ['pauses by topic', 'connections are forgotten'],
+    found: 'a connection that had vanished was kept for as long as commits went out over it',
+  },
+  {
+    seed: 2447,
+    dimensions: ['partitions are added', 'seeks on assignment', 'names'],
+    found:
+      'a seek between two attempts to look a place up was overridden by what was found, and a leader that came back into reach lost its new connection at once',
+  },
 ]
