@@ -7,7 +7,7 @@ export default defineConfig({
     include: [
       'test/actors/{progress,hand-out*,lane,tenure,commits,positions,topics,handler,batch-handler}.test.ts',
       'test/actors/{membership*,fetch-record,watchdog*,coordinator*,link*,doubt,log-edges}.test.ts',
-      'test/machines/{acceptance,listeners,verdict}.test.ts',
+      'test/machines/{acceptance*,listeners,verdict}.test.ts',
     ],
     testTimeout: 10_000,
   },
