@@ -42,5 +42,11 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['transactions', 'long waits'],
     found: 'waits for leaders went on for as long as maxWaitTimeInMs after a stop',
   },
+  {
+    seed: 6030,
+    dimensions: ['logs are cut', 'seeks on assignment', 'two listeners'],
+    found:
+      'nodes that changed just before a stop left KafkaJS with fetchers that nobody stops, in a loop without a pause',
+  },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
 ]
