@@ -44,7 +44,8 @@ export const roundRobin: PartitionAssigner = ({ cluster }) => {
           if (memberId === undefined) continue
           const partitions = assigned.get(memberId) ?? {}
           assigned.set(memberId, partitions)
-          partitions[topic] = [...(partitions[topic] ?? []), partitionId]
+          partitions[topic] ??= []
+          partitions[topic].push(partitionId)
         }
       }
       return [...assigned].map(([memberId, assignment]) => ({

@@ -20,7 +20,6 @@ export interface TopicDescription {
 
 /** A metadata answer, in whichever version it was asked for. */
 export interface ClusterDescription {
-  readonly throttleMs: number
   readonly nodes: readonly number[]
   readonly clusterId: string | null
   readonly controllerId: number
@@ -30,7 +29,7 @@ export interface ClusterDescription {
 /** Reads a metadata answer of version 6. Throws RangeError where it ends too early. */
 export function readMetadata(frame: Buffer): ClusterDescription {
   const reader = new FrameReader(frame)
-  const throttleMs = reader.int32()
+  reader.int32() // throttle
   const nodes: number[] = []
   reader.array(() => {
     nodes.push(reader.int32())
@@ -58,14 +57,14 @@ export function readMetadata(frame: Buffer): ClusterDescription {
     })
     topics.push({ topic, id: undefined, errorCode, isInternal, partitions })
   })
-  return { throttleMs, nodes, clusterId, controllerId, topics }
+  return { nodes, clusterId, controllerId, topics }
 }
 
 /** Reads a metadata answer of version 11 (KIP-516), which has the ids of topics. */
 export function readTopicIds(frame: Buffer): ClusterDescription {
   const reader = new FrameReader(frame)
   reader.tags()
-  const throttleMs = reader.int32()
+  reader.int32() // throttle
   const nodes: number[] = []
   reader.compactArray(() => {
     nodes.push(reader.int32())
@@ -100,5 +99,5 @@ export function readTopicIds(frame: Buffer): ClusterDescription {
     reader.tags()
     topics.push({ topic, id, errorCode, isInternal, partitions })
   })
-  return { throttleMs, nodes, clusterId, controllerId, topics }
+  return { nodes, clusterId, controllerId, topics }
 }

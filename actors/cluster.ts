@@ -20,7 +20,7 @@ import { type Names, namesOf } from './names.ts'
 import { Poller } from './poller.ts'
 import { Questions } from './questions.ts'
 import { Reachability } from './reachability.ts'
-import { isRefusal, RetryPace } from './retry-pace.ts'
+import { isAbsence, isRefusal, RetryPace } from './retry-pace.ts'
 import type { Source, SourceReading } from './source.ts'
 import { steadyNow } from './steady-clock.ts'
 
@@ -304,8 +304,7 @@ class SharedCluster {
     this.poller.failed(failure)
     if (times === 1) this.poller.poke()
     if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
-    // Another cluster there means that our node is not: for its old endpoint that is as good as dead.
-    if (failure.kind === 'dial-failed' || failure.kind === 'foreign-cluster') this.report(endpoint)
+    if (isAbsence(failure)) this.report(endpoint)
     if (!isRefusal(failure.kind)) return
     const node = this.book.entries().find((entry) => sameEndpoint(entry, endpoint))
     if (node) this.refuse(node.nodeId, endpoint, failure)
@@ -314,7 +313,9 @@ class SharedCluster {
   private healSpeaker({ brokers, answeredBy }: Snapshot): void {
     if (this.refusals.size === 0) return
     const speaker = brokers.find((broker) => sameEndpoint(broker, answeredBy))
-    if (speaker) this.heal(speaker.nodeId)
+    // At another place than it is looked for at it heals nothing.
+    const entry = speaker && this.book.entryOf(speaker.nodeId)
+    if (entry && sameEndpoint(entry, answeredBy)) this.heal(entry.nodeId)
   }
 
   /** Gathers accepted moves while others are still open, so that one change is one fact where it can be. */

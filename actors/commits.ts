@@ -67,7 +67,7 @@ export class Commits {
 
   /**
    * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
-   * end, and miss what came between.
+   * end, and miss what came between. Partitions that ask meanwhile share the next commit.
    */
   async commitPinned({ progress }: Lane): Promise<void> {
     const { tenure } = this.options.handOut

@@ -5,7 +5,15 @@ import type { Endpoint } from '../machines/endpoint.ts'
 import { canonicalHost, formatEndpoint } from '../machines/endpoint.ts'
 import type { Failure } from '../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../machines/snapshot.ts'
-import { answerHeaderBytes, apiKeyOf, apiKeys, correlationOf, FrameCutter, setCorrelation } from './frames.ts'
+import {
+  answerHeaderBytes,
+  apiKeyOf,
+  apiKeys,
+  apiVersionOf,
+  correlationOf,
+  FrameCutter,
+  setCorrelation,
+} from './frames.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from './kafka.ts'
 import type { RoundTrip } from './round-trip.ts'
 import { steadyNow } from './steady-clock.ts'
@@ -55,16 +63,30 @@ export type Line = Pick<
   | 'onClose'
 >
 
-/** Requests that a broker answers at once. Their answers begin with a throttle time, as do those of the other two. */
+/** Requests that a broker answers at once. */
 const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
-const throttledRequests: ReadonlySet<number> = new Set([...briefRequests, apiKeys.metadata, apiKeys.findCoordinator])
+/** Requests whose answers begin with a throttle time in the versions that are sent, and that quotas are kept for. */
+const throttledRequests: ReadonlySet<number> = new Set([
+  ...briefRequests,
+  ...[apiKeys.fetch, apiKeys.metadata, apiKeys.findCoordinator, apiKeys.listOffsets],
+])
 /** A throttle time longer than this is not believed, in milliseconds: quotas are reckoned over some ten seconds. */
 const longestThrottleMs = 30_000
+
+/** The first version of Metadata whose answer has tags in its header. */
+const taggedMetadata = 9
+
+function throttleOffset(request: Buffer): number | undefined {
+  if (!throttledRequests.has(apiKeyOf(request))) return undefined
+  const hasTags = apiKeyOf(request) === apiKeys.metadata && apiVersionOf(request) >= taggedMetadata
+  return answerHeaderBytes + (hasTags ? 1 : 0)
+}
 
 interface Waiting {
   /** When it was written, if the time until its answer says how far the broker is. */
   readonly measuredFrom: number | undefined
-  readonly isThrottled: boolean
+  /** Where its answer has the time for which the broker throttles us. */
+  readonly throttleAt: number | undefined
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: ConnectionError) => void
 }
@@ -143,7 +165,7 @@ export class Connection {
       setCorrelation('request', frame, id)
       // Behind another request it would measure that one.
       const measuredFrom = isBrief && this.waiting.size === 0 ? performance.now() : undefined
-      this.waiting.set(id, { measuredFrom, isThrottled: throttledRequests.has(apiKeyOf(frame)), resolve, reject })
+      this.waiting.set(id, { measuredFrom, throttleAt: throttleOffset(frame), resolve, reject })
       this.socket.write(frame)
     })
   }
@@ -187,8 +209,8 @@ export class Connection {
     this.waiting.delete(id)
     if (!waiting) return
     if (waiting.measuredFrom !== undefined) this.roundTrip.note(performance.now() - waiting.measuredFrom)
-    if (waiting.isThrottled && frame.length >= answerHeaderBytes + 4)
-      this.throttle(frame.readInt32BE(answerHeaderBytes))
+    const { throttleAt } = waiting
+    if (throttleAt !== undefined && frame.length >= throttleAt + 4) this.throttle(frame.readInt32BE(throttleAt))
     waiting.resolve(frame)
   }
 

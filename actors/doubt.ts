@@ -98,7 +98,7 @@ export class Doubt {
     const connection = this.options.connection()
     if (line === connection) {
       if (performance.now() - request.sentAt <= this.patience(request)) this.doublings = 0
-    } else if (connection?.open && connection.lastDataAt < request.sentAt && !this.excused()) {
+    } else if (connection?.open && connection.lastDataAt < request.sentAt && !this.excused(request)) {
       if (line === this.standby.line) this.relieve()
     }
     if (outstanding.size === 0) this.end()
@@ -143,7 +143,7 @@ export class Doubt {
     if (!entry || !sameEndpoint(entry, connection.endpoint)) return
     standby.want()
     if (!standby.line) return
-    if (silentMs >= longestWorkMs && !this.excused() && !repeatable.has(apiKeyOf(oldest.frame))) this.relieve()
+    if (silentMs >= longestWorkMs && !this.excused(oldest) && !repeatable.has(apiKeyOf(oldest.frame))) this.relieve()
     else this.askTwice(standby.line)
   }
 
@@ -178,11 +178,12 @@ export class Doubt {
     return failure.code === 'ETIMEDOUT'
   }
 
-  /** What is held, or is work for the broker, keeps everything behind it waiting: it answers one request of a connection at a time. */
-  private excused(): boolean {
+  /** What is held, or is work for the broker, keeps everything behind it waiting, and nothing before it: a connection is answered in order. */
+  private excused(request: Outstanding): boolean {
     const since = performance.now() - longestWorkMs
     return [...this.options.outstanding].some(
-      ({ frame, silenceMs, sentAt }) => silenceMs === Infinity || (!repeatable.has(apiKeyOf(frame)) && sentAt > since),
+      ({ frame, silenceMs, sentAt }) =>
+        sentAt <= request.sentAt && (silenceMs === Infinity || (!repeatable.has(apiKeyOf(frame)) && sentAt > since)),
     )
   }
 

@@ -40,6 +40,8 @@ export class HandOut {
   tenure: Tenure | undefined
   private readonly options: HandOutOptions
   private readonly lanes = new Map<string, Lane>()
+  /** The lanes of this tenure. */
+  private mine: readonly Lane[] = []
   private readonly places = new Map<Lane, () => void>()
   private readonly waiting = new Set<Lane>()
   private readonly room = new Map<Lane, () => void>()
@@ -67,14 +69,15 @@ export class HandOut {
   }
 
   /** The lanes of the partitions that are assigned now. */
-  assigned(): Lane[] {
-    return partitionsIn(this.tenure?.partitions ?? {}).map((found) => this.laneOf(found))
+  assigned(): readonly Lane[] {
+    return this.mine
   }
 
   /** A new assignment: messages of this tenure are handed out from now on, read by `reader`. */
   begin(tenure: Tenure, reader: Reader): void {
     const { tenure: previous } = this
     this.tenure = tenure
+    this.mine = partitionsIn(tenure.partitions).map((found) => this.laneOf(found))
     this.reader = reader
     if (this.isOver) void tenure.close(0, 0)
     if (previous?.open) void previous.close(0, graceMs)

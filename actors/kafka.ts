@@ -24,6 +24,7 @@ import {
   protocol,
   scram,
 } from './kafkajs-parts.cjs'
+import { askedInOrder, PartitionLists } from './partition-lists.ts'
 import { keepSecret } from './secrets.ts'
 import { withoutAborted } from './transactions.ts'
 import { readApiVersions, type SpokenVersions } from './versions.ts'
@@ -85,7 +86,6 @@ export interface KafkaJsConsumer {
   refreshMetadata(): Promise<void>
   /** The leader of a partition as KafkaJS knows it; undefined when it has none. */
   leaderOf(topic: string, partition: number): number | undefined
-  partitionsOf(topic: string): number[]
   /** No fetcher begins from here on: one that begins while KafkaJS stops is stopped by nobody, and loops without a pause. */
   endFetchers(): void
 }
@@ -126,7 +126,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   const build = builder.build.bind(builder)
   builder.build = async (destination) => calm(await build(destination))
   const find = cluster.findBroker.bind(cluster)
-  cluster.findBroker = async (node) => withoutAborted(await find(node))
+  cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
+  const lists = new PartitionLists(cluster, options.rackId === '')
   const known = cluster.getNodeIds.bind(cluster)
   let isEnding = false
   // Only its fetchers ask. An empty list is no change for those that run, and to those that would begin it is an error that is not retried.
@@ -137,11 +138,11 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     beginning = Number(nodeId)
   })
   const refreshIfNecessary = cluster.refreshMetadataIfNecessary.bind(cluster)
-  cluster.refreshMetadataIfNecessary = async () => {
+  cluster.refreshMetadataIfNecessary = () => {
     const nodeId = beginning
     beginning = undefined
-    if (nodeId !== undefined) await options.beforeFetch(nodeId)
-    await refreshIfNecessary()
+    if (nodeId === undefined) return refreshIfNecessary()
+    return lists.begin(nodeId, options.beforeFetch(nodeId).then(refreshIfNecessary))
   }
   const refresh = cluster.refreshMetadata.bind(cluster)
   // It asks again every 50 ms until all partitions have a leader.
@@ -169,10 +170,9 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     consumer,
     refreshMetadata: () => cluster.refreshMetadata(),
     leaderOf: (topic, partition) => {
-      const leader = cluster.findTopicPartitionMetadata(topic).find((found) => found.partitionId === partition)?.leader
+      const leader = lists.leaderOf(topic, partition)
       return leader === undefined || leader < 0 ? undefined : leader
     },
-    partitionsOf: (topic) => cluster.findTopicPartitionMetadata(topic).map((found) => found.partitionId),
     endFetchers: () => {
       isEnding = true
     },

@@ -15,7 +15,7 @@ import { ConnectionError, type Line } from './connection.ts'
 import type { Dial } from './dial.ts'
 import { Doubt, type Outstanding } from './doubt.ts'
 import { apiKeyOf, apiVersionOf } from './frames.ts'
-import { bounds, isRefusal, Streak } from './retry-pace.ts'
+import { bounds, isAbsence, isRefusal, Streak } from './retry-pace.ts'
 import { steadyNow } from './steady-clock.ts'
 import { requestName } from './versions.ts'
 
@@ -289,7 +289,7 @@ export class Link {
       }
       if (snapshot) cluster.observe(snapshot)
       if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
-      else if (failure.code !== 'WRONG_NODE') cluster.report(endpoint)
+      if (isAbsence(failure)) cluster.report(endpoint)
       cluster.poke('a dial failed')
       return true
     }

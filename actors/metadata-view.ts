@@ -55,11 +55,11 @@ export class MetadataView {
   }
 
   /** What KafkaJS sees of an answer. */
-  view({ throttleMs, nodes, clusterId, controllerId, topics }: ClusterDescription, known: Iterable<number>): Viewed {
+  view({ nodes, clusterId, controllerId, topics }: ClusterDescription, known: Iterable<number>): Viewed {
     this.see(topics)
     let leaderless = false
     let grown = false
-    const answer = new FrameWriter().int32(throttleMs)
+    const answer = new FrameWriter().int32(0)
     const all = new Set([...known, coordinatorNodeId, ...nodes])
     answer.int32(all.size)
     for (const nodeId of all) answer.int32(nodeId).string(nodeName(nodeId)).int32(anyPort).string(null)
@@ -91,6 +91,11 @@ export class MetadataView {
     const { subscription, emit, epoch } = this.options
     const topics = await subscription.changed().catch(() => undefined)
     if (topics) emit({ type: 'subscription.changed', epoch, topics })
+  }
+
+  /** Looks whether the topics are still those that were seen last. */
+  async identify(): Promise<void> {
+    this.see(await this.options.subscription.describe())
   }
 
   private see(described: readonly TopicDescription[]): void {

@@ -5,6 +5,7 @@
  * answered at once, and the others when it is: a partition without a leader holds up nobody else.
  */
 
+import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../machines/backoff.ts'
 import type { Fact, TopicPartition } from '../machines/fact.ts'
 import {
@@ -67,11 +68,16 @@ export class Positions {
   private readonly looking = new Map<Lane, Promise<void>>()
   /** Of these the last attempt came to nothing. */
   private readonly stuck = new Set<Lane>()
-  /** One answer at a time: KafkaJS asks once per node and at the same moment. */
+  /** One answer at a time: KafkaJS asks once per node, for all partitions each time, and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
+  /** Requests so far, and how many of them had come when the whole assignment was told: those need not be told again. */
+  private requests = 0
+  private toldTo = 0
 
   constructor(options: PositionsOptions) {
     this.options = options
+    // Each partition that can't be looked up waits with it for the next attempt.
+    setMaxListeners(0, options.signal)
   }
 
   /** Another assignment: all places are to be found again. */
@@ -80,16 +86,21 @@ export class Positions {
     this.ready.clear()
     this.looking.clear()
     this.stuck.clear()
+    this.toldTo = 0
   }
 
   /** Whether the place of every partition is known, those aside that can't be looked up at the moment. */
   get complete(): boolean {
-    return this.options.handOut.assigned().every((lane) => this.ready.has(lane) || this.stuck.has(lane))
+    // No lane is in both, and none of another tenure in either; each place that becomes known asks this.
+    return this.ready.size + this.stuck.size >= (this.tenure?.size ?? 0)
   }
 
   /** Answers an OffsetFetch of KafkaJS's; `ask` asks the coordinator. What is not known yet is left out. */
   answer(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
-    const answer = this.turn.then(() => this.answerNow(request, ask))
+    const number = ++this.requests
+    const answer = this.turn.then(() =>
+      number <= this.toldTo ? offsetFetchAnswer([]).answer() : this.answerNow(request, ask),
+    )
     this.turn = answer.catch(() => {})
     return answer
   }
@@ -175,6 +186,7 @@ export class Positions {
     const waiting = lanes.flatMap((lane) => (this.stuck.has(lane) ? [] : (this.looking.get(lane) ?? [])))
     if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
     const known = tenure === this.tenure ? lanes.filter((lane) => this.ready.has(lane)) : []
+    if (known.length > 0 && known.length === tenure?.size) this.toldTo = this.requests
     return offsetFetchAnswer(
       known.flatMap(({ topic, partition, position }) =>
         position === undefined ? [] : [{ topic, partition, offset: position }],
@@ -208,7 +220,7 @@ export class Positions {
     const { progress } = lane
     // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
     if (errorCode !== errorCodes.none) {
-      this.stuck.add(lane)
+      if (!this.ready.has(lane)) this.stuck.add(lane)
       const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(lane))
       this.looking.set(lane, again)
       return
@@ -226,15 +238,14 @@ export class Positions {
       this.place(lane)
       return
     }
-    // The group has no commit of ours, or none any more: what this process knows is put back.
+    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
     if (isOfOther && progress.sought !== tenure) progress.forget()
-    if (progress.mark !== undefined) this.place(lane)
-    else this.look(lane, tenure, () => this.pinned(lane))
+    this.look(lane, tenure, progress.mark === undefined ? () => this.pinned(lane) : async () => undefined)
   }
 
-  /** Looks the place up until it is found; `work` resolves with what sets it. A seek meanwhile is the place. */
-  private look(lane: Lane, tenure: Tenure, work: () => Promise<() => void>): void {
+  /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
+  private look(lane: Lane, tenure: Tenure, work: () => Promise<(() => void) | undefined>): void {
     let tried = () => {}
     const first = new Promise<void>((resolve) => {
       tried = resolve
@@ -245,13 +256,12 @@ export class Positions {
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
         const { seeks } = lane.progress
-        const topicId = this.options.topics.idOf(lane.topic)
         try {
           const set = await work()
           if (isOver()) return
-          if (lane.progress.seeks === seeks) {
+          if (set && lane.progress.seeks === seeks) {
             set()
-            lane.progress.topicId = topicId
+            lane.progress.topicId = this.options.topics.idOf(lane.topic)
           }
           this.options.handOut.locate(lane)
           if (lane.progress.acknowledged === undefined) await this.options.commit(lane)
@@ -287,6 +297,8 @@ export class Positions {
       lane,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
+    // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
+    await this.options.lookAtTopics()
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       lane.progress.pin(offset, leaderEpoch)

@@ -105,6 +105,8 @@ interface Place {
   /** What the newest try failed with. */
   error: unknown
   loggingIn: Promise<unknown> | undefined
+  /** What ends each login under way. */
+  readonly logins: Set<(error: unknown) => void>
   /** When a login was accepted here, on the clock of `performance.now()`. */
   loginProvenAt: number
   /** Why the newest try failed, if it was turned down by name. */
@@ -223,7 +225,7 @@ export class RetryPace {
 
   /**
    * Runs a login. While none was ever accepted they take turns over all endpoints; later the first at an endpoint goes alone, unless
-   * one was accepted there a moment ago. Who waited for one that was refused shares its failure, and so does who comes before its wait is over.
+   * one was accepted there a moment ago. Who waited for one that was refused, goes beside it or comes before its wait is over shares its failure.
    * A login that the connection broke says nothing of the credentials.
    */
   async login<Value>(endpoint: Endpoint, work: () => Promise<Value>): Promise<Value> {
@@ -243,20 +245,30 @@ export class RetryPace {
     )
     this.loggingIn ??= mine
     place.loggingIn ??= mine
+    let end: (error: unknown) => void = () => {}
+    const ended = new Promise<never>((_, reject) => {
+      end = reject
+    })
+    place.logins.add(end)
     try {
-      const value = await running
+      const value = await Promise.race([running, ended])
       this.accepted = true
       place.loginProvenAt = performance.now()
       this.unproven.succeeded()
       return value
     } catch (error) {
-      if (isLoginRefused(error)) place.loginProvenAt = Number.NEGATIVE_INFINITY
+      if (isLoginRefused(error)) {
+        place.loginProvenAt = Number.NEGATIVE_INFINITY
+        // Those that have not told their credentials yet would only count against the account.
+        for (const turnAway of place.logins) turnAway(error)
+      }
       if (!this.accepted && isLoginRefused(error)) {
         this.refusal = error
         this.unproven.failed(bounds.login)
       }
       throw error
     } finally {
+      place.logins.delete(end)
       if (this.loggingIn === mine) this.loggingIn = undefined
       if (place.loggingIn === mine) place.loggingIn = undefined
     }
@@ -270,7 +282,7 @@ export class RetryPace {
     const place: Place = {
       ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
       ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
-      ...{ error: undefined, loggingIn: undefined, loginProvenAt: Number.NEGATIVE_INFINITY },
+      ...{ error: undefined, loggingIn: undefined, logins: new Set(), loginProvenAt: Number.NEGATIVE_INFINITY },
     }
     this.places.set(name, place)
     return place
@@ -310,7 +322,14 @@ export class RetryPace {
   }
 }
 
-/** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint, not a dead one. */
+/**
+ * Whether this failure of a dial says that the node is not to be had there: nobody answers, another cluster does, or one we may not talk to.
+ * As a place in use it is as good as dead. A refused login or an old version is of the node itself.
+ */
+export const isAbsence = ({ kind, code }: Failure): boolean =>
+  (kind === 'dial-failed' && code !== 'WRONG_NODE') || kind === 'foreign-cluster' || kind === 'identity-refused'
+
+/** Whether this failure says that whoever is there is not let in, or lets us not in: told once per endpoint. */
 export const isRefusal = (kind: FailureKind): boolean =>
   kind === 'identity-refused' || kind === 'login-refused' || kind === 'version-too-old'
 

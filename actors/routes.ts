@@ -13,6 +13,7 @@
  * wait goes over a third one, which is closed when nothing is held any more.
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Fact } from '../machines/fact.ts'
 import {
   apiVersionsAnswer,
@@ -28,7 +29,7 @@ import type { Cluster } from './cluster.ts'
 import { type ClusterDescription, readMetadata, readTopicIds } from './cluster-description.ts'
 import { ConnectionError, closedError } from './connection.ts'
 import type { Dial } from './dial.ts'
-import { apiKeyOf, apiKeys, errorCodes } from './frames.ts'
+import { answerHeaderBytes, apiKeyOf, apiKeys, errorCodes } from './frames.ts'
 import { Link } from './link.ts'
 import type { Viewed } from './metadata-view.ts'
 import {
@@ -111,10 +112,21 @@ export class Routes {
 
   constructor(options: RoutesOptions) {
     this.options = options
+    // Each node's fetch may wait with it for room.
+    setMaxListeners(0, this.stop.signal)
   }
 
-  /** Answers one request written into the wire of this node. */
+  /**
+   * Answers one request written into the wire of this node. A throttle time is kept by the connection it came over, and not shown: KafkaJS
+   * would hold all requests of the wire for it, look-ups of leaders too, up to a time of the day's clock, which may be set back.
+   */
   async answer(nodeId: number, request: Buffer): Promise<Buffer> {
+    const answer = await this.routed(nodeId, request)
+    if (apiKeyOf(request) !== apiKeys.apiVersions) answer.writeInt32BE(0, answerHeaderBytes)
+    return answer
+  }
+
+  private async routed(nodeId: number, request: Buffer): Promise<Buffer> {
     const apiKey = apiKeyOf(request)
     if (groupRequests.has(apiKey)) return this.options.group(request)
     if (apiKey === apiKeys.fetch) return this.fetch(nodeId, request)

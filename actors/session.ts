@@ -11,6 +11,7 @@ import type { Failure } from '../machines/failure.ts'
 import { type CommittedOffset, nodeAddress, nodeOfName, offsetFetchErrorOf, readOffsetFetch } from './answers.ts'
 import { roundRobin } from './assignor.ts'
 import type { Cluster } from './cluster.ts'
+import { coalesced } from './coalesced.ts'
 import { Commits } from './commits.ts'
 import { ConnectionError, closedError } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
@@ -173,7 +174,7 @@ export class Session {
       }),
       committedOf: (topic) => this.committedOf(topic),
       commit: (lane) => this.commits.commitPinned(lane),
-      lookAtTopics: () => this.kafka.refreshMetadata(),
+      lookAtTopics: coalesced(() => this.metadata.identify()),
       onChange: () => this.placed(),
     })
   }

@@ -1,9 +1,9 @@
 /** A subscription: which topics the names and regular expressions of the options mean. Expressions are matched against all topics of the cluster. */
 
 import type { Cluster } from './cluster.ts'
-import { readMetadata } from './cluster-description.ts'
+import { readMetadata, readTopicIds, type TopicDescription } from './cluster-description.ts'
 import { apiKeys, FrameWriter } from './frames.ts'
-
+import { topicIdsRequest } from './requests.ts'
 import type { Topics } from './topics.ts'
 
 export interface SubscriptionOptions {
@@ -33,6 +33,16 @@ export class Subscription {
     if (this.options.subscribed.every((each) => typeof each === 'string')) return undefined
     const matched = await this.match()
     return matched.every((topic) => this.resolved.includes(topic)) ? undefined : matched
+  }
+
+  /**
+   * The topics that are meant, as they are now, with their ids; none where brokers do not know ids (before Kafka 2.8). Asked beside
+   * KafkaJS, which would ask again and again until all of them have leaders. Rejects with a ConnectionError when nobody answers.
+   */
+  async describe(): Promise<readonly TopicDescription[]> {
+    const { cluster, clientId, signal } = this.options
+    if (!cluster.speaks(apiKeys.metadata, 11)) return []
+    return readTopicIds(await cluster.ask(topicIdsRequest(this.resolved, false, clientId), signal)).topics
   }
 
   private async match(): Promise<readonly string[]> {

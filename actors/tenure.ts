@@ -40,6 +40,11 @@ export class Tenure {
     return this.controller.signal
   }
 
+  /** How many partitions. */
+  get size(): number {
+    return this.names.size
+  }
+
   has({ topic, partition }: TopicPartition): boolean {
     return this.names.has(`${topic}/${partition}`)
   }

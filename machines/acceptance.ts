@@ -189,11 +189,13 @@ function setAside(history: Acceptance['history'], claims: readonly Relocation[],
 
 /** The node that answered: by its own listing, else by what is known of the dialled endpoint. Undefined behind an address that names no node. */
 function speakerOf(state: Acceptance, { brokers, answeredBy }: Snapshot): number | undefined {
-  const known = [
+  // Put together only where the answer itself does not tell: each connection brings an answer, and each lists all brokers.
+  const known = () => [
     ...state.claims.map(({ to }) => to),
     ...[...state.history.values()].flatMap(({ earlier, elsewhere }) => [...earlier, ...elsewhere]),
   ]
-  for (const entries of [brokers, state.entries, known]) {
+  for (const listed of [() => brokers, () => state.entries, known]) {
+    const entries = listed()
     const exact = entries.find((entry) => sameEndpoint(entry, answeredBy))
     if (exact !== undefined) return exact.nodeId
     const reached = entries.filter(({ port, addresses }) => {
@@ -213,6 +215,7 @@ function mergeEntries(state: Acceptance, snapshot: Snapshot, isNewest: boolean):
     if (!isNewest) return entry
     if (broker === undefined) return { ...entry, present: false, absentSince: entry.absentSince ?? snapshot.at }
     const isHere = samePlace(entry, broker) || wasSeen(entry, broker)
+    if (isHere && entry.present && isFresh(entry, broker, snapshot.at)) return entry
     const addresses = isHere ? withAddresses(entry, broker, snapshot.at) : {}
     return { ...entry, ...addresses, present: true, absentSince: undefined }
   })
@@ -238,6 +241,15 @@ function withoutForgotten(entries: readonly BookEntry[], joining: number, now: n
     .slice(0, most)
   return entries.filter((entry) => entry.present || kept.includes(entry))
 }
+
+/** Whether these addresses were noted a moment ago: an answer that says the same again changes nothing. */
+const isFresh = ({ addresses, seen = {} }: BookEntry, broker: BrokerEntry, at: number): boolean =>
+  broker.addresses.every((address) => {
+    const seenAt = seen[address]
+    return seenAt === undefined
+      ? address === broker.host && addresses.includes(address)
+      : Math.abs(at - seenAt) <= addressFreshMs
+  })
 
 /** The addresses that a name had lately are all its own. */
 function withAddresses(
@@ -354,6 +366,8 @@ const fewAbsent = 8
 
 /** A name has the addresses that it had within this time, in milliseconds. */
 const addressWindowMs = 300_000
+/** When it had them is kept as exactly as this, in milliseconds. */
+const addressFreshMs = 1000
 
 const maxEarlier = 8
 

@@ -23,6 +23,9 @@ export const int64 = (value: bigint): Buffer => {
 export const text = (value: string | null): Buffer =>
   value === null ? int16(-1) : Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)])
 
+/** The body of an answer to be told by its name; Kafka's begin with a throttle time. */
+export const namedBody = (name: string): Buffer => Buffer.concat([int32(0), text(name)])
+
 export const list = (items: readonly Buffer[]): Buffer => Buffer.concat([int32(items.length), ...items])
 
 /** An answer with its length and correlation id. */

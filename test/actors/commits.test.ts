@@ -128,3 +128,43 @@ test('a position whose commit is refused all the time is read without it after f
 test('with the end of the tenure nobody commits a looked-up position any more', async () => {
   expect(await pinning(Number.POSITIVE_INFINITY, (tenure) => void tenure.close(0, 0))).toHaveLength(1)
 })
+
+test('positions that are looked up one by one are committed together: a thousand of them are one request', async () => {
+  const lanes = Array.from({ length: 1000 }, (_, partition) => ({
+    topic: 'orders',
+    partition,
+    progress: new Progress(),
+  }))
+  let looks = 0
+  let requests = 0
+  const handOut = {
+    tenure: { epoch: 1, generation: 4, open: true },
+    uncommitted: () => {
+      looks++
+      return lanes.filter(({ progress }) => progress.uncommitted !== undefined)
+    },
+  }
+  const membership = {
+    generation: 4,
+    joined: true,
+    commit: async (topics: { partitions: unknown[] }[]) => {
+      requests++
+      return topics.flatMap(({ partitions }) => partitions.map(() => 0))
+    },
+  }
+  const commits = new Commits({
+    epoch: 1,
+    handOut: handOut as unknown as HandOut,
+    membership: membership as unknown as Membership,
+    topics: new Topics(),
+    emit: () => {},
+  })
+  await Promise.all(
+    lanes.map((lane) => {
+      lane.progress.pin(7n, -1)
+      return commits.commitPinned(lane as Lane)
+    }),
+  )
+  expect(lanes.every(({ progress }) => progress.acknowledged === 7n)).toBe(true)
+  expect({ requests, looks }).toEqual({ requests: 1, looks: 1 })
+})

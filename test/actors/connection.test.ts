@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
-import { int32, requestFrame, text } from './bytes.ts'
+import { int32, namedBody, requestFrame } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 
 const brokers: FakeBroker[] = []
@@ -14,7 +14,7 @@ afterEach(async () => {
 /** A broker that calls itself node 1 and answers `listOffsets` with its own name. */
 async function listen(name: string): Promise<FakeBroker> {
   const broker = await FakeBroker.listen()
-  broker.answering.set(apiKeys.listOffsets, () => text(name))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody(name))
   brokers.push(broker)
   return broker
 }
@@ -66,9 +66,14 @@ test('a broker that throttles gets nothing more over this connection before its 
   expect(connection.lastDataAt).toBeGreaterThan(throttledAt + 100)
   await connection.send(question())
   expect(performance.now() - throttledAt).toBeGreaterThan(140)
+  broker.answering.set(apiKeys.fetch, () => Buffer.concat([int32(60), int32(0)]))
+  await connection.send(requestFrame(apiKeys.fetch, 10, 0))
+  const fetchedAt = performance.now()
+  await connection.send(question())
+  expect(performance.now() - fetchedAt).toBeGreaterThan(50)
   const held = connection.send(requestFrame(apiKeys.heartbeat, 3, 0)).then(() => connection.send(question()))
   await broker.asked(apiKeys.heartbeat, 1)
   connection.close()
   expect(await failureOf(held)).toBe('ECONNRESET')
-  expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.listOffsets)).toHaveLength(1)
+  expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.listOffsets)).toHaveLength(2)
 })

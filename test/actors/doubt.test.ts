@@ -5,7 +5,7 @@ import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { Link, type LinkOptions } from '../../actors/link.ts'
-import { int32, requestFrame, text } from './bytes.ts'
+import { int32, namedBody, requestFrame } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster } from './fake-cluster.ts'
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
   cluster = new FakeCluster()
   redials = []
   broker = await FakeBroker.listen()
-  broker.answering.set(apiKeys.listOffsets, () => text('here'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
   cluster.book.put(1, broker.endpoint)
 })
 afterEach(async () => {
@@ -37,14 +37,14 @@ async function connected(options: Partial<LinkOptions> = {}): Promise<Link> {
 }
 
 const ask = async (link: Link, silenceMs = 60_000, apiKey: number = apiKeys.listOffsets): Promise<string> =>
-  (await link.send(requestFrame(apiKey, 3, 0, int32(-1)), silenceMs)).toString('utf8', 10)
+  (await link.send(requestFrame(apiKey, 3, 0, int32(-1)), silenceMs)).toString('utf8', 14)
 const connectionsOf = (apiKey: number) =>
   broker.requests.filter((request) => request.apiKey === apiKey).map(({ connection }) => connection)
 
 /** Requests of this kind wait until they are let go: the oldest first. */
 function hold(apiKey: number): () => void {
   const held: (() => void)[] = []
-  broker.answering.set(apiKey, () => new Promise((resolve) => held.push(() => resolve(text('late')))))
+  broker.answering.set(apiKey, () => new Promise((resolve) => held.push(() => resolve(namedBody('late')))))
   return () => held.shift()?.()
 }
 
@@ -52,7 +52,7 @@ test('a connection whose packets vanish is left as soon as a second one answers 
   const link = await connected()
   // Only the first connection forgets what it is asked.
   broker.answering.set(apiKeys.fetch, () =>
-    broker.requests.at(-1)?.connection === 1 ? undefined : text('over the second'),
+    broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'),
   )
   expect(await ask(link, 40, apiKeys.fetch)).toBe('over the second')
   expect(cluster.pokes[0]).toBe('a request is unanswered')
@@ -82,7 +82,7 @@ test('a node that takes its time keeps both connections, and is given more of it
 
 test('an answer whose bytes keep coming is never doubted, however long it takes', async () => {
   const link = await connected()
-  broker.answering.set(apiKeys.fetch, () => text('x'.repeat(1000)))
+  broker.answering.set(apiKeys.fetch, () => namedBody('x'.repeat(1000)))
   broker.trickle = { bytes: 50, everyMs: 30 }
   expect(await ask(link, 300, apiKeys.fetch)).toHaveLength(1000)
   expect([cluster.pokes, broker.connections]).toEqual([[], 1])
@@ -92,13 +92,28 @@ test('a commit is not sent twice, and what waits behind it proves nothing about 
   const link = await connected()
   const release = hold(apiKeys.offsetCommit)
   broker.answering.set(apiKeys.heartbeat, () =>
-    broker.requests.at(-1)?.connection === 1 ? undefined : text('over the second'),
+    broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'),
   )
   const commit = ask(link, 40, apiKeys.offsetCommit)
   expect(await ask(link, 40, apiKeys.heartbeat)).toBe('over the second')
   expect([connectionsOf(apiKeys.offsetCommit), redials, broker.open]).toEqual([[1], [], 2])
   release()
   expect(await commit).toBe('late')
+})
+
+test.each([
+  ['a commit', apiKeys.offsetCommit, 40],
+  ['a request that may be held for ever', apiKeys.joinGroup, Number.POSITIVE_INFINITY],
+])('%s excuses nothing that was asked before it', async (_what, apiKey, silenceMs) => {
+  const link = await connected()
+  const overSecond = () => (broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'))
+  broker.answering.set(apiKeys.fetch, overSecond).set(apiKey, overSecond)
+  const first = ask(link, 40, apiKeys.fetch)
+  await broker.asked(apiKeys.fetch)
+  const behind = ask(link, silenceMs, apiKey)
+  expect(await first).toBe('over the second')
+  expect(await behind).toBe('over the second')
+  expect(redials).toEqual(['soft'])
 })
 
 test('a request that may be held for ever is no reason to doubt, and keeps its connection', async () => {
@@ -108,7 +123,7 @@ test('a request that may be held for ever is no reason to doubt, and keeps its c
   await broker.asked(apiKeys.joinGroup)
   expect([link.slow, cluster.pokes]).toEqual([false, []])
   broker.answering.set(apiKeys.heartbeat, () =>
-    broker.requests.at(-1)?.connection === 1 ? undefined : text('over the second'),
+    broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'),
   )
   expect(await ask(link, 40, apiKeys.heartbeat)).toBe('over the second')
   release()
@@ -120,14 +135,14 @@ test('a silent connection to where nobody listens any more is left', async () =>
   const refused = new ConnectionError({ kind: 'dial-failed', message: 'nobody', code: 'ECONNREFUSED' })
   let dials = 0
   const link = await connected({ dial: (...given) => (++dials === 2 ? Promise.reject(refused) : dial(...given)) })
-  broker.answering.set(apiKeys.fetch, () => (dials === 1 ? undefined : text('back')))
+  broker.answering.set(apiKeys.fetch, () => (dials === 1 ? undefined : namedBody('back')))
   expect(await ask(link, 40, apiKeys.fetch)).toBe('back')
   expect([redials, cluster.reports[1]]).toEqual([['hard'], `dead 127.0.0.1:${broker.port}`])
 })
 
 test('where neither connection answers, both are left after `requestTimeoutMs`', async () => {
   const link = await connected({ requestTimeoutMs: 100 })
-  broker.answering.set(apiKeys.fetch, () => (broker.connections < 3 ? undefined : text('over the third')))
+  broker.answering.set(apiKeys.fetch, () => (broker.connections < 3 ? undefined : namedBody('over the third')))
   expect(await ask(link, 40, apiKeys.fetch)).toBe('over the third')
   expect([redials, broker.connections]).toEqual([['hard'], 3])
   await broker.left(1)
@@ -160,7 +175,7 @@ test('a node that is far has the time of its round trips as well', async () => {
 
 test('a process that stood still reads what waits in the kernel before it doubts anybody', async () => {
   const link = await connected()
-  broker.answering.set(apiKeys.fetch, () => text('long here'))
+  broker.answering.set(apiKeys.fetch, () => namedBody('long here'))
   const asked = ask(link, 40, apiKeys.fetch)
   await broker.asked(apiKeys.fetch)
   // The broker, in this process too, writes its answer without a turn of the event loop in between.

@@ -5,7 +5,7 @@ import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { Link, type LinkOptions } from '../../actors/link.ts'
-import { int32, requestFrame, text } from './bytes.ts'
+import { int32, namedBody, requestFrame } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster } from './fake-cluster.ts'
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
   cluster = new FakeCluster()
   redials = []
   broker = await FakeBroker.listen()
-  broker.answering.set(apiKeys.listOffsets, () => text('one'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('one'))
   cluster.book.put(1, broker.endpoint)
 })
 afterEach(async () => {
@@ -41,7 +41,7 @@ function linkWith(options: Partial<LinkOptions> = {}): Link {
 }
 
 const ask = async (link: Link): Promise<string> =>
-  (await link.send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 60_000)).toString('utf8', 10)
+  (await link.send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 60_000)).toString('utf8', 14)
 const failureOf = (asked: Promise<unknown>): Promise<unknown> =>
   asked.then(
     () => expect.unreachable('it was answered'),
@@ -90,7 +90,7 @@ test('a request that the node hangs up on is sent five times and then fails by n
   const until = performance.now() + 300
   while (performance.now() < until) await Promise.race([failureOf(leave()), new Promise((end) => setTimeout(end, 300))])
   expect(broker.connections).toBeLessThanOrEqual(6)
-  broker.answering.set(apiKeys.leaveGroup, () => text('left'))
+  broker.answering.set(apiKeys.leaveGroup, () => namedBody('left'))
   expect(await ask(link)).toBe('one')
 })
 
@@ -137,8 +137,8 @@ test('a request that waits while its login is renewed is answered over the conne
   await vi.advanceTimersByTimeAsync(8000)
   await vi.waitFor(() => expect(observed).toHaveBeenCalled(), { timeout: 5000 })
   const renewed = once(moments, 'redial')
-  answer(text('slow'))
-  expect((await fetched).toString('utf8', 10)).toBe('slow')
+  answer(namedBody('slow'))
+  expect((await fetched).toString('utf8', 14)).toBe('slow')
   await renewed
   expect(await ask(link)).toBe('one')
   const sent = broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch || apiKey === apiKeys.listOffsets)

@@ -5,7 +5,7 @@ import { ConnectionError } from '../../actors/connection.ts'
 import { createDial, type Dial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { held, Link, type LinkOptions } from '../../actors/link.ts'
-import { int32, metadataBody, requestFrame, text } from './bytes.ts'
+import { int32, metadataBody, namedBody, requestFrame } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster, snapshotOf } from './fake-cluster.ts'
 
@@ -27,7 +27,7 @@ afterEach(async () => {
 /** A broker that calls itself node 1 and answers `listOffsets` with its own name. */
 async function listen(name: string): Promise<FakeBroker> {
   const broker = await FakeBroker.listen()
-  broker.answering.set(apiKeys.listOffsets, () => text(name))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody(name))
   brokers.push(broker)
   return broker
 }
@@ -62,7 +62,7 @@ const identity: number[] = [apiKeys.apiVersions, apiKeys.metadata]
 
 const question = (): Buffer => requestFrame(apiKeys.listOffsets, 3, 0, int32(-1))
 const ask = async (link: Link, silenceMs = 60_000): Promise<string> =>
-  (await link.send(question(), silenceMs)).toString('utf8', 10)
+  (await link.send(question(), silenceMs)).toString('utf8', 14)
 const failureOf = (asked: Promise<unknown>): Promise<unknown> =>
   asked.then(
     () => expect.unreachable('it was answered'),
@@ -81,7 +81,7 @@ test('a link dials when it is first used, asks who is there, and answers request
   })
   broker.answering.set(apiKeys.fetch, async () => {
     await held
-    return text('slow')
+    return namedBody('slow')
   })
   const slow = link.send(requestFrame(apiKeys.fetch, 11, 0), 60_000).then(() => order.push('slow'))
   const fast = ask(link).then((answer) => order.push(answer))
@@ -102,7 +102,7 @@ test('requests in flight when a connection breaks are sent again on the next one
   broker.answering.set(apiKeys.listOffsets, () => undefined)
   const answers = [ask(link), ask(link)]
   await broker.asked(apiKeys.listOffsets, 1)
-  broker.answering.set(apiKeys.listOffsets, () => text('again'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('again'))
   broker.reset()
   expect(await Promise.all(answers)).toEqual(['again', 'again'])
   expect(
@@ -185,7 +185,7 @@ test('where the old connection lives, the new one is ready before the old one is
   const link = linkWith()
   await ask(link)
   old.answering.set(apiKeys.fetch, () => undefined)
-  now.answering.set(apiKeys.fetch, () => text('poll'))
+  now.answering.set(apiKeys.fetch, () => namedBody('poll'))
   const poll = link.send(requestFrame(apiKeys.fetch, 11, 0), 60_000)
   let admit: () => void = () => {}
   const admitted = new Promise<void>((resolve) => {
@@ -201,7 +201,7 @@ test('where the old connection lives, the new one is ready before the old one is
   expect(old.open).toBe(1)
   const redialled = once(moments, 'redial')
   admit()
-  expect((await poll).toString('utf8', 10)).toBe('poll')
+  expect((await poll).toString('utf8', 14)).toBe('poll')
   await redialled
   await old.left()
   expect(await ask(link)).toBe('now')
@@ -251,19 +251,26 @@ test('a node that stays out of reach fails its requests after `holdMs`, and is d
   expect(await ask(link)).toBe('one')
 })
 
-test('a node whose identity is refused is reported and its requests are held, never sent', async () => {
-  const broker = await listen('one')
-  cluster.book.put(1, broker.endpoint)
-  const refusing: Dial = () => Promise.reject(new ConnectionError({ kind: 'identity-refused', message: 'not you' }))
-  const link = linkWith({ dial: refusing })
-  const asked = failureOf(ask(link))
-  cluster.newestSnapshot = snapshotOf(Date.now() + 1000)
-  cluster.book.drop(1)
-  link.close()
-  expect(await asked).toBe('CLOSED')
-  expect(cluster.reports).toContain(`identity-refused 127.0.0.1:${broker.port}`)
-  expect(broker.received).toBe(0)
-})
+test.each([
+  ['identity-refused', true],
+  ['login-refused', false],
+] as const)(
+  'a node that is not to be had for %s is reported, as dead: %s, and its requests are held, never sent',
+  async (kind, isDead) => {
+    const broker = await listen('one')
+    cluster.book.put(1, broker.endpoint)
+    const refusing: Dial = () => Promise.reject(new ConnectionError({ kind, message: 'not you' }))
+    const link = linkWith({ dial: refusing })
+    const asked = failureOf(ask(link))
+    cluster.newestSnapshot = snapshotOf(Date.now() + 1000)
+    cluster.book.drop(1)
+    link.close()
+    expect(await asked).toBe('CLOSED')
+    expect(cluster.reports).toContain(`${kind} 127.0.0.1:${broker.port}`)
+    expect(cluster.reports.includes(`dead 127.0.0.1:${broker.port}`)).toBe(isDead)
+    expect(broker.received).toBe(0)
+  },
+)
 
 test('a closed link fails what waits, watches nothing, and holds no socket', async () => {
   const broker = await listen('one')
@@ -302,7 +309,7 @@ test('no silence ends a connection while all that waits may be held', async () =
     await new Promise<void>((resolve) => {
       release = resolve
     })
-    return text('joined')
+    return namedBody('joined')
   })
   const idle: boolean[] = []
   const link: Link = linkWith({ onIdle: () => idle.push(link.idle) })

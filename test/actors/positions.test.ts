@@ -20,7 +20,8 @@ test.each([
   async (fromBeginning, offset, edge) => {
     const stage = new Stage({ fromBeginning })
     const [{ starts }, again] = await Promise.all([stage.assign({ 0: -1n }), stage.place({ 0: -1n })])
-    expect([starts, again]).toEqual([[offset], [offset]])
+    // KafkaJS asked a second time before it heard the answer to the first: it knows what was told there.
+    expect([starts, again]).toEqual([[offset], [undefined]])
     expect(await stage.place({ 0: -1n })).toEqual([offset])
     expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual([`look 0 ${edge}`])
     expect(stage.factsOf('offsets.pinned')).toEqual([
@@ -164,6 +165,24 @@ test('what was looked up is committed before it is read', async () => {
   expect(await stage.place({ 0: -1n })).toEqual([100n])
 })
 
+test('a place that was looked up under an earlier assignment, and that the group does not know yet, is committed before it is read', async () => {
+  let commit = () => {}
+  const stage = new Stage({ commit: () => new Promise((resolve) => (commit = resolve)) })
+  const assign = async () => {
+    const assigned = stage.assign({ 0: -1n })
+    await settled()
+    await vi.advanceTimersByTimeAsync(250)
+    return (await assigned).starts
+  }
+  await assign()
+  expect(await assign()).toEqual([undefined])
+  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  commit()
+  await settled()
+  expect(await stage.place({ 0: -1n })).toEqual([100n])
+  expect(stage.factsOf('offsets.pinned')).toHaveLength(1)
+})
+
 test('a seek while the place is looked up is the place', async () => {
   const stage = new Stage()
   let look = (_edge: LogEdge) => {}
@@ -270,6 +289,23 @@ test('a place that was looked up has the leader epoch of that moment: a log that
   expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
 
+test('a place in a topic that was made again, unseen as yet, is looked up in the new one and read once', async () => {
+  const stage = new Stage({
+    fromBeginning: false,
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 0n
+  stage.reader.end = 5n
+  await stage.assign({ 0: -1n })
+  // It came while the group was subscribed: from its start.
+  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
 test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
   const stage = new Stage()
   const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
@@ -317,4 +353,60 @@ test('a topic that was made again is read from its start, and what was fetched o
   await stage.handlers.end('0/0')
   expect(stage.lane(0).progress.mark).toBe(1n)
   expect(stage.lane(0).progress.uncommitted).toBe(1n)
+})
+
+test('of a hundred requests that come at once, one is told the whole assignment; a later one is told it again', async () => {
+  const stage = new Stage()
+  const committed = Object.fromEntries(Array.from({ length: 50 }, (_, partition) => [partition, 5n]))
+  stage.begin(Object.keys(committed).map(Number))
+  const told = await Promise.all(Array.from({ length: 100 }, () => stage.place(committed)))
+  expect(told.map((starts) => starts.filter((offset) => offset === 5n).length)).toEqual([50, ...Array(99).fill(0)])
+  expect((await stage.place(committed)).every((offset) => offset === 5n)).toBe(true)
+})
+
+test('a partition whose place is being looked up keeps the others from none of the requests that came at once', async () => {
+  const stage = new Stage()
+  stage.reader.failing.set(1, new Error('no leader'))
+  stage.begin([0, 1])
+  const told = Promise.all([stage.place({ 0: 5n, 1: -1n }), stage.place({ 0: 5n, 1: -1n })])
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(await told).toEqual([
+    [5n, undefined],
+    [5n, undefined],
+  ])
+})
+
+test('as places become known one by one, nobody goes through all of them each time', async () => {
+  const stage = new Stage()
+  const committed = Object.fromEntries(Array.from({ length: 200 }, (_, partition) => [partition, -1n]))
+  stage.begin(Object.keys(committed).map(Number))
+  const assigned = vi.spyOn(stage.handOut, 'assigned')
+  const made = vi.spyOn(stage.handOut, 'laneOf')
+  const done: boolean[] = []
+  stage.onChange = () => void done.push(stage.positions.complete)
+  await stage.place(committed)
+  await settled()
+  expect(done).toHaveLength(201)
+  expect(done.filter(Boolean)).toHaveLength(1)
+  expect(assigned).not.toHaveBeenCalled()
+  expect(made.mock.calls.length).toBeLessThan(5 * 200)
+})
+
+test('twenty partitions that can not be looked up give no warning', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  try {
+    const stage = new Stage()
+    const partitions = Array.from({ length: 20 }, (_, partition) => partition)
+    for (const partition of partitions) stage.reader.failing.set(partition, new Error('no leader'))
+    stage.begin(partitions)
+    const told = stage.place(Object.fromEntries(partitions.map((partition) => [partition, -1n])))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(new Set(await told)).toEqual(new Set([undefined]))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', warned)
+  }
 })

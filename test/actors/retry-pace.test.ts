@@ -297,6 +297,23 @@ test('a login that an endpoint refuses is tried there by one of many, and elsewh
   expect([tried, pace.waitMs(here)]).toEqual([2, 10_000])
 })
 
+test('logins that go side by side end with the first that is refused, before they tell the same again', async () => {
+  const pace = new RetryPace(() => 0)
+  await pace.login(here, async () => {})
+  const begun: (() => void)[] = []
+  const attempt = () =>
+    new Promise<void>((_, reject) => begun.push(() => reject(failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))))
+  const dials = [1, 2, 3].map((nodeId) => pace.run(here, { nodeId }, () => pace.login(here, attempt)))
+  await turn()
+  expect(begun).toHaveLength(3)
+  begun[1]?.()
+  const ends = await Promise.allSettled(dials)
+  expect(ends.map((end) => end.status === 'rejected' && end.reason.failure.kind)).toEqual(
+    Array(3).fill('login-refused'),
+  )
+  expect([pace.failuresAt(here), pace.waitMs(here)]).toEqual([1, 5000])
+})
+
 test('a login whose connection broke says nothing of the credentials', async () => {
   const pace = new RetryPace()
   await expect(pace.login(here, () => Promise.reject(failure('ECONNRESET')))).rejects.toThrow()

@@ -6,7 +6,7 @@ import { readFetch } from '../../actors/answers.ts'
 import { Backlog } from '../../actors/backlog.ts'
 import { ConnectionError } from '../../actors/connection.ts'
 import { createDial } from '../../actors/dial.ts'
-import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
+import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../actors/frames.ts'
 import { held } from '../../actors/link.ts'
 import { MetadataView } from '../../actors/metadata-view.ts'
 import { maxBytesOf } from '../../actors/requests.ts'
@@ -14,7 +14,7 @@ import { Routes, type RoutesOptions } from '../../actors/routes.ts'
 import { Subscription } from '../../actors/subscription.ts'
 import { Topics } from '../../actors/topics.ts'
 import type { Fact } from '../../machines/fact.ts'
-import { answerFrame, fetchBody, int32, list, metadataBody, requestFrame, text } from './bytes.ts'
+import { answerFrame, fetchBody, int32, list, metadataBody, namedBody, requestFrame, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster, snapshotOf } from './fake-cluster.ts'
 
@@ -65,7 +65,7 @@ function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     diverged: async () => [],
     view: (description, nodes) => view.view(description, nodes),
     emit: (fact) => facts.push(fact),
-    group: async (request) => Buffer.concat([Buffer.from('group: '), request]),
+    group: async (request) => answerFrame(0, int32(0), request),
     refreshMetadata: async () => {
       refreshes++
       moments.emit('refresh')
@@ -93,7 +93,7 @@ test.each(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup', 'offsetFetch', '
   '%s goes to the group, whichever wire it came over',
   async (name) => {
     const request = requestFrame(apiKeys[name], 3, 1)
-    expect(await routesWith().answer(2147483647, request)).toEqual(Buffer.concat([Buffer.from('group: '), request]))
+    expect(await routesWith().answer(2147483647, request)).toEqual(answerFrame(0, int32(0), request))
     expect(broker.connections).toBe(0)
   },
 )
@@ -105,6 +105,20 @@ test('metadata comes from any broker, under constant names, with the nodes of th
   expect(answer.includes('10.0.0.2')).toBe(false)
   expect(refreshes).toBe(0)
 })
+
+test.each(['fetch', 'listOffsets', 'metadata', 'joinGroup'] as const)(
+  'the throttle time of %s is not shown to KafkaJS, which would hold look-ups of leaders for it',
+  async (name) => {
+    const throttled = int32(700)
+    const body = name === 'fetch' ? fetchBody(10, {}) : metadataBody('ours', broker.view.brokers)
+    throttled.copy(body)
+    broker.answering.set(apiKeys[name], () => body)
+    cluster.answering = async () => answerFrame(0, body)
+    const routes = routesWith({ group: async () => answerFrame(0, body) })
+    const request = name === 'fetch' ? fetchRequest() : requestFrame(apiKeys[name], 6, 1, int32(0))
+    expect((await routes.answer(1, request)).readInt32BE(answerHeaderBytes)).toBe(0)
+  },
+)
 
 test('metadata that shows a partition without a leader is asked for again soon', async () => {
   const topics = [{ topic: 'orders', partitions: [{ partition: 0, leader: -1, error: 5 }] }]
@@ -129,7 +143,7 @@ test('metadata that nobody answers is tried until `holdMs` is over', async () =>
 })
 
 test('a fetch goes to its node and is told, and other requests do not wait behind its long poll', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
   let release: () => void = () => {}
   const held = new Promise<void>((resolve) => {
     release = resolve
@@ -152,13 +166,13 @@ test('a fetch goes to its node and is told, and other requests do not wait behin
 })
 
 test('while a join is held, others go past it on a connection that ends with the join', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
   let release: () => void = () => {}
   broker.answering.set(apiKeys.joinGroup, async () => {
     await new Promise<void>((resolve) => {
       release = resolve
     })
-    return text('joined')
+    return namedBody('joined')
   })
   const routes = routesWith()
   const ask = () => routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
@@ -180,7 +194,7 @@ test('while a join is held, others go past it on a connection that ends with the
 })
 
 test('links have caught up only when a connection beside a held join has, too', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => text('at once'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
   broker.answering.set(apiKeys.joinGroup, () => undefined)
   const routes = routesWith()
   routes
@@ -268,7 +282,7 @@ test('long polls end early with "nothing new" when KafkaJS has something else to
 })
 
 test('links have caught up when each in use is where the book says, those left out aside', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => text('here'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
   const routes = routesWith()
   expect(await routes.caughtUp(() => false, 1000)).toBe(true)
   await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
@@ -288,7 +302,7 @@ test('a link that is dialled for the first time when somebody waits for links is
   const admitted = new Promise<void>((resolve) => {
     admit = resolve
   })
-  broker.answering.set(apiKeys.listOffsets, () => text('here'))
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
   broker.answering.set(apiKeys.metadata, async () => {
     await admitted
     return metadataBody('ours', broker.view.brokers)
@@ -386,4 +400,20 @@ test('topics are asked for with their ids where brokers tell them', async () => 
   const request = requestFrame(apiKeys.metadata, 6, 1, list([text('orders')]), Buffer.from([0]))
   await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('no answer')
   expect(asked.map((frame) => frame.readInt16BE(6))).toEqual([11])
+})
+
+test('fetches of twenty nodes that wait for room give no warning', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  try {
+    const backlog = new Backlog(100)
+    backlog.add(100)
+    const routes = routesWith({ backlog })
+    await Promise.all(Array.from({ length: 20 }, (_, index) => routes.answer(index + 1, fetchRequest())))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', warned)
+  }
 })

@@ -169,6 +169,8 @@ export class Stage {
   /** How often the group was asked what is committed. */
   asked = 0
   commits = 0
+  /** The place of a partition became known. */
+  onChange = () => {}
   private generation = 0
 
   constructor({
@@ -202,7 +204,7 @@ export class Stage {
       committedOf: committedOf ?? (async () => []),
       commit: commit ?? (async () => {}),
       lookAtTopics: lookAtTopics ?? (async () => {}),
-      onChange: () => {},
+      onChange: () => this.onChange(),
       signal: new AbortController().signal,
     })
   }

@@ -1,4 +1,4 @@
-/** One run of the benchmark: the planned trials stage by stage, then the costs; the results are published after each. */
+/** One run of the benchmark: the planned trials stage by stage, then the costs and growth; the results are published after each. */
 
 import { startCluster } from '../cluster/kafka-cluster.ts'
 import type { Board } from '../demo/board.ts'
@@ -9,8 +9,19 @@ import { boundOf, verdictOf } from './document.ts'
 import { publish, readResults } from './document-files.ts'
 import type { GoalFigure } from './goal.ts'
 import { moveGoals } from './goals.ts'
+import { measureCell } from './growth/measure.ts'
 import { number } from './markdown-table.ts'
-import { costsMs, costsOf, estimate, type PlannedTrial, type PlanOptions, planOf, stageStartMs } from './plan.ts'
+import {
+  costsMs,
+  costsOf,
+  estimate,
+  growthMs,
+  growthOf,
+  type PlannedTrial,
+  type PlanOptions,
+  planOf,
+  stageStartMs,
+} from './plan.ts'
 import { merged, newResults, type Results } from './results.ts'
 import type { Row } from './row.ts'
 import { type Stage, startStage } from './stage.ts'
@@ -30,28 +41,31 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
   const { folder, name, board, signal, quick } = options
   const plan = planOf(options)
   const costs = costsOf(options)
+  const growth = growthOf(options)
   const earlier = await readResults(folder)
   let now = newResults(name)
   const broken: string[] = []
   const beganAt = Date.now()
   let done = 0
-  const inAll = plan.length + Math.min(1, costs.length)
+  const inAll = plan.length + Math.min(1, costs.length) + growth.length
   const leftMs = () =>
     plan.slice(done).reduce((sum, one) => sum + estimate(one), 0) +
     new Set(plan.slice(done).map(({ stage }) => stage)).size * stageStartMs +
-    (costs.length > 0 ? costsMs(quick) : 0)
+    (done <= plan.length && costs.length > 0 ? costsMs(quick) : 0) +
+    growth.slice(Math.max(0, done - plan.length - Math.min(1, costs.length))).length * growthMs
   const announce = (what: string) => {
     const minutes = Math.ceil(leftMs() / 60_000)
     board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
   }
-  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs'>>) => {
-    const { rows = [], stages = [], costs = [] } = found
+  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth'>>) => {
+    const { rows = [], stages = [], costs = [], growth = [] } = found
     now = {
       ...now,
       runs: now.runs.map((run) => ({ ...run, minutes: (Date.now() - beganAt) / 60_000 })),
       rows: [...now.rows, ...rows],
       stages: [...now.stages, ...stages],
       costs: [...now.costs, ...costs],
+      growth: [...(now.growth ?? []), ...growth],
     }
     await publish(folder, merged(earlier, now))
   }
@@ -94,6 +108,18 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     await using cluster = await untilUp(started, signal)
     const say = (line: string) => board.say(`    ${line}`)
     await keep({ costs: await measureCosts({ cluster, quick, say, only: costs }) })
+    done += 1
+  }
+  for (const { brokers, partitions } of growth) {
+    signal.throwIfAborted()
+    announce(`growth: ${brokers} brokers, ${partitions} partitions`)
+    const cell = await measureCell(brokers, partitions, quick)
+    const { connections, dialsPerMove, cpuMsPerMove, silenceMs } = cell.figures
+    board.say(
+      `    ${connections} connections, ${number(dialsPerMove)} dials, ${number(cpuMsPerMove)} ms of a processor and ${number(silenceMs)} ms of silence per move`,
+    )
+    await keep({ growth: [cell] })
+    done += 1
   }
 
   const results = merged(earlier, now)

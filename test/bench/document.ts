@@ -4,6 +4,7 @@ import { changeNames, changes } from './change.ts'
 import { type ClientName, clientKinds, clientNames } from './client.ts'
 import { type GoalFigure, isMet } from './goal.ts'
 import { moveGoals } from './goals.ts'
+import { growthSection } from './growth-section.ts'
 import { number, table } from './markdown-table.ts'
 import type { Results } from './results.ts'
 import type { Boot, Row } from './row.ts'
@@ -13,7 +14,7 @@ import { tortureSection } from './torture-section.ts'
 
 /** `torture` is the result of the endurance run, when there is one. */
 export function renderDocument(results: Results, torture?: Torture): string {
-  const { rows, stages, costs } = results
+  const { rows, stages, costs, growth = [] } = results
   const sections = [
     `# Benchmarks\n\n${origin(results)}`,
     `## Goals\n\n${goalTable([...moveGoals(rows), ...costs])}`,
@@ -21,6 +22,7 @@ export function renderDocument(results: Results, torture?: Torture): string {
     ...(['moved', 'stable'] as const).flatMap((boot) => bootSection(rows, boot)),
     ...secureSection(rows),
     ...(stages.length > 0 ? [stageSection(results)] : []),
+    ...(growth.length > 0 ? [growthSection(growth)] : []),
     `## The clients\n\n${clientTable()}`,
     ...(torture ? [tortureSection(torture)] : []),
   ]

@@ -2,6 +2,7 @@
 import { type ChangeName, changeNames, changes } from './change.ts'
 import { type ClientName, clientNames } from './client.ts'
 import { type CostRow, costRows } from './costs/measure.ts'
+import { sizes } from './growth/growth.ts'
 import type { Boot } from './row.ts'
 import type { StageName } from './stage.ts'
 
@@ -17,14 +18,14 @@ export interface PlannedTrial {
 export interface PlanOptions {
   /** Five minutes, without Java. */
   readonly quick: boolean
-  /** Names of clients, changes or stages, `costs` or rows of them; empty for everything. */
+  /** Names of clients, changes or stages, `costs` or rows of them, `growth`; empty for everything. */
   readonly only: readonly string[]
   /** Every other client by itself too, not all of them through the same move. */
   readonly apart: boolean
 }
 
 const rowsOfCosts = Object.keys(costRows) as CostRow[]
-const isOfCosts = (name: string): boolean => ['costs', ...rowsOfCosts].includes(name)
+const isApart = (name: string): boolean => ['growth', 'costs', ...rowsOfCosts].includes(name)
 
 /** What can be asked for with `--only`. */
 export const parts: readonly string[] = [
@@ -35,6 +36,7 @@ export const parts: readonly string[] = [
   'tls',
   'costs',
   ...rowsOfCosts,
+  'growth',
 ]
 
 const WATCH_MS = 40_000
@@ -53,7 +55,7 @@ export function planOf({ quick, only, apart }: PlanOptions): PlannedTrial[] {
     const asked = only.filter((name) => kind.includes(name))
     return asked.length === 0 || asked.some((name) => has.includes(name))
   }
-  if (only.length > 0 && only.every(isOfCosts)) return []
+  if (only.length > 0 && only.every(isApart)) return []
   return all.filter(
     ({ stage, change, boot, clients }) =>
       wanted(clientNames, clients) &&
@@ -72,14 +74,22 @@ export function costsOf({ quick, only }: PlanOptions): readonly CostRow[] {
   return only.length === 0 || only.includes('costs') ? whole : rowsOfCosts.filter((row) => only.includes(row))
 }
 
+/** The sizes of clusters that growth is measured on; none in a quick run that does not ask for it. */
+export function growthOf({ quick, only }: PlanOptions): { readonly brokers: number; readonly partitions: number }[] {
+  if (!only.includes('growth') && (quick || only.length > 0)) return []
+  const some = <Size>(list: readonly Size[]) => (quick ? list.slice(0, 2) : list)
+  return some(sizes.brokers).flatMap((brokers) => some(sizes.partitions).map((partitions) => ({ brokers, partitions })))
+}
+
 /** About how long it takes, in milliseconds. */
 export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): number {
   const alone = clients.length === 1
   return AROUND_MS + rounds * (changes[change].roundMs + WINDOW_MS) + (alone ? 0 : watchMs)
 }
 
-/** The same for the costs, and for starting a stage. */
+/** The same for the costs, for one size of a cluster, and for starting a stage. */
 export const costsMs = (quick: boolean): number => (quick ? 90_000 : 900_000)
+export const growthMs = 60_000
 export const stageStartMs = STAGE_START_MS
 
 function fullPlan(apart: boolean): PlannedTrial[] {

@@ -5,6 +5,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { javaCommand } from '../cluster/kafka-jars.ts'
 import type { GoalFigure } from './goal.ts'
+import type { Cell } from './growth/growth.ts'
 import type { Row } from './row.ts'
 import type { StageTimes } from './stage-times.ts'
 
@@ -28,6 +29,8 @@ export interface Results {
   readonly rows: readonly Row[]
   readonly stages: readonly StageTimes[]
   readonly costs: readonly GoalFigure[]
+  /** Results from before it was measured have none. */
+  readonly growth?: readonly Cell[]
 }
 
 const require = createRequire(import.meta.url)
@@ -69,6 +72,7 @@ export function merged(earlier: Results | undefined, now: Results): Results {
     rows: rest(earlier?.rows, now.rows, rowKey),
     stages: rest(earlier?.stages, now.stages, ({ change, boot, secure }) => [change, boot, secure].join()),
     costs: rest(earlier?.costs, now.costs, ({ goal, name }) => `${goal} ${name}`),
+    growth: rest(earlier?.growth, now.growth ?? [], ({ brokers, partitions }) => `${brokers} ${partitions}`),
   }
 }
 

@@ -175,6 +175,15 @@ test('addresses that overlap join the accepted ones without a move', () => {
   expect(state.entries[0]?.addresses).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
 })
 
+test('an answer that says what was noted a moment ago changes no entry; a later one notes the time anew', () => {
+  const names = { addresses: { a: ['10.0.0.1'], b: ['10.0.0.2'] } }
+  const turn = (at: number) => said(at, 'b:1', '1@a:1 2@b:1', names)
+  const { state } = run([turn(0), turn(10)])
+  const again = accept(state, turn(500)).state
+  expect(again.entries.every((entry, index) => entry === state.entries[index])).toBe(true)
+  expect(accept(again, turn(5000)).state.entries[0]?.seen).toEqual({ '10.0.0.1': 5000 })
+})
+
 test('a name whose answers take turns between two addresses moves once at most', () => {
   const turn = (at: number, address: string) => said(at, 'a:1', '1@a:1', { addresses: { a: [address] }, address })
   const addresses = Array.from({ length: 20 }, (_, index) => `10.0.0.${1 + (index % 2)}`)

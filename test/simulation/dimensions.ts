@@ -39,7 +39,8 @@ const bounds: readonly Partial<SimulatedOptions>[] = [
   { partitionsConsumedConcurrently: 100_000 },
   { maxBytesPerPartition: 1 },
   { maxBytes: 1 },
-  { minBytes: 10_000 },
+  // With less of a partition than this, a broker would hold every fetch to its end.
+  { minBytes: 10_000, maxBytesPerPartition: 100_000 },
   { dialTimeoutMs: 50, rebuildTimeoutMs: 100 },
   { stopTimeoutMs: 100 },
   { sessionTimeout: 1000, heartbeatInterval: 50, maxWaitTimeInMs: 250 },

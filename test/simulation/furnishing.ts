@@ -19,7 +19,9 @@ export function furnish(world: World): void {
   if (dimensions.has('held joins')) kafka.group.initialDelayMs = 3000
   if (dimensions.has('long distances')) network.latencyMs = more.pick([25, 100, 250])
   if (dimensions.has('narrow lines')) network.bytesPerMs = more.pick([5, 20, 100])
-  if (dimensions.has('logins expire')) kafka.logins.validMs = more.pick([2000, 4000])
+  // A dial is several round trips, and has to leave some time to be used in.
+  if (dimensions.has('logins expire'))
+    kafka.logins.validMs = more.pick([2000, 4000]) * (dimensions.has('long distances') ? 5 : 1)
   if (dimensions.has('two listeners')) {
     world.listenersInUse = more.pick(['second', 'both', 'both'])
     for (const node of kafka.nodes.values()) {

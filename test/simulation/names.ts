@@ -4,9 +4,11 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from './clock.ts'
 import type { Life } from './life.ts'
 
+const usualMs = 5
+
 export class NameServer {
-  /** How long it takes for a name, in milliseconds; undefined: it never answers. */
-  delayMs: (name: string) => number | undefined = () => 5
+  /** How long it takes for names that begin so, in milliseconds; Infinity: it never answers. */
+  readonly troubles = new Set<{ readonly prefix: string; readonly delayMs: number }>()
   /** Names have two addresses, and the first of them is another one each time. */
   isRotating = false
   private turns = 0
@@ -23,8 +25,9 @@ export class NameServer {
     const { clock } = this
     const life = clock.current as Life | undefined
     if (life) this.asked(life, name)
-    const delayMs = this.delayMs(name)
-    if (delayMs === undefined) return
+    const troubles = [...this.troubles].filter(({ prefix }) => name.startsWith(prefix))
+    const delayMs = Math.max(usualMs, ...troubles.map((trouble) => trouble.delayMs))
+    if (delayMs === Infinity) return
     clock.plan(
       delayMs,
       () => {

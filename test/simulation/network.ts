@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Clock } from './clock.ts'
+import type { BrokerLine, BrokerListener } from './kafka/ground.ts'
 import type { Life } from './life.ts'
 import type { Random } from './random.ts'
 
@@ -20,11 +21,6 @@ export interface Path {
   piece: number | undefined
   /** What has made it other than it was; told where it takes effect. */
   cause: string | undefined
-}
-
-/** Who accepts connections at an endpoint. */
-export interface Listener {
-  accept(connection: Connection): { readonly isForeign: boolean; receive(bytes: Buffer): void; closed(): void }
 }
 
 /** Sees what is dialled and written, before anything else does. */
@@ -88,7 +84,7 @@ class Flow {
 }
 
 /** One connection, seen from the server. */
-export class Connection {
+export class Connection implements BrokerLine {
   readonly id: number
   readonly life: Life
   readonly place: string
@@ -100,7 +96,7 @@ export class Connection {
   isUnheard = true
   /** When commits were written, as far as the server has not seen them. */
   readonly commitsSentAt: number[] = []
-  server: ReturnType<Listener['accept']> | undefined
+  server: ReturnType<BrokerListener['accept']> | undefined
   private readonly client: SimulatedSocket
   private readonly network: Network
   private readonly outward: Flow
@@ -325,7 +321,7 @@ export class SimulatedSocket extends EventEmitter {
 export class Network {
   readonly clock: Clock
   readonly random: Random
-  readonly listeners = new Map<string, Listener>()
+  readonly listeners = new Map<string, BrokerListener>()
   readonly connections = new Set<Connection>()
   /** Sockets that clients hold, connected or not. */
   readonly open = new Set<SimulatedSocket>()

@@ -4,8 +4,8 @@ import { allOracles } from './oracles/all.ts'
 import type { Sighting } from './sighting.ts'
 
 const life = 'a1'
-const handedOut = (offset: number, by = life, partition = 0, isGenuine = true): Sighting => ({
-  ...{ type: 'started', life: by, partition, offset, isGenuine, isCurrent: isGenuine },
+const handedOut = (offset: number, by = life, partition = 0, isGenuine = true, from = offset): Sighting => ({
+  ...{ type: 'started', life: by, partition, offset, from, isGenuine, isCurrent: isGenuine },
 })
 const handled = (offset: number, by = life): Sighting => ({
   ...{ type: 'handled', life: by, partition: 0, offset, isCurrent: true },
@@ -52,7 +52,7 @@ const released = (timers: number): Sighting => ({
 const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000, drainWithinMs: 1000 }
 const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
 const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
-const refusedLogin: Sighting = { type: 'login-refused', life, place: '10.0.0.1:9092' }
+const refusedLogin: Sighting = { type: 'refusal-heard', life, place: '10.0.0.1:9092' }
 const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
 
 const paused: Sighting = { type: 'paused', life, partition: 0 }
@@ -166,6 +166,11 @@ test.each<[string, string, Moment[]]>([
   ['L2', 'sessions without an end', [{ type: 'calm' }, ...['one', 'two', 'three', 'four'].map(joinSent)]],
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
   ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],
+  [
+    'L3',
+    'a handler without a signal after the event loop stood still',
+    [assigned(0), handedOut(0), stopAsked, { type: 'stands-still', life, forMs: 500 }, 1700, tick(false)],
+  ],
   ['L4', 'dials without a pause', Array.from({ length: 26 }, () => dialled(true))],
   ['L4', 'dials that go on and on', Array.from({ length: 121 }, (_, index) => [index * 400, dialled(true)]).flat()],
   ['L4', 'look-ups that go on and on', Array.from({ length: 186 }, (_, i) => [i * 300, wrote({ apiKey: 10 })]).flat()],
@@ -192,6 +197,14 @@ test.each<[string, string, Moment[]]>([
   ],
   ['K2', 'a message of a paused partition', [...written(1), assigned(0), paused, handedOut(0)]],
   ['T1', 'a consumer that is ready and rests', [...written(1), assigned(0), ready, 15_100, ready]],
+  [
+    'T1',
+    'a consumer that rests after its batch handler returned',
+    [
+      ...[...written(2), assigned(0), { type: 'called', life, partition: 0 } as const, handedOut(0), handled(0)],
+      ...[{ type: 'returned', life, partition: 0 } as const, 15_100, ready],
+    ],
+  ],
   ['T2', 'a loss that nobody is told of', [...written(2), committed(0), removed(0, 1, 'trimmed'), over(2, 2)]],
   ['T2', 'a loss of what is there', [...written(2), removed(0, 1, 'trimmed'), lost(0, 2)]],
   ['T3', 'a storm of facts', times(70, lost(0, 0))],
@@ -266,11 +279,23 @@ test.each<[string, Moment[]]>([
       ...([2000, handedOut(0), handled(0), commitSent(1)] as Moment[]),
     ],
   ],
+  [
+    'a batch whose handler goes on by itself',
+    [...written(2), assigned(0), handedOut(0), joinSent('one'), handled(0), handedOut(1, life, 0, true, 0), handled(1)],
+  ],
   ['a whole record', [read([first])]],
   ['a torn last line', [read(['{"seq":'], true)]],
   ['a question to another cluster', [wrote({ isForeign: true, apiKey: 3 })]],
   ['a stop in time', [stopAsked, 3000, { type: 'stopped', life }, 9000, tick(false), released(0)]],
+  [
+    'a stop that waits for an event loop that stands still',
+    [
+      ...[assigned(0), handedOut(0), stopAsked, { type: 'stands-still', life, forMs: 500 } as const, 1500, tick(false)],
+      ...[handled(0), 4500, { type: 'stopped', life } as const],
+    ],
+  ],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  ['a login that goes out before the refusal is heard', [loginRefused, wrote({ apiKey: 36 }), refusedLogin]],
   ['a refused login that waits', [wrote({ apiKey: 36 }), refusedLogin, 5100, wrote({ apiKey: 36 })]],
   [
     'dials at the pace of one that fails',
@@ -301,6 +326,13 @@ test.each<[string, Moment[]]>([
     [...written(2), assigned(0), handedOut(0), paused, sought(0), threw, handedOut(0)],
   ],
   ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
+  [
+    'a ready consumer whose batch handler commits for as long as it likes',
+    [
+      ...[...written(2), assigned(0), { type: 'called', life, partition: 0 } as const, handedOut(0), handled(0), ready],
+      ...[15_100, ready, { type: 'returned', life, partition: 0 } as const, 30_000, ready],
+    ],
+  ],
   ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],
   ['a dial now and then', Array.from({ length: 60 }, (_, index) => [index * 1000, dialFailed]).flat()],
   ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],

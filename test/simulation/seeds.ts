@@ -48,5 +48,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'nodes that changed just before a stop left KafkaJS with fetchers that nobody stops, in a loop without a pause',
   },
+  {
+    seed: 5349,
+    found: 'a forbidden place that metadata named for a while was kept for ever, although the node answered elsewhere',
+  },
+  {
+    seed: 1019,
+    dimensions: ['errors of partitions', 'throttles', 'slow brokers'],
+    found: 'KafkaJS held look-ups of leaders for a throttled fetch, for ever where the clock was set back',
+  },
+  {
+    seed: 5025,
+    dimensions: ['topics are deleted', 'held joins'],
+    found: 'a place that was looked up in a topic made again was taken for one of the old topic, and read twice',
+  },
   { seed: 2943, found: 'with the clock set back, a move back to earlier addresses was not believed' },
 ]

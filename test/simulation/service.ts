@@ -6,6 +6,7 @@ import { createConsumer } from '../../src/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer-options.ts'
 import { fileJournal } from '../../src/file-journal.ts'
 import type { FactRecord } from '../../src/journal.ts'
+import { batchHandler, batchStyles } from './batch-handler.ts'
 import type { Clock } from './clock.ts'
 import { Disk } from './disk.ts'
 import { root } from './globals.ts'
@@ -60,9 +61,6 @@ export interface Surroundings {
   crashed(service: Service, port: string): void
   stoppedInOrder(service: Service): void
 }
-
-/** How KafkaJS's documentation goes through a batch. */
-const batchStyles = ['handles all', 'commits and beats', 'commits uncommitted'] as const
 
 type Consumer = ReturnType<typeof createConsumer>
 
@@ -161,14 +159,13 @@ export class Service {
     if (!life?.alive || !consumer || this.stopped) return
     this.stopped = true
     const { stopTimeoutMs, drainTimeoutMs } = world.options
-    world.see({ type: 'stop-asked', life: life.name, withinMs: stopTimeoutMs, drainWithinMs: drainTimeoutMs })
-    this.use(
-      () =>
-        void consumer.stop().then(
-          () => this.ended(life),
-          () => this.ended(life),
-        ),
-    )
+    this.use(() => {
+      world.see({ type: 'stop-asked', life: life.name, withinMs: stopTimeoutMs, drainWithinMs: drainTimeoutMs })
+      consumer.stop().then(
+        () => this.ended(life),
+        () => this.ended(life),
+      )
+    })
   }
 
   /** Lets go of what the library holds for a process, and a process that crashes loses. */
@@ -237,8 +234,8 @@ export class Service {
     this.life = undefined
     this.consumer = undefined
     world.stoppedInOrder(this)
-    // What was begun may end: KafkaJS's own timers, and the wait for settings.
-    world.clock.plan(6000, () => {
+    // What was begun may end: KafkaJS's own timers, the wait for settings, and that for a name, as nobody can call a look-up back.
+    world.clock.plan(world.names ? 11_000 : 6000, () => {
       if (!life.alive) return
       const sockets = [...world.network.open].filter((socket) => socket.holder === life).length
       const timers = life.pending
@@ -282,27 +279,7 @@ export class Service {
     const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
     const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) =>
       this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
-    const eachBatch: ConsumerOptions['eachBatch'] = async (payload) => {
-      const { batch, resolveOffset, isRunning, isStale, signal } = payload
-      if (style !== 'resolves each') world.reached('styles of eachBatch')
-      for (const { key, value, offset } of batch.messages) {
-        if (style !== 'handles all' && (!isRunning() || isStale())) return
-        const partition = numberOf(batch.topic, batch.partition)
-        const from = Number(style === 'handles all' ? batch.firstOffset() : offset)
-        await this.handle(life, partition, Number(offset), `${key}=${value}`, signal, from)
-        world.reached('batch handled')
-        // It says nothing of single messages: after its signal nobody can tell whether it came to the end.
-        if (style === 'handles all' && signal.aborted && offset === batch.lastOffset())
-          world.see({ type: 'threw', life: life.name, partition, offset: Number(offset), from })
-        if (style === 'handles all') continue
-        resolveOffset(offset)
-        if (style === 'commits and beats') {
-          await payload.heartbeat()
-          await payload.commitOffsetsIfNecessary()
-        }
-        if (style === 'commits uncommitted') await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
-      }
-    }
+    const eachBatch = batchHandler(world, life, style, numberOf, (...message) => this.handle(life, ...message))
     const inspect: ConsumerOptions['inspect'] = (event) => {
       if (!life.alive || event.type !== '@xstate.snapshot') return
       const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
@@ -361,7 +338,7 @@ export class Service {
     if (world.options.maxWaitTimeInMs >= 3000) world.reached('long waits')
     const about = { life: life.name, partition, offset }
     const held = () => world.holds(partition, offset, content)
-    world.see({ type: 'started', ...about, isGenuine: held() !== undefined, isCurrent: held() === 'current' })
+    world.see({ type: 'started', ...about, from, isGenuine: held() !== undefined, isCurrent: held() === 'current' })
     const end = (): boolean => {
       if (!life.survives('handler end')) return false
       world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
@@ -384,11 +361,14 @@ export class Service {
         world.clock.current = life
         if (end()) resolve()
       }
-      signal.addEventListener('abort', () => {
+      const signalled = () => {
         if (!life.alive || isOver) return
         world.see({ type: 'signalled', ...about })
         if (handling.kind === 'hangs' && handling.heeds) world.clock.plan(5, done)
-      })
+      }
+      // A batch handler that went on after it is at work with its signal from the beginning.
+      if (signal.aborted) signalled()
+      else signal.addEventListener('abort', signalled)
       if (handling.kind === 'hangs') world.reached(handling.heeds ? 'handler hangs until its signal' : 'handler hangs')
       else world.reached('handler is slow')
       world.clock.plan(handling.ms, done)

@@ -29,6 +29,8 @@ export type Sighting =
       readonly life: LifeName
       readonly partition: number
       readonly offset: number
+      /** The first offset of its call: behind it, the handler goes on by itself in what it was handed, and asks nobody whether it may. */
+      readonly from: number
       /** The message is or was in the log at this place. */
       readonly isGenuine: boolean
       /** And is there now. */
@@ -41,6 +43,8 @@ export type Sighting =
       readonly offset: number
       readonly isCurrent: boolean
     }
+  /** A batch handler is at work between its messages as well. */
+  | { readonly type: 'called' | 'returned'; readonly life: LifeName; readonly partition: number }
   /** `from`: the first offset that its call had handed out and not resolved; what follows comes again. */
   | {
       readonly type: 'threw'
@@ -103,6 +107,8 @@ export type Sighting =
   /** A dial that came to nothing: refused, reset, unanswered, or never asked who it is. */
   | { readonly type: 'dial-failed'; readonly life: LifeName; readonly place: string }
   | { readonly type: 'login-refused'; readonly life: LifeName; readonly place: string }
+  /** The answer that says so has arrived. */
+  | { readonly type: 'refusal-heard'; readonly life: LifeName; readonly place: string }
   | { readonly type: 'looked-up'; readonly life: LifeName; readonly name: string }
   /** The consumer left a connection whose broker was about to answer, over a network that carries everything. */
   | {
@@ -116,6 +122,8 @@ export type Sighting =
   | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
   | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }
   | { readonly type: 'fault'; readonly kind: string }
+  /** Its event loop does nothing for so long, or for so much longer. */
+  | { readonly type: 'stands-still'; readonly life: LifeName; readonly forMs: number }
   | { readonly type: 'born'; readonly life: LifeName }
   | { readonly type: 'crashed'; readonly life: LifeName }
   | {

@@ -100,7 +100,10 @@ export class Tap {
       if (!asked) continue
       const { at: askedAt, apiKey } = asked
       this.newest.set(`${life.name} ${connection.place} ${apiKey}`, { at: this.now(), askedAt })
-      this.read(life.name, asked, new Reading(frame, answerHeaderBytes))
+      const reading = new Reading(frame, answerHeaderBytes)
+      if (apiKey !== apiKeys.saslAuthenticate) this.read(life.name, asked, reading)
+      else if (reading.int16() !== errors.none)
+        this.see({ type: 'refusal-heard', life: life.name, place: connection.place })
     }
   }
 

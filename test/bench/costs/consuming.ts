@@ -1,6 +1,6 @@
 /** What is compared: a consumer of relisten, or of bare KafkaJS, with the same options and the same handler. */
 import { Kafka, logLevel } from 'kafkajs'
-import { createConsumer, memoryJournal } from '../../../src/index.ts'
+import { type ConsumerOptions, createConsumer, memoryJournal } from '../../../src/index.ts'
 
 export type Client = 'relisten' | 'kafkajs'
 
@@ -27,11 +27,12 @@ export type OnHandled = (messages: number, partition: number, timestamp?: string
 
 const commitIntervalMs = 1000
 
-/** Resolves with what stops it, when it has joined. */
+/** Resolves with what stops it, when it has joined. `given`: options of relisten that are no data. */
 export async function startConsuming(
   { client, groupId, topic, each, concurrency, maxWaitTimeInMs, handlerMs = 0, journalCapacity }: Consuming,
   brokers: Brokers,
   onHandled: OnHandled,
+  given: Pick<ConsumerOptions, 'lookup' | 'journal'> = {},
 ): Promise<() => Promise<void>> {
   const work = async (partition: number, timestamp: string) => {
     if (handlerMs > 0) await new Promise((resolve) => setTimeout(resolve, handlerMs))
@@ -60,6 +61,7 @@ export async function startConsuming(
       commitIntervalMs,
       ...wait,
       ...(journalCapacity === undefined ? {} : { journal: memoryJournal({ capacity: journalCapacity }) }),
+      ...given,
       ...(handlers as { eachMessage: () => Promise<void> }),
     })
     await consumer.start()

@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { type OnHandled, startConsuming } from './consuming.ts'
+import { type Meters, startMeters } from './meters.ts'
 import type { FromSubject, Reading, SubjectTask, ToSubject } from './subject.ts'
 import { type Tap, tapSockets } from './tap.ts'
 
 let tap: Tap | undefined
+let meters: Meters | undefined
 const tenthMs = 100
 let brokers: string[] = []
 let stops: (() => Promise<void>)[] = []
@@ -46,12 +48,15 @@ async function obey(message: ToSubject): Promise<FromSubject> {
 
 async function start({ consuming, consumers = 1, ...task }: SubjectTask): Promise<void> {
   if (task.tapped) tap = tapSockets()
+  if (task.metered) meters = startMeters(consuming.journalCapacity ?? 1000)
   brokers = task.brokers
   const ask = async () => brokers
   const groups = Array.from({ length: consumers }, (_, index) =>
     consumers === 1 ? consuming.groupId : `${consuming.groupId}-${index}`,
   )
-  stops = await Promise.all(groups.map((groupId) => startConsuming({ ...consuming, groupId }, ask, counter())))
+  stops = await Promise.all(
+    groups.map((groupId) => startConsuming({ ...consuming, groupId }, ask, counter(), meters?.given)),
+  )
 }
 
 /** Counts for one consumer. */
@@ -126,6 +131,7 @@ async function read(collect: boolean): Promise<Reading> {
     longestWaitMs: wait,
     perTenth: Array.from(perTenth, (count) => count ?? 0),
     sockets: tap?.sockets() ?? [],
+    metered: meters?.read(),
   }
 }
 

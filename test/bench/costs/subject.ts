@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { compiled } from '../compiled.ts'
 import type { Consuming } from './consuming.ts'
+import type { Metered } from './meters.ts'
 import type { TappedSocket } from './tap.ts'
 
 export interface SubjectTask {
@@ -12,6 +13,8 @@ export interface SubjectTask {
   readonly consumers?: number
   /** Sockets are tapped. What the tap keeps of each grows with the dials, so memory is measured without. Default false. */
   readonly tapped?: boolean
+  /** Dials, look-ups and facts are counted, and names resolved as those of fake brokers. Default false. */
+  readonly metered?: boolean
 }
 
 /** What a process has used and done so far. */
@@ -39,6 +42,8 @@ export interface Reading {
   readonly perTenth: readonly number[]
   /** Empty unless they are tapped. */
   readonly sockets: readonly TappedSocket[]
+  /** Undefined unless it is metered. */
+  readonly metered?: Metered | undefined
 }
 
 export type ToSubject =

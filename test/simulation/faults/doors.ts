@@ -13,14 +13,16 @@ function naming(name: string, how: 'slow' | 'hangs' | 'rotates'): FaultKind {
     apply(world, random) {
       const { names } = world
       if (!names) return undefined
-      const node = random.chance(0.5) ? `n${random.pick([1, 2, 3])}-` : 'n'
-      const before = names.delayMs
-      if (how === 'rotates') names.isRotating = true
-      else names.delayMs = (host) => (host.startsWith(node) ? (how === 'slow' ? 600 : undefined) : 5)
-      return () => {
-        names.delayMs = before
-        names.isRotating = false
+      const prefix = random.chance(0.5) ? `n${random.pick([1, 2, 3])}-` : 'n'
+      if (how === 'rotates') {
+        names.isRotating = true
+        return () => {
+          names.isRotating = false
+        }
       }
+      const trouble = { prefix, delayMs: how === 'slow' ? 600 : Infinity }
+      names.troubles.add(trouble)
+      return () => names.troubles.delete(trouble)
     },
   }
 }

@@ -89,7 +89,11 @@ const blocked: FaultKind = {
     const { life } = anyService(world, random)
     if (!life?.alive) return undefined
     // Below the session's end, which would be another story.
-    life.blockedUntil = world.clock.now + random.pick([300, 1000, 1500])
+    const until = world.clock.now + random.pick([300, 1000, 1500])
+    const forMs = until - Math.max(world.clock.now, life.blockedUntil)
+    if (forMs <= 0) return undefined
+    life.blockedUntil = until
+    world.see({ type: 'stands-still', life: life.name, forMs })
     world.reached('the event loop stands still')
     return undefined
   },

@@ -96,8 +96,8 @@ const cut: FaultKind = {
     const before = log.end
     const { end, reopened } = log.cut(Math.max(log.start, log.end - random.between(1, 8)))
     if (end === before) return undefined
-    // Whoever is elected, also where nobody led it.
-    partition.lead((Math.max(0, leader) % 3) + 1)
+    // A partition without a leader gets one by it as well.
+    partition.lead((Math.max(leader, 0) % 3) + 1)
     world.log(`partition ${number} is cut from ${before} to ${end}`)
     world.see({ type: 'removed', partition: number, from: end, to: before, how: 'cut' })
     if ((world.kafka.group.offsets.get(number) ?? 0) > end) world.reached('logs are cut')

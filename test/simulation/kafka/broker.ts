@@ -1,11 +1,10 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
 import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/frames.ts'
-import type { Clock } from '../clock.ts'
-import type { Connection, Listener } from '../network.ts'
 import type { SightingOf } from '../sighting.ts'
 import { answerFrame, Bytes, Reading } from './bytes.ts'
 import { answerCommit, answerOffsets, type Committing } from './commits.ts'
+import type { BrokerClock, BrokerLine, BrokerListener } from './ground.ts'
 import { errors } from './group.ts'
 import { type Logins, loginKeys } from './logins.ts'
 import { answerEpochs, answerFetch, answerListOffsets, type Readable } from './reads.ts'
@@ -35,7 +34,7 @@ export interface KafkaWatch {
 /** The cluster as its nodes know it. */
 interface Cluster extends Readable, Committing {
   readonly clusterId: string
-  readonly clock: Clock
+  readonly clock: BrokerClock
   readonly watch: KafkaWatch
   readonly topics: readonly Topic[]
   readonly release: Release
@@ -53,7 +52,7 @@ type Reply = (body: Buffer | undefined) => unknown
 
 const offsetForLeaderEpoch = 23
 
-export class Node implements Listener {
+export class Node implements BrokerListener {
   readonly nodeId: number
   entry: BrokerEntry
   /** Where it listens as well, with a view of its own. */
@@ -69,7 +68,7 @@ export class Node implements Listener {
     this.entry = entry
   }
 
-  accept(connection: Connection): ReturnType<Listener['accept']> {
+  accept(connection: BrokerLine): ReturnType<BrokerListener['accept']> {
     const cutter = new FrameCutter()
     const queue: Buffer[] = []
     let isBusy = false
@@ -114,7 +113,7 @@ export class Node implements Listener {
     }
   }
 
-  private answer(frame: Buffer, connection: Connection, reply: Reply): unknown {
+  private answer(frame: Buffer, connection: BrokerLine, reply: Reply): unknown {
     const request = new Reading(frame, requestBodyOffset(frame))
     const { kafka } = this
     const version = frame.readInt16BE(6)
@@ -165,7 +164,7 @@ export class Node implements Listener {
     }
   }
 
-  private metadata(request: Reading, connection: Connection, version: number, reply: Reply): unknown {
+  private metadata(request: Reading, connection: BrokerLine, version: number, reply: Reply): unknown {
     const { kafka } = this
     const asked = version >= firstWithIds ? topicsOfFlexible(request) : topicsOf(request)
     const topics = asked ?? kafka.topics.filter(({ isThere }) => isThere).map(({ name }) => name)
@@ -182,7 +181,7 @@ export class Node implements Listener {
     reply(version >= firstWithIds ? this.descriptionWithIds(entries, topics) : this.description(entries, topics))
   }
 
-  private isSecond({ place }: Connection): boolean {
+  private isSecond({ place }: BrokerLine): boolean {
     return this.second !== undefined && place === `${this.second.host}:${this.second.port}`
   }
 
@@ -235,7 +234,7 @@ export class Node implements Listener {
     return answer.uvarint(0).taken()
   }
 
-  private findCoordinator(connection: Connection, reply: Reply): void {
+  private findCoordinator(connection: BrokerLine, reply: Reply): void {
     const { kafka } = this
     const { entry, second } = kafka.node(kafka.coordinatorId)
     const { nodeId, host, port } = (this.isSecond(connection) && second) || entry

@@ -1,6 +1,6 @@
 // A consumer group as its coordinator keeps it, after Kafka's own: members with sessions, generations, and rebalances that wait for all of them.
 
-import type { Clock, Timer } from '../clock.ts'
+import type { BrokerClock, Planned } from './ground.ts'
 
 export const errors = {
   none: 0,
@@ -37,7 +37,7 @@ interface Member {
   joining: ((answer: JoinAnswer) => unknown) | undefined
   syncing: ((error: number, assignment: Buffer) => unknown) | undefined
   assignment: Buffer
-  session: Timer | undefined
+  session: Planned | undefined
   heardAt: number
 }
 
@@ -62,14 +62,14 @@ export class Group {
   private state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty'
   private leader = ''
   private readonly members = new Map<string, Member>()
-  private readonly pending = new Map<string, Timer>()
-  private rebalance: Timer | undefined
-  private delay: Timer | undefined
+  private readonly pending = new Map<string, Planned>()
+  private rebalance: Planned | undefined
+  private delay: Planned | undefined
   private count = 0
   private saved: Stable | undefined
-  private readonly clock: Clock
+  private readonly clock: BrokerClock
 
-  constructor(clock: Clock) {
+  constructor(clock: BrokerClock) {
     this.clock = clock
   }
 

@@ -1,8 +1,8 @@
 // The simulated cluster: nodes, topics, leaders and one group with its coordinator. Nodes answer as their own view of the cluster says.
 
-import type { Clock } from '../clock.ts'
 import type { Network } from '../network.ts'
 import { type BrokerEntry, type KafkaWatch, Node } from './broker.ts'
+import type { BrokerClock, Ground } from './ground.ts'
 import { Group } from './group.ts'
 import type { Message } from './log.ts'
 import { Logins } from './logins.ts'
@@ -12,8 +12,8 @@ import type { Release } from './versions.ts'
 
 export class SimulatedKafka {
   readonly clusterId: string
-  readonly clock: Clock
-  readonly network: Network
+  readonly clock: BrokerClock
+  readonly ground: Ground
   readonly watch: KafkaWatch
   /** The first topic's name. */
   readonly topic = 'orders'
@@ -32,10 +32,10 @@ export class SimulatedKafka {
   lostCommitAnswers = 0
   private readonly waiting = new Set<() => void>()
 
-  constructor(clusterId: string, network: Network, partitions: number, watch: KafkaWatch) {
+  constructor(clusterId: string, ground: Ground, partitions: number, watch: KafkaWatch) {
     this.clusterId = clusterId
-    this.clock = network.clock
-    this.network = network
+    this.clock = ground.clock
+    this.ground = ground
     this.watch = watch
     this.topics = [new Topic(this.topic, 0, partitions)]
     this.group = new Group(this.clock)
@@ -46,7 +46,7 @@ export class SimulatedKafka {
   addNode(nodeId: number, host: string, port: number): Node {
     const node = new Node(this, nodeId, { nodeId, host, port })
     this.nodes.set(nodeId, node)
-    this.network.listeners.set(placeOf(node.entry), node)
+    this.ground.listeners.set(placeOf(node.entry), node)
     return node
   }
 

@@ -1,7 +1,7 @@
 // Logins at the simulated brokers: accepted for some time, refused, or cut off.
 
-import type { Connection } from '../network.ts'
 import { Bytes } from './bytes.ts'
+import type { BrokerLine } from './ground.ts'
 
 /** How a node treats logins. */
 export type LoginMood = 'refuses' | 'hangs up' | 'hangs up midway' | 'is silent'
@@ -14,10 +14,10 @@ export class Logins {
   readonly moods = new Map<number, LoginMood>()
   /** How long a login is valid, in milliseconds; 0 for ever. */
   validMs = 0
-  private readonly until = new WeakMap<Connection, number>()
+  private readonly until = new WeakMap<BrokerLine, number>()
 
   /** Whether what was accepted here is over: the broker then takes no request but a new login. */
-  isOver(connection: Connection, now: number): boolean {
+  isOver(connection: BrokerLine, now: number): boolean {
     return now > (this.until.get(connection) ?? Number.POSITIVE_INFINITY)
   }
 
@@ -26,7 +26,7 @@ export class Logins {
     nodeId: number,
     apiKey: number,
     version: number,
-    connection: Connection,
+    connection: BrokerLine,
     now: number,
     reached: (kind: string) => void,
     refused: () => void,

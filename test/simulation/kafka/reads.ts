@@ -1,12 +1,12 @@
 // Requests that read: fetches, offsets of logs, ends of epochs.
 
-import type { Clock } from '../clock.ts'
 import { Bytes, type Reading } from './bytes.ts'
+import type { BrokerClock } from './ground.ts'
 import type { Partition, Topic } from './topic.ts'
 import type { Trouble } from './trouble.ts'
 
 export interface Readable {
-  readonly clock: Clock
+  readonly clock: BrokerClock
   readonly trouble: Trouble
   topicNamed(name: string): Topic | undefined
   partition(topic: string, index: number): Partition | undefined

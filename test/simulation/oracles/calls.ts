@@ -24,6 +24,11 @@ export function soughtComesNext(): Oracle {
       if (sighting.type === 'assigned') {
         owned.set(sighting.life, new Set(sighting.partitions))
         for (const partition of sighting.partitions) drop(partition, `${sighting.life} ${partition}`)
+        // Meanwhile it is somebody else's, who begins where the group stands.
+        for (const key of sought.keys()) {
+          const [life, partition] = key.split(' ')
+          if (life === sighting.life && !sighting.partitions.includes(Number(partition))) sought.delete(key)
+        }
       }
       if (sighting.type === 'join-sent') owned.delete(sighting.life)
       if (sighting.type === 'removed') drop(sighting.partition)

@@ -165,7 +165,8 @@ export function twiceOnlyUncommitted(): Oracle {
       atWork.isForgiven &&= atWork.offset === offset
       atWork.offset = offset
       const { placed, sought } = floor.of(life, partition)
-      if (offset < Math.min(placed, sought)) {
+      // What a batch handler goes on with by itself was handed out when its call began.
+      if (offset === sighting.from && offset < Math.min(placed, sought)) {
         return `${life} was handed ${partition}/${offset}, although the group stood at ${placed} when it asked`
       }
       if (!own.of(life, partition).has(offset)) return undefined
@@ -174,7 +175,10 @@ export function twiceOnlyUncommitted(): Oracle {
   }
 }
 
-/** S5: one owner. A life hands out only what it was assigned last, nothing while it joins, and one message of a partition at a time. */
+/**
+ * S5: one owner. A life hands out only what it was assigned last, nothing while it joins, and one message of a partition at a time. What is
+ * handed out is a call: a batch handler that goes through its batch without asking cannot be held back when the partition is taken away.
+ */
 export function oneOwner(): Oracle {
   const running = new Set<string>()
   const assigned = new Map<string, readonly number[]>()
@@ -193,6 +197,7 @@ export function oneOwner(): Oracle {
       running.add(lane)
       if (isRunning)
         return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
+      if (offset !== sighting.from) return undefined
       const owned = assigned.get(life)
       if (!owned) return `${life} was handed ${partition}/${offset} between its join and its assignment`
       return owned.includes(partition)
@@ -212,8 +217,15 @@ const underWayMs = 2500
 export function commitsOnlyRise(): Oracle {
   const newest = new Map<number, { offset: number; at: number }>()
   const confirmed = new Table(() => ({ offset: 0 }))
-  /** When the user sought last, until a commit that was sent since then went back for it. */
-  const sought = new Map<string, number>()
+  /** What the user sought and no commit has followed yet, in order. */
+  const sought = new Map<string, number[]>()
+  /** Takes away the seek that this commit follows, and those before it: one that was under way when the user sought again follows the one before. */
+  const follow = (key: string, offset: number): boolean => {
+    const wishes = sought.get(key) ?? []
+    const followed = wishes.indexOf(Math.max(...wishes.filter((wish) => wish <= offset)))
+    if (followed >= 0) sought.set(key, wishes.slice(followed + 1))
+    return followed >= 0
+  }
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
   const cutAt = new Map<number, number>()
@@ -229,7 +241,8 @@ export function commitsOnlyRise(): Oracle {
         for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
       }
       if (sighting.type === 'sought') {
-        sought.set(`${sighting.life} ${sighting.partition}`, at)
+        const key = `${sighting.life} ${sighting.partition}`
+        sought.set(key, [...(sought.get(key) ?? []), sighting.offset])
         confirmed.of(sighting.life, sighting.partition).offset = 0
       }
       if (sighting.type === 'placed') {
@@ -243,7 +256,7 @@ export function commitsOnlyRise(): Oracle {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
           if (isOfBefore(partition, at)) continue
-          if (!sought.has(`${sighting.life} ${partition}`)) known.offset = Math.max(known.offset, offset)
+          if (!sought.get(`${sighting.life} ${partition}`)?.length) known.offset = Math.max(known.offset, offset)
         }
       }
       if (sighting.type === 'committed') {
@@ -252,11 +265,7 @@ export function commitsOnlyRise(): Oracle {
         if (isOfBefore(partition, sentAt)) newest.delete(partition)
         else newest.set(partition, { offset, at })
         const isBack = offset < before.offset && sentAt >= before.at
-        if (!isBack) return undefined
-        const soughtAt = sought.get(`${life} ${partition}`)
-        // One that was under way when the user sought again is of an earlier seek.
-        if (soughtAt !== undefined && sentAt > soughtAt) sought.delete(`${life} ${partition}`)
-        if (soughtAt !== undefined) return undefined
+        if (!isBack || follow(`${life} ${partition}`, offset)) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`
       }
       if (sighting.type !== 'commit-sent') return undefined

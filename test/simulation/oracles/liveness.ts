@@ -50,7 +50,10 @@ export function noSessionLoop(): Oracle {
 
 const slackMs = 100
 
-/** L3: a drain ends: handlers that go on get their signal by the drain's time, and a stop ends by its deadline, whatever happens. */
+/**
+ * L3: a drain ends: handlers that go on get their signal by the drain's time, and a stop ends by its deadline, whatever happens. Time in which
+ * the event loop stands still is nobody's: no timer fires in it.
+ */
 export function endsInTime(): Oracle {
   const stops = new Map<string, { stopBy: number; signalBy: number }>()
   const running = new Map<string, string>()
@@ -64,6 +67,11 @@ export function endsInTime(): Oracle {
       if (sighting.type === 'stop-asked') {
         const { life, withinMs, drainWithinMs } = sighting
         stops.set(life, { stopBy: at + withinMs + slackMs, signalBy: at + drainWithinMs + slackMs })
+      }
+      const stop = sighting.type === 'stands-still' && stops.get(sighting.life)
+      if (stop) {
+        stop.stopBy += sighting.forMs
+        stop.signalBy += sighting.forMs
       }
       if (sighting.type === 'stopped' || sighting.type === 'crashed') stops.delete(sighting.life)
       for (const [life, { stopBy, signalBy }] of stops) {
@@ -98,7 +106,10 @@ const minuteMs = 60_000
 /** A login that was refused is not tried at that endpoint again before this. */
 const refusedLoginMs = 5000
 
-/** L4: no hot loop: dials and logins of one endpoint, and look-ups, stay within what SPEC says; a refused login waits. */
+/**
+ * L4: no hot loop: dials and logins of one endpoint, and look-ups, stay within what SPEC says; a refused login waits. The process may have
+ * others on their way there that the broker refuses in the same moment; once it has heard, none goes out.
+ */
 export function noHotLoop(): Oracle {
   const times = new Table(() => [] as number[])
   const refusals = new Table(() => ({ at: Number.NEGATIVE_INFINITY }))
@@ -114,7 +125,7 @@ export function noHotLoop(): Oracle {
   return {
     id: 'L4',
     see(sighting, at) {
-      if (sighting.type === 'login-refused') refusals.set({ at }, sighting.life, sighting.place)
+      if (sighting.type === 'refusal-heard') refusals.set({ at }, sighting.life, sighting.place)
       if (sighting.type === 'dialled') return count('dials an endpoint', sighting.life, sighting.place, at)
       if (sighting.type !== 'wrote') return undefined
       const deed = deeds.get(sighting.apiKey)

@@ -11,9 +11,8 @@ export function readyIsTrue(): Oracle {
   const logs = new Logs()
   const owned = new Map<string, readonly number[]>()
   const paused = new Set<string>()
-  const atWork = new Map<string, Set<number>>()
+  const atWork = new Table(() => new Set<string>())
   const moved = new Table(() => ({ at: 0 }))
-  const place = new Table(() => ({ next: 0 }))
   return {
     id: 'T1',
     see(sighting, at) {
@@ -27,23 +26,20 @@ export function readyIsTrue(): Oracle {
         for (const partition of sighting.partitions) moved.of(sighting.life, partition).at = at
       }
       if (sighting.type === 'started' || sighting.type === 'handled' || sighting.type === 'threw') {
-        const { life, partition, offset } = sighting
+        const { life, partition } = sighting
         moved.of(life, partition).at = at
-        place.of(life, partition).next = offset + 1
-        const lanes = atWork.get(life) ?? new Set()
-        atWork.set(life, lanes)
-        if (sighting.type === 'started') lanes.add(partition)
-        else lanes.delete(partition)
+        if (sighting.type === 'started') atWork.of(life).add(`message ${partition}`)
+        else atWork.of(life).delete(`message ${partition}`)
       }
-      if (sighting.type === 'sought') place.of(sighting.life, sighting.partition).next = sighting.offset
+      if (sighting.type === 'called') atWork.of(sighting.life).add(`batch ${sighting.partition}`)
+      if (sighting.type === 'returned') atWork.of(sighting.life).delete(`batch ${sighting.partition}`)
       if (sighting.type !== 'ready') return undefined
       const { life, isReady } = sighting
       for (const partition of owned.get(life) ?? []) {
         const mark = moved.of(life, partition)
         // A handler at work may hold its places for as long as it likes.
         const hasNothing = logs.of(partition).firstUnhandled === undefined
-        if (!isReady || hasNothing || paused.has(`${life} ${partition}`) || (atWork.get(life)?.size ?? 0) > 0)
-          mark.at = at
+        if (!isReady || hasNothing || paused.has(`${life} ${partition}`) || atWork.of(life).size > 0) mark.at = at
         if (at - mark.at <= readyWithinMs) continue
         mark.at = at
         return `${life} says it is ready, and nothing of partition ${partition} was handed out for ${readyWithinMs} ms`

@@ -1,0 +1,53 @@
+// A handler of batches, in the ways KafkaJS's documentation goes through one.
+
+import type { ConsumerOptions } from '../../src/consumer-options.ts'
+import type { Life } from './life.ts'
+import type { Surroundings } from './service.ts'
+
+export const batchStyles = ['handles all', 'commits and beats', 'commits uncommitted'] as const
+
+export type BatchStyle = (typeof batchStyles)[number] | 'resolves each'
+
+/** Handles one message of a call that began at offset `from`. */
+type Handle = (partition: number, offset: number, content: string, signal: AbortSignal, from: number) => Promise<void>
+
+export function batchHandler(
+  world: Surroundings,
+  life: Life,
+  style: BatchStyle,
+  numberOf: (topic: string, partition: number) => number,
+  handle: Handle,
+): NonNullable<ConsumerOptions['eachBatch']> {
+  const goThrough: NonNullable<ConsumerOptions['eachBatch']> = async (payload) => {
+    const { batch, resolveOffset, isRunning, isStale, signal } = payload
+    if (style !== 'resolves each') world.reached('styles of eachBatch')
+    const partition = numberOf(batch.topic, batch.partition)
+    for (const { key, value, offset } of batch.messages) {
+      if (style !== 'handles all' && (!isRunning() || isStale())) return
+      const from = Number(style === 'handles all' ? batch.firstOffset() : offset)
+      await handle(partition, Number(offset), `${key}=${value}`, signal, from)
+      world.reached('batch handled')
+      // It says nothing of single messages: after its signal nobody can tell whether it came to the end.
+      if (style === 'handles all' && signal.aborted && offset === batch.lastOffset())
+        world.see({ type: 'threw', life: life.name, partition, offset: Number(offset), from })
+      if (style === 'handles all') continue
+      resolveOffset(offset)
+      // A commit takes a round trip: far away, nobody could keep up with one after each message.
+      if (world.dimensions.has('long distances') && offset !== batch.messages.at(-1)?.offset) continue
+      if (style === 'commits and beats') {
+        await payload.heartbeat()
+        await payload.commitOffsetsIfNecessary()
+      }
+      if (style === 'commits uncommitted') await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
+    }
+  }
+  return async (payload) => {
+    const about = { life: life.name, partition: numberOf(payload.batch.topic, payload.batch.partition) }
+    world.see({ type: 'called', ...about })
+    try {
+      await goThrough(payload)
+    } finally {
+      world.see({ type: 'returned', ...about })
+    }
+  }
+}
