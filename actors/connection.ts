@@ -19,14 +19,20 @@ import type { RoundTrip } from './round-trip.ts'
 import { steadyNow } from './steady-clock.ts'
 import type { SpokenVersions } from './versions.ts'
 
-/** A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. */
+/**
+ * A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. It has no stack: one that nobody has read
+ * holds on to whatever was at work when it was made, sockets among it, and an endpoint's newest failure is kept. Each held on to the one before it.
+ */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
   readonly failure: Failure
   readonly snapshot: Snapshot | undefined
 
   constructor(failure: Failure, snapshot?: Snapshot) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(failure.message)
+    Error.stackTraceLimit = stackTraceLimit
     this.failure = failure
     this.snapshot = snapshot
   }

@@ -86,8 +86,8 @@ export interface KafkaJsConsumer {
   refreshMetadata(): Promise<void>
   /** The leader of a partition as KafkaJS knows it; undefined when it has none. */
   leaderOf(topic: string, partition: number): number | undefined
-  /** Keeps the list of nodes as it is: KafkaJS loops without a pause when it changes during a stop. */
-  freezeNodes(): void
+  /** No fetcher begins from here on: one that begins while KafkaJS stops is stopped by nobody, and loops without a pause. */
+  endFetchers(): void
 }
 
 /** The virtual node that stands for "the group coordinator, wherever it is". */
@@ -129,8 +129,9 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
   const lists = new PartitionLists(cluster, options.rackId === '')
   const known = cluster.getNodeIds.bind(cluster)
-  let frozen: string[] | undefined
-  cluster.getNodeIds = () => frozen ?? known().filter((id) => id !== String(coordinatorNodeId))
+  let isEnding = false
+  // Only its fetchers ask. An empty list is no change for those that run, and to those that would begin it is an error that is not retried.
+  cluster.getNodeIds = () => (isEnding ? [] : known().filter((id) => id !== String(coordinatorNodeId)))
   // A round of a node's fetch loop tells its node, and in the same breath asks for the metadata.
   let beginning: number | undefined
   instrumentationEmitter.addListener('consumer.fetch_start', ({ payload: { nodeId } }) => {
@@ -172,8 +173,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
       const leader = lists.leaderOf(topic, partition)
       return leader === undefined || leader < 0 ? undefined : leader
     },
-    freezeNodes: () => {
-      frozen = cluster.getNodeIds()
+    endFetchers: () => {
+      isEnding = true
     },
   }
 }

@@ -262,7 +262,7 @@ export class Session {
     if (this.sealed) return
     this.sealed = true
     for (const timer of this.timers) clearInterval(timer)
-    this.kafka.freezeNodes()
+    this.kafka.endFetchers()
     this.options.emit({ type: 'session.sealed', epoch: this.epoch })
   }
 

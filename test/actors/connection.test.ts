@@ -77,3 +77,14 @@ test('a broker that throttles gets nothing more over this connection before its 
   expect(await failureOf(held)).toBe('ECONNRESET')
   expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.listOffsets)).toHaveLength(2)
 })
+
+test('a failure that is kept holds on to nothing that was at work when it was made', async () => {
+  const { stackTraceLimit } = Error
+  const kept: ConnectionError[] = []
+  const fail = (large: Buffer) => {
+    kept.push(new ConnectionError({ kind: 'dial-failed', message: `after ${large.length} bytes` }))
+  }
+  fail(Buffer.alloc(1000))
+  expect(kept[0]?.stack).not.toContain('\n')
+  expect(Error.stackTraceLimit).toBe(stackTraceLimit)
+})

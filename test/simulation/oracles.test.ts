@@ -102,13 +102,14 @@ test.each<[string, string, Moment[]]>([
   ],
   [
     'S3',
-    'a log that was cut below a sought place that was read, and is not read from there',
+    'a log that was cut below a sought place that was read and left behind, and is not read from there',
     [
       ...written(4),
       assigned(0),
       sought(2),
       handedOut(2),
       handled(2),
+      committed(3),
       removed(0, 4, 'cut'),
       ...written(3),
       handedOut(2),

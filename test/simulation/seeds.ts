@@ -43,6 +43,12 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: 'waits for leaders went on for as long as maxWaitTimeInMs after a stop',
   },
   {
+    seed: 6030,
+    dimensions: ['logs are cut', 'seeks on assignment', 'two listeners'],
+    found:
+      'nodes that changed just before a stop left KafkaJS with fetchers that nobody stops, in a loop without a pause',
+  },
+  {
     seed: 5349,
     found: 'a forbidden place that metadata named for a while was kept for ever, although the node answered elsewhere',
   },

@@ -40,14 +40,15 @@ export class Table<Value> {
  * A partition's messages as they were written, taken away and handled by the whole group.
  *
  * A user who seeks names a number. Ahead of all that the group was handed nobody can tell which log it is a number of: where that log is cut
- * below it before anything from there on was handed out, what is written below it anew was sought past, as what was there before.
+ * below it, what is written below it anew was sought past, as what was there before. A process that has read from there on can tell, and whoever
+ * follows it once a place behind the sought one is committed: from then on the cut shows.
  */
 export class Messages {
   /** The end of the log. */
   end = 0
   /** Behind all that was handed out: no leader epoch is known from here on. */
   private unknownFrom = 0
-  /** What was sought there, and not handed out yet. */
+  /** What was sought there, while nothing behind it is committed. */
   private sought = 0
   /** Below this, what comes after a cut was sought past. */
   private soughtPast = 0
@@ -63,10 +64,9 @@ export class Messages {
       if (sighting.offset >= this.soughtPast) this.lack(sighting.offset)
     }
     if (sighting.type === 'sought') this.sought = sighting.offset > this.unknownFrom ? sighting.offset : 0
-    if (sighting.type === 'started' && sighting.isCurrent) {
+    if (sighting.type === 'started' && sighting.isCurrent)
       this.unknownFrom = Math.max(this.unknownFrom, sighting.offset + 1)
-      if (sighting.offset >= this.sought) this.sought = this.soughtPast = 0
-    }
+    if (sighting.type === 'committed' && sighting.offset > this.sought) this.sought = this.soughtPast = 0
     if (sighting.type === 'handled' && sighting.isCurrent) this.unhandled.delete(sighting.offset)
     if (sighting.type === 'excused') {
       for (let offset = sighting.from; offset < sighting.to; offset++) this.unhandled.delete(offset)
@@ -125,4 +125,6 @@ export class Logs {
   }
 }
 
-const concerning: ReadonlySet<string> = new Set([...['appended', 'removed', 'excused', 'started', 'handled', 'sought']])
+const concerning: ReadonlySet<string> = new Set([
+  ...['appended', 'removed', 'excused', 'started', 'handled', 'sought', 'committed'],
+])
