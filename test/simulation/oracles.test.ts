@@ -322,6 +322,14 @@ test.each<[string, Moment[]]>([
     ],
   ],
   [
+    'a message that was at work at a seek back and comes in its turn, behind offsets that hold none',
+    [
+      ...[...written(2), ...written(2, 4), excused(0, 4), assigned(0), handedOut(4), sought(1)],
+      ...[{ ...threw, offset: 4, from: 4 } as Sighting],
+      ...[handedOut(1), handled(1), handedOut(4), handled(4), handedOut(5), handled(5)],
+    ],
+  ],
+  [
     'a message that is tried again although the user sought or paused',
     [...written(2), assigned(0), handedOut(0), paused, sought(0), threw, handedOut(0)],
   ],

@@ -265,6 +265,8 @@ export class Service {
     world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data })
     if (record.type === 'journal.failed') return this.giveUp(life)
     world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
+    // Where it had joined before it failed, nothing else tells its user.
+    if (record.to === 'failed' && !this.stopped) this.giveUp(life)
   }
 
   private options(life: Life): ConsumerOptions {

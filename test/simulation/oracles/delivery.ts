@@ -79,7 +79,9 @@ export function inOrder(): Oracle {
       // What a consumer fetched before it was taken away.
       if (!sighting.isCurrent) return undefined
       const { firstUnhandled = offset } = logs.of(partition)
-      if (offset === lane.leftOver && offset !== lane.offset) return undefined
+      // The message that was tried again may also be the next one, behind offsets that hold none.
+      const isNext = lane.offset !== undefined && offset === logs.of(partition).next(lane.offset)
+      if (offset === lane.leftOver && !isNext) return undefined
       const expected = lane.offset
       const isAgain = expected !== undefined && offset === lane.again
       lane.offset = offset + 1
