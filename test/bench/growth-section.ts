@@ -24,6 +24,7 @@ const introduction = `One member on clusters of 3, 30 and 100 brokers with 6, 60
 than the consumer; each has a name that is looked up, and an address on loopback. At rest no message comes; a move takes all brokers elsewhere at once, the old addresses are
 closed, and each broker that leads a partition has a message: the silence is the time until the last of them is handed out. Per move: medians of five, beyond what the same time
 at rest takes; look-ups and processor time until that last message. Facts are the records of the journal. Slopes are exponents, the steepest step of each row or column of sizes: 0 does not grow, 1 grows in proportion, 2 with the square.
-One in bold is steeper than its cause.
+One in bold is steeper than its cause. Where a consumer polled much less than 60 times a minute it got less of the machine than it needs: its times are those of the machine, and
+so are slopes from there or to there.
 
 With the brokers the bytes of a move may grow with the square: each connection is shown who answers before it is used, and Kafka's answer to that lists all brokers.`
