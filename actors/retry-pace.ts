@@ -39,6 +39,8 @@ const rememberedMs = 60_000
 /** Failures in a row of one thing, and when it may be tried again. */
 export class Streak {
   failures = 0
+  /** Each kind of failure has a growth of its own: after many dials that failed, the first refused login is still the first. */
+  private readonly kinds = new Map<StreakBounds, number>()
   private nextAt = 0
   private readonly random: () => number
 
@@ -56,15 +58,20 @@ export class Streak {
     return this.failures === 0 || performance.now() - this.nextAt > rememberedMs
   }
 
-  failed({ baseMs, capMs }: StreakBounds): void {
-    const longest = Math.min(capMs, baseMs * 2 ** Math.min(this.failures, 16))
+  failed(kind: StreakBounds): void {
+    const times = this.kinds.get(kind) ?? 0
+    const longest = Math.min(kind.capMs, kind.baseMs * 2 ** Math.min(times, 16))
+    this.kinds.set(kind, times + 1)
+    // One that waits shorter shortens no wait.
+    const waitMs = Math.max(this.waitMs, (longest * (2 + this.random())) / 3)
     this.failures++
-    this.nextAt = performance.now() + (longest * (2 + this.random())) / 3
+    this.nextAt = performance.now() + waitMs
   }
 
   /** What was asked for was answered. */
   succeeded(): void {
     this.failures = 0
+    this.kinds.clear()
   }
 }
 
@@ -194,8 +201,11 @@ export class RetryPace {
       return
     }
     const kind = failure?.kind
-    place.refusal = kind && isRefusal(kind) ? kind : undefined
-    place.error = error
+    // A dial that ran beside a login that was refused does not end its wait.
+    if (place.refusal !== 'login-refused' || place.streak.waitMs === 0) {
+      place.refusal = kind && isRefusal(kind) ? kind : undefined
+      place.error = error
+    }
     if (counts) place.streak.failed(boundsFor(failure))
     place.atOnce = 1
     this.turnAway(place, error, () => true)

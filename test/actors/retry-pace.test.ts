@@ -55,6 +55,20 @@ test('eight dials of an endpoint run at a time, one more after each that succeed
   expect(Math.max(...running)).toBe(32)
 })
 
+test('each kind of failure grows by itself: the first refused login after many failed dials is tried again in 5 to 7.5 s', () => {
+  const pace = new RetryPace(slowest)
+  for (let times = 0; times < 10; times += 1) pace.failed(here, failure('ECONNREFUSED'))
+  pace.failed(here, failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))
+  expect(pace.waitMs(here)).toBeCloseTo(7500, 0)
+  // A dial that ran beside it ends nothing.
+  pace.failed(here, failure('ECONNRESET'))
+  expect(pace.waitMs(here)).toBeCloseTo(7500, 0)
+  expect(pace.isRefused(here)).toBe(true)
+  now += 7501
+  pace.failed(here, failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))
+  expect(pace.waitMs(here)).toBeCloseTo(15_000, 0)
+})
+
 test('an urgent dial goes before those that wait, and one that nobody waits for any more is left out', async () => {
   const { begun, ended, dial } = stage()
   const gone = new AbortController()
