@@ -94,6 +94,15 @@ test.each<[string, string, Moment[]]>([
   ['S1', 'a message with another content', [assigned(0), handedOut(0, life, 0, false)]],
   ['S2', 'a commit beyond what was handled', [...written(2), handedOut(0), handled(0), committed(2)]],
   ['S2', 'a commit behind the end', [...written(1), handedOut(0), handled(0), committed(2)]],
+  [
+    'S2',
+    'a commit of before the log was cut, long after it was read again',
+    [
+      ...([joined(1), assigned(0), ...written(3), handedOut(0), handled(0), handedOut(1), handled(1)] as Moment[]),
+      ...([removed(0, 3, 'cut'), ...written(3), { type: 'read', life, partition: 0 }, 6000] as Moment[]),
+      committed(2, life, 6000),
+    ],
+  ],
   ['S3', 'a message that is stepped over', [...written(3), assigned(0), handedOut(0), handled(0), handedOut(2)]],
   [
     'S3',
@@ -295,6 +304,13 @@ test.each<[string, Moment[]]>([
     ],
   ],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  [
+    'a commit of before the log was cut, by whom its leader is out of reach',
+    [
+      ...([joined(1), assigned(0), ...written(3), handedOut(0), handled(0), handedOut(1), handled(1)] as Moment[]),
+      ...([removed(0, 3, 'cut'), ...written(3), 9000, committed(2, life, 9000)] as Moment[]),
+    ],
+  ],
   ['a login that goes out before the refusal is heard', [loginRefused, wrote({ apiKey: 36 }), refusedLogin]],
   ['a refused login that waits', [wrote({ apiKey: 36 }), refusedLogin, 5100, wrote({ apiKey: 36 })]],
   [

@@ -71,6 +71,8 @@ export type Sighting =
     }
   /** The coordinator told where the group stands. */
   | { readonly type: 'placed'; readonly life: LifeName; readonly partition: number; readonly offset: number }
+  /** A broker has answered this life's fetch of a partition whose log was cut, or whose topic was made anew. */
+  | { readonly type: 'read'; readonly life: LifeName; readonly partition: number }
   | { readonly type: 'join-sent'; readonly life: LifeName; readonly memberId: string }
   | {
       readonly type: 'joined'

@@ -120,6 +120,7 @@ export class World {
       committed: (commit: Omit<SightingOf<'committed'>, 'type'>) => this.see({ type: 'committed', ...commit }),
       placed: (life: string, partition: number, offset: number) =>
         this.see({ type: 'placed', life, partition, offset }),
+      read: (life: string, partition: number) => this.see({ type: 'read', life, partition }),
       reached: (kind: string) => this.reached(kind),
       refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
     }

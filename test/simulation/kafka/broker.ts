@@ -23,6 +23,8 @@ export type Lie = 'silence' | 'hang-up' | ((truth: readonly BrokerEntry[]) => re
 export interface KafkaWatch {
   committed(commit: Omit<SightingOf<'committed'>, 'type'>): void
   placed(life: string, partition: number, offset: number): void
+  /** A partition was read that holds something else than before. */
+  read?(life: string, partition: number): void
   /** Where a fault of the brokers took effect. */
   reached(kind: string): void
   /** A node was asked who it is. */
@@ -133,6 +135,7 @@ export class Node implements BrokerListener {
       ...kafka.watch,
       committed: (commit: Omit<SightingOf<'committed'>, 'type' | 'life'>) => kafka.watch.committed({ life, ...commit }),
       placed: (partition: number, offset: number) => kafka.watch.placed(life, partition, offset),
+      read: (partition: number) => kafka.watch.read?.(life, partition),
     }
     switch (apiKey) {
       case apiKeys.metadata:
@@ -147,7 +150,7 @@ export class Node implements BrokerListener {
       case apiKeys.findCoordinator:
         return this.findCoordinator(connection, reply)
       case apiKeys.fetch:
-        return answerFetch(kafka, this.nodeId, version, request, reply, kafka.watch.reached)
+        return answerFetch(kafka, this.nodeId, version, request, reply, watch.reached, watch.read)
       case apiKeys.listOffsets:
         return answerListOffsets(kafka, this.nodeId, version, request, reply)
       case offsetForLeaderEpoch:

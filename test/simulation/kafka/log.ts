@@ -27,6 +27,8 @@ const controlKeys = { abort: Buffer.from([0, 0, 0, 0]), commit: Buffer.from([0, 
 export class Log {
   start = 0
   end = 0
+  /** Something else was there before at some of its offsets. */
+  isAnother = false
   private stretches: Stretch[] = []
   private aborted: Aborted[] = []
   /** Where each transaction begins that is not over. */
@@ -68,6 +70,7 @@ export class Log {
   /** The log of the same partition when its topic is made again: empty, but what was once there is known as such. */
   renewed(): Log {
     const log = new Log()
+    log.isAnother = true
     for (const [offset, messages] of this.former) log.former.set(offset, [...messages])
     for (const [offset, message] of this.messages) log.former.set(offset, [...(log.former.get(offset) ?? []), message])
     return log
@@ -96,6 +99,7 @@ export class Log {
     const kept = this.stretches.filter(({ end }) => end <= offset)
     const end = Math.max(this.start, kept.at(-1)?.end ?? this.start)
     this.forget(end, this.end)
+    this.isAnother = true
     this.stretches = kept
     const unmarked = this.aborted.filter(({ first, last }) => first < end && last >= end)
     this.aborted = this.aborted.filter(({ last }) => last < end)

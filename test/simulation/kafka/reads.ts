@@ -36,6 +36,7 @@ export function answerFetch(
   request: Reading,
   reply: Reply,
   reached: (kind: string) => void,
+  read: (partition: number) => void,
 ): void {
   request.int32()
   const maxWaitMs = request.int32()
@@ -86,6 +87,7 @@ export function answerFetch(
         if (error !== 0 || !partition) answer.int64(-1).int64(-1).int64(-1).int32(0)
         const found = error === 0 && partition?.log.read(asked.offset, asked.most, endOf(partition))
         if (found && partition) {
+          if (partition.log.isAnother) read(partition.number)
           answer.int64(partition.log.end).int64(partition.log.stableEnd).int64(partition.log.start)
           answer.array(isCommittedOnly ? found.aborted : [], ({ producerId, first }) =>
             answer.int64(producerId).int64(first),

@@ -22,18 +22,30 @@ export function noLoss(): Oracle {
 /** A log that was cut, or a topic made anew, is known to a consumer this much later: until then it commits what it knows. */
 export const cutKnownWithinMs = 5000
 
-/** S2: at each commit, every message below it was handled. */
+/**
+ * S2: at each commit, every message below it was handled. That a log was cut is known to nobody who has not read of it since: the leader
+ * may be out of reach for as long as it likes.
+ */
 export function onlyHandledIsCommitted(): Oracle {
   const logs = new Logs()
   const cutAt = new Map<number, number>()
+  const readAt = new Map<string, number>()
   return {
     id: 'S2',
     see(sighting, at) {
       logs.see(sighting)
-      if (sighting.type === 'removed' && sighting.how !== 'trimmed') cutAt.set(sighting.partition, at)
+      if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+        cutAt.set(sighting.partition, at)
+        for (const key of readAt.keys()) if (key.endsWith(` ${sighting.partition}`)) readAt.delete(key)
+      }
+      if (sighting.type === 'read') {
+        const key = `${sighting.life} ${sighting.partition}`
+        readAt.set(key, readAt.get(key) ?? at)
+      }
       if (sighting.type !== 'committed') return undefined
       const { partition, offset, life, sentAt } = sighting
-      if (sentAt <= (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs) return undefined
+      const knownAt = cutAt.has(partition) ? (readAt.get(`${life} ${partition}`) ?? at) : Number.NEGATIVE_INFINITY
+      if (sentAt <= knownAt + cutKnownWithinMs) return undefined
       const { firstUnhandled = offset, end } = logs.of(partition)
       if (offset > end) return `${life} committed ${partition}/${offset}, but the log ends at ${end}`
       return offset > firstUnhandled
