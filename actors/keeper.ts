@@ -148,7 +148,8 @@ export class Keeper {
     const { session } = this
     let forced = false
     if (plan?.kind === 'in-place') {
-      forced = !(await session?.routes.caughtUp((nodeId) => this.isLeftOut(nodeId), this.rebuildWithinMs))
+      const isLeftOut = (nodeId: number) => this.isLeftOut(nodeId)
+      forced = !(await session?.routes.caughtUp(isLeftOut, this.rebuildWithinMs, signal))
     } else {
       this.unwatch()
       forced = (await session?.drain(drainTimeoutMs)) ?? false

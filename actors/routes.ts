@@ -152,9 +152,9 @@ export class Routes {
 
   /**
    * Resolves with true when every link in use is connected to where the book says its node is, and with false after
-   * `withinMs`. `isLeftOut` names nodes that do not count.
+   * `withinMs`, or as soon as nobody waits for it. `isLeftOut` names nodes that do not count.
    */
-  caughtUp(isLeftOut: (nodeId: number) => boolean, withinMs: number): Promise<boolean> {
+  caughtUp(isLeftOut: (nodeId: number) => boolean, withinMs: number, signal?: AbortSignal): Promise<boolean> {
     const isBehind = (link: Link) => link.used && !link.current && !isLeftOut(link.nodeId)
     const isDone = () => !this.links().some(isBehind)
     return new Promise((resolve) => {
@@ -168,6 +168,7 @@ export class Routes {
       }
       const timer = setTimeout(() => end(isDone()), withinMs)
       this.redialled.add(look)
+      signal?.addEventListener('abort', () => end(false), { once: true })
       look()
     })
   }

@@ -210,6 +210,19 @@ test('a drain in place that was left for a replacement is not taken for the drai
   expect(facts).toEqual([])
 })
 
+test('a drain in place that is left waits for no links any more', async () => {
+  const keeper = keeperWith()
+  let waiting: AbortSignal | undefined
+  const caughtUp = (_isLeftOut: unknown, _withinMs: number, signal?: AbortSignal) => {
+    waiting = signal
+    return never()
+  }
+  keeper.session = { ...sessionThat({}), routes: { caughtUp } } as unknown as Session
+  const leave = enter(keeper, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
+  leave()
+  expect(waiting?.aborted).toBe(true)
+})
+
 test.each([true, false])(
   'a proof that a newer move interrupted is not taken for the newer one (%s)',
   async (confirmed) => {

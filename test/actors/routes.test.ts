@@ -297,6 +297,17 @@ test('links have caught up when each in use is where the book says, those left o
   await next.close()
 })
 
+test('a wait for links that nobody waits for any more ends at once', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
+  const routes = routesWith()
+  await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
+  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
+  const left = new AbortController()
+  const caughtUp = routes.caughtUp(() => false, 60_000, left.signal)
+  left.abort()
+  expect(await caughtUp).toBe(false)
+})
+
 test('a link that is dialled for the first time when somebody waits for links is told as soon as it is there', async () => {
   let admit: () => void = () => {}
   const admitted = new Promise<void>((resolve) => {
