@@ -118,6 +118,14 @@ test.each<[string, string, Moment[]]>([
   ['S4', 'a message below the committed offset', [...written(1), handled(0, 'b1'), placed(1), handedOut(0)]],
   [
     'S4',
+    'a message below what was committed since the log was cut',
+    [
+      ...[...written(2), removed(0, 2, 'cut'), ...written(2), handled(0, 'b1'), committed(1, 'b1')],
+      ...([6000, placed(1), handedOut(0)] as Moment[]),
+    ],
+  ],
+  [
+    'S4',
     'a message again in the same process',
     [...written(1), assigned(0), handedOut(0), handled(0), assigned(0), handedOut(0)],
   ],
@@ -269,6 +277,20 @@ test.each<[string, Moment[]]>([
     [
       ...[...written(2), assigned(0), placed(-1), handedOut(0), handled(0), handedOut(1), handled(1), committed(2)],
       ...[removed(1, 2, 'cut'), ...written(1, 1), handedOut(1), handled(1), committed(2), over(2, 2)],
+    ],
+  ],
+  [
+    'a commit of before the log was cut, also where what came anew was handled and never committed',
+    [
+      ...[
+        ...written(2),
+        handled(0, 'b1'),
+        handled(1, 'b1'),
+        committed(2, 'b1'),
+        removed(1, 2, 'cut'),
+        ...written(1, 1),
+      ],
+      ...([handled(1, 'b1'), 6000, assigned(0), placed(2), handedOut(1), handled(1), committed(2)] as Moment[]),
     ],
   ],
   [

@@ -110,6 +110,8 @@ export function twiceOnlyUncommitted(): Oracle {
   const committers = new Map<number, string>()
   const logs = new Logs()
   const cutAt = new Map<number, number>()
+  /** Where a log was cut, the lowest place since the group's last commit. */
+  const cutTo = new Map<number, number>()
   return {
     id: 'S4',
     see(sighting, at) {
@@ -117,6 +119,7 @@ export function twiceOnlyUncommitted(): Oracle {
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
         const { partition, from } = sighting
         cutAt.set(partition, at)
+        cutTo.set(partition, Math.min(from, cutTo.get(partition) ?? from))
         newest.delete(partition)
         highest.delete(partition)
         for (const [key, lane] of floor) if (key.endsWith(` ${partition}`)) lane.placed = Math.min(lane.placed, from)
@@ -126,10 +129,12 @@ export function twiceOnlyUncommitted(): Oracle {
       }
       if (sighting.type === 'placed') {
         const { life, partition, offset } = sighting
-        // A commit of before the log was cut says nothing of what it holds now.
+        // A commit of before the log was cut says nothing of what it holds now: also where somebody has handled that since and never committed
+        // it, however long ago, the group stands where the log was cut.
         const { firstUnhandled = offset, end } = logs.of(partition)
         const isCutKnown = at > (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
-        floor.of(life, partition).placed = isCutKnown ? Math.min(offset, firstUnhandled, end) : 0
+        const stands = Math.min(offset, cutTo.get(partition) ?? offset)
+        floor.of(life, partition).placed = isCutKnown ? Math.min(stands, firstUnhandled, end) : 0
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
         if (isSetBack || (committers.get(partition) ?? life) !== life) {
@@ -149,6 +154,7 @@ export function twiceOnlyUncommitted(): Oracle {
       }
       if (sighting.type === 'committed') {
         const { partition, offset } = sighting
+        cutTo.delete(partition)
         newest.set(partition, offset)
         highest.set(partition, Math.max(offset, highest.get(partition) ?? 0))
         committers.set(partition, sighting.life)
