@@ -159,9 +159,9 @@ export class HandOut {
     this.makeRoom(lane)
   }
 
-  /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. */
-  rewind(lane: Lane, offset: bigint): void {
-    if (this.tenure) lane.seek(offset, this.tenure)
+  /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. What is at work counts up to `sameTo`, where that is known. */
+  rewind(lane: Lane, offset: bigint, sameTo?: bigint): void {
+    if (this.tenure) lane.seek(offset, this.tenure, sameTo)
     this.makeRoom(lane)
   }
 

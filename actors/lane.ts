@@ -78,9 +78,9 @@ export class Lane {
   }
 
   /** Reading goes on at this offset; what was fetched before is forgotten. */
-  seek(offset: bigint, tenure: Tenure): void {
+  seek(offset: bigint, tenure: Tenure, sameTo?: bigint): void {
     this.clear()
-    this.progress.seek(offset, tenure)
+    this.progress.seek(offset, tenure, sameTo)
   }
 }
 

@@ -333,7 +333,7 @@ export class Positions {
         const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
         emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
         progress.leaderEpoch = leaderEpoch
-        handOut.rewind(lane, next)
+        handOut.rewind(lane, next, epochEnd === undefined ? undefined : cut)
       }
     }
   }

@@ -22,6 +22,8 @@ export class Progress {
   sought: Tenure | undefined
   /** Changes whenever the mark is set anew: what was under way before it neither moves the mark nor is taken for its commit. */
   seeks = 0
+  /** Where the mark was set anew as the log was cut: up to here the log is the same, and what was under way then counts. */
+  private sameTo: bigint | undefined
   /** Leader epoch of the newest records that were fetched, or of the place that was looked up (KIP-320); −1 while none is known. */
   leaderEpoch = -1
   /** Id of the topic that the mark is a place in; undefined while none is known. */
@@ -39,12 +41,15 @@ export class Progress {
   }
 
   /**
-   * Moves the mark up to `mark`: everything from `from` to there is handled. False when it does not move, as it is there already, or
+   * Moves the mark up to `handled`: everything from `from` to there is handled. False when it does not move, as it is there already, or
    * was set anew since `seeks`. Throws where offsets between the mark and `from` would be stepped over: nobody has handled them.
    */
-  advance(from: bigint, mark: bigint, seeks: number): boolean {
+  advance(from: bigint, handled: bigint, seeks: number): boolean {
+    const sameTo = this.seeks === seeks + 1 ? this.sameTo : undefined
+    if (this.seeks !== seeks && sameTo === undefined) return false
+    const mark = sameTo !== undefined && sameTo < handled ? sameTo : handled
     // Stryker disable next-line ConditionalExpression: without a mark the comparison is false anyway
-    if (this.seeks !== seeks || (this.mark !== undefined && mark <= this.mark)) return false
+    if (this.mark !== undefined && mark <= this.mark) return false
     if (this.mark === undefined || from > this.mark) {
       throw new Error(`The mark is ${this.mark} and can't step over to ${from}: what lies between was not handed out`)
     }
@@ -99,9 +104,10 @@ export class Progress {
     return { offset, dropped }
   }
 
-  /** Reading goes on at this offset. */
-  seek(offset: bigint, tenure: Tenure): void {
+  /** Reading goes on at this offset. `sameTo`: as the log was cut there. */
+  seek(offset: bigint, tenure: Tenure, sameTo?: bigint): void {
     this.seeks++
+    this.sameTo = sameTo
     // Nobody has told the epoch of a place that lies ahead.
     if (this.mark === undefined || offset > this.mark) this.leaderEpoch = -1
     this.mark = offset
@@ -111,6 +117,7 @@ export class Progress {
   /** Nothing that was known holds any more: a seek of a partition that went elsewhere, or another log under the same name. */
   forget(): void {
     this.seeks++
+    this.sameTo = undefined
     this.mark = undefined
     this.acknowledged = undefined
     this.sought = undefined

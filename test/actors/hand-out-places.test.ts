@@ -177,6 +177,23 @@ test('a log that was cut is read from its new place, and what was fetched of the
   expect(stage.lane(0).progress.mark).toBe(4n)
 })
 
+test.each([
+  { what: 'below the cut counts', sameTo: 12n, mark: 11n },
+  { what: 'behind the cut does not count', sameTo: 10n, mark: 10n },
+  { what: 'does not count where nobody can say up to where the log is the same', sameTo: undefined, mark: 10n },
+])('what is at work when a log is cut and lies $what', async ({ sameTo, mark }) => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11, 12])
+  stage.handOut.rewind(stage.lane(0), 10n, sameTo)
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(mark)
+  // What else was fetched of the log as it was is not handed out.
+  expect(stage.handlers.log).toEqual(['0/10'])
+  await stage.offer(0, [10, 11])
+  expect(stage.handlers.log).toEqual(['0/10', `0/${mark}`])
+})
+
 test('an assignment finds no position out of range, and no place of the one before', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })

@@ -220,6 +220,9 @@ test('a log that was cut below what waits here is read again from the first mess
     { type: 'offsets.lost', topic, partition: 0, from: '15', to: '20', next: '10', reason: 'truncated' },
   ])
   expect(await stage.place({ 0: 10n })).toEqual([10n])
+  // No epoch tells up to where the log is the same.
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(10n)
 })
 
 const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch, lastOffset = 29n) => {
@@ -256,6 +259,19 @@ test('a log that was cut and has grown beyond our position shows by the end of t
   // Where reading goes on, the log had the epoch of that moment: if it is cut again before it is read, that shows too.
   expect(stage.lane(0).progress.leaderEpoch).toBe(5)
   await stage.handlers.end('0/12')
+  expect(stage.lane(0).progress.mark).toBe(11n)
+})
+
+test('a message at work that lies below where the log was cut is not handed out again', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  stage.reader.epochs.set(3, 12n)
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '10' }])
+  await stage.handlers.end('0/10')
   expect(stage.lane(0).progress.mark).toBe(11n)
 })
 

@@ -288,3 +288,18 @@ test('a commit of somebody else is where reading begins, wherever our mark is', 
     }),
   )
 })
+
+test('where the log was cut ahead, what was under way counts up to the cut, until the mark is set anew once more', () => {
+  const progress = progressWith({ mark: 10n })
+  const { seeks } = progress
+  progress.seek(10n, now, 12n)
+  expect([progress.advance(10n, 11n, seeks), progress.mark]).toEqual([true, 11n])
+  expect([progress.advance(10n, 15n, seeks), progress.mark]).toEqual([true, 12n])
+  expect([progress.advance(10n, 15n, seeks), progress.mark]).toEqual([false, 12n])
+  progress.seek(12n, now)
+  expect(progress.advance(12n, 14n, progress.seeks - 1)).toBe(false)
+  const cut = progress.seeks
+  progress.seek(12n, now, 20n)
+  progress.forget()
+  expect([progress.advance(12n, 14n, progress.seeks - 1), progress.advance(12n, 14n, cut)]).toEqual([false, false])
+})

@@ -2,17 +2,24 @@
 
 import type { ConsumerOptions } from '../../src/consumer-options.ts'
 import type { Life } from './life.ts'
-import type { Surroundings } from './service.ts'
+import type { Sighting } from './sighting.ts'
 
 export const batchStyles = ['handles all', 'commits and beats', 'commits uncommitted'] as const
 
 export type BatchStyle = (typeof batchStyles)[number] | 'resolves each'
 
+/** What it needs of the world around it. */
+interface Around {
+  readonly dimensions: ReadonlySet<string>
+  see(sighting: Sighting): void
+  reached(kind: string): void
+}
+
 /** Handles one message of a call that began at offset `from`. */
 type Handle = (partition: number, offset: number, content: string, signal: AbortSignal, from: number) => Promise<void>
 
 export function batchHandler(
-  world: Surroundings,
+  world: Around,
   life: Life,
   style: BatchStyle,
   numberOf: (topic: string, partition: number) => number,

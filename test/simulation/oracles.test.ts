@@ -291,7 +291,14 @@ test.each<[string, Moment[]]>([
   [
     'a commit of before the log was cut, also where what came anew was handled and never committed',
     [
-      ...[...written(2), handled(0, 'b1'), handled(1, 'b1'), committed(2, 'b1'), removed(1, 2, 'cut'), ...written(1, 1)],
+      ...[
+        ...written(2),
+        handled(0, 'b1'),
+        handled(1, 'b1'),
+        committed(2, 'b1'),
+        removed(1, 2, 'cut'),
+        ...written(1, 1),
+      ],
       ...([handled(1, 'b1'), 6000, assigned(0), placed(2), handedOut(1), handled(1), committed(2)] as Moment[]),
     ],
   ],
