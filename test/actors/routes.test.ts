@@ -1,85 +1,24 @@
 // The routes: where each request of KafkaJS's goes, and what it gets when the node it asks is not there.
-import { EventEmitter, once } from 'node:events'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { FetchSummary } from '../../actors/answers.ts'
+import { once } from 'node:events'
+import { expect, test, vi } from 'vitest'
 import { readFetch } from '../../actors/answers.ts'
 import { Backlog } from '../../actors/backlog.ts'
 import { ConnectionError } from '../../actors/connection.ts'
-import { createDial } from '../../actors/dial.ts'
 import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../actors/frames.ts'
-import { held } from '../../actors/link.ts'
-import { MetadataView } from '../../actors/metadata-view.ts'
 import { maxBytesOf } from '../../actors/requests.ts'
-import { Routes, type RoutesOptions } from '../../actors/routes.ts'
-import { Subscription } from '../../actors/subscription.ts'
-import { Topics } from '../../actors/topics.ts'
-import type { Fact } from '../../machines/fact.ts'
 import { answerFrame, fetchBody, int32, list, metadataBody, namedBody, requestFrame, text } from './bytes.ts'
-import { FakeBroker } from './fake-broker.ts'
-import { FakeCluster, snapshotOf } from './fake-cluster.ts'
-
-let cluster: FakeCluster
-let broker: FakeBroker
-let fetched: [nodeId: number, summary: FetchSummary][]
-let facts: Fact[]
-let refreshes: number
-const moments = new EventEmitter()
-const made: Routes[] = []
-
-beforeEach(async () => {
-  cluster = new FakeCluster()
-  broker = await FakeBroker.listen()
-  cluster.book.put(1, broker.endpoint)
-  fetched = []
-  facts = []
-  refreshes = 0
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  for (const routes of made.splice(0)) routes.close()
-  await broker.close()
-})
-
-const topics = new Topics()
-const subscription = new Subscription({
-  ...{ subscribed: ['orders'], cluster: new FakeCluster(), clientId: 'orders-service', topics },
-  signal: new AbortController().signal,
-})
-const view = new MetadataView({
-  ...{ epoch: 1, topics, subscription, emit: () => {}, isJoining: () => true, onGrown: () => {} },
-  onRecreated: () => {},
-})
-
-function routesWith(options: Partial<RoutesOptions> = {}): Routes {
-  const routes = new Routes({
-    cluster,
-    dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
-    holdMs: 5000,
-    maxWaitMs: 100,
-    fetchVersion: 10,
-    clientId: 'orders-service',
-    leaderOf: () => 1,
-    backlog: new Backlog(1_000_000),
-    tenure: () => undefined,
-    onAsked: () => {},
-    diverged: async () => [],
-    view: (description, nodes) => view.view(description, nodes),
-    emit: (fact) => facts.push(fact),
-    group: async (request) => answerFrame(0, int32(0), request),
-    refreshMetadata: async () => {
-      refreshes++
-      moments.emit('refresh')
-    },
-    onFetched: (...given) => fetched.push(given),
-    ...options,
-  })
-  made.push(routes)
-  return routes
-}
-
-const fetchRequest = (): Buffer =>
-  requestFrame(apiKeys.fetch, 10, 1, ...[-1, 10, 1, 1000].map(int32), Buffer.from([1]), ...[0, -1, 0].map(int32))
-const emptyFetch = answerFrame(0, fetchBody(10, {}))
+import { snapshotOf } from './fake-cluster.ts'
+import {
+  broker,
+  cluster,
+  emptyFetch,
+  fetched,
+  fetchRequest,
+  moments,
+  refreshes,
+  renewBroker,
+  routesWith,
+} from './routes-stage.ts'
 
 test('versions and the coordinator are answered by nobody', async () => {
   const routes = routesWith()
@@ -165,52 +104,6 @@ test('a fetch goes to its node and is told, and other requests do not wait behin
   expect(routes.fetchLink(2)).toBeUndefined()
 })
 
-test('while a join is held, others go past it on a connection that ends with the join', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
-  let release: () => void = () => {}
-  broker.answering.set(apiKeys.joinGroup, async () => {
-    await new Promise<void>((resolve) => {
-      release = resolve
-    })
-    return namedBody('joined')
-  })
-  const routes = routesWith()
-  const ask = () => routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
-  await ask()
-  const joining = routes.control(1, true).send(requestFrame(apiKeys.joinGroup, 5, 3), held)
-  await broker.asked(apiKeys.joinGroup)
-  expect((await ask()).includes('at once')).toBe(true)
-  await ask()
-  const connections = (key: number) =>
-    broker.requests.filter(({ apiKey }) => apiKey === key).map(({ connection }) => connection)
-  expect(connections(apiKeys.joinGroup)).toEqual([1])
-  expect(connections(apiKeys.listOffsets)).toEqual([1, 2, 2])
-  expect(broker.open).toBe(2)
-  release()
-  await joining
-  await broker.left(1)
-  await ask()
-  expect(connections(apiKeys.listOffsets)).toEqual([1, 2, 2, 1])
-})
-
-test('links have caught up only when a connection beside a held join has, too', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
-  broker.answering.set(apiKeys.joinGroup, () => undefined)
-  const routes = routesWith()
-  routes
-    .control(1, true)
-    .send(requestFrame(apiKeys.joinGroup, 5, 3), held)
-    .catch(() => {})
-  await broker.asked(apiKeys.joinGroup)
-  await routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
-  expect(await routes.caughtUp(() => false, 0)).toBe(true)
-  const elsewhere = await FakeBroker.listen()
-  elsewhere.view = broker.view
-  cluster.book.put(1, elsewhere.endpoint)
-  expect(await routes.caughtUp(() => false, 0)).toBe(false)
-  await elsewhere.close()
-})
-
 test('a fetch lets its broker wait as long as was set', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
   await routesWith({ maxWaitMs: 300 }).answer(1, fetchRequest())
@@ -269,7 +162,7 @@ test('a fetch from a node that has left is "nothing new", and leaders are looked
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   expect(refreshes).toBe(1)
   expect(fetched).toEqual([])
-  broker = await FakeBroker.listen()
+  await renewBroker()
 })
 
 test('long polls end early with "nothing new" when KafkaJS has something else to do', async () => {
@@ -279,55 +172,6 @@ test('long polls end early with "nothing new" when KafkaJS has something else to
   await broker.asked(apiKeys.fetch, 1)
   routes.hurry()
   expect(await Promise.all(polls)).toEqual([emptyFetch, emptyFetch])
-})
-
-test('links have caught up when each in use is where the book says, those left out aside', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
-  const routes = routesWith()
-  expect(await routes.caughtUp(() => false, 1000)).toBe(true)
-  await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
-  const next = await FakeBroker.listen()
-  cluster.book.put(1, next.endpoint)
-  expect(await routes.caughtUp(() => false, 2000)).toBe(true)
-  expect(facts).toMatchObject([{ type: 'wire.redialled', nodeId: 1, soft: true, tookMs: 0 }])
-  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
-  expect(await routes.caughtUp(() => false, 60)).toBe(false)
-  expect(await routes.caughtUp((nodeId) => nodeId === 1, 60)).toBe(true)
-  routes.close()
-  await next.close()
-})
-
-test('a wait for links that nobody waits for any more ends at once', async () => {
-  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
-  const routes = routesWith()
-  await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
-  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
-  const left = new AbortController()
-  const caughtUp = routes.caughtUp(() => false, 60_000, left.signal)
-  left.abort()
-  expect(await caughtUp).toBe(false)
-})
-
-test('a link that is dialled for the first time when somebody waits for links is told as soon as it is there', async () => {
-  let admit: () => void = () => {}
-  const admitted = new Promise<void>((resolve) => {
-    admit = resolve
-  })
-  broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
-  broker.answering.set(apiKeys.metadata, async () => {
-    await admitted
-    return metadataBody('ours', broker.view.brokers)
-  })
-  const routes = routesWith()
-  const asked = routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
-  await broker.asked(apiKeys.metadata)
-  const startedAt = Date.now()
-  const caughtUp = routes.caughtUp(() => false, 3000)
-  admit()
-  expect(await caughtUp).toBe(true)
-  expect(Date.now() - startedAt).toBeLessThan(2000)
-  await asked
-  expect(facts).toEqual([])
 })
 
 test('closed routes let nothing through and leave no socket', async () => {

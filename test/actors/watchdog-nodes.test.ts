@@ -229,3 +229,21 @@ test('leaders are looked up each two seconds while something is stalled, and not
   await pass(9600)
   expect(refreshes.map((at) => Math.floor(at - beganAt))).toEqual([3501, 5501, 7501, 9501])
 })
+
+test('a leader that comes back into reach has the time of a fetch and more before its connection counts as stuck', async () => {
+  await stage.assign({ 0: 10n })
+  answered(2, 12n)
+  await pass(4000)
+  const link = links.get(2)
+  if (link) link.current = false
+  await pass(20_000)
+  drops.length = 0
+  if (link) link.current = true
+  const isSilent = () => facts.some(({ type }) => type === 'session.stalled')
+  await pass(3000)
+  expect([drops, isSilent()]).toEqual([[], false])
+  await pass(1000)
+  expect([drops, isSilent()]).toEqual([[2], false])
+  await pass(7500)
+  expect([drops, isSilent()]).toEqual([[2], true])
+})
