@@ -27,6 +27,8 @@ const controlKeys = { abort: Buffer.from([0, 0, 0, 0]), commit: Buffer.from([0, 
 export class Log {
   start = 0
   end = 0
+  /** The lowest place it was ever cut at; undefined while it never was. */
+  cutTo: number | undefined
   private stretches: Stretch[] = []
   private aborted: Aborted[] = []
   /** Where each transaction begins that is not over. */
@@ -96,6 +98,7 @@ export class Log {
     const kept = this.stretches.filter(({ end }) => end <= offset)
     const end = Math.max(this.start, kept.at(-1)?.end ?? this.start)
     this.forget(end, this.end)
+    this.cutTo = Math.min(end, this.cutTo ?? end)
     this.stretches = kept
     const unmarked = this.aborted.filter(({ first, last }) => first < end && last >= end)
     this.aborted = this.aborted.filter(({ last }) => last < end)
