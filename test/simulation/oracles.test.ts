@@ -360,6 +360,13 @@ test.each<[string, Moment[]]>([
     ],
   ],
   [
+    'a seek past what came anew where the log was cut below the group’s place',
+    [
+      ...[...written(2), handled(0, 'b1'), handled(1, 'b1'), committed(2, 'b1'), removed(1, 2, 'cut')],
+      ...[...written(2, 1), assigned(0), placed(2), excused(1, 2), sought(2), handedOut(2), handled(2), over(3, 3)],
+    ],
+  ],
+  [
     'a message that was at work at a seek back and comes in its turn, behind offsets that hold none',
     [
       ...[...written(2), ...written(2, 4), excused(0, 4), assigned(0), handedOut(4), sought(1)],

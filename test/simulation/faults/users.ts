@@ -2,6 +2,7 @@
 
 import type { Random } from '../random.ts'
 import type { Service } from '../service.ts'
+import type { LifeName } from '../sighting.ts'
 import type { World } from '../world.ts'
 import type { FaultKind } from './fault-kind.ts'
 
@@ -62,6 +63,17 @@ const pauseTopic: FaultKind = {
   },
 }
 
+/**
+ * All below the group's place was handled before it was committed, so a seek back leads past nothing. Where the log was cut, the group may still
+ * stand at a place of the log as it was: then a seek leads past what came anew from the cut on, and nobody has to read that. Once somebody has
+ * read it and committed, this excuses nothing any more.
+ */
+function seeSought(world: World, life: LifeName, partition: number, offset: number): void {
+  const { cutTo = offset } = world.kafka.partition(partition)?.log ?? {}
+  if (cutTo < offset) world.see({ type: 'excused', partition, from: cutTo, to: offset })
+  world.see({ type: 'sought', life, partition, offset })
+}
+
 const seek: FaultKind = {
   name: 'the user seeks back',
   proofs: ['seek'],
@@ -75,7 +87,7 @@ const seek: FaultKind = {
     const committed = world.kafka.group.offsets.get(partition) ?? 0
     if (!assignment.includes(partition) || committed === 0) return undefined
     const offset = random.below(committed)
-    world.see({ type: 'sought', life: life.name, partition, offset })
+    seeSought(world, life.name, partition, offset)
     service.use((using) => using.seek({ topic: world.kafka.topic, partition, offset: `${offset}` }))
     world.reached('seek')
     return undefined
@@ -92,10 +104,9 @@ function seekAnywhere(world: World, random: Random, service: Service, partition:
     const { start, end } = found.log
     const offset = random.between(start, end)
     const committed = world.kafka.group.offsets.get(partition) ?? 0
-    // Also what came anew below the group's place, where the log was cut and nobody knows it yet: the seek leads past it.
-    // In a topic that was made again that place may be one of the topic before, in a commit that came late.
+    // In a topic that was made again the group may stand at a place of the topic before, by a commit that came late.
     if (offset > committed || !found.isOriginal) world.see({ type: 'excused', partition, from: 0, to: offset })
-    world.see({ type: 'sought', life: life.name, partition, offset })
+    seeSought(world, life.name, partition, offset)
     consumer.seek({ topic: topic.name, partition: found.index, offset: `${offset}` })
     world.reached('seeks at any instant')
   })

@@ -29,6 +29,8 @@ export class Log {
   end = 0
   /** Something else was there before at some of its offsets. */
   isAnother = false
+  /** The lowest place it was ever cut at; undefined while it never was. */
+  cutTo: number | undefined
   private stretches: Stretch[] = []
   private aborted: Aborted[] = []
   /** Where each transaction begins that is not over. */
@@ -100,6 +102,7 @@ export class Log {
     const end = Math.max(this.start, kept.at(-1)?.end ?? this.start)
     this.forget(end, this.end)
     this.isAnother = true
+    this.cutTo = Math.min(end, this.cutTo ?? end)
     this.stretches = kept
     const unmarked = this.aborted.filter(({ first, last }) => first < end && last >= end)
     this.aborted = this.aborted.filter(({ last }) => last < end)
