@@ -94,6 +94,8 @@ interface Waiting {
 
 interface Place {
   readonly streak: Streak
+  /** How many failures have counted, ever: unlike those of the streak it never goes back. */
+  counted: number
   /** Nodes that were expected here and are not. */
   readonly strangers: Map<number, Streak>
   running: number
@@ -162,7 +164,7 @@ export class RetryPace {
     const place = this.placeAt(endpoint)
     if (place.running >= place.atOnce) await this.turn(place, dialler)
     else place.running++
-    const before = place.streak.failures
+    const before = place.counted
     try {
       const value = await dial()
       place.streak.succeeded()
@@ -171,8 +173,7 @@ export class RetryPace {
       place.atOnce = place.atOnce === 1 ? firstAtOnce : Math.min(mostAtOnce, place.atOnce + 1)
       return value
     } catch (error) {
-      // Dials that ran at the same time, or were one for several, have failed once.
-      this.failed(endpoint, error, dialler.nodeId, place.streak.failures === before)
+      this.failed(endpoint, error, dialler.nodeId, before)
       throw error
     } finally {
       place.running--
@@ -180,8 +181,8 @@ export class RetryPace {
     }
   }
 
-  /** Somebody tried this endpoint and failed. */
-  failed(endpoint: Endpoint, error: unknown, nodeId?: number, counts = true): void {
+  /** Somebody tried this endpoint and failed; `before`: the failures that had counted there when the try began. */
+  failed(endpoint: Endpoint, error: unknown, nodeId?: number, before?: number): void {
     const failure = error instanceof ConnectionError ? error.failure : undefined
     if (failure?.code === 'ABORT_ERR' || failure?.code === 'TOO_SOON') return
     const place = this.placeAt(endpoint)
@@ -193,11 +194,18 @@ export class RetryPace {
       this.turnAway(place, error, (waiting) => waiting.nodeId === nodeId)
       return
     }
-    const kind = failure?.kind
-    place.refusal = kind && isRefusal(kind) ? kind : undefined
-    place.error = error
-    if (counts) place.streak.failed(boundsFor(failure))
     place.atOnce = 1
+    // Dials that ran at the same time, or were one for several, have failed once: by a refused login, if that is among what they failed with.
+    const isShared = before !== undefined && before !== place.counted
+    if (!isShared || place.refusal !== 'login-refused') {
+      const kind = failure?.kind
+      place.refusal = kind && isRefusal(kind) ? kind : undefined
+      place.error = error
+      if (!isShared || kind === 'login-refused') {
+        place.counted++
+        place.streak.failed(boundsFor(failure))
+      }
+    }
     this.turnAway(place, error, () => true)
   }
 
@@ -280,7 +288,7 @@ export class RetryPace {
     if (known) return known
     const streak = new Streak(this.random)
     const place: Place = {
-      ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
+      ...{ streak, counted: 0, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
       ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
       ...{ error: undefined, loggingIn: undefined, logins: new Set(), loginProvenAt: Number.NEGATIVE_INFINITY },
     }
