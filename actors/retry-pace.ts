@@ -101,6 +101,8 @@ interface Waiting {
 
 interface Place {
   readonly streak: Streak
+  /** How many failures have counted, ever: unlike those of the streak it never goes back. */
+  counted: number
   /** Nodes that were expected here and are not. */
   readonly strangers: Map<number, Streak>
   running: number
@@ -169,7 +171,7 @@ export class RetryPace {
     const place = this.placeAt(endpoint)
     if (place.running >= place.atOnce) await this.turn(place, dialler)
     else place.running++
-    const before = place.streak.failures
+    const before = place.counted
     try {
       const value = await dial()
       place.streak.succeeded()
@@ -178,8 +180,7 @@ export class RetryPace {
       place.atOnce = place.atOnce === 1 ? firstAtOnce : Math.min(mostAtOnce, place.atOnce + 1)
       return value
     } catch (error) {
-      // Dials that ran at the same time, or were one for several, have failed once.
-      this.failed(endpoint, error, dialler.nodeId, place.streak.failures === before)
+      this.failed(endpoint, error, dialler.nodeId, before)
       throw error
     } finally {
       place.running--
@@ -187,8 +188,8 @@ export class RetryPace {
     }
   }
 
-  /** Somebody tried this endpoint and failed. */
-  failed(endpoint: Endpoint, error: unknown, nodeId?: number, counts = true): void {
+  /** Somebody tried this endpoint and failed; `before`: the failures that had counted there when the try began. */
+  failed(endpoint: Endpoint, error: unknown, nodeId?: number, before?: number): void {
     const failure = error instanceof ConnectionError ? error.failure : undefined
     if (failure?.code === 'ABORT_ERR' || failure?.code === 'TOO_SOON') return
     const place = this.placeAt(endpoint)
@@ -201,13 +202,20 @@ export class RetryPace {
       return
     }
     const kind = failure?.kind
-    // A dial that ran beside a login that was refused does not end its wait.
-    if (place.refusal !== 'login-refused' || place.streak.waitMs === 0) {
+    const isRefused = place.refusal === 'login-refused'
+    // Dials that ran at the same time, or were one for several, have failed once: by a refused login, if that is among what they failed with.
+    const isShared = before !== undefined && before !== place.counted
+    const counts = !isShared || (kind === 'login-refused' && !isRefused)
+    // What ended beside a refused login, or before its wait was over, is no other reason.
+    if (!isRefused || (!isShared && place.streak.waitMs === 0)) {
       place.refusal = kind && isRefusal(kind) ? kind : undefined
       place.error = error
     }
-    if (counts) place.streak.failed(boundsFor(failure))
     place.atOnce = 1
+    if (counts) {
+      place.counted++
+      place.streak.failed(boundsFor(failure))
+    }
     this.turnAway(place, error, () => true)
   }
 
@@ -290,7 +298,7 @@ export class RetryPace {
     if (known) return known
     const streak = new Streak(this.random)
     const place: Place = {
-      ...{ streak, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
+      ...{ streak, counted: 0, strangers: new Map(), running: 0, atOnce: firstAtOnce, refusal: undefined },
       ...{ urgent: [], others: [], renewedAt: Number.NEGATIVE_INFINITY },
       ...{ error: undefined, loggingIn: undefined, logins: new Set(), loginProvenAt: Number.NEGATIVE_INFINITY },
     }

@@ -328,6 +328,35 @@ test('logins that go side by side end with the first that is refused, before the
   expect([pace.failuresAt(here), pace.waitMs(here)]).toEqual([1, 5000])
 })
 
+test('a login that is refused at an endpoint that was named anew meanwhile waits as ever', async () => {
+  const { pace, begun, dial } = stage()
+  dial('earlier')
+  begun[0]?.fail()
+  await turn()
+  now += 30
+  dial('refused')
+  pace.renew(here)
+  begun[1]?.fail('REFUSED', 'login-refused')
+  await turn()
+  expect(Math.round(pace.waitMs(here))).toBe(7500)
+})
+
+test.each([
+  ['before', 0],
+  ['after', 1],
+])('a login that is refused %s another dial fails that ran beside it waits as ever', async (_when, refusedAs) => {
+  const { pace, begun, dial } = stage(new RetryPace(() => 0))
+  dial('one')
+  dial('other')
+  for (const [index, { fail }] of begun.entries()) {
+    if (index === refusedAs) fail('REFUSED', 'login-refused')
+    else fail()
+    await turn()
+  }
+  pace.renew(here)
+  expect(pace.waitMs(here)).toBeGreaterThanOrEqual(5000)
+})
+
 test('a login whose connection broke says nothing of the credentials', async () => {
   const pace = new RetryPace()
   await expect(pace.login(here, () => Promise.reject(failure('ECONNRESET')))).rejects.toThrow()
