@@ -179,7 +179,7 @@ export class Session {
     })
   }
 
-  /** Connects, subscribes, joins. Resolves when the group has given an assignment; rejects with a ConnectionError by its deadline. */
+  /** Connects, subscribes, joins. Resolves when it is known where to read what the group gave; rejects with a ConnectionError by a deadline. */
   async open(): Promise<void> {
     const { fromBeginning, rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit } = this.options
     const { consumer } = this.kafka
@@ -188,6 +188,7 @@ export class Session {
       this.crashed = reject
     })
     join.catch(() => {}) // it may end before anybody waits for it
+    const given = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
     this.stop.signal.addEventListener('abort', () => this.crashed(this.stop.signal.reason), { once: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (this.sealed) return
@@ -212,8 +213,7 @@ export class Session {
         throw new ConnectionError(failureOf(error, this.options))
       }
     }
-    const rebuildWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs)
-    const connectWithinMs = rebuildWithinMs + requestWithinMs
+    const connectWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs) + requestWithinMs
     await within(connecting(), connectWithinMs, 'KafkaJS did not connect and subscribe')
     const running = consumer.run({
       autoCommit: false,
@@ -232,7 +232,9 @@ export class Session {
       },
     })
     running.catch(this.crashed)
-    await within(join, rebalanceTimeout + 10_000, 'The group gave no assignment', 'join-timed-out')
+    const joinWithinMs = rebalanceTimeout + 10_000 // for each: what the group took is not taken from the look-up
+    await within(Promise.race([given, join]), joinWithinMs, 'The group gave no assignment', 'join-timed-out')
+    await within(join, joinWithinMs, 'The places to read from did not become known', 'join-timed-out')
     // Sealed at the very moment it joined: nobody would clear what begins here.
     if (this.sealed) return
     this.timers.push(setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs))
@@ -294,8 +296,7 @@ export class Session {
     this.membership.close()
     this.routes.close()
     this.stop.abort(closedError('This session'))
-    const ended = this.kafka.consumer.disconnect().catch(() => {})
-    await within(ended, withinMs, 'KafkaJS did not end').catch(() => {})
+    await within(this.kafka.consumer.disconnect(), withinMs, 'KafkaJS did not end').catch(() => {})
     for (const wire of this.wires) wire.fail(closedError('This session'))
   }
 
@@ -329,13 +330,12 @@ export class Session {
 
   private assigned(partitions: Record<string, number[]>): void {
     const { emit, handOut } = this.options
-    const { epoch } = this
-    const { generation } = this.membership
+    const { epoch, membership } = this
     this.fetched.clear()
-    this.tenure = new Tenure(epoch, generation, partitions)
+    this.tenure = new Tenure(epoch, membership.generation, partitions)
     handOut.begin(this.tenure, this.reader)
     this.positions.begin(this.tenure)
-    emit({ type: 'partitions.assigned', epoch, generation, partitions })
+    emit({ type: 'partitions.assigned', epoch, generation: membership.generation, partitions })
     this.placed()
   }
 

@@ -11,7 +11,7 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * - `login-refused` SASL said no · `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
  * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
- * - `join-timed-out` no GROUP_JOIN in time · `source-failed` the source of brokers hung, threw or returned nonsense
+ * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
  * - `handler-failed` the user's handler threw · `journal-failed` a record could not be appended · `bug` what must not happen
  */
 export type FailureKind =

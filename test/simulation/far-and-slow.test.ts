@@ -148,6 +148,16 @@ test.each([
   },
 )
 
+test('a group that takes most of its time to give partitions takes none from the look-up of where to read', async () => {
+  const scene = new Scene({ rebalanceTimeout: 8000 })
+  for (const path of scene.paths()) path.latencyMs = 260
+  const { kafka } = scene.world
+  kafka.group.initialDelayMs = 20_000
+  kafka.trouble.lateMs = (_nodeId, apiKey) => (apiKey === apiKeys.offsetFetch ? 1500 : 0)
+  await scene.play(30_000)
+  expect([facts('partitions.assigned'), facts('session.joined'), facts('session.failed')]).toEqual([1, 1, 0])
+})
+
 test.each([1200, 1800, 3000])(
   'fetches that take %i ms are all handled, over at most one more connection per node',
   async (tookMs) => {
