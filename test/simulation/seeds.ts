@@ -74,4 +74,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a seek between two attempts to look a place up was overridden by what was found, and a leader that came back into reach lost its new connection at once',
   },
+  {
+    seed: 1290,
+    dimensions: ['logs are cut', 'seeks at any instant', 'pauses by topic', 'long waits'],
+    found: 'a message at work was handed out again where the log was cut ahead of it',
+  },
 ]
