@@ -4,7 +4,7 @@ import type { FactRecord, JournalRecord } from './journal.ts'
 
 export interface Remembered {
   readonly clusterId: string | null
-  /** Endpoints as `host:port` by node id, after the moves that were accepted. */
+  /** Endpoints as `host:port` by node id, after the moves that were accepted, and where links were dialled anew. */
   readonly brokers: Readonly<Record<number, string>>
   /** Members that brokers named and that are not known to have left. */
   readonly members: readonly string[]
@@ -25,6 +25,9 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
       const moved = Object.fromEntries(data.moves.map(({ nodeId, to }) => [nodeId, to]))
       return { ...known, brokers: { ...known.brokers, ...moved } }
     }
+    // A link may be at a node's new place before the move is told, as moves are gathered: the node has shown there who it is.
+    case 'wire.redialled':
+      return { ...known, brokers: { ...known.brokers, [data.nodeId]: data.endpoint } }
     case 'member.named':
     case 'session.joined':
       return { ...known, members: [...known.members.filter((id) => id !== data.memberId), data.memberId] }
