@@ -9,8 +9,8 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Consumer, ISocketFactory, Mechanism, PartitionAssigner, SASLOptions } from 'kafkajs'
 import type { Endpoint } from '../machines/endpoint.ts'
-import { messageOf } from '../machines/failure.ts'
 import { coalesced } from './coalesced.ts'
+import { apiKeys } from './frames.ts'
 import {
   assignerProtocol as assignerParts,
   Broker,
@@ -25,7 +25,7 @@ import {
   scram,
 } from './kafkajs-parts.cjs'
 import { askedInOrder, PartitionLists } from './partition-lists.ts'
-import { keepSecret } from './secrets.ts'
+import { keepingTokens } from './secrets.ts'
 import { withoutAborted } from './transactions.ts'
 import { readApiVersions, type SpokenVersions } from './versions.ts'
 
@@ -220,16 +220,33 @@ export async function login(
       return socket
     }) satisfies ISocketFactory,
   })
-  const broker = new Broker({ connectionPool, logger: silent, authenticationTimeout: timeoutMs })
+  // Without them it would ask for the versions first. That takes as long as a step of the login, and the dial asks after it.
+  const broker = new Broker({
+    connectionPool,
+    logger: silent,
+    authenticationTimeout: timeoutMs,
+    versions: loginVersions,
+  })
   // KafkaJS wraps every error of a login in one that says the credentials were refused. What the broker answered, or did not, tells.
-  let unanswered: unknown
+  let told: unknown
+  const mechanism = sasl.mechanism.toUpperCase()
+  let handshake: Promise<unknown> = Promise.resolve()
   for (const connection of connectionPool.pool) {
     const send = connection.send.bind(connection)
-    connection.send = (...given) =>
-      send(...given).catch((error: Error & { code?: unknown }) => {
-        if (!refusals.has(error.code)) unanswered = error
+    connection.send = (call) => {
+      const isHandshake = call.request.apiKey === apiKeys.saslHandshake
+      const answer = send(call).catch((error: Error & { code?: unknown }) => {
+        if (isHandshake || !refusals.has(error.code)) told ??= error
         throw error
       })
+      if (isHandshake && mechanism in scramDigests) {
+        handshake = answer
+        handshake.catch(() => {})
+        // What SCRAM says next holds no secret and does not depend on the answer, which is awaited with the next one.
+        return Promise.resolve({ enabledMechanisms: [mechanism] })
+      }
+      return Promise.all([answer, handshake]).then(([answered]) => answered)
+    }
   }
   // KafkaJS does not hear of a socket that is destroyed, and would wait on with a timer each millisecond.
   let onClose = () => {}
@@ -241,13 +258,19 @@ export async function login(
     await Promise.race([broker.connect(), closed])
     return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
   } catch (error) {
-    throw unanswered ?? error
+    throw told ?? error
   } finally {
     for (const name of ['data', 'end', 'error', 'timeout']) socket.removeAllListeners(name)
     socket.off('close', onClose)
     socket.on('error', () => {})
     for (const connection of connectionPool.pool) connection.requestQueue.destroy()
   }
+}
+
+/** Brokers of each release that is spoken to know these; KafkaJS knows no later ones. */
+const loginVersions = {
+  [apiKeys.saslHandshake]: { minVersion: 0, maxVersion: 1 },
+  [apiKeys.saslAuthenticate]: { minVersion: 0, maxVersion: 1 },
 }
 
 /** Kafka's codes for a login that is refused: the mechanism is not spoken, the order is wrong, the credentials are. */
@@ -309,22 +332,10 @@ function withSaltedPassword(sasl: SASLOptions): SASLOptions | Mechanism {
   }
 }
 
-/** A token is known as a secret before it is sent; its provider may end with anything, and KafkaJS expects an error or a token. */
 function withKnownToken(sasl: SASLOptions | Mechanism): SASLOptions | Mechanism {
-  if (!('oauthBearerProvider' in sasl)) return sasl
-  const { oauthBearerProvider } = sasl
-  const known = async () => {
-    let token: Partial<Awaited<ReturnType<typeof oauthBearerProvider>>> | null | undefined
-    try {
-      token = await oauthBearerProvider()
-    } catch (thrown) {
-      throw new Error(`oauthBearerProvider threw: ${messageOf(thrown)}`)
-    }
-    keepSecret(token?.value)
-    if (typeof token?.value !== 'string') throw new Error('oauthBearerProvider gave no token')
-    return { ...token, value: token.value }
-  }
-  return { ...sasl, oauthBearerProvider: known }
+  return 'oauthBearerProvider' in sasl
+    ? { ...sasl, oauthBearerProvider: keepingTokens(sasl.oauthBearerProvider) }
+    : sasl
 }
 
 /** The bytes of a request with its header and length. The connection puts its own correlation id in. */

@@ -34,7 +34,7 @@ declare module 'kafkajs/src/network/connectionPool.js' {
         destroy(): void
       }
       readonly sessionLifetime: { toNumber(): number }
-      send(...given: readonly unknown[]): Promise<unknown>
+      send(call: { readonly request: { readonly apiKey: number } }): Promise<unknown>
     }[]
   }
   export = ConnectionPool

@@ -7,6 +7,7 @@
  */
 
 import { inspect } from 'node:util'
+import { messageOf } from '../machines/failure.ts'
 import { redactedMark, withoutSecretShapes } from '../machines/secret-shape.ts'
 
 /** Shorter ones are in every text. */
@@ -32,6 +33,23 @@ export function keepSecret(secret: unknown, depth = 0): void {
       for (const each of Object.values(secret)) keepSecret(each, depth + 1)
   } catch {
     // Somebody's getter: what can't be read here can't be used either.
+  }
+}
+
+/** The same provider of tokens, each kept before it is sent. It may end with anything; this one ends with a token or an error. */
+export function keepingTokens<Token extends { readonly value: string }>(
+  provider: () => Promise<Token>,
+): () => Promise<Token> {
+  return async () => {
+    let token: Partial<Token> | null | undefined
+    try {
+      token = await provider()
+    } catch (thrown) {
+      throw new Error(`oauthBearerProvider threw: ${messageOf(thrown)}`)
+    }
+    keepSecret(token?.value)
+    if (typeof token?.value !== 'string') throw new Error('oauthBearerProvider gave no token')
+    return token as Token
   }
 }
 
