@@ -23,6 +23,7 @@ export const apiKeys = {
 
 /** Kafka's error codes that relisten decides on. */
 export const errorCodes = {
+  unknownServerError: -1,
   none: 0,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,

@@ -144,7 +144,8 @@ export class Membership {
     )
     const byPartition = new Map(codes)
     const told = offsets.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition }) => byPartition.get(`${topic}/${partition}`) ?? errorCodes.none),
+      // Whatever the answer leaves out is not known to be committed.
+      partitions.map(({ partition }) => byPartition.get(`${topic}/${partition}`) ?? errorCodes.unknownServerError),
     )
     const worst = told.find((code) => code !== errorCodes.none)
     if (worst !== undefined && generation === this.generation && this.state === 'stable') this.heed(worst)

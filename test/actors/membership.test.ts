@@ -1,7 +1,7 @@
 // The membership: what KafkaJS is told of its group and when, against a coordinator that answers by the test's word.
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
+import { apiKeys, errorCodes, requestBodyOffset } from '../../actors/frames.ts'
 import { Membership, type MembershipOptions } from '../../actors/membership.ts'
 import type { Fact, FactOf, FactType } from '../../machines/fact.ts'
 import { int32, int64, list, requestFrame, text } from './bytes.ts'
@@ -233,10 +233,12 @@ const offsets = [
   },
 ]
 
-test('a commit goes out under member and generation and tells the error of each partition', async () => {
+test('a commit goes out under member and generation and tells the error of each partition, also of one that is left out', async () => {
   const membership = await joined({ heartbeatIntervalMs: 60_000 })
   group.broker().answering.set(apiKeys.offsetCommit, () => groupAnswers.commit('orders', { 1: 3, 0: 0 }))
   expect(await membership.commit(offsets, 1000)).toEqual([0, 3])
+  group.broker().answering.set(apiKeys.offsetCommit, () => groupAnswers.commit('orders', { 1: 0 }))
+  expect(await membership.commit(offsets, 1000)).toEqual([errorCodes.unknownServerError, 0])
   const request = await group.broker().asked(apiKeys.offsetCommit)
   expect(request.includes(Buffer.concat([text('orders'), int32(4), text('member-1')]))).toBe(true)
   expect(facts).toEqual([])
