@@ -173,8 +173,10 @@ const advice: Record<FailureKind, Advice> = {
     nextStep: 'none is needed, the session is replaced; raise `rebuildTimeoutMs` if your brokers need longer.',
   },
   'join-timed-out': {
-    likelyCause: 'another member holds the rebalance open, or the coordinator is loading.',
-    nextStep: 'look at the members of the group; a slow member holds a rebalance until its `rebalanceTimeout`.',
+    likelyCause:
+      'another member holds the rebalance open, the coordinator is loading, or leaders do not say where their logs begin and end.',
+    nextStep:
+      'look at the members of the group, as a slow one holds a rebalance until its `rebalanceTimeout`, and at the brokers named in the facts.',
   },
   'source-failed': {
     likelyCause:

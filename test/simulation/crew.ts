@@ -7,6 +7,8 @@ import type { WorkerAnswer } from './worker.ts'
 
 const batchSize = 25
 const batchesPerWorker = 40
+/** A batch takes seconds: one that takes so many milliseconds has a seed that never ends. */
+const longestBatchMs = 600_000
 
 export interface CrewOptions {
   readonly workers: number
@@ -59,9 +61,17 @@ function* inBatches(seeds: Iterable<Job>): Generator<Job[]> {
 function ask(worker: ChildProcess, batch: readonly Job[]): Promise<BatchResult> {
   return new Promise((resolve, reject) => {
     const about = `the seeds ${batch[0]?.seed} to ${batch.at(-1)?.seed}`
-    const onExit = (code: number | null) => reject(new Error(`A worker ended with code ${code} while it ran ${about}.`))
+    const hung = setTimeout(() => {
+      reject(new Error(`A worker has run ${about} for ${longestBatchMs / 60_000} minutes: one of them hangs.`))
+      worker.kill('SIGKILL')
+    }, longestBatchMs)
+    const onExit = (code: number | null) => {
+      clearTimeout(hung)
+      reject(new Error(`A worker ended with code ${code} while it ran ${about}.`))
+    }
     worker.once('exit', onExit)
     worker.once('message', ({ result, error }: WorkerAnswer) => {
+      clearTimeout(hung)
       worker.off('exit', onExit)
       if (result) resolve(result)
       else reject(new Error(`The simulation broke in ${about}: ${error}`))
