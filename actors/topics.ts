@@ -31,6 +31,8 @@ const unknownTopic = 3
 
 export class Topics {
   private readonly known = new Map<string, Known>()
+  /** Topics that were not there when they were first looked for: nobody has begun to read them. */
+  private readonly absent = new Set<string>()
   private existing: ReadonlySet<string> | undefined
 
   /** Takes a metadata answer in and tells what is different from before. */
@@ -58,8 +60,9 @@ export class Topics {
     return known !== undefined && partition >= known.atFirst
   }
 
-  isMissing(topic: string): boolean {
-    return this.known.get(topic)?.missing === true
+  /** Whether the topic was there once: one that was and is not comes back, one that never was is misspelt. */
+  wasThere(topic: string): boolean {
+    return this.known.has(topic)
   }
 
   idOf(topic: string): string | undefined {
@@ -79,7 +82,7 @@ export class Topics {
   private seeOne({ topic, id, errorCode, partitions }: TopicView): TopicChange[] {
     const known = this.known.get(topic)
     if (errorCode === unknownTopic) {
-      if (!known) this.known.set(topic, { id: undefined, partitions: 0, atFirst: 0, missing: true })
+      if (!known) this.absent.add(topic)
       if (!known || known.missing) return []
       known.missing = true
       return [{ topic, kind: 'missing' }]
@@ -87,8 +90,9 @@ export class Topics {
     // Any other error says nothing about the topic itself, and no partition means that it is just being made.
     if (errorCode !== 0 || partitions === 0) return []
     if (!known) {
-      this.known.set(topic, { id, partitions, atFirst: partitions, missing: false })
-      return [{ topic, kind: 'observed' }]
+      const isLate = this.absent.has(topic)
+      this.known.set(topic, { id, partitions, atFirst: isLate ? 0 : partitions, missing: false })
+      return [{ topic, kind: isLate ? 'found' : 'observed' }]
     }
     const isOther = id !== undefined && known.id !== undefined && id !== known.id
     const isGrown = partitions > known.partitions

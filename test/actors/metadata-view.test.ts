@@ -168,6 +168,20 @@ test('a topic that is gone keeps its partitions without leaders until it is back
   expect(facts.map(({ type }) => type)).toEqual(['topic.observed', 'topic.missing', 'topic.found'])
 })
 
+test.each([
+  { seen: 'another session of this process', partitions: 2, shown: 2 },
+  { seen: 'an earlier life, which does not know how many partitions it has,', partitions: 0, shown: 1 },
+])('a topic that is away and that $seen has seen is shown without leaders, and asked for again soon', async (given) => {
+  const topics = new Topics()
+  topics.recall('orders', given.partitions)
+  const view = viewWith({ topics })
+  const { answer, leaderless } = view.view(described(0, UNKNOWN_TOPIC), [])
+  expect(leaderless).toBe(true)
+  const [gone] = (await asKafkaJs(6, answer.answer())).topicMetadata
+  expect(gone).toMatchObject({ topicErrorCode: 0 })
+  expect(gone?.partitionMetadata.map(({ leader }) => leader)).toEqual(Array.from({ length: given.shown }, () => -1))
+})
+
 /** The body of a metadata answer of version 11, with one topic of one partition. */
 function topicIdsBody(id: string): Buffer {
   const compact = (value: string) => Buffer.concat([Buffer.from([value.length + 1]), Buffer.from(value)])
@@ -213,6 +227,25 @@ test('each session of a process reads a topic that was made again from its start
   }
   expect(restarted).toEqual(['first', 'second'])
 })
+
+test.each([
+  { before: 'a'.repeat(32), restarted: ['orders'] },
+  { before: 'b'.repeat(32), restarted: [] },
+  { before: undefined, restarted: ['orders'] },
+])(
+  'a session that begins while the topic with id $before is away restarts $restarted when one with id b is there',
+  async ({ before, restarted }) => {
+    const topics = new Topics()
+    topics.recall('orders', 1, before)
+    const told: string[] = []
+    const view = viewWith({ topics, onRecreated: (topic) => told.push(topic) })
+    await shownBy(view, described(0, UNKNOWN_TOPIC))
+    // Another session of this process sees it first.
+    topics.see([{ topic: 'orders', id: 'b'.repeat(32), errorCode: 0, partitions: 1 }])
+    await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody('b'.repeat(32)))))
+    expect(told).toEqual(restarted)
+  },
+)
 
 test('an answer with topic ids says the same as one without', () => {
   const [topic] = readTopicIds(answerFrame(1, topicIdsBody('0'.repeat(32)))).topics
