@@ -5,6 +5,7 @@ import { readMetadata, readTopicIds } from '../../actors/cluster-description.ts'
 import { answerHeaderBytes, apiKeys } from '../../actors/frames.ts'
 import { coordinatorNodeId } from '../../actors/kafka.ts'
 import { MetadataView, type MetadataViewOptions } from '../../actors/metadata-view.ts'
+import { acquireProgress } from '../../actors/progress.ts'
 import { topicIdsRequest, topicsAsked } from '../../actors/requests.ts'
 import { Subscription } from '../../actors/subscription.ts'
 import { Topics } from '../../actors/topics.ts'
@@ -246,6 +247,41 @@ test.each([
     expect(told).toEqual(restarted)
   },
 )
+
+test('each consumer of a group is told what becomes of its topics, whoever saw it first', async () => {
+  const told: Record<string, string[]> = { first: [], second: [], late: [] }
+  const consumer = (name: string): MetadataView => {
+    const { topics } = acquireProgress('orders-service')
+    const emit = (fact: Fact) => {
+      const { type, recreated } = fact as { type: string; recreated?: boolean }
+      told[name]?.push(recreated ? `${type} made again` : type)
+    }
+    return viewWith({ topics, emit })
+  }
+  const views = [consumer('first'), consumer('second')]
+  const there = (letter: string) => readTopicIds(answerFrame(1, topicIdsBody(letter.repeat(32))))
+  const see = async (description: ReturnType<typeof described>) => {
+    for (const view of views) await shownBy(view, description)
+  }
+  await see(there('a'))
+  await see(described(0, UNKNOWN_TOPIC))
+  views.push(consumer('late'))
+  await see(described(0, UNKNOWN_TOPIC))
+  await see(there('b'))
+  await see(there('b'))
+  await see(described(2))
+  const whole = ['topic.observed', 'topic.missing', 'topic.found made again', 'topic.grown']
+  expect(told).toEqual({ first: whole, second: whole, late: whole.slice(1) })
+})
+
+test('a consumer whose journal has told of a topic is not told again that it is there', async () => {
+  const facts: Fact[] = []
+  const { topics } = acquireProgress('remembered')
+  topics.recall('orders', 1, 'a'.repeat(32))
+  const view = viewWith({ topics, emit: (fact) => facts.push(fact) })
+  await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody('a'.repeat(32)))))
+  expect(facts).toEqual([])
+})
 
 test('an answer with topic ids says the same as one without', () => {
   const [topic] = readTopicIds(answerFrame(1, topicIdsBody('0'.repeat(32)))).topics
