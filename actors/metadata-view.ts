@@ -35,6 +35,9 @@ export interface MetadataViewOptions {
   readonly onRecreated: (topic: string) => void
 }
 
+/** Of a topic that was there in an earlier life, and made again: its id was not told then. */
+const unknownId = ''
+
 export class MetadataView {
   private readonly options: MetadataViewOptions
   /** How many partitions KafkaJS sees, by topic. */
@@ -110,6 +113,9 @@ export class MetadataView {
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
     }
     for (const { topic, id, errorCode } of described) {
+      // Away when this session first looks: its places are those of the topic that was known then, so any other is a new one.
+      if (errorCode === errorCodes.unknownTopicOrPartition && !this.ids.has(topic))
+        this.ids.set(topic, topics.idOf(topic) ?? unknownId)
       if (id === undefined || errorCode !== errorCodes.none) continue
       const before = this.ids.get(topic)
       this.ids.set(topic, id)
@@ -119,7 +125,7 @@ export class MetadataView {
 
   /** A topic that was there and is not any more is shown as it was, without leaders: nothing is fetched of it until it is back. */
   private described(told: TopicDescription): TopicDescription {
-    const before = this.last.get(told.topic)
+    const before = this.last.get(told.topic) ?? this.former(told)
     if (told.errorCode === errorCodes.none && (told.partitions.length > 0 || !before)) {
       const sorted = { ...told, partitions: told.partitions.toSorted((one, other) => one.partition - other.partition) }
       this.last.set(told.topic, sorted)
@@ -130,6 +136,17 @@ export class MetadataView {
     const isDenied = told.errorCode === errorCodes.topicAuthorizationFailed
     const partitions = before.partitions.map((each) => (isDenied ? each : { ...each, leader: -1 }))
     return { ...before, errorCode: errorCodes.none, partitions }
+  }
+
+  /** The same for one that this process, or an earlier life of it, has seen and this session has not: it is waited for, and holds up no other topic. */
+  private former(told: TopicDescription): TopicDescription | undefined {
+    const { topics } = this.options
+    if (told.errorCode !== errorCodes.unknownTopicOrPartition || !topics.wasThere(told.topic)) return undefined
+    // How many an earlier life has seen may be unknown. Every topic has one.
+    const partitions = Array.from({ length: Math.max(1, topics.partitionsOf(told.topic)) }, (_, partition) => {
+      return { partition, leader: -1, replicas: [], isr: [], offline: [] }
+    })
+    return { ...told, partitions }
   }
 
   private shownOf(topic: string, partitions: number): number {

@@ -232,7 +232,7 @@ export class Positions {
     if (isOther(progress.topicId) && progress.sought !== tenure) progress.forget()
     if (offset >= 0n && !isOfOther) {
       const begin = progress.startFrom(offset, tenure, found?.leaderEpoch)
-      progress.topicId = found?.topicId
+      progress.topicId = found?.topicId ?? topicId
       if (begin.dropped !== undefined)
         emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
       this.place(lane)

@@ -130,7 +130,7 @@ export class Progress {
 /** The progress of one group in this process. */
 export interface GroupProgress {
   of(partition: TopicPartition): Progress
-  /** What this process knows of the topics that the group reads. */
+  /** What this process knows of the topics that the group reads, and what this consumer was told of it. */
   readonly topics: Topics
   /** Forgotten with the last consumer of the group: a later one begins where the group has committed. */
   release(): void
@@ -151,7 +151,7 @@ export function acquireProgress(key: string): GroupProgress {
   group.holders++
   let isReleased = false
   return {
-    topics: group.topics,
+    topics: new Topics(group.topics),
     of({ topic, partition }) {
       const name = `${topic}/${partition}`
       const known = group.partitions.get(name) ?? new Progress()

@@ -8,7 +8,7 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * - `unreachable` no broker answered · `dial-failed` one endpoint refused, reset or did not answer
  * - `identity-refused` TLS identity, allow-list, or the endpoint is not the node it should be · `foreign-cluster` another cluster id
  * - `version-too-old` the broker does not speak a request that is needed
- * - `login-refused` SASL said no · `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist
+ * - `login-refused` SASL said no · `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist, and was never seen
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
  * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
  * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense

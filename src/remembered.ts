@@ -8,7 +8,7 @@ export interface Remembered {
   readonly brokers: Readonly<Record<number, string>>
   /** Members that brokers named and that are not known to have left. */
   readonly members: readonly string[]
-  /** Topics as they were when the consumer began to read them: id and number of partitions. */
+  /** Topics as they were when the consumer began to read them: id and number of partitions, none of one that came or was made again since. */
   readonly topics: Readonly<Record<string, { readonly topicId: string | null; readonly partitions: number }>>
 }
 
@@ -40,7 +40,7 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
         topics: { ...known.topics, [data.topic]: { topicId: data.topicId, partitions: data.partitions } },
       }
     case 'topic.found':
-      return data.recreated
+      return data.recreated || !Object.hasOwn(known.topics, data.topic)
         ? { ...known, topics: { ...known.topics, [data.topic]: { topicId: null, partitions: 0 } } }
         : known
     case 'stop.completed':

@@ -5,6 +5,7 @@ import { readMetadata, readTopicIds } from '../../actors/cluster-description.ts'
 import { answerHeaderBytes, apiKeys } from '../../actors/frames.ts'
 import { coordinatorNodeId } from '../../actors/kafka.ts'
 import { MetadataView, type MetadataViewOptions } from '../../actors/metadata-view.ts'
+import { acquireProgress } from '../../actors/progress.ts'
 import { topicIdsRequest, topicsAsked } from '../../actors/requests.ts'
 import { Subscription } from '../../actors/subscription.ts'
 import { Topics } from '../../actors/topics.ts'
@@ -168,6 +169,20 @@ test('a topic that is gone keeps its partitions without leaders until it is back
   expect(facts.map(({ type }) => type)).toEqual(['topic.observed', 'topic.missing', 'topic.found'])
 })
 
+test.each([
+  { seen: 'another session of this process', partitions: 2, shown: 2 },
+  { seen: 'an earlier life, which does not know how many partitions it has,', partitions: 0, shown: 1 },
+])('a topic that is away and that $seen has seen is shown without leaders, and asked for again soon', async (given) => {
+  const topics = new Topics()
+  topics.recall('orders', given.partitions)
+  const view = viewWith({ topics })
+  const { answer, leaderless } = view.view(described(0, UNKNOWN_TOPIC), [])
+  expect(leaderless).toBe(true)
+  const [gone] = (await asKafkaJs(6, answer.answer())).topicMetadata
+  expect(gone).toMatchObject({ topicErrorCode: 0 })
+  expect(gone?.partitionMetadata.map(({ leader }) => leader)).toEqual(Array.from({ length: given.shown }, () => -1))
+})
+
 /** The body of a metadata answer of version 11, with one topic of one partition. */
 function topicIdsBody(id: string): Buffer {
   const compact = (value: string) => Buffer.concat([Buffer.from([value.length + 1]), Buffer.from(value)])
@@ -212,6 +227,60 @@ test('each session of a process reads a topic that was made again from its start
     for (const view of views) await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody(letter.repeat(32)))))
   }
   expect(restarted).toEqual(['first', 'second'])
+})
+
+test.each([
+  { before: 'a'.repeat(32), restarted: ['orders'] },
+  { before: 'b'.repeat(32), restarted: [] },
+  { before: undefined, restarted: ['orders'] },
+])(
+  'a session that begins while the topic with id $before is away restarts $restarted when one with id b is there',
+  async ({ before, restarted }) => {
+    const topics = new Topics()
+    topics.recall('orders', 1, before)
+    const told: string[] = []
+    const view = viewWith({ topics, onRecreated: (topic) => told.push(topic) })
+    await shownBy(view, described(0, UNKNOWN_TOPIC))
+    // Another session of this process sees it first.
+    topics.see([{ topic: 'orders', id: 'b'.repeat(32), errorCode: 0, partitions: 1 }])
+    await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody('b'.repeat(32)))))
+    expect(told).toEqual(restarted)
+  },
+)
+
+test('each consumer of a group is told what becomes of its topics, whoever saw it first', async () => {
+  const told: Record<string, string[]> = { first: [], second: [], late: [] }
+  const consumer = (name: string): MetadataView => {
+    const { topics } = acquireProgress('orders-service')
+    const emit = (fact: Fact) => {
+      const { type, recreated } = fact as { type: string; recreated?: boolean }
+      told[name]?.push(recreated ? `${type} made again` : type)
+    }
+    return viewWith({ topics, emit })
+  }
+  const views = [consumer('first'), consumer('second')]
+  const there = (letter: string) => readTopicIds(answerFrame(1, topicIdsBody(letter.repeat(32))))
+  const see = async (description: ReturnType<typeof described>) => {
+    for (const view of views) await shownBy(view, description)
+  }
+  await see(there('a'))
+  await see(described(0, UNKNOWN_TOPIC))
+  views.push(consumer('late'))
+  await see(described(0, UNKNOWN_TOPIC))
+  await see(there('b'))
+  await see(there('b'))
+  await see(described(2))
+  const whole = ['topic.observed', 'topic.missing', 'topic.found made again', 'topic.grown']
+  expect(told).toEqual({ first: whole, second: whole, late: whole.slice(1) })
+})
+
+test('a consumer whose journal has told of a topic is not told again that it is there', async () => {
+  const facts: Fact[] = []
+  const { topics } = acquireProgress('remembered')
+  topics.recall('orders', 1, 'a'.repeat(32))
+  const view = viewWith({ topics, emit: (fact) => facts.push(fact) })
+  await shownBy(view, readTopicIds(answerFrame(1, topicIdsBody('a'.repeat(32)))))
+  expect(facts).toEqual([])
 })
 
 test('an answer with topic ids says the same as one without', () => {

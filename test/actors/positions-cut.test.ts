@@ -182,3 +182,15 @@ test('a topic that was made again is read from its start, and what was fetched o
   expect(stage.lane(0).progress.mark).toBe(1n)
   expect(stage.lane(0).progress.uncommitted).toBe(1n)
 })
+
+test('a mark that began at a commit without a note holds no longer when the topic was made again between two assignments', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 0n
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
+  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+})

@@ -21,7 +21,7 @@ test('partitions beyond those of the first sight came later, and stay so', () =>
 test('a topic that was not there when the group subscribed is new as a whole', () => {
   const topics = new Topics()
   expect(kinds(topics, gone)).toEqual([])
-  expect(topics.isMissing('orders')).toBe(true)
+  expect(topics.wasThere('orders')).toBe(false)
   expect(kinds(topics, there(2))).toEqual(['found'])
   expect(topics.isNew('orders', 0)).toBe(true)
 })

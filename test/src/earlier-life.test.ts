@@ -80,3 +80,12 @@ test('topics are remembered as they were when they were seen first, and as new w
     bills: { topicId: null, partitions: 0 },
   })
 })
+
+test('a topic that came while the consumer waited for it is remembered as new, and one that was only away as it was', () => {
+  const found = (topic: string) => ['topic.found', { topic, recreated: false }] as const
+  const observed = ['topic.observed', { topic: 'bills', topicId: 'a', partitions: 6 }] as const
+  expect(earlierLife(journalOf(found('orders'), observed, found('bills'))).topics).toEqual({
+    orders: { topicId: null, partitions: 0 },
+    bills: { topicId: 'a', partitions: 6 },
+  })
+})
