@@ -79,4 +79,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['logs are cut', 'seeks at any instant', 'pauses by topic', 'long waits'],
     found: 'a message at work was handed out again where the log was cut ahead of it',
   },
+  {
+    seed: 9006,
+    dimensions: ['logs are cut', 'seeks on assignment', 'styles of eachBatch', 'held joins'],
+    found:
+      'with a seek that was not committed before its partition went elsewhere, what was handled before it was forgotten',
+  },
 ]
