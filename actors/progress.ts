@@ -67,6 +67,8 @@ export class Progress {
 
   /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */
   committed(offset: bigint, acknowledged: boolean, seeks: number = this.seeks): void {
+    // Since it was sent all was forgotten: it is a place in another log.
+    if (seeks !== this.seeks && !this.sought) return
     if (!acknowledged) {
       this.unknown.add(offset)
       const [oldest] = this.unknown

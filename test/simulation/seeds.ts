@@ -85,4 +85,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'with a seek that was not committed before its partition went elsewhere, what was handled before it was forgotten',
   },
+  {
+    seed: 4325,
+    dimensions: ['topics are deleted', 'batches are packed', 'held joins'],
+    found:
+      'a commit of a topic that ended after it was made again was taken for one of the new topic, and as the group then stood there, that was read twice',
+  },
 ]
