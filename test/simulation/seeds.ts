@@ -91,4 +91,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a commit of a topic that ended after it was made again was taken for one of the new topic, and as the group then stood there, that was read twice',
   },
+  {
+    seed: 4598,
+    dimensions: ['batches are packed', 'connections are forgotten'],
+    found:
+      'the end of a leader epoch was asked for over a dead connection alone, and all partitions of its node waited',
+  },
 ]
