@@ -102,12 +102,12 @@ export class Commits {
         if (code === errorCodes.none) lane.progress.committed(offset, true, seeks)
         // A request that was sent again after its connection broke may be refused although the first one was applied.
         // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
-        else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false)
+        else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false, seeks)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
-      for (const { lane, offset } of ordered) lane.progress.committed(offset, false)
+      for (const { lane, offset, seeks } of ordered) lane.progress.committed(offset, false, seeks)
       emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
     }
   }

@@ -47,7 +47,7 @@ export interface DoubtOptions {
 /** Asked twice, these change nothing at the broker. */
 const repeatable: ReadonlySet<number> = new Set([
   ...[apiKeys.fetch, apiKeys.heartbeat, apiKeys.metadata],
-  ...[apiKeys.findCoordinator, apiKeys.listOffsets, apiKeys.offsetFetch],
+  ...[apiKeys.findCoordinator, apiKeys.listOffsets, apiKeys.offsetForLeaderEpoch, apiKeys.offsetFetch],
 ])
 /** So long, in milliseconds, a broker may take for any other request: `offsets.commit.timeout.ms`. Until then what waits behind it is excused. */
 const longestWorkMs = 5000

@@ -86,7 +86,7 @@ export class HandOut {
       lane.clear()
       lane.outOfRange = false
       // A seek that nobody has committed ends with the assignment: by the next one others have moved on.
-      if (previous && lane.progress.sought === previous && !tenure.has(lane)) lane.progress.forget()
+      if (previous && lane.progress.sought === previous && !tenure.has(lane)) lane.progress.endSeek()
     }
     for (const lane of this.assigned()) {
       lane.pausedBy.delete('backlog')

@@ -6,18 +6,23 @@ import { errorCodes, FrameReader } from './frames.ts'
 import type { Link } from './link.ts'
 import type { Log, LogEdge } from './positions.ts'
 import { epochEndRequest, logEdgeRequest } from './requests.ts'
+import { bounds, Streak } from './retry-pace.ts'
 
 export interface LogEdgesOptions {
   readonly clientId: string
   readonly readUncommitted: boolean
   readonly leaderOf: (partition: TopicPartition) => number | undefined
   readonly linkTo: (nodeId: number) => Link
+  /** Leaders have to be looked up again. */
+  readonly refreshLeaders: () => void
 }
 
 const withinMs = 2000
 
 export class LogEdges implements Log {
   private readonly options: LogEdgesOptions
+  /** Looks in a row that came to nothing. */
+  private readonly failures = new Streak()
 
   constructor(options: LogEdgesOptions) {
     this.options = options
@@ -25,35 +30,48 @@ export class LogEdges implements Log {
 
   async edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
     const { readUncommitted, clientId } = this.options
-    const reader = new FrameReader(await this.ask(where, logEdgeRequest(where, edge, readUncommitted, clientId)))
-    reader.skip(4 + 4) // throttle, topics
-    reader.string()
-    reader.skip(4 + 4) // partitions, partition
-    const errorCode = reader.int16()
-    if (errorCode !== errorCodes.none) throw refused(`the ${edge}`, where, errorCode)
+    const request = logEdgeRequest(where, edge, readUncommitted, clientId)
+    const reader = await this.ask(where, `the ${edge}`, request, partitionsBefore + partitionBefore)
     reader.skip(8) // time
     return { offset: reader.int64(), leaderEpoch: reader.int32() }
   }
 
   async epochEnd(where: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
-    const answer = await this.ask(where, epochEndRequest(where, leaderEpoch, this.options.clientId))
-    const reader = new FrameReader(answer)
-    reader.skip(4 + 4) // throttle, topics
-    reader.string()
-    reader.skip(4) // partitions
-    const errorCode = reader.int16()
-    if (errorCode !== errorCodes.none) throw refused(`the end of leader epoch ${leaderEpoch}`, where, errorCode)
-    reader.skip(4 + 4) // partition, the newest epoch that is not later
+    const request = epochEndRequest(where, leaderEpoch, this.options.clientId)
+    const reader = await this.ask(where, `the end of leader epoch ${leaderEpoch}`, request, partitionsBefore)
+    reader.skip(partitionBefore + 4) // and the newest epoch that is not later
     const end = reader.int64()
     return end < 0n ? undefined : end
   }
 
-  private ask(where: TopicPartition, frame: Buffer): Promise<Buffer> {
-    const leader = this.options.leaderOf(where)
-    if (leader === undefined) throw noOffset(`${where.topic}/${where.partition} has no leader`)
-    return this.options.linkTo(leader).send(frame, withinMs)
+  /** The answer behind its error code, which comes so many bytes after the topic. */
+  private async ask(where: TopicPartition, what: string, frame: Buffer, errorAfter: number): Promise<FrameReader> {
+    const { leaderOf, linkTo, refreshLeaders } = this.options
+    try {
+      const leader = leaderOf(where)
+      if (leader === undefined) throw noOffset(`${where.topic}/${where.partition} has no leader`)
+      const reader = new FrameReader(await linkTo(leader).send(frame, withinMs))
+      reader.skip(4 + 4) // throttle, topics
+      reader.string()
+      reader.skip(errorAfter)
+      const errorCode = reader.int16()
+      if (errorCode !== errorCodes.none) throw refused(what, where, errorCode)
+      this.failures.succeeded()
+      return reader
+    } catch (error) {
+      // Another node may lead by now, and of a partition without a place no fetch would show that.
+      if (this.failures.waitMs === 0) {
+        this.failures.failed(bounds.lookUp)
+        refreshLeaders()
+      }
+      throw error
+    }
   }
 }
+
+/** Bytes of the number of partitions, and of the number of one. */
+const partitionsBefore = 4
+const partitionBefore = 4
 
 const refused = (what: string, { topic, partition }: TopicPartition, code: number): ConnectionError =>
   noOffset(`asking for ${what} of ${topic}/${partition} gave Kafka's error ${code}`)

@@ -240,7 +240,8 @@ export class Positions {
     }
     // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
-    if (isOfOther && progress.sought !== tenure) progress.forget()
+    // A mark of this topic is none of the one that was committed, late, under the same name.
+    if (isOfOther && progress.topicId === undefined && progress.sought !== tenure) progress.forget()
     this.look(lane, tenure, progress.mark === undefined ? () => this.pinned(lane) : async () => undefined)
   }
 

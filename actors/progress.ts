@@ -22,6 +22,8 @@ export class Progress {
   sought: Tenure | undefined
   /** Changes whenever the mark is set anew: what was under way before it neither moves the mark nor is taken for its commit. */
   seeks = 0
+  /** The mark before a seek ahead that the group does not know, and its leader epoch: all below it is handled, and what follows is not. */
+  private leftBehind: { readonly mark: bigint | undefined; readonly leaderEpoch: number } | undefined
   /** Where the mark was set anew as the log was cut: up to here the log is the same, and what was under way then counts. */
   private sameTo: bigint | undefined
   /** Leader epoch of the newest records that were fetched, or of the place that was looked up (KIP-320); −1 while none is known. */
@@ -65,6 +67,8 @@ export class Progress {
 
   /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */
   committed(offset: bigint, acknowledged: boolean, seeks: number = this.seeks): void {
+    // Since it was sent all was forgotten: it is a place in another log.
+    if (seeks !== this.seeks && !this.sought) return
     if (!acknowledged) {
       this.unknown.add(offset)
       const [oldest] = this.unknown
@@ -74,7 +78,7 @@ export class Progress {
     }
     this.acknowledged = offset
     // A commit sent before the seek says nothing about it: the sought place is still to be committed.
-    if (seeks === this.seeks) this.sought = undefined
+    if (seeks === this.seeks) this.settleSeek()
     for (const each of this.unknown) if (each <= offset) this.unknown.delete(each)
   }
 
@@ -96,9 +100,12 @@ export class Progress {
     // Stryker disable next-line ConditionalExpression: without a mark nothing is below it, and nothing was sought
     const dropped = mark !== undefined && (sought ? offset !== mark : offset < mark) ? mark : undefined
     this.mark = offset
-    // A commit of ours may be of a log that was cut since: what was read after it is newer. Of what lies ahead of it, it says nothing.
-    if (offset <= committed) this.leaderEpoch = ours ? Math.max(this.leaderEpoch, leaderEpoch) : leaderEpoch
-    this.sought = counts && sought ? tenure : undefined
+    // A commit of ours may be of a log that was cut since: what was read after it is newer. Of what lies ahead of it, it says nothing, and of
+    // what lies ahead of our mark, as after a seek, we know nothing.
+    const isRead = ours && mark !== undefined && mark >= offset
+    if (offset <= committed) this.leaderEpoch = isRead ? Math.max(this.leaderEpoch, leaderEpoch) : leaderEpoch
+    if (counts && sought) this.sought = tenure
+    else this.settleSeek()
     this.acknowledged = committed
     unknown.clear()
     return { offset, dropped }
@@ -108,22 +115,43 @@ export class Progress {
   seek(offset: bigint, tenure: Tenure, sameTo?: bigint): void {
     this.seeks++
     this.sameTo = sameTo
-    // Nobody has told the epoch of a place that lies ahead.
-    if (this.mark === undefined || offset > this.mark) this.leaderEpoch = -1
+    const { mark, leaderEpoch, leftBehind } = this
+    if (mark === undefined || offset > mark) {
+      this.leftBehind ??= { mark, leaderEpoch }
+      // Nobody has told the epoch of a place that lies ahead.
+      this.leaderEpoch = -1
+    } else if (leftBehind?.mark !== undefined && offset <= leftBehind.mark) this.leftBehind = undefined
     this.mark = offset
     this.sought = tenure
   }
 
-  /** Nothing that was known holds any more: a seek of a partition that went elsewhere, or another log under the same name. */
+  /** The seek ends before the group knows of it, as the partition is somebody else's now. What was handled here stays so. */
+  endSeek(): void {
+    const { leftBehind } = this
+    this.settleSeek()
+    if (!leftBehind) return
+    this.seeks++
+    this.sameTo = undefined
+    this.mark = leftBehind.mark
+    this.leaderEpoch = leftBehind.leaderEpoch
+  }
+
+  /** Nothing that was known holds any more: another log is under the same name. */
   forget(): void {
     this.seeks++
     this.sameTo = undefined
     this.mark = undefined
     this.acknowledged = undefined
-    this.sought = undefined
+    this.settleSeek()
     this.leaderEpoch = -1
     this.topicId = undefined
     this.unknown.clear()
+  }
+
+  /** The mark is as good as any other from here on. */
+  private settleSeek(): void {
+    this.sought = undefined
+    this.leftBehind = undefined
   }
 }
 

@@ -167,10 +167,10 @@ export class Session {
       emit,
       signal,
       log: new LogEdges({
-        clientId,
-        readUncommitted,
+        ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
         linkTo: (nodeId) => this.routes.control(nodeId),
+        refreshLeaders: () => this.refreshLeaders(),
       }),
       committedOf: (topic) => this.committedOf(topic),
       commit: (lane) => this.commits.commitPinned(lane),

@@ -179,6 +179,21 @@ test('a commit that was under way when the user sought does not take the sought 
   expect(stage.progress.uncommitted).toBe(3n)
 })
 
+test.each<[string, number | undefined]>([
+  ['is accepted', 0],
+  ['is refused, as the group changes', REBALANCE_IN_PROGRESS],
+  ['gets no answer', undefined],
+])('a commit of a topic that %s after it was made again says nothing of the new one', async (_what, code) => {
+  const stage = new Committing(async () => {
+    stage.progress.forget()
+    stage.progress.pin(0n, -1)
+    if (code === undefined) throw new Error('gone')
+    return [code]
+  })
+  await stage.commits.commit(1000)
+  expect(stage.progress).toMatchObject({ uncommitted: 0n, unknown: new Set() })
+})
+
 test('positions that were looked up are not committed when the assignment is over', async () => {
   const stage = new Committing(async () => [0])
   for (const tenure of [{ epoch: 1, generation: 4, open: false }, undefined]) {

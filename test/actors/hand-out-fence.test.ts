@@ -96,6 +96,16 @@ test('a seek that was not committed ends with the assignment: by the next one ot
   expect(stage.lane(0).progress.uncommitted).toBeUndefined()
 })
 
+test('what was handled here before a seek that nobody has committed is not handed out again', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0, 1, 2])
+  for (const offset of [0, 1, 2]) await stage.handlers.end(`0/${offset}`)
+  stage.handOut.seek({ topic, partition: 0 }, 2n)
+  await stage.assign({ 1: 0n })
+  expect((await stage.assign({ 0: 0n })).starts).toEqual([2n])
+})
+
 test('a seek before the place of a partition is known is where reading begins', async () => {
   const stage = new Stage()
   stage.begin([0])

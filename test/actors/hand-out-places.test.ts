@@ -207,10 +207,10 @@ test('an assignment finds no position out of range, and no place of the one befo
 
 test('a seek survives an assignment that has the partition again, and ends with one that has not', async () => {
   const stage = new Stage()
-  await stage.assign({ 0: 10n, 1: 10n })
+  const { tenure: previous } = await stage.assign({ 0: 10n, 1: 10n })
   for (const partition of [0, 1]) stage.handOut.seek({ topic, partition }, 3n)
   stage.begin([0])
-  expect([stage.lane(0).progress.mark, stage.lane(1).progress.mark]).toEqual([3n, undefined])
+  expect([stage.lane(0).progress.sought, stage.lane(1).progress.sought]).toEqual([previous, undefined])
 })
 
 test('the assignment before is ended with no time for its handlers but their grace', async () => {

@@ -1,5 +1,5 @@
 // The edges of logs, asked of the leader of a partition over a real link.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../actors/dial.ts'
 import { apiKeys } from '../../actors/frames.ts'
 import { Link } from '../../actors/link.ts'
@@ -10,8 +10,11 @@ import { FakeCluster } from './fake-cluster.ts'
 
 let broker: FakeBroker
 let link: Link
+/** How often leaders were looked up again. */
+let lookUps: number
 
 beforeEach(async () => {
+  lookUps = 0
   const cluster = new FakeCluster()
   broker = await FakeBroker.listen()
   cluster.book.put(1, broker.endpoint)
@@ -25,7 +28,7 @@ afterEach(async () => {
 
 const where = { topic: 'orders', partition: 4 }
 const edges = ({ leaderOf = (): number | undefined => 1, readUncommitted = false } = {}): LogEdges =>
-  new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link })
+  new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link, refreshLeaders: () => void lookUps++ })
 
 const epochEnd = (error: number, epoch: number, end: bigint): Buffer =>
   Buffer.concat([
@@ -59,6 +62,27 @@ test('an error of the leader is none of its answers', async () => {
   broker.answering.set(apiKeys.listOffsets, () => offset(6, -1n))
   await expect(edges().epochEnd(where, 5)).rejects.toThrow("Kafka's error 6")
   await expect(edges().edge(where, 'end')).rejects.toThrow("Kafka's error 6")
+})
+
+test('a leader that does not say has leaders looked up again, and not for each that asks', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => offset(6, -1n))
+  const log = edges()
+  await Promise.all(Array.from({ length: 100 }, () => log.edge(where, 'end').catch(() => {})))
+  const atOnce = lookUps
+  expect(atOnce).toBeGreaterThan(0)
+  expect(atOnce).toBeLessThan(20)
+  await vi.waitFor(async () => {
+    await log.edge(where, 'end').catch(() => {})
+    expect(lookUps).toBeGreaterThan(atOnce)
+  })
+})
+
+test('a partition without a leader has leaders looked up again, and one that is answered has not', async () => {
+  await expect(edges({ leaderOf: () => undefined }).edge(where, 'end')).rejects.toThrow('has no leader')
+  expect(lookUps).toBe(1)
+  broker.answering.set(apiKeys.listOffsets, () => offset(0, 9n))
+  await edges().edge(where, 'end')
+  expect(lookUps).toBe(1)
 })
 
 test.each([

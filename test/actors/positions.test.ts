@@ -124,6 +124,17 @@ test('a commit of the topic that had the name before is no place in the one that
   expect((await stage.assign({ 0: { offset: 70n, metadata } })).starts).toEqual([0n])
 })
 
+test('a late commit of the topic that had the name before takes nothing back of the one that has it now', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'b'.repeat(32), errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: -1n })
+  await stage.offer(0, [100])
+  await stage.handlers.end('0/100')
+  const metadata = `relisten/1 ${'a'.repeat(32)} 1 3`
+  expect((await stage.assign({ 0: { offset: 170n, metadata } })).starts).toEqual([101n])
+  expect(stage.lane(0).progress.uncommitted).toBe(101n)
+})
+
 test('a partition whose log can not be looked at holds up no other one, and follows when it can', async () => {
   const stage = new Stage()
   stage.reader.failing.set(1, new Error('it has no leader'))

@@ -35,6 +35,12 @@ test.each<{ what: string; known: Known; noted: number; expected: number }>([
   },
   { what: 'that is newer than ours', known: { mark: 15n, acknowledged: 15n }, noted: 5, expected: 5 },
   { what: 'of somebody else', known: { mark: 20n, acknowledged: 12n, leaderEpoch: 7 }, noted: 5, expected: 5 },
+  {
+    what: 'of our own commit, ahead of the mark since a seek',
+    known: { mark: 12n, acknowledged: 15n, leaderEpoch: 7 },
+    noted: 5,
+    expected: 5,
+  },
   { what: 'of the place behind the one that was sought now', known: { mark: 3n, sought: now }, noted: 5, expected: 5 },
   {
     what: 'of the place before the one that was sought now',
@@ -142,6 +148,38 @@ test('a seek may be committed downwards once, then commits only go up again', ()
   expect(progress.uncommitted).toBeUndefined()
   progress.mark = 4n
   expect(progress.uncommitted).toBeUndefined()
+})
+
+test.each<{ what: string; seeks: readonly bigint[]; handled: bigint; mark: bigint; leaderEpoch: number }>([
+  { what: 'back', seeks: [16n], handled: 26n, mark: 26n, leaderEpoch: 7 },
+  { what: 'ahead', seeks: [40n], handled: 45n, mark: 20n, leaderEpoch: 5 },
+  { what: 'ahead, and from there back a little', seeks: [40n, 30n], handled: 31n, mark: 20n, leaderEpoch: 5 },
+  { what: 'ahead, and back below what is handled', seeks: [40n, 12n], handled: 13n, mark: 13n, leaderEpoch: 7 },
+])('a seek $what that ends before it is committed leaves all below $mark handled', (row) => {
+  const progress = progressWith({ mark: 20n, acknowledged: 0n, leaderEpoch: 5 })
+  for (const offset of row.seeks) progress.seek(offset, before)
+  progress.leaderEpoch = 7
+  progress.mark = row.handled
+  progress.endSeek()
+  expect(progress.leaderEpoch).toBe(row.leaderEpoch)
+  expect(progress.startFrom(0n, now)).toEqual({ offset: row.mark, dropped: undefined })
+  expect(progress.sought).toBeUndefined()
+})
+
+test('a handler of before the end of a seek ahead moves no mark: what lies before the sought place is not handled', () => {
+  const progress = progressWith({ mark: 20n })
+  progress.seek(40n, before)
+  const { seeks } = progress
+  progress.endSeek()
+  expect([progress.advance(40n, 41n, seeks), progress.mark]).toEqual([false, 20n])
+})
+
+test('once a seek ahead is committed its end takes nothing back', () => {
+  const progress = progressWith({ mark: 20n })
+  progress.seek(40n, before)
+  progress.committed(40n, true)
+  progress.endSeek()
+  expect(progress.mark).toBe(40n)
 })
 
 test('a commit that was under way when the user sought does not stand for the sought place', () => {

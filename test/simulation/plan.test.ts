@@ -1,6 +1,6 @@
 // Plans: enough of everything in each seed, and the same each time.
 import { expect, test } from 'vitest'
-import { dimensions, drawn, leastShare } from './dimensions.ts'
+import { dimensions, drawn, leastShare, optionsOf } from './dimensions.ts'
 import { kinds, planOf, proofs } from './faults/plan.ts'
 
 const seeds = Array.from({ length: 500 }, (_, index) => index)
@@ -36,6 +36,12 @@ test('every dimension is drawn in more of the seeds than it has to take effect i
     expect(share, name).toBeGreaterThan(leastShare)
   }
   expect(drawn(1, new Set(dimensions.map(({ name }) => name)))).toEqual([])
+})
+
+test.each(['slow brokers', 'long distances'])('with %s a fetch brings enough, whatever else a seed has', (name) => {
+  const small = new Set(['many partitions', 'narrow lines', name])
+  const inOrder = dimensions.map((each) => each.name).filter((each) => small.has(each))
+  expect(optionsOf(1, new Set(inOrder)).maxBytesPerPartition).toBe(100_000)
 })
 
 test('every kind of fault is planned, and says what shows that it was reached', () => {

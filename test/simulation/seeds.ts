@@ -79,4 +79,22 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['logs are cut', 'seeks at any instant', 'pauses by topic', 'long waits'],
     found: 'a message at work was handed out again where the log was cut ahead of it',
   },
+  {
+    seed: 9006,
+    dimensions: ['logs are cut', 'seeks on assignment', 'styles of eachBatch', 'held joins'],
+    found:
+      'with a seek that was not committed before its partition went elsewhere, what was handled before it was forgotten',
+  },
+  {
+    seed: 4325,
+    dimensions: ['topics are deleted', 'batches are packed', 'held joins'],
+    found:
+      'a commit of a topic that ended after it was made again was taken for one of the new topic, and as the group then stood there, that was read twice',
+  },
+  {
+    seed: 4598,
+    dimensions: ['batches are packed', 'connections are forgotten'],
+    found:
+      'the end of a leader epoch was asked for over a dead connection alone, and all partitions of its node waited',
+  },
 ]

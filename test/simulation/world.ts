@@ -84,7 +84,11 @@ export class World {
       dialled: (life, place) =>
         this.see({ type: 'dialled', life: life.name, place, isAllowed: this.isAllowed(hostOf(place)) }),
       wrote: (life, place, bytes, connection) => this.wrote(life, place, bytes, connection),
-      delivered: (life, _place, bytes, connection) => this.tap.answer(life, connection, bytes),
+      delivered: (life, _place, bytes, connection) => {
+        this.tap.answer(life, connection, bytes)
+        // It may lose only what it is asked: what it was asked before is still answered, and silence begins with what is asked next.
+        if (connection.isForgotten) this.dark(connection)
+      },
       closed: (life, connection) => {
         const waiting = this.tap.oldest(connection)
         const { path, place, isOpen, isUnheard } = connection
@@ -261,10 +265,7 @@ export class World {
 
   /** All connections at a place answer nothing from now on. */
   darken(place: string): void {
-    for (const connection of this.network.connectionsAt(place)) {
-      const { life, id } = connection
-      this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
-    }
+    for (const connection of this.network.connectionsAt(place)) this.dark(connection)
   }
 
   /** Some of a node's connections lose what is sent, while new ones work. */
@@ -272,10 +273,15 @@ export class World {
     for (const connection of this.network.connectionsAt(place)) {
       if (!isHit()) continue
       connection.isForgotten = how
-      const { life, id } = connection
-      this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+      this.dark(connection)
       this.reached('connections are forgotten')
     }
+  }
+
+  /** Nothing that it is asked from now on is answered. */
+  private dark(connection: Connection): void {
+    const { life, id } = connection
+    this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
   }
 
   append(partition: number, messages: readonly Message[], isPacked = false): void {

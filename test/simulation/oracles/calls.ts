@@ -1,17 +1,16 @@
 // What the user called for: a sought message comes next, and a paused partition rests.
 
-import { cutKnownWithinMs } from './delivery.ts'
-import { Logs, type Oracle, Table } from './oracle.ts'
+import { Cuts, Logs, type Oracle, Table } from './oracle.ts'
 
 /**
  * K1: after a seek in a partition that is assigned, the next message handed out is the sought one, or the first that is there behind it;
- * the message at work at that moment may be tried again before. A rebalance that brings the partition back to the same process, without
- * a commit of anybody else's between, changes nothing about it.
+ * the message at work at that moment may be tried again before, and a batch handler that asks nobody goes on in what it was handed. A
+ * rebalance that brings the partition back to the same process, without a commit of anybody else's between, changes nothing about it.
  */
 export function soughtComesNext(): Oracle {
   const logs = new Logs()
   const owned = new Map<string, ReadonlySet<number>>()
-  const cutAt = new Map<number, number>()
+  const cuts = new Cuts()
   const atWork = new Table(() => ({ offset: -1 }))
   const sought = new Map<string, { offset: number; leftOver: number }>()
   const drop = (partition: number, but?: string) => {
@@ -21,6 +20,7 @@ export function soughtComesNext(): Oracle {
     id: 'K1',
     see(sighting, at) {
       logs.see(sighting)
+      cuts.see(sighting, at)
       if (sighting.type === 'assigned') {
         owned.set(sighting.life, new Set(sighting.partitions))
         for (const partition of sighting.partitions) drop(partition, `${sighting.life} ${partition}`)
@@ -32,7 +32,6 @@ export function soughtComesNext(): Oracle {
       }
       if (sighting.type === 'join-sent') owned.delete(sighting.life)
       if (sighting.type === 'removed') drop(sighting.partition)
-      if (sighting.type === 'removed' && sighting.how !== 'trimmed') cutAt.set(sighting.partition, at)
       if (sighting.type === 'committed') drop(sighting.partition, `${sighting.life} ${sighting.partition}`)
       if (sighting.type === 'handled' || sighting.type === 'threw') {
         const lane = atWork.of(sighting.life, sighting.partition)
@@ -42,8 +41,7 @@ export function soughtComesNext(): Oracle {
         const { life, partition, offset } = sighting
         const key = `${life} ${partition}`
         // Where the log was cut below what is sought, what came there since is read first.
-        const isCutKnown = at > (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
-        if (isCutKnown && owned.get(life)?.has(partition))
+        if (cuts.isOld(partition, at) && owned.get(life)?.has(partition))
           sought.set(key, { offset, leftOver: atWork.of(life, partition).offset })
         else sought.delete(key)
       }
@@ -52,7 +50,7 @@ export function soughtComesNext(): Oracle {
       atWork.of(life, partition).offset = offset
       const key = `${life} ${partition}`
       const wish = sought.get(key)
-      if (!wish) return undefined
+      if (!wish || offset !== sighting.from) return undefined
       const expected = logs.of(partition).next(wish.offset)
       if (offset === wish.leftOver && offset !== expected) return undefined
       sought.delete(key)

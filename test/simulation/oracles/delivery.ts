@@ -1,6 +1,6 @@
 // Delivery: nothing lost, nothing committed that was not handled, in order, twice only within the bound, by one owner at a time.
 
-import { Logs, type Oracle, Table } from './oracle.ts'
+import { Cuts, Logs, type Oracle, Table } from './oracle.ts'
 
 /** S1: every message of the log is handled, as it was written. */
 export function noLoss(): Oracle {
@@ -19,33 +19,18 @@ export function noLoss(): Oracle {
   }
 }
 
-/** A log that was cut, or a topic made anew, is known to a consumer this much later: until then it commits what it knows. */
-export const cutKnownWithinMs = 5000
-
-/**
- * S2: at each commit, every message below it was handled. That a log was cut is known to nobody who has not read of it since: the leader
- * may be out of reach for as long as it likes.
- */
+/** S2: at each commit, every message below it was handled, of the log that its sender knows. */
 export function onlyHandledIsCommitted(): Oracle {
   const logs = new Logs()
-  const cutAt = new Map<number, number>()
-  const readAt = new Map<string, number>()
+  const cuts = new Cuts()
   return {
     id: 'S2',
     see(sighting, at) {
       logs.see(sighting)
-      if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
-        cutAt.set(sighting.partition, at)
-        for (const key of readAt.keys()) if (key.endsWith(` ${sighting.partition}`)) readAt.delete(key)
-      }
-      if (sighting.type === 'read') {
-        const key = `${sighting.life} ${sighting.partition}`
-        readAt.set(key, readAt.get(key) ?? at)
-      }
+      cuts.see(sighting, at)
       if (sighting.type !== 'committed') return undefined
       const { partition, offset, life, sentAt } = sighting
-      const knownAt = cutAt.has(partition) ? (readAt.get(`${life} ${partition}`) ?? at) : Number.NEGATIVE_INFINITY
-      if (sentAt <= knownAt + cutKnownWithinMs) return undefined
+      if (!cuts.isKnown(life, partition, sentAt)) return undefined
       const { firstUnhandled = offset, end } = logs.of(partition)
       if (offset > end) return `${life} committed ${partition}/${offset}, but the log ends at ${end}`
       return offset > firstUnhandled
@@ -57,11 +42,16 @@ export function onlyHandledIsCommitted(): Oracle {
 
 /**
  * S3: a partition's messages are handled in the order of their offsets; back only after an assignment, a seek or a throw, never ahead. The
- * message that was at work when the user sought is tried again until it succeeds.
+ * message that was at work when the user sought is tried again until it succeeds, and a batch handler that asks nobody goes on in order to the
+ * end of what it was handed before.
  */
 export function inOrder(): Oracle {
   const logs = new Logs()
-  const next = new Table(() => ({ offset: undefined as number | undefined, again: -1, atWork: -1, leftOver: -1 }))
+  const next = new Table(() => ({
+    ...{ offset: undefined as number | undefined, again: -1, atWork: -1, leftOver: -1 },
+    /** Where the call at work began, the one at work when the user sought, and the newest message. */
+    ...{ call: -1, leftOverCall: -1, reached: -1 },
+  }))
   return {
     id: 'S3',
     see(sighting) {
@@ -80,6 +70,7 @@ export function inOrder(): Oracle {
         const lane = next.of(sighting.life, sighting.partition)
         lane.offset = undefined
         lane.leftOver = lane.atWork
+        lane.leftOverCall = lane.atWork < 0 ? -1 : lane.call
       }
       if (sighting.type === 'assigned') {
         for (const partition of sighting.partitions) next.of(sighting.life, partition).offset = undefined
@@ -87,9 +78,19 @@ export function inOrder(): Oracle {
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
       const lane = next.of(life, partition)
+      const { reached } = lane
+      const goesOn = offset !== sighting.from && sighting.from === lane.leftOverCall
+      if (!goesOn) lane.leftOverCall = -1
+      lane.call = sighting.from
       lane.atWork = offset
+      lane.reached = offset
       // What a consumer fetched before it was taken away.
       if (!sighting.isCurrent) return undefined
+      if (goesOn) {
+        return offset === logs.of(partition).next(reached + 1)
+          ? undefined
+          : `${life} goes on to ${partition}/${offset} after ${reached}`
+      }
       const { firstUnhandled = offset } = logs.of(partition)
       // The message that was tried again may also be the next one, behind offsets that hold none.
       const isNext = lane.offset !== undefined && offset === logs.of(partition).next(lane.offset)
@@ -114,23 +115,23 @@ export function inOrder(): Oracle {
 export function twiceOnlyUncommitted(): Oracle {
   const floor = new Table<{ placed: number; sought: number }>(() => ({ placed: 0, sought: Number.POSITIVE_INFINITY }))
   const own = new Table(() => new Set<number>())
-  /** Handed out, and then sought back over: it may come again. */
+  /** Handed out, and then sought back over: it may come again, with all that its call goes on to. */
   const running = new Table<{ offset: number; isForgiven: boolean }>(() => ({ offset: -1, isForgiven: false }))
   const newest = new Map<number, number>()
   const highest = new Map<number, number>()
   /** Who has committed last in each partition. */
   const committers = new Map<number, string>()
   const logs = new Logs()
-  const cutAt = new Map<number, number>()
-  /** Where a log was cut, the lowest place since the group's last commit. */
+  const cuts = new Cuts()
+  /** Where a log was cut, the lowest place since the group's last commit by somebody who knew of it. */
   const cutTo = new Map<number, number>()
   return {
     id: 'S4',
     see(sighting, at) {
       logs.see(sighting)
+      cuts.see(sighting, at)
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
         const { partition, from } = sighting
-        cutAt.set(partition, at)
         cutTo.set(partition, Math.min(from, cutTo.get(partition) ?? from))
         newest.delete(partition)
         highest.delete(partition)
@@ -144,9 +145,8 @@ export function twiceOnlyUncommitted(): Oracle {
         // A commit of before the log was cut says nothing of what it holds now: also where somebody has handled that since and never committed
         // it, however long ago, the group stands where the log was cut.
         const { firstUnhandled = offset, end } = logs.of(partition)
-        const isCutKnown = at > (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
         const stands = Math.min(offset, cutTo.get(partition) ?? offset)
-        floor.of(life, partition).placed = isCutKnown ? Math.min(stands, firstUnhandled, end) : 0
+        floor.of(life, partition).placed = cuts.isOld(partition, at) ? Math.min(stands, firstUnhandled, end) : 0
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
         if (isSetBack || (committers.get(partition) ?? life) !== life) {
@@ -165,24 +165,24 @@ export function twiceOnlyUncommitted(): Oracle {
         for (const offset of done) if (offset >= sighting.from) done.delete(offset)
       }
       if (sighting.type === 'committed') {
-        const { partition, offset } = sighting
-        cutTo.delete(partition)
+        const { partition, offset, life, sentAt } = sighting
+        // One that was sent in ignorance of the cut speaks of the log before it.
+        if (cuts.isKnown(life, partition, sentAt)) cutTo.delete(partition)
         newest.set(partition, offset)
         highest.set(partition, Math.max(offset, highest.get(partition) ?? 0))
-        committers.set(partition, sighting.life)
+        committers.set(partition, life)
       }
       if (sighting.type === 'handled') {
         const atWork = running.of(sighting.life, sighting.partition)
-        if (atWork.offset === sighting.offset && atWork.isForgiven) {
-          atWork.isForgiven = false
-          return undefined
-        }
+        const isForgiven = atWork.offset === sighting.offset && atWork.isForgiven
+        atWork.offset = -1
+        if (isForgiven) return undefined
         if (sighting.isCurrent) own.of(sighting.life, sighting.partition).add(sighting.offset)
       }
       if (sighting.type !== 'started' || !sighting.isCurrent) return undefined
       const { life, partition, offset } = sighting
       const atWork = running.of(life, partition)
-      atWork.isForgiven &&= atWork.offset === offset
+      atWork.isForgiven &&= atWork.offset === offset || offset !== sighting.from
       atWork.offset = offset
       const { placed, sought } = floor.of(life, partition)
       // What a batch handler goes on with by itself was handed out when its call began.
@@ -248,15 +248,12 @@ export function commitsOnlyRise(): Oracle {
   }
   const current = new Map<string, { memberId: string; generation: number; at: number }>()
   const disowned = new Map<string, number>()
-  const cutAt = new Map<number, number>()
-  /** What is committed now may still be of the log as it was. */
-  const isOfBefore = (partition: number, at: number) =>
-    at <= (cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
+  const cuts = new Cuts()
   return {
     id: 'S6',
     see(sighting, at) {
+      cuts.see(sighting, at)
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
-        cutAt.set(sighting.partition, at)
         newest.delete(sighting.partition)
         for (const [key, known] of confirmed) if (key.endsWith(` ${sighting.partition}`)) known.offset = 0
       }
@@ -275,15 +272,16 @@ export function commitsOnlyRise(): Oracle {
       if (sighting.type === 'commit-confirmed') {
         for (const { partition, offset } of sighting.offsets) {
           const known = confirmed.of(sighting.life, partition)
-          if (isOfBefore(partition, at)) continue
+          // It is of the log as it was.
+          if (!cuts.isKnown(sighting.life, partition, at)) continue
           if (!sought.get(`${sighting.life} ${partition}`)?.length) known.offset = Math.max(known.offset, offset)
         }
       }
       if (sighting.type === 'committed') {
         const { life, partition, offset, sentAt } = sighting
         const before = newest.get(partition) ?? { offset: 0, at: 0 }
-        if (isOfBefore(partition, sentAt)) newest.delete(partition)
-        else newest.set(partition, { offset, at })
+        if (cuts.isKnown(life, partition, sentAt)) newest.set(partition, { offset, at })
+        else newest.delete(partition)
         const isBack = offset < before.offset && sentAt >= before.at
         if (!isBack || follow(`${life} ${partition}`, offset)) return undefined
         return `${life} took the commit of partition ${partition} back from ${before.offset} to ${offset}`

@@ -36,6 +36,37 @@ export class Table<Value> {
   }
 }
 
+/** A log that was cut, or a topic made anew, is known to a consumer this long after it has read of it: until then it commits what it knew. */
+const cutKnownWithinMs = 5000
+
+/** Which logs were cut, or made anew, and who can know it: nobody who has not read of them since, and a leader may be out of reach for as long as it likes. */
+export class Cuts {
+  private readonly cutAt = new Map<number, number>()
+  private readonly readAt = new Map<string, number>()
+
+  see(sighting: Sighting, at: number): void {
+    if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
+      this.cutAt.set(sighting.partition, at)
+      for (const key of this.readAt.keys()) if (key.endsWith(` ${sighting.partition}`)) this.readAt.delete(key)
+    }
+    if (sighting.type === 'read') {
+      const key = `${sighting.life} ${sighting.partition}`
+      this.readAt.set(key, this.readAt.get(key) ?? at)
+    }
+  }
+
+  /** Whether this life knows of all that was cut off this log. */
+  isKnown(life: string, partition: number, at: number): boolean {
+    if (!this.cutAt.has(partition)) return true
+    return at > (this.readAt.get(`${life} ${partition}`) ?? Number.POSITIVE_INFINITY) + cutKnownWithinMs
+  }
+
+  /** Whether it was so long ago that everybody who is in reach of the leader knows of it. */
+  isOld(partition: number, at: number): boolean {
+    return at > (this.cutAt.get(partition) ?? Number.NEGATIVE_INFINITY) + cutKnownWithinMs
+  }
+}
+
 /**
  * A partition's messages as they were written, taken away and handled by the whole group.
  *
