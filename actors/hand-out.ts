@@ -292,12 +292,12 @@ export class HandOut {
         lane.shift()
         continue
       }
-      const outcome = await this.handler.run(lane, load, () => this.waiting.size > 0)
-      if (outcome === 'done' && lane.first === load) {
+      const isDone = await this.handler.run(lane, load, () => this.waiting.size > 0)
+      if (isDone && lane.first === load) {
         lane.shift()
         this.makeRoom(lane)
       }
-      if (outcome === 'given-up' && lane.pausedBy.has('handler')) {
+      if (lane.pausedBy.has('handler')) {
         this.hold(lane, 'handler')
         this.options.emit({
           type: 'partition.stalled',
@@ -305,8 +305,7 @@ export class HandOut {
           reason: 'its handler failed and was given up',
         })
       }
-      if (outcome !== 'done') return
-      if (this.waiting.size > 0) return
+      if (!isDone || this.waiting.size > 0) return
     }
   }
 

@@ -39,9 +39,6 @@ export interface HandlerOptions {
   readonly onOverdue: (lane: Lane) => void
 }
 
-/** How a run over a load ended: to its end, broken off in order, or to be left alone until somebody decides. */
-export type Outcome = 'done' | 'broken-off' | 'given-up'
-
 const firstRetryMs = 100
 const longestRetryMs = 5000
 const sliceMs = 100
@@ -57,31 +54,35 @@ export class Handler {
     this.options = options
   }
 
-  /** Hands the load out from where it stands. `yields` says whether others wait for the place after a slice of time. */
-  async run(lane: Lane, load: Load, yields: () => boolean): Promise<Outcome> {
+  /**
+   * Hands the load out from where it stands. `yields` says whether others wait for the place after a slice of time. Resolves with whether
+   * it is done; else it was broken off in order, or the partition is paused until somebody decides.
+   */
+  async run(lane: Lane, load: Load, yields: () => boolean): Promise<boolean> {
     return this.options.eachBatch
       ? this.runBatch(lane, load, this.options.eachBatch)
       : this.runMessages(lane, load, yields)
   }
 
-  private async runMessages(lane: Lane, load: Load, yields: () => boolean): Promise<Outcome> {
+  private async runMessages(lane: Lane, load: Load, yields: () => boolean): Promise<boolean> {
     const { eachMessage } = this.options
-    if (!eachMessage) return 'given-up'
+    // Stryker disable next-line ConditionalExpression,BooleanLiteral: the options have either this one or `eachBatch`
+    if (!eachMessage) return false
     const { batch, tenure } = load
     const { topic, partition } = lane
     const pause = () => this.options.pause(lane)
     const until = performance.now() + sliceMs
     const { seeks } = lane.progress
-    const messages = batch.messages
-    for (; load.next < messages.length; load.next++) {
+    const { messages } = batch
+    for (; ; load.next++) {
       const message = messages[load.next]
       if (!message) break
       const offset = BigInt(message.offset)
-      if (lane.progress.mark !== undefined && offset < lane.progress.mark) {
+      if (offset < (lane.progress.mark ?? 0n)) {
         this.suppressed++
         continue
       }
-      if (!tenure.open || lane.held || lane.progress.seeks !== seeks) return 'broken-off'
+      if (!tenure.open || lane.held || lane.progress.seeks !== seeks) return false
       const outcome = await this.attempt(
         lane,
         load,
@@ -89,22 +90,22 @@ export class Handler {
         () => message.offset,
         (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
-      if (outcome === 'given-up' || outcome === 'broken-off') return outcome
+      if (!outcome) return false
       this.advance(lane, load, seeks, offset + 1n)
       if (performance.now() > until && yields()) {
         load.next++
-        return 'broken-off'
+        return false
       }
     }
     this.advance(lane, load, seeks, BigInt(batch.lastOffset()) + 1n)
-    return 'done'
+    return true
   }
 
   private async runBatch(
     lane: Lane,
     load: Load,
     eachBatch: NonNullable<HandlerOptions['eachBatch']>,
-  ): Promise<Outcome> {
+  ): Promise<boolean> {
     const { batch, tenure } = load
     const { seeks } = lane.progress
     const whole = BigInt(batch.lastOffset()) + 1n
@@ -113,60 +114,56 @@ export class Handler {
     // Counted once: what is left out later was handled from this very batch.
     if (load.next === 0) this.suppressed += batch.messages.length - left().length
     load.next = batch.messages.length
-    while (!brokenOff() && !lane.held && left().length > 0) {
-      let resolved = lane.progress.mark ?? 0n
-      /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
-      const resolve = (mark: bigint) => {
-        const next = mark < whole ? mark : whole
-        if (next <= resolved) return
-        resolved = next
-        this.advance(lane, load, seeks, next)
-      }
-      const outcome = await this.attempt(
-        lane,
-        load,
-        undefined,
-        () => left()[0]?.offset,
-        async (signal) => {
-          // Read anew for each attempt: what an earlier one resolved is not handed out again.
-          const told = { brokenOff: false, signal: false }
-          const tell = (isBrokenOff: boolean) => {
-            told.brokenOff ||= isBrokenOff
-            return isBrokenOff
-          }
-          const payload: EachBatchPayload = {
-            batch: view(batch, left()),
-            resolveOffset: (offset) => {
-              resolve(String(offset) === batch.messages.at(-1)?.offset ? whole : BigInt(offset) + 1n)
-            },
-            heartbeat,
-            pause: () => this.options.pause(lane),
-            commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(lane, resolve, offsets),
-            uncommittedOffsets: () => marksOf(this.options.uncommitted()),
-            isRunning: () => !tell(!tenure.open),
-            isStale: () => tell(lane.progress.seeks !== seeks),
-          }
-          const signalled = Object.defineProperty(payload, 'signal', {
-            enumerable: true,
-            get: () => {
-              told.signal = true
-              return signal
-            },
-          }) as EachBatchPayload & { signal: AbortSignal }
-          await eachBatch(signalled)
-          // A normal return has handled the batch, unless the handler knew that it had to end: then only what was resolved counts.
-          const isTold = told.brokenOff || (told.signal && signal.aborted)
-          if (!isTold) resolve(whole)
-          else if (!brokenOff() && left().length > 0)
-            throw new Error('the batch handler returned at its signal, before the end')
-        },
-      )
-      if (outcome === 'skipped') resolve(whole)
-      else if (outcome !== 'handled') return outcome
+    /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
+    const resolve = (mark: bigint) => {
+      // Stryker disable next-line EqualityOperator: where both are the same it makes no difference which is taken
+      this.advance(lane, load, seeks, mark < whole ? mark : whole)
     }
-    if (brokenOff() || lane.held) return 'broken-off'
+    const outcome = await this.attempt(
+      lane,
+      load,
+      undefined,
+      () => left()[0]?.offset,
+      async (signal) => {
+        let isToldOfEnd = false
+        let isToldOfSignal = false
+        const tell = (isBrokenOff: boolean) => {
+          isToldOfEnd ||= isBrokenOff
+          return isBrokenOff
+        }
+        const payload: EachBatchPayload = {
+          // Read anew for each attempt: what an earlier one resolved is not handed out again.
+          batch: view(batch, left()),
+          resolveOffset: (offset) => {
+            // Stryker disable next-line OptionalChaining: a batch that is handed out has messages
+            resolve(String(offset) === batch.messages.at(-1)?.offset ? whole : BigInt(offset) + 1n)
+          },
+          heartbeat,
+          pause: () => this.options.pause(lane),
+          commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(lane, resolve, offsets),
+          uncommittedOffsets: () => marksOf(this.options.uncommitted()),
+          isRunning: () => !tell(!tenure.open),
+          isStale: () => tell(lane.progress.seeks !== seeks),
+        }
+        const signalled = Object.defineProperty(payload, 'signal', {
+          enumerable: true,
+          get: () => {
+            isToldOfSignal = true
+            return signal
+          },
+        }) as EachBatchPayload & { signal: AbortSignal }
+        await eachBatch(signalled)
+        // A normal return has handled the batch, unless the handler knew that it had to end: then only what was resolved counts.
+        const isTold = isToldOfEnd || (isToldOfSignal && signal.aborted)
+        if (!isTold) resolve(whole)
+        else if (!brokenOff() && left().length > 0)
+          throw new Error('the batch handler returned at its signal, before the end')
+      },
+    )
+    if (outcome === 'skipped') resolve(whole)
+    if (brokenOff() || left().length > 0) return false
     this.advance(lane, load, seeks, whole)
-    return 'done'
+    return true
   }
 
   /**
@@ -203,6 +200,7 @@ export class Handler {
   /**
    * Calls the user's function until it succeeds, the tenure ends, the partition is paused or sought elsewhere, or the policy
    * decides. `next` is the first offset that is not handled; undefined when none is left, and then an error comes too late to matter.
+   * Resolves with undefined where what is left of it was neither handled nor skipped.
    */
   private async attempt(
     lane: Lane,
@@ -210,23 +208,22 @@ export class Handler {
     message: KafkaMessage | undefined,
     next: () => string | undefined,
     work: (signal: AbortSignal) => Promise<void>,
-  ): Promise<'handled' | 'skipped' | 'broken-off' | 'given-up'> {
+  ): Promise<'handled' | 'skipped' | undefined> {
     const { emit, handlerRetries, onHandlerError } = this.options
     const { topic, partition } = lane
     const { seeks } = lane.progress
     const goesOn = () => load.tenure.open && lane.progress.seeks === seeks
-    let offset = next() ?? '0'
-    for (let attempt = 1; ; attempt++) {
+    let offset = next()
+    for (let attempt = 1; offset !== undefined; attempt++) {
       try {
         await this.timed(lane, load, offset, work)
         return 'handled'
       } catch (error) {
         const left = next()
-        offset = left ?? offset
         const failure = { kind: 'handler-failed', message: withoutSecrets(messageOf(error)) } as const
-        emit({ type: 'handler.failed', topic, partition, offset, attempt, failure })
-        if (left === undefined) return 'handled'
-        if (!goesOn()) return 'broken-off'
+        emit({ type: 'handler.failed', topic, partition, offset: left ?? offset, attempt, failure })
+        if (left === undefined || !goesOn()) return undefined
+        offset = left
         // A handler that pauses its partition and throws wants the message again when it is resumed, and not before.
         if (attempt > handlerRetries && !lane.held) {
           const context = { topic, partition, offset, error, attempts: attempt, message, signal: load.tenure.signal }
@@ -235,15 +232,16 @@ export class Handler {
             emit({ type: 'handler.gave-up', topic, partition, offset, decision })
             if (decision === 'skip') return 'skipped'
             lane.pausedBy.add('handler')
-            return 'given-up'
+            return undefined
           }
         }
         // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
         const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
         await aborted(load.tenure.closing, waitMs)
-        if (!goesOn() || lane.held) return 'broken-off'
+        if (!goesOn() || lane.held) return undefined
       }
     }
+    return undefined
   }
 
   private async timed(
@@ -259,7 +257,6 @@ export class Handler {
     // Not AbortSignal.any: on Node 20 the tenure's signal would remember each of these for as long as it lives.
     const either = new AbortController()
     const follow = () => either.abort(signal.reason)
-    if (signal.aborted) follow()
     signal.addEventListener('abort', follow)
     let isLate = false
     const { topic, partition } = lane
@@ -311,17 +308,16 @@ async function decide(
 ): Promise<HandlerDecision> {
   try {
     const decision = await onHandlerError(context)
-    return ['pause', 'stop', 'skip', 'retry'].includes(decision) ? decision : 'pause'
+    return ['stop', 'skip', 'retry'].includes(decision) ? decision : 'pause'
   } catch {
     // A policy that fails has not decided anything: the message must not be lost.
     return 'pause'
   }
 }
 
-/** Where none or all of them are handled, only the first and the last are looked at. */
+/** Where all of them are handled, only the last is looked at. */
 function messagesFrom(messages: KafkaMessage[], mark: bigint): KafkaMessage[] {
   const isLeft = (message: KafkaMessage | undefined) => message !== undefined && BigInt(message.offset) >= mark
-  if (isLeft(messages[0])) return messages
   return isLeft(messages.at(-1)) ? messages.slice(messages.findIndex(isLeft)) : []
 }
 
@@ -329,7 +325,8 @@ function messagesFrom(messages: KafkaMessage[], mark: bigint): KafkaMessage[] {
 const view = (batch: Batch, messages: KafkaMessage[]): Batch =>
   messages.length === batch.messages.length
     ? batch
-    : Object.create(batch, { messages: { value: messages }, firstOffset: { value: () => messages[0]?.offset ?? null } })
+    : // Stryker disable next-line OptionalChaining: a batch that is handed out has messages
+      Object.create(batch, { messages: { value: messages }, firstOffset: { value: () => messages[0]?.offset ?? null } })
 
 const aborted = (signal: AbortSignal, waitMs: number): Promise<void> =>
   new Promise((resolve) => {

@@ -36,10 +36,9 @@ export class Progress {
   /** What has to be committed; undefined when the group already knows. */
   get uncommitted(): bigint | undefined {
     const { mark, acknowledged, sought } = this
-    // Stryker disable next-line ConditionalExpression: without a mark the lines below give undefined as well
-    if (mark === undefined) return undefined
     // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
-    return acknowledged === undefined || mark > acknowledged || sought ? mark : undefined
+    const isKnown = !sought && acknowledged !== undefined && (mark ?? acknowledged) <= acknowledged
+    return isKnown ? undefined : mark
   }
 
   /**
@@ -50,8 +49,7 @@ export class Progress {
     const sameTo = this.seeks === seeks + 1 ? this.sameTo : undefined
     if (this.seeks !== seeks && sameTo === undefined) return false
     const mark = sameTo !== undefined && sameTo < handled ? sameTo : handled
-    // Stryker disable next-line ConditionalExpression: without a mark the comparison is false anyway
-    if (this.mark !== undefined && mark <= this.mark) return false
+    if (mark <= (this.mark ?? -1n)) return false
     if (this.mark === undefined || from > this.mark) {
       throw new Error(`The mark is ${this.mark} and can't step over to ${from}: what lies between was not handed out`)
     }
@@ -71,9 +69,8 @@ export class Progress {
     if (seeks !== this.seeks && !this.sought) return
     if (!acknowledged) {
       this.unknown.add(offset)
-      const [oldest] = this.unknown
-      // Stryker disable next-line ConditionalExpression: what is larger than the limit has an oldest
-      if (this.unknown.size > mostUnknown && oldest !== undefined) this.unknown.delete(oldest)
+      const [oldest = offset] = this.unknown
+      if (this.unknown.size > mostUnknown) this.unknown.delete(oldest)
       return
     }
     this.acknowledged = offset
@@ -94,11 +91,12 @@ export class Progress {
   ): { readonly offset: bigint; readonly dropped: bigint | undefined } {
     const { mark, acknowledged, unknown, sought } = this
     const ours = sought === tenure || committed === acknowledged || unknown.has(committed)
-    // Stryker disable next-line ConditionalExpression,EqualityOperator: no mark is beyond nothing, and one at the commit gives the same offset
-    const counts = mark !== undefined && ours && (sought !== undefined || mark > committed)
-    const offset = counts ? mark : committed
-    // Stryker disable next-line ConditionalExpression: without a mark nothing is below it, and nothing was sought
-    const dropped = mark !== undefined && (sought ? offset !== mark : offset < mark) ? mark : undefined
+    const own = mark ?? committed
+    // Stryker disable next-line EqualityOperator: a mark at the commit is the same offset
+    const isAhead = own > committed
+    const counts = ours && (sought !== undefined || isAhead)
+    const offset = counts ? own : committed
+    const isDropped = sought ? offset !== own : offset < own
     this.mark = offset
     // A commit of ours may be of a log that was cut since: what was read after it is newer. Of what lies ahead of it, it says nothing, and of
     // what lies ahead of our mark, as after a seek, we know nothing.
@@ -108,7 +106,7 @@ export class Progress {
     else this.settleSeek()
     this.acknowledged = committed
     unknown.clear()
-    return { offset, dropped }
+    return { offset, dropped: isDropped ? own : undefined }
   }
 
   /** Reading goes on at this offset. `sameTo`: as the log was cut there. */

@@ -33,6 +33,8 @@ const longestAnswerMs = 300_000
 /** A node that has taken long for an answer may take as long for the next one, up to this; in milliseconds. */
 const mostTookMs = 60_000
 const unknownTopicOrPartition = 3
+/** No node: there is no link to it and no record of it. */
+const nobody = -1
 
 /** Why a lane does not move. */
 interface Cause {
@@ -61,28 +63,26 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
     const fetched = record.of(lane)
     const leader = session.reader.leaderOf(lane)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
-    const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader)
-    const link = nodeId === undefined ? undefined : routes.fetchLink(nodeId)
-    // Stryker disable next-line ConditionalExpression: of no node there is no record
-    const askedAt = nodeId === undefined ? undefined : record.askedAt(nodeId)
-    const isUnanswered =
-      // Stryker disable next-line ConditionalExpression: what was never asked is no number, and larger than nothing
-      askedAt !== undefined && now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
+    const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
+    const link = routes.fetchLink(nodeId)
+    const askedAt = record.askedAt(nodeId) ?? Number.POSITIVE_INFINITY
+    const isUnanswered = now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
     const isArriving = isUnanswered && now - askedAt < longestAnswerMs
-    // Stryker disable next-line ConditionalExpression: no end is beyond a mark that is not there
-    const isUnread = fetched !== undefined && lane.progress.mark !== undefined && fetched.end > lane.progress.mark
+    const isUnread =
+      fetched !== undefined &&
+      // Stryker disable next-line ConditionalExpression: no end is beyond a mark that is not there
+      lane.progress.mark !== undefined &&
+      fetched.end > lane.progress.mark
     if (!isUnread) unreadSince.delete(lane)
     else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
     const since = Math.max(
       ...[startedAt, record.beganAt, heldAt.get(lane) ?? 0],
       isUnread ? Math.max(lane.movedAt, unreadSince.get(lane) ?? 0) : (fetched?.at ?? 0),
-      // Stryker disable next-line ConditionalExpression: of no node there is no record
-      nodeId === undefined ? 0 : record.throttledUntil(nodeId),
+      record.throttledUntil(nodeId),
       isArriving ? (link?.heardAt ?? 0) : 0,
     )
     const quietMs = now - since - standstillSince(since)
-    // Stryker disable next-line ConditionalExpression: of no node there is no record
-    const fetchMs = Math.max(maxWaitMs, nodeId === undefined ? 0 : Math.min(mostTookMs, record.tookMs(nodeId)))
+    const fetchMs = Math.max(maxWaitMs, Math.min(mostTookMs, record.tookMs(nodeId)))
     const cause = (): Cause => {
       const { errorCode = 0, nodeId: answering } = fetched ?? {}
       const error = `node ${answering} answers its fetches with ${fetchErrorName(errorCode)}`
@@ -100,9 +100,8 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
 
   const look = (): void => {
     const now = performance.now()
-    // A stall of another tenure was forgotten with its partitions.
-    // Stryker disable next-line ConditionalExpression,LogicalOperator: a tenure that is not in force any more is closed
-    if (tenure !== handOut.tenure || !tenure?.open || !session.membership.joined) {
+    // A stall of another tenure was forgotten with its partitions. One that is not in force any more is closed.
+    if (!tenure?.open || !session.membership.joined) {
       for (const known of [stalled, heldAt, unreadSince]) known.clear()
       tenure = handOut.tenure
     }

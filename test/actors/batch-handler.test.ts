@@ -1,7 +1,7 @@
 // The batch handler: which messages of a batch count as handled, in every style KafkaJS documents.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { EachBatchPayload } from '../../actors/kafka.ts'
-import { Stage, settled, topic } from './stage.ts'
+import { batchIn, Stage, settled, staged, topic } from './stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
@@ -14,15 +14,6 @@ afterEach(() => {
 
 const partitionOf = { topic, partition: 0 }
 
-/** A stage with one partition from offset 0, and a first batch in it. */
-async function staged(options: ConstructorParameters<typeof Stage>[0], offsets = [0, 1, 2]): Promise<Stage> {
-  const stage = new Stage(options)
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, offsets)
-  return stage
-}
-
-const batchIn = (stage: Stage, at: string): EachBatchPayload => stage.handlers.at(at).payload as EachBatchPayload
 const offsetsIn = ({ batch }: EachBatchPayload): string[] => batch.messages.map(({ offset }) => offset)
 
 test('a batch handler that returns has handled the batch, control records at its end included', async () => {
@@ -30,67 +21,6 @@ test('a batch handler that returns has handled the batch, control records at its
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1], { last: 4 })
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(5n)
-})
-
-test('resolved offsets advance the mark before the batch is done', async () => {
-  const stage = await staged({ batches: true })
-  const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
-  resolveOffset('1')
-  expect(stage.lane(0).progress.mark).toBe(2n)
-  resolveOffset('0')
-  expect(stage.lane(0).progress.mark).toBe(2n)
-  expect(uncommittedOffsets()).toEqual({ topics: [{ topic, partitions: [{ partition: 0, offset: '2' }] }] })
-  // Nothing is due yet: what was handled is committed by its interval.
-  await commitOffsetsIfNecessary()
-  expect(stage.commits).toBe(0)
-  await vi.advanceTimersByTimeAsync(1000)
-  await commitOffsetsIfNecessary()
-  await commitOffsetsIfNecessary()
-  expect(stage.commits).toBe(1)
-})
-
-test('with offsets a batch handler resolves what lies before them, within the batch, and commits at once', async () => {
-  const stage = await staged({ batches: true })
-  const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
-  const upTo = (offset: string) => ({ topics: [{ topic, partitions: [{ partition: 0, offset }] }] })
-  expect(uncommittedOffsets()).toEqual({ topics: [] })
-  await commitOffsetsIfNecessary(upTo('1'))
-  expect(stage.lane(0).progress.mark).toBe(1n)
-  resolveOffset('1')
-  await commitOffsetsIfNecessary(uncommittedOffsets())
-  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 2])
-  await commitOffsetsIfNecessary(upTo('90'))
-  expect(stage.lane(0).progress.mark).toBe(3n)
-})
-
-test('what other partitions have handled is in the uncommitted offsets as well', async () => {
-  const stage = await staged({ batches: true })
-  await stage.offer(1, [0, 1])
-  batchIn(stage, '1/0').resolveOffset('1')
-  batchIn(stage, '0/0').resolveOffset('0')
-  expect(batchIn(stage, '0/0').uncommittedOffsets().topics).toEqual([
-    {
-      topic,
-      partitions: [
-        { partition: 0, offset: '1' },
-        { partition: 1, offset: '2' },
-      ],
-    },
-  ])
-})
-
-test('an offset behind the batch resolves the batch and nothing more', async () => {
-  const stage = await staged({ batches: true })
-  batchIn(stage, '0/0').resolveOffset('1000')
-  expect(stage.lane(0).progress.mark).toBe(3n)
-})
-
-test('resolving the last message of a batch resolves the control records behind it', async () => {
-  const stage = new Stage({ batches: true })
-  await stage.assign({ 0: 0n })
-  await stage.offer(0, [0, 1], { last: 4 })
-  batchIn(stage, '0/0').resolveOffset('1')
   expect(stage.lane(0).progress.mark).toBe(5n)
 })
 
@@ -103,7 +33,7 @@ test('a batch that is broken off by a drain counts as far as it was resolved', a
   expect(isRunning()).toBe(false)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1, 2])
   expect(offsetsIn(batchIn(stage, '0/1'))).toEqual(['1', '2'])
@@ -160,6 +90,22 @@ test('a batch handler that heeds the signal of its deadline is given the rest, a
   expect(stage.factsOf('handler.gave-up')).toEqual([])
 })
 
+test('a batch handler that has resolved all of it when it returns at its signal has not failed', async () => {
+  const stage = await staged({
+    handlerTimeoutMs: 300,
+    eachBatch: ({ resolveOffset, signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolveOffset('2')
+          resolve()
+        })
+      }),
+  })
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([3n, []])
+})
+
 test("KafkaJS's loops with isRunning, isStale, resolveOffset and heartbeat count message by message", async () => {
   let gate = Promise.resolve()
   let open = () => {}
@@ -207,7 +153,7 @@ test('a batch during which there was a seek is stale and moves no mark', async (
   expect(isStale()).toBe(true)
   resolveOffset('2')
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
 })
 
 test('a batch that throws after a part of it was resolved is tried again from there', async () => {
@@ -265,35 +211,6 @@ test('a batch of which a part was handled before is given without it, and what i
   expect(stage.handOut.handler.suppressed).toBe(2)
 })
 
-test('offsets of other partitions and topics resolve nothing here', async () => {
-  const stage = await staged({ batches: true })
-  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
-  const partitions = [{ partition: 0, offset: '2' }]
-  await commitOffsetsIfNecessary({ topics: [{ topic: 'bills', partitions }] })
-  await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition: 1, offset: '2' }] }] })
-  expect(stage.lane(0).progress.mark).toBe(0n)
-  await commitOffsetsIfNecessary({
-    topics: [
-      { topic: 'bills', partitions },
-      { topic, partitions },
-    ],
-  })
-  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 3])
-})
-
-test('a commit that a batch handler asks for begins the interval anew', async () => {
-  const stage = await staged({ batches: true })
-  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
-  await vi.advanceTimersByTimeAsync(900)
-  await commitOffsetsIfNecessary({ topics: [] })
-  await vi.advanceTimersByTimeAsync(999)
-  await commitOffsetsIfNecessary()
-  expect(stage.commits).toBe(1)
-  await vi.advanceTimersByTimeAsync(1)
-  await commitOffsetsIfNecessary()
-  expect(stage.commits).toBe(2)
-})
-
 test('a paused batch handler that throws gets the rest when it is resumed', async () => {
   const stage = await staged({ batches: true })
   const { pause, resolveOffset } = batchIn(stage, '0/0')
@@ -313,6 +230,28 @@ test('a batch handler that fails for good stops at what it resolved', async () =
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '1', decision: 'stop' }])
   expect([stage.lane(0).progress.mark, stage.handOut.paused()]).toEqual([1n, [partitionOf]])
+})
+
+test('a partition that is resumed in the turn in which its handler is given up goes on with the rest of its batch', async () => {
+  const stage = await staged({
+    batches: true,
+    onHandlerError: () => {
+      for (let turn = Promise.resolve(), turns = 0; turns < 4; turns++) turn = turn.then(() => stage.resume(0))
+      return 'pause'
+    },
+  })
+  batchIn(stage, '0/0').resolveOffset('0')
+  await stage.handlers.at('0/0').throw('no')
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+  expect([stage.handOut.handler.suppressed, stage.handOut.paused()]).toEqual([0, []])
+})
+
+test('a stretch of the log without messages is stepped over without a call', async () => {
+  const stage = new Stage({ batches: true })
+  const { tenure } = await stage.assign({ 0: 0n })
+  stage.handOut.pass(partitionOf, 0n, '4', tenure)
+  await settled()
+  expect([stage.handlers.log, stage.lane(0).progress.mark]).toEqual([[], 5n])
 })
 
 test('a batch of which nothing is left is not handed out, and its control records are stepped over', async () => {

@@ -209,6 +209,18 @@ test('a request that the node may hold goes over the link for those', async () =
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('a look-up that outlasts its request leaves nobody who asks whether the node is there', async () => {
+  const { answering } = one.cluster
+  one.cluster.answering = async (...asked) => {
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    return answering(...asked)
+  }
+  const late = one.send(20, { silenceMs: held })
+  await pass(40)
+  expect(await late).toMatchObject({ failure: unavailable('it did not answer in time'), tookMs: 20 })
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 test('beside a request that the node may hold it is asked whether it is there, and beside no other', async () => {
   one.answer = () => new Promise(() => {})
   const brief = one.send(5100)

@@ -1,9 +1,8 @@
 // The handler: retries, policies, deadlines, and what of a batch counts as handled.
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { HandlerErrorContext } from '../../actors/handler.ts'
 import type { EachMessagePayload } from '../../actors/kafka.ts'
-import { Stage, settled, topic } from './stage.ts'
+import { Stage, settled, staged, topic } from './stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
@@ -15,14 +14,6 @@ afterEach(() => {
 })
 
 const partitionOf = { topic, partition: 0 }
-
-/** A stage with one partition from offset 0, and a first batch in it. */
-async function staged(options: ConstructorParameters<typeof Stage>[0], offsets = [0, 1, 2]): Promise<Stage> {
-  const stage = new Stage(options)
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, offsets)
-  return stage
-}
 
 test('a message that fails is tried again after a wait, and others go on meanwhile', async () => {
   const stage = await staged({ handlerRetries: 2 })
@@ -52,74 +43,6 @@ test('user and password of a URL in what a handler throws are in no fact', async
   expect(stage.factsOf('handler.failed').map(({ failure }) => failure.message)).toEqual([
     'no answer from https://orders.example',
   ])
-})
-
-test('without a policy the partition is paused, reported, and goes on with the same message when it is resumed', async () => {
-  const stage = await staged({})
-  await stage.handlers.at('0/0').throw('no')
-  expect(stage.factsOf('handler.gave-up')).toEqual([
-    { type: 'handler.gave-up', ...partitionOf, offset: '0', decision: 'pause' },
-  ])
-  expect(stage.factsOf('partition.stalled')).toHaveLength(1)
-  expect(stage.handOut.paused()).toEqual([partitionOf])
-  expect(stage.reader.log).toContain('pause 0')
-  expect(stage.lane(0).progress.mark).toBe(0n)
-  stage.resume(0)
-  await stage.offer(0, [0, 1])
-  expect(stage.factsOf('partition.resumed')).toHaveLength(1)
-  await stage.handlers.end('0/0')
-  expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
-})
-
-test('a policy that skips goes on behind the message', async () => {
-  const told: HandlerErrorContext[] = []
-  const stage = await staged({
-    onHandlerError: (context) => {
-      told.push(context)
-      return 'skip'
-    },
-  })
-  await stage.handlers.at('0/0').throw('poison')
-  expect(told).toMatchObject([{ ...partitionOf, offset: '0', attempts: 1, message: { offset: '0' } }])
-  expect(told[0]?.error).toEqual(new Error('poison'))
-  expect(stage.lane(0).progress.mark).toBe(1n)
-  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
-  expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('skip')
-})
-
-test('a policy that retries hands the message out once more after a wait, and is asked again', async () => {
-  const decisions = ['retry', 'skip'] as const
-  let asked = 0
-  const stage = await staged({ onHandlerError: () => decisions[asked++] ?? 'pause' })
-  await stage.handlers.at('0/0').throw('no')
-  // Without one, a handler that throws at once would keep the event loop for itself.
-  await vi.advanceTimersByTimeAsync(49)
-  expect(stage.handlers.atWork).toEqual([])
-  await vi.advanceTimersByTimeAsync(1)
-  await stage.handlers.at('0/0').throw('no')
-  expect(asked).toBe(2)
-  expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
-})
-
-test.each([
-  ['throws', () => Promise.reject(new Error('policy'))],
-  ['answers nonsense', () => 'forget it' as 'skip'],
-])(
-  'a policy that %s has decided nothing: the partition is paused and the message kept',
-  async (_what, onHandlerError) => {
-    const stage = await staged({ onHandlerError })
-    await stage.handlers.at('0/0').throw('no')
-    expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('pause')
-    expect(stage.lane(0).progress.mark).toBe(0n)
-  },
-)
-
-test('the policy `stop` keeps the message and says so', async () => {
-  const stage = await staged({ onHandlerError: 'stop' })
-  await stage.handlers.at('0/0').throw('no')
-  expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('stop')
-  expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(0n)
 })
 
 test('the wait before a retry ends with the tenure, and the message is not tried again in it', async () => {
@@ -248,23 +171,6 @@ test('the waits between tries double up to five seconds, and are between half of
   }
 })
 
-test('a policy is told the tries so far, with the signal of the assignment', async () => {
-  const told: HandlerErrorContext[] = []
-  const stage = await staged({
-    handlerRetries: 1,
-    onHandlerError: (context) => {
-      told.push(context)
-      return Promise.resolve('stop')
-    },
-  })
-  await stage.handlers.at('0/0').throw('no')
-  await vi.advanceTimersByTimeAsync(50)
-  await stage.handlers.at('0/0').throw('no again')
-  expect(told).toMatchObject([{ attempts: 2, error: new Error('no again') }])
-  expect(told[0]?.signal).toBe(stage.handOut.tenure?.signal)
-  expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '0', decision: 'stop' }])
-})
-
 test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
   const stage = await staged({}, [0, 1])
   const startedAt = performance.now()
@@ -336,19 +242,6 @@ test('a handler that waits for its retry listens to its assignment no longer tha
   await stage.handlers.at('0/0').throw('no')
   await stage.handOut.close(1000)
   expect(vi.getTimerCount()).toBe(0)
-})
-
-test('a message that fails during a drain is not tried again, and no policy is asked', async () => {
-  let asked = 0
-  const stage = await staged({
-    onHandlerError: () => {
-      asked++
-      return 'skip'
-    },
-  })
-  const closed = stage.handOut.close(1000)
-  await stage.handlers.at('0/0').throw('no')
-  expect([await closed, asked, stage.lane(0).progress.mark]).toEqual([false, 0, 0n])
 })
 
 test('a stale result tells which message it was', async () => {

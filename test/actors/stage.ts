@@ -268,3 +268,14 @@ export class Stage {
     return this.facts.filter((fact): fact is FactOf<Type> => fact.type === type)
   }
 }
+
+/** A stage that has partitions 0 and 1 from offset 0, with a first batch of partition 0 in it. */
+export async function staged(options: StageOptions, offsets: readonly number[] = [0, 1, 2]): Promise<Stage> {
+  const stage = new Stage(options)
+  await stage.assign({ 0: 0n, 1: 0n })
+  await stage.offer(0, offsets)
+  return stage
+}
+
+/** What a batch handler at work was given. */
+export const batchIn = (stage: Stage, at: string): EachBatchPayload => stage.handlers.at(at).payload as EachBatchPayload
