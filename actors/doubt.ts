@@ -1,7 +1,8 @@
 /**
  * A doubt: what a link does about a node that falls silent while a request waits. The request goes out again over a second connection, the
- * standby, and the first answer wins. A connection that says nothing while the standby answers the same request is dead, and the standby takes over. Where
- * neither answers, the node is slow: both wait, ever more patiently, for `requestTimeoutMs` at most.
+ * standby, and the first answer wins. A connection that says nothing while the standby answers the same request is dead, and the standby takes over. A
+ * standby from before the request that says nothing either is made anew. Where none answers, the node is slow: both wait, ever more
+ * patiently, for `requestTimeoutMs` at most.
  */
 
 import { sameEndpoint } from '../machines/endpoint.ts'
@@ -22,6 +23,8 @@ export interface Outstanding {
   sentAt: number
   /** The standby it went out on as well. */
   standby: Line | undefined
+  /** When it did. */
+  askedTwiceAt: number
   /** Connections that ended without an answer to anything while it waited. */
   ends: number
 }
@@ -143,6 +146,16 @@ export class Doubt {
     if (!entry || !sameEndpoint(entry, connection.endpoint)) return
     standby.want()
     if (!standby.line) return
+    // Made before the request went out, and silent since it was asked: whatever took the first one may have taken it as well.
+    if (
+      oldest.standby === standby.line &&
+      standby.openedAt < oldest.sentAt &&
+      standby.line.lastDataAt < oldest.askedTwiceAt
+    ) {
+      standby.close()
+      standby.want()
+      return
+    }
     if (silentMs >= longestWorkMs && !this.excused(oldest) && !repeatable.has(apiKeyOf(oldest.frame))) this.relieve()
     else this.askTwice(standby.line)
   }
@@ -151,6 +164,7 @@ export class Doubt {
     for (const request of this.options.outstanding) {
       if (request.standby === line || !repeatable.has(apiKeyOf(request.frame))) continue
       request.standby = line
+      request.askedTwiceAt = performance.now()
       this.options.send(request, line)
     }
   }

@@ -152,7 +152,10 @@ export class Link {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
       const sentAt = performance.now()
-      const request: Outstanding = { frame, silenceMs, resolve, reject, sentAt, standby: undefined, ends: 0 }
+      const request: Outstanding = {
+        ...{ frame, silenceMs, resolve, reject, sentAt },
+        ...{ standby: undefined, askedTwiceAt: 0, ends: 0 },
+      }
       this.outstanding.add(request)
       const giveUp = () => {
         if (!this.outstanding.delete(request)) return

@@ -21,6 +21,8 @@ const retryMs = 600
 
 export class Standby {
   private readonly options: StandbyOptions
+  /** When the connection was made, on the clock of `performance.now()`. */
+  openedAt = 0
   private held: Line | undefined
   private attempt: AbortController | undefined
   private idle: NodeJS.Timeout | undefined
@@ -68,6 +70,7 @@ export class Standby {
       if (attempt.signal.aborted) return line.close()
       this.attempt = undefined
       this.held = line
+      this.openedAt = performance.now()
       onOpen(line)
     } catch (error) {
       if (attempt.signal.aborted) return

@@ -89,6 +89,22 @@ test('a node that takes its time keeps both connections, and is given more of it
   expect(connectionsOf(apiKeys.fetch).slice(0, 3)).toEqual([1, 2, 1])
 })
 
+test('where the packets of both connections vanish, a third one answers the same request', async () => {
+  const link = await connected()
+  const release = hold(apiKeys.fetch)
+  const first = ask(link, 40, apiKeys.fetch)
+  await broker.asked(apiKeys.fetch, 1)
+  release()
+  await first
+  release()
+  broker.answering.set(apiKeys.fetch, () =>
+    (broker.requests.at(-1)?.connection ?? 0) < 3 ? undefined : namedBody('over the third'),
+  )
+  expect(await ask(link, 40, apiKeys.fetch)).toBe('over the third')
+  await broker.left(1)
+  expect([connectionsOf(apiKeys.fetch), redials]).toEqual([[1, 2, 1, 2, 3], ['soft']])
+})
+
 test('an answer whose bytes keep coming is never doubted, however long it takes', async () => {
   const link = await connected()
   broker.answering.set(apiKeys.fetch, () => namedBody('x'.repeat(1000)))

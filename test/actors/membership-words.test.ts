@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../actors/connection.ts'
 import type { Coordinator, Patience } from '../../actors/coordinator.ts'
-import { apiKeyOf, apiKeys } from '../../actors/frames.ts'
+import { apiKeyOf, apiKeys, errorCodes } from '../../actors/frames.ts'
 import type { Call } from '../../actors/kafka.ts'
 import { held } from '../../actors/link.ts'
 import { Membership, type MembershipOptions } from '../../actors/membership.ts'
@@ -275,7 +275,12 @@ test('a commit tells each partition in the order asked, and its first error coun
   words.answers.set(apiKeys.offsetCommit, () =>
     Buffer.concat([int32(0), list([errors('orders', 0, 27), errors('bills', 3)])]),
   )
-  expect(await membership.commit([other, ...commitOf(1, 0, 9)], 1000)).toEqual([3, 27, 0, 0])
+  expect(await membership.commit([other, ...commitOf(1, 0, 9)], 1000)).toEqual([
+    3,
+    27,
+    0,
+    errorCodes.unknownServerError,
+  ])
   await settled()
   // The first one is of no group's change.
   expect(types()).toEqual([])
