@@ -79,4 +79,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['logs are cut', 'seeks at any instant', 'pauses by topic', 'long waits'],
     found: 'a message at work was handed out again where the log was cut ahead of it',
   },
+  {
+    seed: 20002,
+    dimensions: ['topics are deleted', 'logs are cut', 'two listeners', 'held joins'],
+    found: 'a mark was put back into a topic that was made again while a join was held, and reading went on there',
+  },
+  {
+    seed: 20003,
+    dimensions: ['topics are deleted'],
+    found: 'a fetch of a topic that went was sent again to a new address, and answered from the topic made again',
+  },
+  {
+    seed: 20193,
+    dimensions: ['topics are deleted', 'releases', 'slow brokers', 'narrow lines'],
+    found: 'a late answer from the start of a deleted topic was taken for the start of the one made again',
+  },
 ]
