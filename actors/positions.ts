@@ -244,7 +244,7 @@ export class Positions {
     }
     // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
-    if (isOfOther && progress.sought !== tenure) progress.forget()
+    if (isOfOther && progress.topicId !== topicId && progress.sought !== tenure) progress.forget()
     this.look(lane, tenure, () => (progress.mark === undefined ? this.pinned(lane) : this.putBack()))
   }
 

@@ -224,3 +224,15 @@ test('what was asked for before an assignment, or before its topic was made agai
   eras.push(stage.positions.era)
   expect(new Set(eras).size).toBe(3)
 })
+
+test('a commit of the topic before does not take back what this process has handled of the one that is there now', async () => {
+  const stage = new Stage()
+  const id = 'b'.repeat(32)
+  stage.topics.see([{ topic, id, errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: { offset: 10n, metadata: `relisten/1 ${id} 1 3` } })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  expect((await stage.assign({ 0: { offset: 70n, metadata: `relisten/1 ${'a'.repeat(32)} 1 3` } })).starts).toEqual([
+    12n,
+  ])
+})
