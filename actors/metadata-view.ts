@@ -31,6 +31,8 @@ export interface MetadataViewOptions {
   readonly isJoining: () => boolean
   /** A topic has partitions that KafkaJS does not see before the group joins again. */
   readonly onGrown: () => void
+  /** A topic is not there any more: what is still asked for of it may be answered from the next one of its name. */
+  readonly onMissing: () => void
   /** A topic was deleted and made again. */
   readonly onRecreated: (topic: string) => void
 }
@@ -102,13 +104,16 @@ export class MetadataView {
   }
 
   private see(described: readonly TopicDescription[]): void {
-    const { topics, emit, onRecreated } = this.options
+    const { topics, emit, onMissing, onRecreated } = this.options
     const views = described.map(({ partitions, ...view }) => ({ ...view, partitions: partitions.length }))
     for (const { topic, kind } of topics.see(views)) {
       const partitions = topics.partitionsOf(topic)
       if (kind === 'observed') emit({ type: 'topic.observed', topic, topicId: topics.idOf(topic) ?? null, partitions })
       if (kind === 'grown') emit({ type: 'topic.grown', topic, partitions })
-      if (kind === 'missing') emit({ type: 'topic.missing', topic })
+      if (kind === 'missing') {
+        emit({ type: 'topic.missing', topic })
+        onMissing()
+      }
       if (kind === 'found' || kind === 'recreated')
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
     }

@@ -61,6 +61,8 @@ const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
 
 export class Positions {
   private readonly options: PositionsOptions
+  /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
+  era = 0
   private tenure: Tenure | undefined
   /** Lanes whose place KafkaJS may be told. */
   private readonly ready = new Set<Lane>()
@@ -82,6 +84,7 @@ export class Positions {
 
   /** Another assignment: all places are to be found again. */
   begin(tenure: Tenure): void {
+    this.era++
     this.tenure = tenure
     this.ready.clear()
     this.looking.clear()
@@ -115,6 +118,7 @@ export class Positions {
 
   /** The topic was deleted and made again: its partitions are read from their start. */
   restart(topic: string): void {
+    this.era++
     const { handOut, topics, emit } = this.options
     const id = topics.idOf(topic)
     // Another session of this process may have seen it first: what was placed since then is a place in the new one.
@@ -241,8 +245,8 @@ export class Positions {
     // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
-    if (isOfOther && progress.topicId === undefined && progress.sought !== tenure) progress.forget()
-    this.look(lane, tenure, progress.mark === undefined ? () => this.pinned(lane) : async () => undefined)
+    if (isOfOther && progress.topicId !== topicId && progress.sought !== tenure) progress.forget()
+    this.look(lane, tenure, () => (progress.mark === undefined ? this.pinned(lane) : this.putBack()))
   }
 
   /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
@@ -304,6 +308,11 @@ export class Positions {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       lane.progress.pin(offset, leaderEpoch)
     }
+  }
+
+  /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
+  private async putBack(): Promise<undefined> {
+    await this.options.lookAtTopics()
   }
 
   /**

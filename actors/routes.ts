@@ -56,8 +56,8 @@ export interface RoutesOptions {
   readonly leaderOf: (topic: string, partition: number) => number | undefined
   /** Keeps what fetches may bring within bounds. */
   readonly backlog: Backlog
-  /** Stands for the assignment of the moment: what was asked for under another one is not wanted any more. */
-  readonly tenure: () => unknown
+  /** What was asked for in an earlier era is not wanted any more. */
+  readonly era: () => unknown
   /** What a fetch asks for. */
   readonly onAsked: (asked: readonly AskedPartition[]) => void
   /** Of what a fetch brought, the partitions whose log was cut below what was read. Rejects with a ConnectionError where nobody can say. */
@@ -263,23 +263,24 @@ export class Routes {
     }
   }
 
-  /** What a fetch brought, as KafkaJS may see it; undefined when it was ended early, or asked for under an assignment that is over. */
+  /** What a fetch brought, as KafkaJS may see it; undefined when it was ended early, or asked for in an era that is over. */
   private async fetched(
     nodeId: number,
     request: Buffer,
     hurried: Promise<undefined>,
   ): Promise<{ readonly frame: Buffer; readonly recordBytes: number } | undefined> {
-    const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, tenure, diverged } = this.options
-    const under = tenure()
+    const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, era, diverged } = this.options
+    const before = era()
     onAsked(readFetchRequest(request))
     const link = this.link(this.fetchLinks, nodeId)
     const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), hurried])
-    if (!frame || tenure() !== under) return undefined
+    if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
     onFetched(nodeId, summary)
     // KafkaJS gives up the position of a partition that is out of range, and asks where to go on.
-    for (const { errorAt } of await diverged(summary.partitions))
-      frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
+    const cut = await diverged(summary.partitions)
+    if (era() !== before) return undefined
+    for (const { errorAt } of cut) frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
     // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
     if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), hurried])
     else this.failedRounds.get(nodeId)?.succeeded()

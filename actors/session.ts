@@ -115,7 +115,7 @@ export class Session {
       clientId,
       leaderOf: (topic, partition) => this.reader.leaderOf({ topic, partition }),
       backlog: options.handOut.backlog,
-      tenure: () => this.tenure,
+      era: () => this.positions.era,
       onAsked: (asked) => this.note(asked),
       diverged: (partitions) => this.positions.diverged(partitions),
       group: (request) => this.membership.answer(request),
@@ -158,6 +158,7 @@ export class Session {
       isJoining: () => membership.asking,
       // In order: handlers settle and commit before KafkaJS joins for it.
       onGrown: () => membership.grow(),
+      onMissing: () => void this.positions.era++,
       onRecreated: (topic) => this.positions.restart(topic),
     })
     this.positions = new Positions({
@@ -243,11 +244,10 @@ export class Session {
 
   /** True when the coordinator accepts this member's heartbeat, asked now; while it joins, when it knows the member. */
   async confirmed(withinMs: number): Promise<boolean> {
-    const { membership } = this
-    const { joining } = membership
-    const code = await membership.heartbeat(withinMs)
+    const { joining } = this.membership
+    const code = await this.membership.heartbeat(withinMs)
     // Its generation is over, or not there yet, and it is none but the member's own.
-    if (code === errorCodes.illegalGeneration) return joining || membership.joining
+    if (code === errorCodes.illegalGeneration) return joining || this.membership.joining
     return code === errorCodes.none || code === errorCodes.rebalanceInProgress
   }
 

@@ -48,6 +48,7 @@ function viewWith(options: Partial<MetadataViewOptions> = {}): MetadataView {
     emit: () => {},
     isJoining: () => false,
     onGrown: () => {},
+    onMissing: () => {},
     onRecreated: () => {},
     ...options,
   })
@@ -159,12 +160,14 @@ test('a partition that the group gives us is shown, whether or not it was seen b
 
 test('a topic that is gone keeps its partitions without leaders until it is back, and both are told', async () => {
   const facts: Fact[] = []
-  const view = viewWith({ emit: (fact) => facts.push(fact) })
+  let missing = 0
+  const view = viewWith({ emit: (fact) => facts.push(fact), onMissing: () => missing++ })
   await shownBy(view, described(2))
   const gone = await shownBy(view, described(0, UNKNOWN_TOPIC))
   expect(gone).toMatchObject({ topicErrorCode: 0, partitionMetadata: [{ leader: -1 }, { leader: -1 }] })
   await shownBy(view, described(0, UNKNOWN_TOPIC))
   await shownBy(view, described(0, LEADER_NOT_AVAILABLE))
+  expect(missing).toBe(1)
   expect(await shownBy(view, described(2))).toMatchObject({ partitionMetadata: [{ leader: 1 }, { leader: 1 }] })
   expect(facts.map(({ type }) => type)).toEqual(['topic.observed', 'topic.missing', 'topic.found'])
 })

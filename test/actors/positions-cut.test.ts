@@ -194,3 +194,45 @@ test('a mark that began at a commit without a note holds no longer when the topi
   expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
   expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
 })
+
+test('a mark the group does not know any more is not put back into a topic that was made again meanwhile, unseen as yet', async () => {
+  let now = 'a'
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: now, errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: now, errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.start = 0n
+  // It was not committed yet, and is put back.
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([12n])
+  now = 'b'
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
+})
+
+test('what was asked for before an assignment, or before its topic was made again, is of another era', async () => {
+  const stage = new Stage()
+  const eras = [stage.positions.era]
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 0n })
+  eras.push(stage.positions.era)
+  stage.positions.restart(topic)
+  eras.push(stage.positions.era)
+  expect(new Set(eras).size).toBe(3)
+})
+
+test('a commit of the topic before does not take back what this process has handled of the one that is there now', async () => {
+  const stage = new Stage()
+  const id = 'b'.repeat(32)
+  stage.topics.see([{ topic, id, errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: { offset: 10n, metadata: `relisten/1 ${id} 1 3` } })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  expect((await stage.assign({ 0: { offset: 70n, metadata: `relisten/1 ${'a'.repeat(32)} 1 3` } })).starts).toEqual([
+    12n,
+  ])
+})

@@ -43,6 +43,7 @@ const subscription = new Subscription({
 })
 const view = new MetadataView({
   ...{ epoch: 1, topics, subscription, emit: () => {}, isJoining: () => true, onGrown: () => {} },
+  onMissing: () => {},
   onRecreated: () => {},
 })
 
@@ -61,7 +62,7 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     clientId: 'orders-service',
     leaderOf: () => 1,
     backlog: new Backlog(1_000_000),
-    tenure: () => undefined,
+    era: () => 0,
     onAsked: () => {},
     diverged: async () => [],
     view: (description, nodes) => view.view(description, nodes),

@@ -207,14 +207,26 @@ test('closed routes leave no wait behind, however long a fetch may wait', async 
 })
 
 test('what a fetch brings that was asked for under another assignment is not given to KafkaJS', async () => {
-  let tenure = 1
+  let era = 1
   broker.answering.set(apiKeys.fetch, () => {
-    tenure++
+    era++
     return fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('a late answer') }] })
   })
-  const answer = await routesWith({ tenure: () => tenure }).answer(1, fetchRequest())
+  const answer = await routesWith({ era: () => era }).answer(1, fetchRequest())
   expect(answer).toEqual(emptyFetch)
   expect(fetched).toEqual([])
+})
+
+test('nor what became of another one while the end of its leader epoch was looked up', async () => {
+  let era = 1
+  broker.answering.set(apiKeys.fetch, () =>
+    fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('a late answer') }] }),
+  )
+  const diverged = async () => {
+    era++
+    return []
+  }
+  expect(await routesWith({ era: () => era, diverged }).answer(1, fetchRequest())).toEqual(emptyFetch)
 })
 
 test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {

@@ -97,4 +97,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'the end of a leader epoch was asked for over a dead connection alone, and all partitions of its node waited',
   },
+  {
+    seed: 20002,
+    dimensions: ['topics are deleted', 'logs are cut', 'two listeners', 'held joins'],
+    found: 'a mark was put back into a topic that was made again while a join was held, and reading went on there',
+  },
+  {
+    seed: 20003,
+    dimensions: ['topics are deleted'],
+    found: 'a fetch of a topic that went was sent again to a new address, and answered from the topic made again',
+  },
+  {
+    seed: 20193,
+    dimensions: ['topics are deleted', 'releases', 'slow brokers', 'narrow lines'],
+    found: 'a late answer from the start of a deleted topic was taken for the start of the one made again',
+  },
 ]

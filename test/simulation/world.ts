@@ -182,9 +182,10 @@ export class World {
   }
 
   holds(partition: number, offset: number, content: string): 'current' | 'former' | undefined {
-    // A deleted topic's partitions are still there for this question.
-    const all = this.kafka.topics.flatMap(({ partitions }) => partitions)
-    return all.find(({ number }) => number === partition)?.log.held(offset, content)
+    // A deleted topic's partitions are still there for this question: what was fetched of them before is handed out, and is no more what the log holds.
+    const topic = this.kafka.topics.find(({ partitions }) => partitions.some(({ number }) => number === partition))
+    const held = topic?.partitions.find(({ number }) => number === partition)?.log.held(offset, content)
+    return held && (topic?.isThere ? held : 'former')
   }
 
   bootstrap(): readonly string[] {
