@@ -97,4 +97,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'the end of a leader epoch was asked for over a dead connection alone, and all partitions of its node waited',
   },
+  {
+    seed: 9383,
+    dimensions: ['subscriptions differ'],
+    found:
+      'a join whose connection had died came to nothing, and KafkaJS fetched on with what it had before: the member joined never again, and kept its state',
+  },
 ]
