@@ -188,14 +188,24 @@ export class Membership {
         return answer.answer()
       }
       case apiKeys.joinGroup:
-        return this.join(request)
+        return this.orAgain(this.join(request))
       case apiKeys.syncGroup:
-        return this.sync(request)
+        return this.orAgain(this.sync(request))
       default:
         return this.options.fetchOffsets(request, (asked) => {
           const patience = { withinMs: 30_000, silenceMs: answeredAtOnceMs }
           return this.options.coordinator.send(asked, offsetFetchErrorOf, patience)
         })
+    }
+  }
+
+  /** Where its join comes to nothing, KafkaJS goes on with what it was given before: it joins again only when it hears that it has to. */
+  private async orAgain(answer: Promise<Buffer>): Promise<Buffer> {
+    try {
+      return await answer
+    } catch (error) {
+      this.verdict = errorCodes.rebalanceInProgress
+      throw error
     }
   }
 

@@ -204,6 +204,25 @@ test('heartbeats follow the coordinator to another node', async () => {
   expect(facts).toEqual([])
 })
 
+test.each([
+  ['join', join('member-1'), apiKeys.joinGroup],
+  ['sync', frame(apiKeys.syncGroup, 3), apiKeys.syncGroup],
+])(
+  'a %s that comes to nothing is followed by another join: KafkaJS would go on with what it was given before',
+  async (what, request, apiKey) => {
+    const membership = await joined()
+    if (what === 'sync') await membership.answer(join('member-1'))
+    const send = vi.spyOn(group.coordinator, 'send').mockRejectedValue(new Error('out of reach'))
+    await expect(membership.answer(request)).rejects.toThrow('out of reach')
+    expect(send.mock.calls[0]?.[0].readInt16BE(4)).toBe(apiKey)
+    send.mockRestore()
+    expect(await told(membership)).toBe(27)
+    await membership.answer(join('member-1'))
+    await membership.answer(frame(apiKeys.syncGroup, 3))
+    expect(await told(membership)).toBe(0)
+  },
+)
+
 test('KafkaJS that does not rejoin when it was told to counts as stalled', async () => {
   const hurried = once(moments, 'hurry')
   const membership = await joined()

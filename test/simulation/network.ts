@@ -44,7 +44,7 @@ const segmentBytes = 1460
 
 /** Things in flight in one direction, in order. */
 class Flow {
-  private readonly items: { at: number; work: () => void }[] = []
+  private readonly items: { at: number; work: () => void; lost: () => void }[] = []
   private readonly clock: Clock
   private readonly passage: () => Passage
   private readonly onStopped: () => void
@@ -57,9 +57,9 @@ class Flow {
   }
 
   /** Arrives after the delay, behind what is in flight, and takes `carryMs` for itself. */
-  put(delayMs: number, work: () => void, carryMs = 0): void {
+  put(delayMs: number, work: () => void, carryMs = 0, lost = () => {}): void {
     const at = Math.max(this.clock.now + delayMs, this.items.at(-1)?.at ?? 0) + carryMs
-    this.items.push({ at, work })
+    this.items.push({ at, work, lost })
     this.look()
   }
 
@@ -77,6 +77,7 @@ class Flow {
       } else {
         this.items.shift()
         if (passage === 'flows') first.work()
+        else first.lost()
       }
       this.look()
     })
@@ -138,6 +139,10 @@ export class Connection implements BrokerLine {
     if (bytesPerMs !== undefined) this.network.watch.reached('narrow lines')
     if (this.network.latencyMs > slowMs) this.network.watch.reached('long distances')
     const size = piece ?? (bytesPerMs === undefined ? bytes.length : segmentBytes)
+    // Behind a hole in the middle of an answer TCP hands nothing on.
+    const lost = () => {
+      if (size < bytes.length) this.isForgotten = 'both ways'
+    }
     for (let at = 0; at < bytes.length; at += size) {
       const part = bytes.subarray(at, at + size)
       const arrive = () => {
@@ -145,7 +150,7 @@ export class Connection implements BrokerLine {
         if (!this.client.destroyed) this.network.watch.delivered(this.life, this.place, part, this)
         this.client.hear('data', part)
       }
-      this.inward.put(at === 0 ? this.delay() : 1, arrive, part.length / (bytesPerMs ?? Number.POSITIVE_INFINITY))
+      this.inward.put(at === 0 ? this.delay() : 1, arrive, part.length / (bytesPerMs ?? Number.POSITIVE_INFINITY), lost)
     }
   }
 

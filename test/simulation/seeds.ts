@@ -112,4 +112,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['topics are deleted', 'releases', 'slow brokers', 'narrow lines'],
     found: 'a late answer from the start of a deleted topic was taken for the start of the one made again',
   },
+  {
+    seed: 9383,
+    dimensions: ['subscriptions differ'],
+    found:
+      'a join whose connection had died came to nothing, and KafkaJS fetched on with what it had before: the member joined never again, and kept its state',
+  },
 ]

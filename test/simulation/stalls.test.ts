@@ -113,3 +113,14 @@ test.each([
     expect(stage.types(0, 'session.opened')).toHaveLength(1)
   },
 )
+
+test('a throttle time in the answer to any request is as long as it was meant', async () => {
+  const stage = new GroupStage()
+  stage.world.kafka.trouble.throttleMs = (_nodeId, apiKey) => (apiKey === apiKeys.apiVersions ? 0 : 100)
+  stage.at(1000, () => {
+    stage.world.kafka.trouble.throttleMs = () => 0
+  })
+  stage.at(2000, () => stage.produce())
+  await stage.run(5000)
+  expect(stage.handled).toHaveLength(4)
+})

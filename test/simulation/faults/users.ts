@@ -80,16 +80,19 @@ const seek: FaultKind = {
   weight: 1,
   apply(world, random) {
     const service = anyService(world, random)
-    const { consumer, life } = service
+    const { life } = service
     const partition = random.below(4)
-    if (!consumer || !life?.alive) return undefined
-    const assignment = consumer.status().assignment[world.kafka.topic] ?? []
-    const committed = world.kafka.group.offsets.get(partition) ?? 0
-    if (!assignment.includes(partition) || committed === 0) return undefined
-    const offset = random.below(committed)
-    seeSought(world, life.name, partition, offset)
-    service.use((using) => using.seek({ topic: world.kafka.topic, partition, offset: `${offset}` }))
-    world.reached('seek')
+    if (!life?.alive) return undefined
+    // Not before the process gets to it: its event loop may stand still.
+    service.use((consumer) => {
+      const assignment = consumer.status().assignment[world.kafka.topic] ?? []
+      const committed = world.kafka.group.offsets.get(partition) ?? 0
+      if (!assignment.includes(partition) || committed === 0) return
+      const offset = random.below(committed)
+      seeSought(world, life.name, partition, offset)
+      consumer.seek({ topic: world.kafka.topic, partition, offset: `${offset}` })
+      world.reached('seek')
+    })
     return undefined
   },
 }

@@ -85,7 +85,9 @@ export class Node implements BrokerListener {
       const throttleMs = trouble.throttleMs(this.nodeId, apiKey)
       const send = (body: Buffer | undefined) => {
         if (isOver) return
-        if (body && throttleMs > 0) body.writeInt32BE(throttleMs, 0)
+        // A flexible answer begins with the tags of its header.
+        const isTagged = apiKey === apiKeys.metadata && request.readInt16BE(6) >= firstWithIds
+        if (body && throttleMs > 0) body.writeInt32BE(throttleMs, isTagged ? 1 : 0)
         if (body) connection.send(answerFrame(correlationOf('request', request), body))
         const free = () => {
           isBusy = false
