@@ -169,15 +169,18 @@ test('a batch that throws after a part of it was resolved is tried again from th
   expect(stage.lane(0).progress.mark).toBe(2n)
 })
 
-test('a batch that throws after all of it was resolved is not tried again', async () => {
-  const stage = await staged({ batches: true, handlerRetries: 1 })
-  batchIn(stage, '0/0').resolveOffset('2')
-  await stage.handlers.at('0/0').throw('too late')
-  await vi.advanceTimersByTimeAsync(1000)
-  expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(3n)
-  expect(stage.factsOf('handler.failed')).toHaveLength(1)
-})
+test.each([0, 1])(
+  'a batch that throws after all of it was resolved is not tried again: %i retries',
+  async (retries) => {
+    const stage = await staged({ batches: true, handlerRetries: retries })
+    batchIn(stage, '0/0').resolveOffset('2')
+    await stage.handlers.at('0/0').throw('too late')
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(stage.handlers.log).toEqual(['0/0'])
+    expect(stage.lane(0).progress.mark).toBe(3n)
+    expect([stage.factsOf('handler.failed').length, stage.factsOf('handler.gave-up')]).toEqual([1, []])
+  },
+)
 
 test('a batch that a policy skips counts as handled', async () => {
   const stage = await staged({ batches: true, onHandlerError: () => 'skip' })
@@ -230,20 +233,6 @@ test('a batch handler that fails for good stops at what it resolved', async () =
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '1', decision: 'stop' }])
   expect([stage.lane(0).progress.mark, stage.handOut.paused()]).toEqual([1n, [partitionOf]])
-})
-
-test('a partition that is resumed in the turn in which its handler is given up goes on with the rest of its batch', async () => {
-  const stage = await staged({
-    batches: true,
-    onHandlerError: () => {
-      for (let turn = Promise.resolve(), turns = 0; turns < 4; turns++) turn = turn.then(() => stage.resume(0))
-      return 'pause'
-    },
-  })
-  batchIn(stage, '0/0').resolveOffset('0')
-  await stage.handlers.at('0/0').throw('no')
-  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
-  expect([stage.handOut.handler.suppressed, stage.handOut.paused()]).toEqual([0, []])
 })
 
 test('a stretch of the log without messages is stepped over without a call', async () => {

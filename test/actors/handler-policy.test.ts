@@ -1,7 +1,7 @@
 // The policy of a handler that has failed too often: what it is told, what it may decide, and what becomes of the message.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { HandlerErrorContext } from '../../actors/handler.ts'
-import { staged, topic } from './stage.ts'
+import { batchIn, type Stage, staged, topic } from './stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
@@ -126,3 +126,23 @@ test('a policy that decides to retry when the assignment has ended holds no drai
   expect(await closed).toBe(false)
   expect([stage.handlers.log, stage.lane(0).progress.mark, vi.getTimerCount()]).toEqual([['0/0'], 0n, 0])
 })
+
+test.each([
+  ['message', false, ['0/0', '0/0']],
+  ['batch', true, ['0/0', '0/1']],
+])(
+  'a partition that is resumed in the turn in which its handler is given up goes on with the same %s',
+  async (_what, batches, log) => {
+    const stage: Stage = await staged({
+      batches,
+      onHandlerError: () => {
+        for (let turn = Promise.resolve(), turns = 0; turns < 4; turns++) turn = turn.then(() => stage.resume(0))
+        return 'pause'
+      },
+    })
+    if (batches) batchIn(stage, '0/0').resolveOffset('0')
+    await stage.handlers.at('0/0').throw('no')
+    expect(stage.handlers.log).toEqual(log)
+    expect([stage.handOut.handler.suppressed, stage.handOut.paused()]).toEqual([0, []])
+  },
+)
