@@ -387,13 +387,7 @@ export class World {
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 
 const isPartOfHash: ReadonlySet<string> = new Set([
-  'started',
-  'handled',
-  'committed',
-  'joined',
-  'told',
-  'dialled',
-  'crashed',
+  ...['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed'],
 ])
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
