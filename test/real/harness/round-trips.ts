@@ -50,7 +50,9 @@ async function travel(scenario: string, { cluster, roundTripMs, tls, kafka, trip
   rest.to = Date.now()
   const dialled = dials.within(rest)
   for (let move = 0; move < MOVES; move += 1) {
-    await run.move(() => front.move(setAfter(front), { close: move % 2 === 0 ? 'fin' : 'rst' }))
+    // the next one comes when this one is over, however far the brokers are
+    const windowMs = 2000 + trips * roundTripMs
+    await run.move(() => front.move(setAfter(front), { close: move % 2 === 0 ? 'fin' : 'rst' }), { windowMs })
     await run.pass(500)
   }
   const figures = [
