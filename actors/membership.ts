@@ -7,7 +7,7 @@
  */
 
 import type { Fact, PartitionsByTopic } from '../machines/fact.ts'
-import { type Failure, remedyFor } from '../machines/failure.ts'
+import { type Failure, messageOf, remedyFor } from '../machines/failure.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
@@ -188,9 +188,9 @@ export class Membership {
         return answer.answer()
       }
       case apiKeys.joinGroup:
-        return this.orAgain(this.join(request))
+        return this.orReplaced(this.join(request))
       case apiKeys.syncGroup:
-        return this.orAgain(this.sync(request))
+        return this.orReplaced(this.sync(request))
       default:
         return this.options.fetchOffsets(request, (asked) => {
           const patience = { withinMs: 30_000, silenceMs: answeredAtOnceMs }
@@ -199,12 +199,18 @@ export class Membership {
     }
   }
 
-  /** Where its join comes to nothing, KafkaJS goes on with what it was given before: it joins again only when it hears that it has to. */
-  private async orAgain(answer: Promise<Buffer>): Promise<Buffer> {
+  /**
+   * Where a later join comes to nothing, KafkaJS goes on with what it was given before, and joins again only for new partitions, once for each
+   * node: the session is replaced in order.
+   */
+  private async orReplaced(answer: Promise<Buffer>): Promise<Buffer> {
     try {
       return await answer
     } catch (error) {
-      this.verdict = errorCodes.rebalanceInProgress
+      const { epoch, emit } = this.options
+      const message = `The group gave no assignment: ${messageOf(error)}`
+      if (this.generation >= 0 && !this.closed)
+        emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
       throw error
     }
   }

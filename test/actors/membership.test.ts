@@ -208,7 +208,7 @@ test.each([
   ['join', join('member-1'), apiKeys.joinGroup],
   ['sync', frame(apiKeys.syncGroup, 3), apiKeys.syncGroup],
 ])(
-  'a %s that comes to nothing is followed by another join: KafkaJS would go on with what it was given before',
+  'a %s that comes to nothing stalls the session: KafkaJS would go on with what it was given before',
   async (what, request, apiKey) => {
     const membership = await joined()
     if (what === 'sync') await membership.answer(join('member-1'))
@@ -216,12 +216,16 @@ test.each([
     await expect(membership.answer(request)).rejects.toThrow('out of reach')
     expect(send.mock.calls[0]?.[0].readInt16BE(4)).toBe(apiKey)
     send.mockRestore()
-    expect(await told(membership)).toBe(27)
-    await membership.answer(join('member-1'))
-    await membership.answer(frame(apiKeys.syncGroup, 3))
-    expect(await told(membership)).toBe(0)
+    expect(factsOf('session.stalled')).toMatchObject([{ epoch: 3, failure: { kind: 'session-silent' } }])
   },
 )
+
+test('the first join that comes to nothing is no stall', async () => {
+  const membership = membershipWith()
+  vi.spyOn(group.coordinator, 'send').mockRejectedValueOnce(new Error('out of reach'))
+  await expect(membership.answer(join())).rejects.toThrow('out of reach')
+  expect(factsOf('session.stalled')).toEqual([])
+})
 
 test('KafkaJS that does not rejoin when it was told to counts as stalled', async () => {
   const hurried = once(moments, 'hurry')

@@ -53,7 +53,9 @@ export const stopAsked: Sighting = { type: 'stop-asked', life, withinMs: 4000, d
 export const dialled = (isAllowed: boolean): Sighting => ({ type: 'dialled', life, place: '10.0.0.1:9092', isAllowed })
 export const joinSent = (memberId: string): Sighting => ({ type: 'join-sent', life, memberId })
 export const refusedLogin: Sighting = { type: 'refusal-heard', life, place: '10.0.0.1:9092' }
-export const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true }
+export const dark: Sighting = { type: 'went-dark', life, connection: 1, waits: true, isHeld: false }
+
+export const darkWhileHeld: Sighting = { ...dark, isHeld: true }
 
 export const paused: Sighting = { type: 'paused', life, partition: 0 }
 export const ready: Sighting = { type: 'ready', life, isReady: true }

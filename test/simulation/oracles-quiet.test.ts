@@ -7,6 +7,7 @@ import {
   confirmed,
   cut,
   dark,
+  darkWhileHeld,
   dialFailed,
   dialled,
   excused,
@@ -158,6 +159,10 @@ test.each<[string, Moment[]]>([
     ],
   ],
   ['a silence that is noticed', [dark, 3000, { type: 'closed', life, connection: 1 }, 9000, tick(false)]],
+  [
+    'a held request that dies with its connection, until its time is over',
+    [darkWhileHeld, 76_900, tick(false), { type: 'closed', life, connection: 1 }, 90_000, tick(false)],
+  ],
   [
     'a commit of before the log was cut, by whom its leader is out of reach',
     [

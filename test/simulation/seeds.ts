@@ -118,4 +118,13 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a join whose connection had died came to nothing, and KafkaJS fetched on with what it had before: the member joined never again, and kept its state',
   },
+  {
+    seed: 9459,
+    dimensions: [
+      ...['partitions are added', 'topics are deleted', 'pauses by topic', 'handlers throw anything'],
+      ...['styles of eachBatch', 'connections are forgotten', 'held joins'],
+    ],
+    found:
+      'after a join that came to nothing KafkaJS joined for new partitions once for each node, and left members behind',
+  },
 ]

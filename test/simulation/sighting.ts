@@ -120,8 +120,14 @@ export type Sighting =
       readonly apiKey: number
       readonly waitedMs: number
     }
-  /** A connection that takes requests and answers nothing. */
-  | { readonly type: 'went-dark'; readonly life: LifeName; readonly connection: number; readonly waits: boolean }
+  /** A connection that takes requests and answers nothing. `isHeld`: nothing waits over it but what a coordinator may hold. */
+  | {
+      readonly type: 'went-dark'
+      readonly life: LifeName
+      readonly connection: number
+      readonly waits: boolean
+      readonly isHeld: boolean
+    }
   | { readonly type: 'closed'; readonly life: LifeName; readonly connection: number }
   | { readonly type: 'fault'; readonly kind: string }
   /** Its event loop does nothing for so long, or for so much longer. */

@@ -26,6 +26,9 @@ interface Line {
   readonly asked: Map<number, Asked>
 }
 
+/** Requests that a coordinator may hold. */
+export const mayBeHeld: ReadonlySet<number> = new Set([apiKeys.joinGroup, apiKeys.syncGroup])
+
 /** Requests of the group that name generation and member in this order. */
 const generationFirst: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.syncGroup, apiKeys.offsetCommit])
 
@@ -43,9 +46,10 @@ export class Tap {
     this.numberOf = numberOf
   }
 
-  /** Whether answers are still to come over this connection. */
-  waits(connection: Connection): boolean {
-    return (this.lines.get(connection)?.asked.size ?? 0) > 0
+  /** Whether answers are still to come over this connection, and to nothing but what a coordinator may hold. */
+  waiting(connection: Connection): { waits: boolean; isHeld: boolean } {
+    const asked = [...(this.lines.get(connection)?.asked.values() ?? [])]
+    return { waits: asked.length > 0, isHeld: asked.every(({ apiKey }) => mayBeHeld.has(apiKey)) }
   }
 
   /** The request that has waited longest over this connection. */

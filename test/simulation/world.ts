@@ -282,7 +282,7 @@ export class World {
   /** Nothing that it is asked from now on is answered. */
   private dark(connection: Connection): void {
     const { life, id } = connection
-    this.see({ type: 'went-dark', life: life.name, connection: id, waits: this.tap.waits(connection) })
+    this.see({ type: 'went-dark', life: life.name, connection: id, ...this.tap.waiting(connection) })
   }
 
   append(partition: number, messages: readonly Message[], isPacked = false): void {

@@ -14,6 +14,7 @@ interface Judged {
   readonly isBatched?: boolean
   readonly maxWaitTimeInMs?: number
   readonly requestTimeoutMs?: number
+  readonly rebalanceTimeout?: number
   readonly pollIntervalMs?: number
 }
 

@@ -1,6 +1,7 @@
 // Liveness: it comes back, in time, without haste, and leaves nothing behind. All bounds are in milliseconds of simulated time.
 
 import { apiKeys } from '../../../actors/frames.ts'
+import { mayBeHeld } from '../tap.ts'
 import { type Oracle, Table } from './oracle.ts'
 
 /** After the last fault, all has to be handled and committed within this time. */
@@ -144,23 +145,36 @@ export function noHotLoop({ pollIntervalMs = usualPollMs } = {}): Oracle {
   }
 }
 
-/** L5: a connection that answers nothing is noticed, within three times the longest silence that a request bears, and a look of the poller. */
-export function silenceIsNoticed({ maxWaitTimeInMs = 0, requestTimeoutMs = 2000 } = {}): Oracle {
+/** What a coordinator may hold is waited for this much longer than the rebalance timeout. */
+const heldForMs = 10_000
+
+/**
+ * L5: a connection that answers nothing is noticed, within three times the longest silence that a request bears, and a look of the poller.
+ * Where nothing waits but what a coordinator may hold, nobody can tell: that is given up when its time is over.
+ */
+export function silenceIsNoticed({
+  maxWaitTimeInMs = 0,
+  requestTimeoutMs = 2000,
+  rebalanceTimeout = 60_000,
+} = {}): Oracle {
   const withinMs = 3 * requestTimeoutMs + 1000 + 2 * maxWaitTimeInMs
-  const dark = new Map<number, { life: string; since: number | undefined }>()
+  const dark = new Map<number, { life: string; since: number | undefined; isHeld: boolean }>()
   return {
     id: 'L5',
     see(sighting, at) {
       if (sighting.type === 'went-dark') {
-        dark.set(sighting.connection, { life: sighting.life, since: sighting.waits ? at : undefined })
+        const { connection, life, waits, isHeld } = sighting
+        dark.set(connection, { life, since: waits ? at : undefined, isHeld })
       }
       if (sighting.type === 'wrote') {
         const found = dark.get(sighting.connection)
-        if (found) found.since ??= at
+        const isHeld = mayBeHeld.has(sighting.apiKey)
+        if (found && (found.since === undefined || (found.isHeld && !isHeld)))
+          Object.assign(found, { since: at, isHeld })
       }
       if (sighting.type === 'closed') dark.delete(sighting.connection)
-      for (const [connection, { life, since }] of dark) {
-        if (since === undefined || at - since <= withinMs) continue
+      for (const [connection, { life, since, isHeld }] of dark) {
+        if (since === undefined || at - since <= withinMs + (isHeld ? rebalanceTimeout + heldForMs : 0)) continue
         dark.delete(connection)
         return `${life} has waited for ${at - since} ms on a connection that answers nothing`
       }
