@@ -163,7 +163,7 @@ export class Link {
         if (silenceMs === held) this.drop()
         else if (this.idle) this.onAnswered()
       }
-      signal?.addEventListener('abort', giveUp, { once: true })
+      signal?.addEventListener('abort', giveUp)
       if (this.connection?.open) this.transmit(request, this.connection)
       else void this.redial()
     })
@@ -305,7 +305,7 @@ export class Link {
     return new Promise((resolve) => {
       this.onAnswered = resolve
       connection.onClose(resolve)
-      signal.addEventListener('abort', () => resolve(), { once: true })
+      signal.addEventListener('abort', () => resolve())
     })
   }
 

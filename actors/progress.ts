@@ -37,7 +37,7 @@ export class Progress {
   get uncommitted(): bigint | undefined {
     const { mark, acknowledged, sought } = this
     // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
-    const isKnown = !sought && acknowledged !== undefined && (mark ?? acknowledged) <= acknowledged
+    const isKnown = !sought && (mark ?? -1n) <= (acknowledged ?? -1n)
     return isKnown ? undefined : mark
   }
 

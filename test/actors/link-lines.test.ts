@@ -209,7 +209,7 @@ test('where a node moves its link is dialled anew without a request, and the old
   const { link, line } = await connected({ onCurrent: () => void currents++ })
   expect([currents, redials]).toEqual([1, []])
   cluster.book.put(1, there)
-  await settled()
+  await pass(40)
   expect([line.open, link.current]).toEqual([true, false])
   const asked = ask(link)
   expect(line.sent).toHaveLength(2)
