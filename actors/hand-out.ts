@@ -143,7 +143,9 @@ export class HandOut {
 
   /** Lanes with progress the group does not know, of partitions of this tenure only. */
   uncommitted(): Lane[] {
-    return this.assigned().filter((lane) => this.located.has(lane) && lane.progress.uncommitted !== undefined)
+    // A sought place is known, also where the look for another one is not over.
+    const isKnown = (lane: Lane) => this.located.has(lane) || (this.tenure && lane.progress.sought === this.tenure)
+    return this.assigned().filter((lane) => isKnown(lane) && lane.progress.uncommitted !== undefined)
   }
 
   /** The place of this lane in this tenure is known. */

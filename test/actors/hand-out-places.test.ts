@@ -205,6 +205,14 @@ test('an assignment finds no position out of range, and no place of the one befo
   expect([lane.outOfRange, stage.handOut.uncommitted()]).toEqual([false, []])
 })
 
+test('a sought place is committed also before the look for another one is over', async () => {
+  const stage = new Stage()
+  stage.begin([0])
+  expect(stage.handOut.uncommitted()).toEqual([])
+  stage.handOut.seek({ topic: 'orders', partition: 0 }, 3n)
+  expect(stage.handOut.uncommitted()).toEqual([stage.lane(0)])
+})
+
 test('a seek survives an assignment that has the partition again, and ends with one that has not', async () => {
   const stage = new Stage()
   const { tenure: previous } = await stage.assign({ 0: 10n, 1: 10n })

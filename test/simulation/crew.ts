@@ -6,7 +6,7 @@ import { type BatchResult, type Job, nothingRun, together } from './batch.ts'
 import type { WorkerAnswer } from './worker.ts'
 
 const batchSize = 25
-const batchesPerWorker = 40
+const batchesPerWorker = 10
 /** A batch takes seconds: one that takes so many milliseconds has a seed that never ends. */
 const longestBatchMs = 600_000
 

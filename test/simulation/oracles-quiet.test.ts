@@ -53,6 +53,20 @@ test.each<[string, Moment[]]>([
     [assigned(0), handedOut(0), { type: 'threw', life, partition: 0, offset: 0, from: 0 }, handedOut(0), handled(0)],
   ],
   [
+    'a batch handler that goes on in its batch after its signal',
+    [
+      ...[...written(3), assigned(0), placed(-1), handedOut(0), stopAsked, 1000],
+      ...[
+        { type: 'signalled', life, partition: 0, offset: 0 } as const,
+        200,
+        handled(0),
+        goesOn(1, 0),
+        100,
+        tick(false),
+      ],
+    ],
+  ],
+  [
     'what another process handled and did not commit',
     [
       { type: 'assigned', life: 'b1', partitions: [0] },

@@ -127,4 +127,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'after a join that came to nothing KafkaJS joined for new partitions once for each node, and left members behind',
   },
+  {
+    seed: 1224,
+    dimensions: ['seeks at any instant', 'errors of partitions', 'logins fail', 'names'],
+    found: 'a sought place was not committed before a rebalance where the look for the place before it was not over',
+  },
 ]

@@ -58,10 +58,23 @@ const slackMs = 100
 export function endsInTime(): Oracle {
   const stops = new Map<string, { stopBy: number; signalBy: number }>()
   const running = new Map<string, string>()
+  /** Where the batch at work begins, and the one that got its signal: with one call to the handler goes one signal, whatever it does with it. */
+  const begun = new Map<string, number>()
+  const signalled = new Map<string, number | undefined>()
   return {
     id: 'L3',
     see(sighting, at) {
-      if (sighting.type === 'started') running.set(`${sighting.life}/${sighting.partition}`, sighting.life)
+      if (sighting.type === 'started') {
+        const { life, partition, offset, from } = sighting
+        const place = `${life}/${partition}`
+        begun.set(place, from)
+        if (offset === from) signalled.delete(place)
+        if (signalled.get(place) !== from) running.set(place, life)
+      }
+      if (sighting.type === 'signalled') {
+        const place = `${sighting.life}/${sighting.partition}`
+        signalled.set(place, begun.get(place))
+      }
       if (sighting.type === 'handled' || sighting.type === 'threw' || sighting.type === 'signalled') {
         running.delete(`${sighting.life}/${sighting.partition}`)
       }
