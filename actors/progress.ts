@@ -146,7 +146,7 @@ export class Progress {
     this.unknown.clear()
   }
 
-  /** The mark is as good as any other from here on. */
+  /** The seek is over: the group knows its place, or somebody else reads the partition now. */
   private settleSeek(): void {
     this.sought = undefined
     this.leftBehind = undefined
