@@ -1,4 +1,4 @@
-/** Shapes of secrets: what in a text looks like one, whoever gave it. Pure; what was given to us is known by value in `actors/secrets.ts`. */
+/** Shapes of secrets: what in a text looks like one, whoever gave it. Pure; what was given to us is known by value in `actors/security/secrets.ts`. */
 
 /** Stands where a secret was. */
 export const redactedMark = '[redacted]'

@@ -1,6 +1,6 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
-import { withoutSecrets } from '../actors/secrets.ts'
+import { withoutSecrets } from '../actors/security/secrets.ts'
 import { codeOf, type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
 import { printable } from './printable.ts'
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type FailureKind, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
-import type { ConsumerOptions } from '../src/consumer-options.ts'
-import { resolveOptions } from '../src/options.ts'
+import type { ConsumerOptions } from '../src/options/consumer-options.ts'
+import { resolveOptions } from '../src/options/options.ts'
 import { codeBlocks, quoted, tableOf } from './markdown.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -64,7 +64,7 @@ test('the changelog has an entry for this version', () => {
 
 test('the option table of the README names every option, and nothing else', async () => {
   const [, fields = ''] =
-    /export interface ConsumerOptions \{\n([\s\S]*?)\n\}/.exec(await read('src/consumer-options.ts')) ?? []
+    /export interface ConsumerOptions \{\n([\s\S]*?)\n\}/.exec(await read('src/options/consumer-options.ts')) ?? []
   const options = [...fields.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
   expect(options.length).toBeGreaterThan(30)
   expect(optionRows().map(({ name }) => name)).toEqual(options)

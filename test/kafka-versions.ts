@@ -2,7 +2,7 @@
 // 3.9 and 4.4 are read from the client libraries of those releases (`ApiMessageType`); the older ones follow the version history in the message
 // definitions of Kafka's sources, and no broker of theirs was asked.
 
-import { apiKeys } from '../actors/frames.ts'
+import { apiKeys } from '../actors/protocol/frames.ts'
 
 /** Api key, first and last version. */
 export type VersionTable = readonly (readonly [apiKey: number, least: number, most: number])[]

@@ -10,9 +10,9 @@ import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { replay } from '../machines/replay.ts'
-import { fileJournal } from '../src/file-journal.ts'
-import { createRecorder } from '../src/recorder.ts'
-import { type Life, startLife } from './src/journal-lives.ts'
+import { fileJournal } from '../src/journal/file-journal.ts'
+import { createRecorder } from '../src/journal/recorder.ts'
+import { type Life, startLife } from './src/journal/journal-lives.ts'
 
 const appends = 3000
 const moves = 1000

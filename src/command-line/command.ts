@@ -1,9 +1,9 @@
 /** The command line: its words, and what each of them does. Exit codes: 0 fine, 1 the journal is not, 2 wrong usage. */
 
 import { parseArgs } from 'node:util'
-import type { JournalRecord } from '../journal.ts'
+import type { JournalRecord } from '../journal/journal.ts'
+import { type Survey, survey } from '../journal/survey.ts'
 import { printable } from '../printable.ts'
-import { type Survey, survey } from '../survey.ts'
 import { stateAfter } from './fold.ts'
 import { heading, timeLine } from './show.ts'
 import { damageLines, verify } from './verify.ts'

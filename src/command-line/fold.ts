@@ -2,10 +2,10 @@
 
 import { lifecycleMachine, machineVersion } from '../../machines/lifecycle.ts'
 import { replay } from '../../machines/replay.ts'
-import type { JournalRecord } from '../journal.ts'
-import { nothingRemembered, type Remembered, remember } from '../remembered.ts'
-import { emptyStatus, reduceStatus, type Status, viewStatus } from '../status.ts'
-import { upcast } from '../upcast.ts'
+import type { JournalRecord } from '../journal/journal.ts'
+import { nothingRemembered, type Remembered, remember } from '../journal/remembered.ts'
+import { upcast } from '../journal/upcast.ts'
+import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/status.ts'
 
 /** The state after a record. JSON throughout. */
 export interface StateThen {

@@ -1,8 +1,8 @@
 /** `relisten journal show`: a journal as a time line. One line per record: when, which, state, how long the one before lasted, fact, cause. */
 
-import type { JournalRecord, StateValue } from '../journal.ts'
-import { sentenceFor } from '../log.ts'
-import { upcast } from '../upcast.ts'
+import type { JournalRecord, StateValue } from '../journal/journal.ts'
+import { upcast } from '../journal/upcast.ts'
+import { sentenceFor } from '../views/log.ts'
 
 export const heading = row(['time (UTC)', 'record', 'state', 'after', 'fact', 'cause', 'what it says'])
 

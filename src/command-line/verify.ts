@@ -1,7 +1,7 @@
 /** `relisten journal verify`: the chain, the order and the replay of a journal, told in a few lines. */
 
-import type { JournalRecord } from '../journal.ts'
-import type { Survey } from '../survey.ts'
+import type { JournalRecord } from '../journal/journal.ts'
+import type { Survey } from '../journal/survey.ts'
 import { stateAfter } from './fold.ts'
 import { duration } from './show.ts'
 

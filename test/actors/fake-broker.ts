@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { apiKeyOf, apiKeys, correlationOf, FrameCutter } from '../../actors/frames.ts'
+import { apiKeyOf, apiKeys, correlationOf, FrameCutter } from '../../actors/protocol/frames.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { apiVersionsBody, kafkaVersions, type VersionTable } from '../kafka-versions.ts'
 import { answerFrame, type BrokerBytes, metadataBody } from './bytes.ts'

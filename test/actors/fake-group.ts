@@ -1,9 +1,9 @@
 // A consumer group on fake brokers: whoever is its coordinator answers its requests, and any broker says who that is.
 
-import { Coordinator } from '../../actors/coordinator.ts'
-import { createDial } from '../../actors/dial.ts'
-import { apiKeys } from '../../actors/frames.ts'
-import { Link } from '../../actors/link.ts'
+import { createDial } from '../../actors/connection/dial.ts'
+import { Coordinator } from '../../actors/group/coordinator.ts'
+import { apiKeys } from '../../actors/protocol/frames.ts'
+import { Link } from '../../actors/wire/link.ts'
 import { answerFrame, int16, int32, list, offsetFetchBody, text } from './bytes.ts'
 import { FakeBroker } from './fake-broker.ts'
 import { FakeCluster } from './fake-cluster.ts'

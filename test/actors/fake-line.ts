@@ -1,7 +1,7 @@
 // Lines that a test holds in its hand, and a dial that makes them when it says so.
 
-import { ConnectionError, type Line } from '../../actors/connection.ts'
-import type { Dial } from '../../actors/dial.ts'
+import { ConnectionError, type Line } from '../../actors/connection/connection.ts'
+import type { Dial } from '../../actors/connection/dial.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { snapshotOf } from './fake-cluster.ts'

@@ -1,8 +1,8 @@
 // A network in memory: brokers that listen at endpoints, and a dial that reaches them. No sockets, no timers of its own but the dial's deadline.
 
-import type { OpenLine } from '../../actors/candidates.ts'
-import { ConnectionError, type Line } from '../../actors/connection.ts'
-import { RoundTrip } from '../../actors/round-trip.ts'
+import type { OpenLine } from '../../actors/cluster/candidates.ts'
+import { ConnectionError, type Line } from '../../actors/connection/connection.ts'
+import { RoundTrip } from '../../actors/connection/round-trip.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import type { FailureKind } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'

@@ -1,6 +1,6 @@
 // A handler of batches, in the ways KafkaJS's documentation goes through one.
 
-import type { ConsumerOptions } from '../../src/consumer-options.ts'
+import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import type { Life } from './life.ts'
 import type { Sighting } from './sighting.ts'
 

@@ -1,6 +1,6 @@
 // The whole consumer where brokers are far, slow, or answer over one connection and not over another, on the virtual clock.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { apiKeyOf, apiKeys } from '../../actors/frames.ts'
+import { apiKeyOf, apiKeys } from '../../actors/protocol/frames.ts'
 import type { Fault } from './faults/fault.ts'
 import { moves } from './faults/moves.ts'
 import { clockShift, replaceGlobals } from './globals.ts'

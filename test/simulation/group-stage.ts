@@ -1,7 +1,7 @@
 // A stage for what happens between one consumer and its group: the whole consumer on the simulated cluster, and acts at instants of its clock.
 
-import { apiKeyOf } from '../../actors/frames.ts'
-import type { FactRecord } from '../../src/journal.ts'
+import { apiKeyOf } from '../../actors/protocol/frames.ts'
+import type { FactRecord } from '../../src/journal/journal.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import { placeOf } from './kafka/kafka.ts'
 import type { Life } from './life.ts'

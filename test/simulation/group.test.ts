@@ -1,6 +1,6 @@
 // Between a consumer and its group, on the simulated cluster: a member that is lost before it has joined, and joins that take long.
 import { expect, test } from 'vitest'
-import { apiKeys } from '../../actors/frames.ts'
+import { apiKeys } from '../../actors/protocol/frames.ts'
 import { GroupStage } from './group-stage.ts'
 import { Bytes } from './kafka/bytes.ts'
 import { placeOf } from './kafka/kafka.ts'

@@ -1,6 +1,6 @@
 // What is no stall, and what is one, on the simulated cluster and its clock: long polls, held rebalances, pauses, throttles, errors.
 import { expect, test, vi } from 'vitest'
-import { apiKeys, requestBodyOffset } from '../../actors/frames.ts'
+import { apiKeys, requestBodyOffset } from '../../actors/protocol/frames.ts'
 import { fetchBody } from '../actors/bytes.ts'
 import { GroupStage } from './group-stage.ts'
 import { Reading } from './kafka/bytes.ts'

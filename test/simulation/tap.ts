@@ -7,7 +7,7 @@ import {
   correlationOf,
   FrameCutter,
   requestBodyOffset,
-} from '../../actors/frames.ts'
+} from '../../actors/protocol/frames.ts'
 import { Reading } from './kafka/bytes.ts'
 import { errors } from './kafka/group.ts'
 import type { Life } from './life.ts'

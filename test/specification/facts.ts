@@ -13,7 +13,7 @@ export async function factsTold(): Promise<ReadonlyMap<FactType, readonly string
   )
   // The recorder makes its own records and has no fact to send.
   const tells = (file: string, text: string, name: string) =>
-    text.includes(file === 'src/recorder.ts' ? `'${name}'` : `type: '${name}'`)
+    text.includes(file === 'src/journal/recorder.ts' ? `'${name}'` : `type: '${name}'`)
   return new Map(
     names.map((name) => [name, tellers.filter(([file, text]) => tells(file, text, name)).map(([file]) => file)]),
   )

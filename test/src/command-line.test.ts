@@ -5,10 +5,10 @@ import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { replay } from '../../machines/replay.ts'
 import { runCommand } from '../../src/command-line/command.ts'
 import { duration } from '../../src/command-line/show.ts'
-import { fileJournal } from '../../src/file-journal.ts'
-import { chainStart, type JournalRecord, sealed } from '../../src/journal.ts'
-import { newPath, segmentFiles } from './journal-files.ts'
-import { startLife } from './journal-lives.ts'
+import { fileJournal } from '../../src/journal/file-journal.ts'
+import { chainStart, type JournalRecord, sealed } from '../../src/journal/journal.ts'
+import { newPath, segmentFiles } from './journal/journal-files.ts'
+import { startLife } from './journal/journal-lives.ts'
 
 test('show prints a line per record: time, state and how long the one before lasted, fact, cause, a sentence', () => {
   const { path, records } = lived()

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { verify } from '../../src/command-line/verify.ts'
-import { survey } from '../../src/survey.ts'
+import { survey } from '../../src/journal/survey.ts'
 
 /** A sentence if `relisten journal verify` would say that this journal is not good. Nobody may write to it now. */
 export function journalFault(path: string): string | undefined {

@@ -2,7 +2,7 @@
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { replay } from '../../../machines/replay.ts'
 import { fileJournal, type JournalRecord } from '../../../src/index.ts'
-import { brokenChain, chainStart } from '../../../src/journal.ts'
+import { brokenChain, chainStart } from '../../../src/journal/journal.ts'
 
 export interface ToldLives {
   /** The records of each life, from its start on. */

@@ -1,7 +1,7 @@
 // Kafka's primitive types as the simulated brokers write them, and record batches.
 
 import { gzipSync } from 'node:zlib'
-import { FrameReader } from '../../../actors/frames.ts'
+import { FrameReader } from '../../../actors/protocol/frames.ts'
 
 /** Bytes that grow. */
 export class Bytes {

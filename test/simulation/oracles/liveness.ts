@@ -1,6 +1,6 @@
 // Liveness: it comes back, in time, without haste, and leaves nothing behind. All bounds are in milliseconds of simulated time.
 
-import { apiKeys } from '../../../actors/frames.ts'
+import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { mayBeHeld } from '../tap.ts'
 import { type Oracle, Table } from './oracle.ts'
 

@@ -1,0 +1,110 @@
+/** A hedge: the same question put to one candidate after another, not waiting for the silent ones; the first answer wins. */
+
+import { onSilence } from '../connection/silence.ts'
+
+export interface HedgeOptions {
+  /** The next candidate is tried this long after the last one, or as soon as one fails. */
+  readonly afterMs: number
+  /** No answer and no byte for so long is a failure. */
+  readonly deadlineMs: number
+  /** When a byte last came from one that was asked, on the clock of `performance.now()`. Default: never. */
+  readonly heardAt?: (() => number) | undefined
+  /** An answer is much to send: the next candidate waits while bytes come, too. Default false. */
+  readonly isHeavy?: boolean
+  /** No answer by then is a failure, whatever comes. Default: `deadlineMs`. */
+  readonly atMostMs?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Hedge<Item, Answer> {
+  /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
+  readonly answer: Promise<Answer>
+  /** More candidates, behind those that wait. */
+  add(items: readonly Item[]): void
+  /** These at once, even when the hedge is over. */
+  rush(items: readonly Item[]): void
+  /** No more will come: all failed is a failure now. */
+  seal(): void
+}
+
+/** Starts with nobody: `add` candidates, then `seal`. Attempts that run on after the answer are left alone. */
+export function createHedge<Item, Answer>(
+  attempt: (item: Item) => Promise<Answer>,
+  { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
+): Hedge<Item, Answer> {
+  const { promise, resolve, reject } = defer<Answer>()
+  const waiting: Item[] = []
+  let running = 0
+  let sealed = false
+  let over = false
+  let lastError: unknown
+  let pace: (() => void) | undefined
+
+  const end = (finish: () => void): void => {
+    if (over) return
+    over = true
+    pace?.()
+    deadline()
+    signal?.removeEventListener('abort', abort)
+    finish()
+  }
+  const late = () => end(() => reject(lastError ?? new Error(`no answer within ${deadlineMs} ms`)))
+  const abort = () => end(() => reject(signal?.reason))
+  const since = (isPutOff: boolean) => {
+    const startedAt = performance.now()
+    return () => (isPutOff ? Math.max(startedAt, heardAt()) : startedAt)
+  }
+  const deadline = onSilence({ forMs: deadlineMs, heardAt: since(true), atMostMs }, late)
+  signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort()
+
+  const launch = (item: Item): void => {
+    running++
+    attempt(item).then(
+      (answer) => {
+        running--
+        end(() => resolve(answer))
+      },
+      (error: unknown) => {
+        running--
+        lastError = error
+        next()
+      },
+    )
+  }
+  const next = (): void => {
+    if (over) return
+    pace?.()
+    pace = undefined
+    const item = waiting.shift()
+    if (item !== undefined) {
+      pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
+      launch(item)
+    } else if (running === 0 && sealed) {
+      end(() => reject(lastError ?? new Error('there is no candidate to ask')))
+    }
+  }
+  return {
+    answer: promise,
+    add(items) {
+      waiting.push(...items)
+      if (pace === undefined) next()
+    },
+    rush: (items) => items.forEach(launch),
+    seal() {
+      sealed = true
+      if (running === 0) next()
+    },
+  }
+}
+
+function defer<Value>() {
+  let resolve: (value: Value) => void = () => {}
+  let reject: (reason: unknown) => void = () => {}
+  const promise = new Promise<Value>((fulfil, refuse) => {
+    resolve = fulfil
+    reject = refuse
+  })
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,270 @@
+/** A connection: one socket to one endpoint, connected and logged in, that answers requests. It does not outlive its socket. */
+
+import { isIP, type Socket } from 'node:net'
+import type { Endpoint } from '../../machines/endpoint.ts'
+import { canonicalHost, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
+import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/kafka.ts'
+import {
+  answerHeaderBytes,
+  apiKeyOf,
+  apiKeys,
+  apiVersionOf,
+  correlationOf,
+  FrameCutter,
+  setCorrelation,
+} from '../protocol/frames.ts'
+import type { SpokenVersions } from '../protocol/versions.ts'
+import { steadyNow } from '../time/steady-clock.ts'
+import type { RoundTrip } from './round-trip.ts'
+
+/**
+ * A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. It has no stack: one that nobody has read
+ * holds on to whatever was at work when it was made, sockets among it, and an endpoint's newest failure is kept. Each held on to the one before it.
+ */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError'
+  readonly failure: Failure
+  readonly snapshot: Snapshot | undefined
+
+  constructor(failure: Failure, snapshot?: Snapshot) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(failure.message)
+    Error.stackTraceLimit = stackTraceLimit
+    this.failure = failure
+    this.snapshot = snapshot
+  }
+}
+
+/** What waits on something that was closed by its owner ends with this; also the reason to abort with. */
+export const closedError = (what: string): ConnectionError =>
+  new ConnectionError({ kind: 'dial-failed', message: `${what} is closed`, code: 'CLOSED' })
+
+export interface ConnectionOptions {
+  readonly socket: Socket
+  readonly endpoint: Endpoint
+  readonly clientId: string
+  /** How long the login is valid, in milliseconds; 0 for ever. */
+  readonly loginValidMs: number
+  /** What is known of the way there; this connection adds to it. */
+  readonly roundTrip: RoundTrip
+}
+
+/** A connection to whoever is given one. */
+export type Line = Pick<
+  Connection,
+  | 'endpoint'
+  | 'address'
+  | 'loginValidMs'
+  | 'roundTrip'
+  | 'snapshot'
+  | 'versions'
+  | 'lastDataAt'
+  | 'open'
+  | 'send'
+  | 'metadata'
+  | 'close'
+  | 'onClose'
+>
+
+/** Requests that a broker answers at once. */
+const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
+/** Requests whose answers begin with a throttle time in the versions that are sent, and that quotas are kept for. */
+const throttledRequests: ReadonlySet<number> = new Set([
+  ...briefRequests,
+  ...[apiKeys.fetch, apiKeys.metadata, apiKeys.findCoordinator, apiKeys.listOffsets],
+])
+/** A throttle time longer than this is not believed, in milliseconds: quotas are reckoned over some ten seconds. */
+const longestThrottleMs = 30_000
+
+/** The first version of Metadata whose answer has tags in its header. */
+const taggedMetadata = 9
+
+function throttleOffset(request: Buffer): number | undefined {
+  if (!throttledRequests.has(apiKeyOf(request))) return undefined
+  const hasTags = apiKeyOf(request) === apiKeys.metadata && apiVersionOf(request) >= taggedMetadata
+  return answerHeaderBytes + (hasTags ? 1 : 0)
+}
+
+interface Waiting {
+  /** When it was written, if the time until its answer says how far the broker is. */
+  readonly measuredFrom: number | undefined
+  /** Where its answer has the time for which the broker throttles us. */
+  readonly throttleAt: number | undefined
+  readonly resolve: (answer: Buffer) => void
+  readonly reject: (error: ConnectionError) => void
+}
+
+export class Connection {
+  readonly endpoint: Endpoint
+  readonly address: string
+  readonly loginValidMs: number
+  readonly roundTrip: RoundTrip
+  /**
+   * When the last byte came, on the clock of `performance.now()`: the clock of the day may be set back. A broker that throttles this
+   * connection reads nothing from it until its time is over (KIP-219), so then it is the end of that time.
+   */
+  lastDataAt = performance.now()
+  private readonly socket: Socket
+  private readonly clientId: string
+  private readonly waiting = new Map<number, Waiting>()
+  private readonly listeners = new Set<() => void>()
+  private correlationId = 0
+  private error: NodeJS.ErrnoException | undefined
+  private identity: Snapshot | undefined
+  private spoken: SpokenVersions = new Map()
+  private closed = false
+  private throttledUntil = 0
+  private readonly throttled = new Set<() => void>()
+
+  constructor({ socket, endpoint, clientId, loginValidMs, roundTrip }: ConnectionOptions) {
+    this.socket = socket
+    this.endpoint = endpoint
+    this.address = canonicalHost(socket.remoteAddress ?? endpoint.host)
+    this.clientId = clientId
+    this.loginValidMs = loginValidMs
+    this.roundTrip = roundTrip
+    const cutter = new FrameCutter()
+    socket.on('data', (chunk: Buffer) => {
+      this.lastDataAt = Math.max(performance.now(), this.throttledUntil)
+      try {
+        for (const frame of cutter.push(chunk)) this.deliver(frame)
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+    })
+    socket.on('error', (error) => {
+      this.error = error
+    })
+    socket.on('end', () => socket.destroy())
+    socket.on('close', () => this.ended())
+    if (socket.destroyed) this.ended()
+  }
+
+  get open(): boolean {
+    return !this.closed && !this.socket.destroyed
+  }
+
+  /** What the endpoint said of the cluster when it was dialled. */
+  get snapshot(): Snapshot {
+    if (!this.identity) throw new Error('a connection is asked who it is before it is handed out')
+    return this.identity
+  }
+
+  /** The requests the endpoint speaks, as it said when it was dialled. */
+  get versions(): SpokenVersions {
+    return this.spoken
+  }
+
+  /**
+   * Sends a request frame, after the time for which the broker throttles us, and resolves with its answer frame; rejects with a
+   * ConnectionError when the socket ends first. `isBrief` says whether the broker answers at once.
+   */
+  async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
+    if (this.throttled.size > 0 || this.throttledUntil > performance.now()) await this.unthrottled()
+    return new Promise((resolve, reject) => {
+      if (!this.open) return reject(this.lost())
+      const id = this.correlationId
+      this.correlationId = id === 0x7fffffff ? 0 : id + 1
+      setCorrelation('request', frame, id)
+      // Behind another request it would measure that one.
+      const measuredFrom = isBrief && this.waiting.size === 0 ? performance.now() : undefined
+      this.waiting.set(id, { measuredFrom, throttleAt: throttleOffset(frame), resolve, reject })
+      this.socket.write(frame)
+    })
+  }
+
+  /** Sends a request of our own. */
+  async call<Answer>(call: Call<Answer>, isBrief?: boolean): Promise<Answer> {
+    const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
+    return call.decode(answer.subarray(answerHeaderBytes))
+  }
+
+  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, without the addresses of names. */
+  async metadata(): Promise<Snapshot> {
+    const at = steadyNow()
+    const snapshot = this.read(await this.call(calls.metadata(), true), at)
+    return snapshot
+  }
+
+  /** Asks what it speaks and, in the same breath, who it is. */
+  async identify(): Promise<void> {
+    // Both frames are made before one goes out: they travel together.
+    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
+    this.spoken = versions
+    this.identity = snapshot
+  }
+
+  close(): void {
+    this.socket.destroy()
+    this.ended()
+  }
+
+  /** Calls `listener` once when the socket has ended, whoever ended it. Returns what takes the listener away again. */
+  onClose(listener: () => void): () => void {
+    if (this.closed) queueMicrotask(listener)
+    else this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  private deliver(frame: Buffer): void {
+    const id = correlationOf('answer', frame)
+    const waiting = this.waiting.get(id)
+    this.waiting.delete(id)
+    if (!waiting) return
+    if (waiting.measuredFrom !== undefined) this.roundTrip.note(performance.now() - waiting.measuredFrom)
+    const { throttleAt } = waiting
+    if (throttleAt !== undefined && frame.length >= throttleAt + 4) this.throttle(frame.readInt32BE(throttleAt))
+    waiting.resolve(frame)
+  }
+
+  private throttle(forMs: number): void {
+    if (forMs <= 0) return
+    this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
+    this.lastDataAt = this.throttledUntil
+  }
+
+  private unthrottled(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.throttled.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, Math.ceil(this.throttledUntil - performance.now()))
+      this.throttled.add(end)
+    })
+  }
+
+  private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {
+    const { endpoint, address } = this
+    const entries = brokers.map(({ nodeId, host: text, port }): BrokerEntry => {
+      const host = canonicalHost(text)
+      return { nodeId, host, port, addresses: isIP(host) ? [host] : [] }
+    })
+    return { clusterId: clusterId ?? '', controllerId, brokers: entries, answeredBy: { ...endpoint, address }, at }
+  }
+
+  private ended(): void {
+    if (this.closed) return
+    this.closed = true
+    const error = this.lost()
+    for (const { reject } of this.waiting.values()) reject(error)
+    this.waiting.clear()
+    for (const end of this.throttled) end()
+    for (const listener of this.listeners) listener()
+    this.listeners.clear()
+  }
+
+  private lost(): ConnectionError {
+    const endpoint = formatEndpoint(this.endpoint)
+    return new ConnectionError({
+      kind: 'dial-failed',
+      message: `The connection to ${endpoint} ended${this.error ? `: ${this.error.message}` : ''}`,
+      code: this.error?.code ?? 'ECONNRESET',
+      endpoint,
+    })
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS and its identity, login,
+ * and two requests that show what it speaks, the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
+ */
+
+import net, { type LookupFunction, type Socket } from 'node:net'
+import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
+import { codeOf, type Failure, isError, messageOf } from '../../machines/failure.ts'
+import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/kafka.ts'
+import { versionFlaw } from '../protocol/versions.ts'
+import { Connection, ConnectionError, type Line } from './connection.ts'
+import { namesOf } from './names.ts'
+import type { RetryPace } from './retry-pace.ts'
+import { RoundTrips } from './round-trip.ts'
+import { onSilence, type SilenceOptions } from './silence.ts'
+
+/** The part of KafkaJS's client options that opens connections. */
+export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
+
+export interface DialerOptions {
+  /** Fresh options for each dial: credentials and certificates may have changed. */
+  readonly security: () => Security | Promise<Security>
+  /** Silence allowed in each step of a dial, in milliseconds; undefined: 1000, or 2000 with TLS or login. */
+  readonly dialTimeoutMs: number | undefined
+  /** Anything but true refuses the endpoint before a single byte goes there. */
+  readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
+  /** The name every broker's certificate carries, instead of the dialled host. */
+  readonly expectedIdentity?: string | undefined
+  /** Resolves names like `dns.lookup`, its default. */
+  readonly lookup?: LookupFunction | undefined
+  /** The cluster id that must answer; undefined accepts any. */
+  readonly clusterId: () => string | undefined
+}
+
+export interface Dialled {
+  /** Who must answer. */
+  readonly nodeId?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** The turns in which logins are tried. */
+  readonly logins?: Pick<RetryPace, 'login'> | undefined
+  /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
+  readonly ready?: (() => Promise<Line | undefined>) | undefined
+  /** It came a step further, or bytes came. */
+  readonly onHeard?: (() => void) | undefined
+}
+
+/** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
+export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
+
+/** A function that gives credentials has this long, in milliseconds. */
+const securityTimeoutMs = 3000
+/** The whole of a dial ends by then, in milliseconds, however many bytes keep coming. */
+const longestDialMs = 30_000
+
+/** Makes the dial that everything of one consumer shares. */
+export function createDial(options: DialerOptions): Dial {
+  const { lookup } = namesOf(options.lookup)
+  const roundTrips = new RoundTrips()
+  return async (endpoint, { nodeId, signal, logins, ready, onHeard } = {}) => {
+    const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
+      new ConnectionError({
+        ...failure,
+        endpoint: formatEndpoint(endpoint),
+        ...(nodeId === undefined ? {} : { nodeId }),
+      })
+    const { host, port } = endpoint
+    const objection = objectionTo({ host, port, ...(nodeId === undefined ? {} : { nodeId }) }, options.allowEndpoint)
+    if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
+    const failed = (error: unknown) =>
+      isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
+    const admit = (line: Line): Line => {
+      try {
+        checkIdentity(line, options.clusterId(), nodeId)
+        checkVersions(line, nodeId)
+        return line
+      } catch (error) {
+        line.close()
+        throw error
+      }
+    }
+    // Whoever dials it shares its failure.
+    const given = ready?.()
+    const line =
+      given &&
+      (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
+        given.then(
+          (late) => late?.close(),
+          () => {},
+        )
+        throw failed(error)
+      }))
+    if (line) return admit(line)
+    const settings = (async () => options.security())()
+    const {
+      ssl,
+      sasl,
+      clientId = 'relisten',
+    } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
+      if (signal?.aborted) throw turnDown(classify(error))
+      const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
+      throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
+    })
+    const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
+    let socket: Socket | undefined
+    let connection: Connection | undefined
+    let heardAt = performance.now()
+    const heard = () => {
+      heardAt = performance.now()
+      onHeard?.()
+    }
+    let isWaiting = false
+    const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
+      const attempt = async () => {
+        isWaiting = false
+        heard()
+        // Whoever waited for its turn may be gone.
+        if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
+        return login(opened, fresh(credentials), clientId, longestDialMs, endpoint).catch((error) => {
+          throw turnDown(classify(error))
+        })
+      }
+      isWaiting = true
+      return logins ? logins.login(endpoint, attempt) : attempt()
+    }
+    const work = async (): Promise<Connection> => {
+      socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 30_000)
+      socket.once('connect', heard)
+      await connected(socket, ssl ? 'secureConnect' : 'connect')
+      heard()
+      // The login takes its own listeners of data away again, and this one with them.
+      socket.on('data', heard)
+      const loginValidMs = sasl ? await enter(socket, sasl) : 0
+      const roundTrip = roundTrips.to(formatEndpoint(endpoint))
+      connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip })
+      socket.off('data', heard).on('data', heard)
+      heard()
+      await connection.identify()
+      socket.off('data', heard)
+      return connection
+    }
+    const steps = { forMs: timeoutMs, heardAt: () => heardAt, atMostMs: longestDialMs }
+    try {
+      return admit(await withDeadline(work(), steps, signal))
+    } catch (error) {
+      connection?.close()
+      socket?.destroy()
+      if (isWaiting && !(error instanceof ConnectionError) && !signal?.aborted)
+        throw turnDown({ kind: 'dial-failed', message: 'Another login is under way', code: 'TOO_SOON' })
+      throw failed(error)
+    }
+  }
+}
+
+/** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a check that is broken has not allowed anything. */
+function objectionTo(
+  endpoint: Endpoint & { readonly nodeId?: number },
+  allowEndpoint: DialerOptions['allowEndpoint'],
+): string | undefined {
+  if (!allowEndpoint) return undefined
+  let answer: unknown
+  try {
+    answer = allowEndpoint(endpoint)
+  } catch (thrown) {
+    return `allowEndpoint threw: ${messageOf(thrown)}`
+  }
+  if (answer === true) return undefined
+  if (answer === false) return 'allowEndpoint refuses this endpoint'
+  // Nobody waits for it, so how it ends must not end the process.
+  if (answer instanceof Promise) answer.catch(() => {})
+  const got = answer instanceof Promise ? 'a promise' : answer === null ? 'null' : `a value of type ${typeof answer}`
+  return `allowEndpoint returned ${got}; it must return true or false at once`
+}
+
+function tlsSocket(
+  { host, port }: Endpoint,
+  ssl: NonNullable<KafkaConfig['ssl']>,
+  lookup: LookupFunction,
+  expectedIdentity: string | undefined,
+): Socket {
+  // `servername` and `session` would switch the check of the dialled host off, so they never come from outside.
+  const given: TlsOptions = typeof ssl === 'boolean' ? {} : ssl
+  const { servername: _servername, session: _session, rejectUnauthorized, ...others } = given
+  const { checkServerIdentity = tls.checkServerIdentity, ...rest } = others
+  const identity = expectedIdentity ?? host
+  return tls.connect({
+    ...rest,
+    host,
+    port,
+    lookup,
+    ...(net.isIP(identity) ? {} : { servername: identity }),
+    // Said outright, as NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide where nothing is said.
+    rejectUnauthorized: rejectUnauthorized !== false,
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(identity, certificate),
+  })
+}
+
+const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once(event, () => {
+      socket.removeAllListeners('error')
+      socket.on('error', () => {})
+      resolve()
+    })
+    socket.once('error', reject)
+    socket.once('close', () => reject(Object.assign(new Error('closed while connecting'), { code: 'ECONNRESET' })))
+  })
+
+/** KafkaJS keeps its login inside the object it is given, so each login gets a copy without what an earlier one left there. */
+function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
+  if ('mechanism' in sasl && 'username' in sasl) {
+    const { mechanism, username, password } = sasl
+    return { mechanism, username, password } as SASLOptions
+  }
+  return { ...sasl } as SASLOptions
+}
+
+function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
+  const { snapshot, endpoint } = connection
+  const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
+  if (snapshot.clusterId === '') {
+    const message =
+      'It answers without a cluster id: it has not found its cluster yet, or does not tell. Nothing is done with it'
+    throw new ConnectionError({ kind: 'dial-failed', message, code: 'NO_CLUSTER_ID', ...shared })
+  }
+  if (clusterId !== undefined && snapshot.clusterId !== clusterId) {
+    const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
+    throw new ConnectionError({ kind: 'foreign-cluster', message, ...shared }, snapshot)
+  }
+  const entry = snapshot.brokers.find((broker) => broker.nodeId === nodeId)
+  if (nodeId !== undefined && !(entry && sameEndpoint(entry, endpoint))) {
+    const message = `It answers, but does not call itself node ${nodeId} at this endpoint`
+    throw new ConnectionError({ kind: 'dial-failed', message, code: 'WRONG_NODE', ...shared }, snapshot)
+  }
+}
+
+/** What it said of its cluster is left out: a cluster that can't be used is not reached. */
+function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefined): void {
+  const flaw = versionFlaw(versions)
+  if (flaw === undefined) return
+  const endpoint = formatEndpoint(at)
+  const message = `${endpoint}: ${flaw}`
+  const shared = { endpoint, ...(nodeId === undefined ? {} : { nodeId }) }
+  throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
+}
+
+function withDeadline<Value>(
+  work: Promise<Value>,
+  silence: SilenceOptions,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
+    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
+    const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => {
+      end()
+      signal?.removeEventListener('abort', abort)
+    })
+  })
+}
+
+/** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
+function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
+  const known: Error | undefined = isError(error) ? error : undefined
+  if (known instanceof ConnectionError) return known.failure
+  const message = messageOf(error)
+  const { name, type }: { name?: string; type?: string } = known ?? {}
+  const told = codeOf(error) ?? type
+  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
+    return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
+  if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
+    return { kind: 'identity-refused', message, code: told }
+  }
+  return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
+}
+
+const refusals: ReadonlySet<string> = new Set([
+  'SASL_AUTHENTICATION_FAILED',
+  'ILLEGAL_SASL_STATE',
+  'UNSUPPORTED_SASL_MECHANISM',
+])

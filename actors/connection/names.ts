@@ -1,0 +1,230 @@
+/**
+ * Names: what hosts resolve to, for all of a process that looks up in the same way. Nobody waits for a name but the dial that needs it.
+ *
+ * Look-ups under way are shared, and two at most run at once: Node resolves in the few threads that also read files, and a name server
+ * that hangs must leave some of them. Of the names that were slow or failed last time, one at a time is looked up.
+ */
+
+import dns, { type LookupAddress } from 'node:dns'
+import net, { type LookupFunction } from 'node:net'
+import { backoffMs } from '../../machines/backoff.ts'
+import { canonicalHost } from '../../machines/endpoint.ts'
+import { codeOf, messageOf } from '../../machines/failure.ts'
+import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
+
+/** All in milliseconds. An answer is used again for so long: a poll each second sees a fresh one. */
+const freshMs = 500
+/** A dial that knows earlier addresses waits so long for fresh ones. */
+const patienceMs = 250
+const slowMs = 1000
+/** A look-up that takes longer is given up; it may go on in its thread. */
+const longestMs = 10_000
+const pace = { floorMs: 1000, baseMs: 1000, capMs: 10_000 }
+const atOnce = 2
+/** Names beyond this are forgotten, the longest unused first. */
+const maxNames = 2000
+
+interface Name {
+  /** The last good answer, in the resolver's order. */
+  found: readonly LookupAddress[]
+  foundAt: number
+  underway: Promise<readonly LookupAddress[]> | undefined
+  /** Look-ups in a row that failed or were slow, and when it is looked up again beside the road. */
+  failures: number
+  nextAt: number
+}
+
+interface Turn {
+  readonly name: Name
+  readonly go: () => void
+}
+
+export class Names {
+  private readonly resolver: LookupFunction
+  private readonly known = new Map<string, Name>()
+  private readonly urgent: Turn[] = []
+  private readonly others: Turn[] = []
+  private readonly running = new Set<Name>()
+  private readonly listeners = new Set<(host: string) => void>()
+
+  constructor(resolver: LookupFunction) {
+    this.resolver = resolver
+  }
+
+  /** Calls `listener` when a host resolves to another set of addresses than before. Returns what takes the listener away again. */
+  onChange(listener: (host: string) => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  /** The entry with the addresses known now where it has none, and a look-up beside the road where they are not fresh. */
+  fill<Entry extends BrokerEntry>(entry: Entry): Entry {
+    if (entry.addresses.length > 0) return entry
+    if (net.isIP(entry.host)) return { ...entry, addresses: [entry.host] }
+    const name = this.nameOf(entry.host)
+    const now = performance.now()
+    if (!name.underway && now - name.foundAt > freshMs && now >= name.nextAt) {
+      this.look(entry.host, name, this.others).catch(() => {})
+    }
+    return { ...entry, addresses: addressesOf(name) }
+  }
+
+  /** The answer with the addresses known now. */
+  complete(snapshot: Snapshot): Snapshot {
+    return { ...snapshot, brokers: snapshot.brokers.map((broker) => this.fill(broker)) }
+  }
+
+  /** For a socket: fresh addresses; where they do not come or there are none, the last good ones. */
+  readonly lookup: LookupFunction = (host, { all, family }, done) => {
+    const wanted = family === 4 || family === 'IPv4' ? 4 : family === 6 || family === 'IPv6' ? 6 : 0
+    const answer = (error: unknown, found: readonly LookupAddress[]) =>
+      setImmediate(() => {
+        const list = wanted === 0 ? [...found] : found.filter((each) => each.family === wanted)
+        const [first] = list
+        if (!first) done((error as NodeJS.ErrnoException) ?? notFound(host), '')
+        else if (all) done(null, list)
+        else done(null, first.address, first.family)
+      })
+    this.resolve(host).then(
+      (found) => answer(undefined, found),
+      (error) => answer(error ?? notFound(host), []),
+    )
+  }
+
+  private async resolve(host: string): Promise<readonly LookupAddress[]> {
+    const name = this.nameOf(host)
+    const { found, foundAt } = name
+    if (performance.now() - foundAt <= freshMs) return found
+    const fresh = name.underway ?? this.look(host, name, this.urgent)
+    this.hurry(name)
+    if (found.length === 0) return fresh
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(found), patienceMs)
+      fresh.then(resolve, () => resolve(found)).finally(() => clearTimeout(timer))
+    })
+  }
+
+  private nameOf(host: string): Name {
+    const name: Name = this.known.get(host) ?? {
+      found: [],
+      foundAt: Number.NEGATIVE_INFINITY,
+      underway: undefined,
+      failures: 0,
+      nextAt: 0,
+    }
+    this.known.delete(host)
+    this.known.set(host, name)
+    if (this.known.size > maxNames) this.known.delete(this.known.keys().next().value as string)
+    return name
+  }
+
+  private look(host: string, name: Name, queue: Turn[]): Promise<readonly LookupAddress[]> {
+    const work = async () => {
+      await new Promise<void>((go) => {
+        queue.push({ name, go })
+        this.admit()
+      })
+      const startedAt = performance.now()
+      try {
+        const found = await this.ask(host)
+        this.settle(host, name, found, performance.now() - startedAt > slowMs)
+        return found
+      } catch (error) {
+        this.missed(name)
+        throw error
+      } finally {
+        name.underway = undefined
+        this.running.delete(name)
+        this.admit()
+      }
+    }
+    name.underway = work()
+    return name.underway
+  }
+
+  /** What the resolver gives. It may be the user's own, which may throw and give anything: what Node can't read there would end the process. */
+  private ask(host: string): Promise<readonly LookupAddress[]> {
+    return new Promise((resolve, reject) => {
+      const late = Object.assign(new Error(`${host} was not resolved within ${longestMs} ms`), { code: 'ETIMEDOUT' })
+      const timer = setTimeout(() => reject(late), longestMs)
+      timer.unref()
+      const fail = (thrown: unknown) => {
+        clearTimeout(timer)
+        reject(Object.assign(new Error(messageOf(thrown)), { code: codeOf(thrown) ?? 'ENOTFOUND' }))
+      }
+      const hear = (error: unknown, found: unknown) => {
+        if (error) return fail(error)
+        const list = (Array.isArray(found) ? found : [{ address: found }]).flatMap(addressIn)
+        if (list.length === 0) return fail(notFound(host))
+        clearTimeout(timer)
+        resolve(list)
+      }
+      try {
+        this.resolver(host, { all: true }, hear as never)
+      } catch (thrown) {
+        fail(thrown)
+      }
+    })
+  }
+
+  private settle(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {
+    const before = addressesOf(name).join()
+    name.found = found
+    name.foundAt = performance.now()
+    if (isSlow) this.missed(name)
+    else name.failures = 0
+    if (addressesOf(name).join() === before) return
+    for (const listener of [...this.listeners]) listener(host)
+  }
+
+  private missed(name: Name): void {
+    name.failures++
+    name.nextAt = performance.now() + backoffMs(name.failures, pace, Math.random())
+  }
+
+  /** A dial waits for a look-up that was to be made beside the road. */
+  private hurry(name: Name): void {
+    const index = this.others.findIndex((turn) => turn.name === name)
+    this.urgent.push(...(index < 0 ? [] : this.others.splice(index, 1)))
+    this.admit()
+  }
+
+  private admit(): void {
+    while (this.running.size < atOnce) {
+      const isSlowOne = [...this.running].some(({ failures }) => failures > 0)
+      const mayRun = ({ name }: Turn) => name.failures === 0 || !isSlowOne
+      const queue = [this.urgent, this.others].find((waiting) => waiting.some(mayRun))
+      const [turn] = queue?.splice(queue.findIndex(mayRun), 1) ?? []
+      if (!turn) return
+      this.running.add(turn.name)
+      turn.go()
+    }
+  }
+}
+
+const system = new Names((host, how, done) => dns.lookup(host, how as never, done as never))
+const given = new WeakMap<LookupFunction, Names>()
+
+/** The names of this process as `lookup` resolves them; `dns.lookup` where there is none. */
+export function namesOf(lookup: LookupFunction | undefined): Names {
+  if (!lookup) return system
+  const names = given.get(lookup) ?? new Names(lookup)
+  given.set(lookup, names)
+  return names
+}
+
+const addressesOf = ({ found }: Name): readonly string[] =>
+  [...new Set(found.map(({ address }) => canonicalHost(address)))].sort()
+
+function addressIn(given: unknown): LookupAddress[] {
+  try {
+    const { address } = given as LookupAddress
+    const family = typeof address === 'string' ? net.isIP(address) : 0
+    return family === 0 ? [] : [{ address, family }]
+  } catch {
+    return []
+  }
+}
+
+const notFound = (host: string): NodeJS.ErrnoException =>
+  Object.assign(new Error(`${host} has no address`), { code: 'ENOTFOUND' })

@@ -1,0 +1,141 @@
+/**
+ * The commits of a session: the marks of its partitions, under its member and generation, one request at a time. A commit
+ * that failed is a fact and comes again with the next one.
+ */
+
+import { backoffMs } from '../../machines/backoff.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { HandOut } from '../delivery/hand-out.ts'
+import type { Lane } from '../delivery/lane.ts'
+import { failureOf } from '../kafkajs/kafkajs-call.ts'
+import { writeCommitNote } from '../protocol/commit-note.ts'
+import { errorCodes } from '../protocol/frames.ts'
+import { timeLimit } from '../time/time-limit.ts'
+import type { Topics } from '../topics/topics.ts'
+import type { Membership } from './membership.ts'
+
+export interface CommitsOptions {
+  readonly epoch: number
+  readonly handOut: HandOut
+  readonly membership: Membership
+  readonly topics: Topics
+  readonly emit: (fact: Fact) => void
+}
+
+/** What is committed of a lane: its mark, and how often that had been set anew. */
+interface Mark {
+  readonly lane: Lane
+  readonly offset: bigint
+  readonly seeks: number
+}
+
+/** These say that the group changes, which is told elsewhere. */
+const groupChanges: ReadonlySet<number> = new Set([
+  errorCodes.illegalGeneration,
+  errorCodes.unknownMemberId,
+  errorCodes.rebalanceInProgress,
+])
+
+/** How often the commit of a looked-up position is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
+const pinAttempts = 5
+const pinWithinMs = 2000
+const pinPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
+
+export class Commits {
+  private readonly options: CommitsOptions
+  private underWay: Promise<void> | undefined
+  private refusal: number | undefined
+
+  constructor(options: CommitsOptions) {
+    this.options = options
+  }
+
+  /** Commits what was handled and not committed yet; joins the commit that is under way. Never rejects. */
+  commit(withinMs: number): Promise<void> {
+    this.underWay ??= this.commitNow(withinMs).finally(() => {
+      this.underWay = undefined
+    })
+    return this.underWay
+  }
+
+  /** Commits everything handled until now: what an earlier commit under way does not hold, too. */
+  async commitAll(withinMs: number): Promise<void> {
+    await this.underWay
+    await this.commit(withinMs)
+  }
+
+  /**
+   * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
+   * end, and miss what came between. Partitions that ask meanwhile share the next commit.
+   */
+  async commitPinned({ progress }: Lane): Promise<void> {
+    const { tenure } = this.options.handOut
+    for (let attempt = 1; tenure?.open; attempt++) {
+      await this.commitAll(pinWithinMs)
+      if (progress.uncommitted === undefined || attempt === pinAttempts) return
+      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), tenure.closing).signal)
+    }
+  }
+
+  private async commitNow(withinMs: number): Promise<void> {
+    const { handOut, membership, emit, epoch } = this.options
+    // The fence: marks of another assignment are no business of this member and generation.
+    const { tenure } = handOut
+    if (tenure?.epoch !== epoch || tenure.generation !== membership.generation || !membership.joined) return
+    const lanes = handOut.uncommitted().map((lane): Mark => {
+      return { lane, offset: lane.progress.uncommitted ?? 0n, seeks: lane.progress.seeks }
+    })
+    if (lanes.length === 0) return
+    const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
+    const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
+    try {
+      const offsets = topics.map((topic) => {
+        return {
+          topic,
+          partitions: ordered.filter(({ lane }) => lane.topic === topic).map((mark) => this.offsetOf(mark)),
+        }
+      })
+      const codes = await membership.commit(offsets, withinMs)
+      for (const [index, { lane, offset, seeks }] of ordered.entries()) {
+        const code = codes[index]
+        if (code === errorCodes.none) lane.progress.committed(offset, true, seeks)
+        // A request that was sent again after its connection broke may be refused although the first one was applied.
+        // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
+        else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false, seeks)
+      }
+      this.noteRefusal(codes.find((code) => code !== errorCodes.none))
+    } catch (error) {
+      // Nobody knows whether it was applied: the marks stay valid for either outcome.
+      for (const { lane, offset, seeks } of ordered) lane.progress.committed(offset, false, seeks)
+      emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
+    }
+  }
+
+  private offsetOf({ lane: { topic, partition, progress }, offset }: Mark) {
+    const origin = this.options.topics.originOf(topic)
+    const note = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
+    return { partition, offset: `${offset}`, metadata: note ? writeCommitNote(note) : null }
+  }
+
+  /** A commit the coordinator refused, told once until one is accepted. */
+  private noteRefusal(code: number | undefined): void {
+    // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
+    if (code === this.refusal || (code !== undefined && groupChanges.has(code))) return
+    this.refusal = code
+    if (code === undefined) return
+    const denied = code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
+    const failure: Failure = {
+      kind: denied ? 'not-authorized' : 'group-refused',
+      message: `The coordinator refused a commit with Kafka's error ${code}`,
+      code: `${code}`,
+    }
+    this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
+  }
+}
+
+const ended = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })

@@ -1,0 +1,187 @@
+/** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
+
+import { type Failure, remedyFor } from '../../machines/failure.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { ConnectionError } from '../connection/connection.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
+import { type Call, calls, encodeCall } from '../kafkajs/kafka.ts'
+import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
+import { held, type Link } from '../wire/link.ts'
+
+export interface CoordinatorOptions {
+  readonly groupId: string
+  readonly clientId: string
+  readonly cluster: Cluster
+  /** The link to use for a request that the node may hold, or for one that it answers at once. */
+  readonly linkTo: (nodeId: number, mayBeHeld: boolean) => Link
+  readonly signal: AbortSignal
+}
+
+/** How long a request may take. */
+export interface Patience {
+  /** In milliseconds: how long the coordinator may be looked for and asked again. */
+  readonly withinMs: number
+  /** In milliseconds: how long its node may stay silent before the connection counts as suspect; `held` where it may hold the request. */
+  readonly silenceMs: number
+}
+
+/** Answers to a look-up that time does not change. */
+const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
+  [errorCodes.invalidGroupId]: { kind: 'group-refused', code: 'INVALID_GROUP_ID' },
+  [errorCodes.groupAuthorizationFailed]: { kind: 'not-authorized', code: 'GROUP_AUTHORIZATION_FAILED' },
+}
+/** A node that holds a request is asked so often whether it is there; longer than `group.initial.rebalance.delay.ms` is by default. */
+const askEachMs = 5000
+/** How long it may be silent then. */
+const silenceMs = 1000
+const passing: ReadonlySet<number> = new Set([
+  errorCodes.coordinatorLoadInProgress,
+  errorCodes.coordinatorNotAvailable,
+  errorCodes.notCoordinator,
+])
+
+export class Coordinator {
+  /** The node it was last found on. */
+  nodeId: number | undefined
+  /** How often it was found on another node than before. */
+  moves = 0
+  private readonly options: CoordinatorOptions
+  private found: number | undefined
+  /** Tries in a row that no coordinator answered. */
+  private readonly tries = new Streak()
+  /** Why the newest of them failed. */
+  private last: ConnectionError | undefined
+  /** The newest look-up was answered with an error that does not pass by itself, such as a missing right. */
+  private isDenied = false
+
+  constructor(options: CoordinatorOptions) {
+    this.options = options
+  }
+
+  /** Sends a frame of KafkaJS's. `errorOf` finds the error code in the answer. Rejects with a ConnectionError when time is up, or looking it up was refused. */
+  async send(
+    frame: Buffer,
+    errorOf: (answer: Buffer) => number | Promise<number>,
+    patience: Patience,
+  ): Promise<Buffer> {
+    const end = performance.now() + patience.withinMs
+    let { last } = this
+    while (performance.now() < end && !this.options.signal.aborted) {
+      if (this.tries.waitMs > 0) {
+        await this.pause(Math.min(this.tries.waitMs, end - performance.now()))
+        continue
+      }
+      const given = new AbortController()
+      try {
+        // Being cut off by the end of the time says less than the answer before it.
+        const late = () => last ?? this.missing('it did not answer in time')
+        const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
+        const code = await errorOf(answer)
+        if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
+        else if (code !== errorCodes.coordinatorLoadInProgress) {
+          this.tries.succeeded()
+          this.last = undefined
+          return answer
+        }
+        last = this.missing(`it answered with error ${code}`)
+      } catch (error) {
+        if (error instanceof ConnectionError && remedyFor(error.failure.kind) === 'give-up') throw error
+        last = error instanceof ConnectionError ? error : this.missing(`its answer can't be read: ${error}`)
+        this.nodeId = undefined
+      } finally {
+        // A commit that is given up here must not go out again behind a later one. With a reason, as Node else makes an error with a stack.
+        given.abort('settled')
+      }
+      // Who asked at the same time has failed with it.
+      if (this.tries.waitMs === 0) this.tries.failed(this.isDenied ? bounds.denial : bounds.lookUp)
+      this.last = last
+    }
+    throw last ?? this.missing('there was no time to ask it')
+  }
+
+  /** Sends a request of our own. `errorOf` finds the error code that speaks of the coordinator. */
+  async call<Answer>(call: Call<Answer>, errorOf: (answer: Answer) => number, patience: Patience): Promise<Answer> {
+    const frame = await encodeCall(call, this.options.clientId)
+    const decode = (answer: Buffer) => call.decode(answer.subarray(answerHeaderBytes))
+    const answer = await this.send(frame, async (got) => errorOf(await decode(got)), patience)
+    return decode(answer)
+  }
+
+  private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {
+    const nodeId = this.nodeId ?? (await this.find())
+    const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, signal)
+    if (silenceMs !== held) return answer
+    return Promise.race([answer, this.unheard(nodeId, signal)])
+  }
+
+  /**
+   * A connection on which a request is held is silent, dead or not. Rejects when the node does not answer on another one either: then
+   * the coordinator is looked up again, and the request sent again.
+   */
+  private async unheard(nodeId: number, signal: AbortSignal): Promise<never> {
+    const frame = await encodeCall(calls.metadata(), this.options.clientId)
+    while (await elapsed(askEachMs, signal)) {
+      await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, signal)
+    }
+    return new Promise(() => {})
+  }
+
+  /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
+  private inTime(answer: Promise<Buffer>, end: number, late: () => ConnectionError): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(late()), end - performance.now())
+      answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
+  }
+
+  private pause(waitMs: number): Promise<void> {
+    const { signal } = this.options
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, waitMs)
+      signal.addEventListener('abort', end)
+    })
+  }
+
+  private async find(): Promise<number> {
+    const { cluster, groupId, clientId, signal } = this.options
+    const call = calls.findCoordinator(groupId)
+    const answer = await cluster.ask(await encodeCall(call, clientId), signal)
+    const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
+    this.isDenied = errorCode !== errorCodes.none && !passing.has(errorCode)
+    const refusal = refusals[errorCode]
+    if (refusal) {
+      const message = `Looking up the coordinator of group ${groupId} was refused with Kafka's error ${errorCode}`
+      throw new ConnectionError({ ...refusal, message })
+    }
+    if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
+    if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
+    this.found = coordinator.nodeId
+    this.nodeId = coordinator.nodeId
+    return coordinator.nodeId
+  }
+
+  private missing(why: string): ConnectionError {
+    const message = `The coordinator of group ${this.options.groupId} is not available: ${why}`
+    return new ConnectionError({ kind: 'unreachable', message, code: 'COORDINATOR_NOT_AVAILABLE' })
+  }
+}
+
+/** True after this time, false as soon as the signal fires. */
+function elapsed(ms: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (isOver: boolean) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', cut)
+      resolve(isOver)
+    }
+    const cut = () => end(false)
+    const timer = setTimeout(end, ms, true)
+    signal.addEventListener('abort', cut)
+    if (signal.aborted) cut()
+  })
+}

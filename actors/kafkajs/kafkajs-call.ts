@@ -1,0 +1,59 @@
+/** A call of KafkaJS's: never waited for without a deadline, and its errors read as failures. */
+
+import { type Failure, isError, messageOf } from '../../machines/failure.ts'
+import { ConnectionError } from '../connection/connection.ts'
+
+/** Waits for `work` as long as `withinMs`; rejects with a ConnectionError, also for whatever it rejects with. */
+export function within<Value>(
+  work: Promise<Value>,
+  withinMs: number,
+  otherwise: Failure['message'],
+  kind: Failure['kind'] = 'unreachable',
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const late = { kind, message: `${otherwise} within ${withinMs} ms` }
+    const timer = setTimeout(() => reject(new ConnectionError(late)), withinMs)
+    work.then(resolve, (error) => reject(new ConnectionError(failureOf(error)))).finally(() => clearTimeout(timer))
+  })
+}
+
+/** What a session asks for: errors of KafkaJS's name neither group nor topics. */
+export interface Asked {
+  readonly groupId: string
+  readonly topics: readonly (string | RegExp)[]
+}
+
+/**
+ * The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so
+ * the deepest cause is read instead.
+ */
+export function failureOf(error: unknown, asked?: Asked): Failure {
+  let deepest: (Error & { type?: string }) | undefined = isError(error) ? error : undefined
+  if (deepest instanceof ConnectionError) return deepest.failure
+  // A cause may have itself as its cause.
+  for (let depth = 0; depth < 16 && isError(deepest?.cause); depth++) deepest = deepest.cause
+  const { name = 'unknown', type } = deepest ?? {}
+  const code = type ?? name
+  const message = messageOf(deepest ?? error)
+  return { kind: kindOf(code, name), message: asked ? `${message}${concerned(code, asked)}` : message, code }
+}
+
+function concerned(code: string, { groupId, topics }: Asked): string {
+  if (/TOPIC/.test(code)) return ` (subscribed: ${topics.join(', ')})`
+  return /GROUP|SESSION/.test(code) ? ` (group ${groupId})` : ''
+}
+
+/** Kafka's names for what a group turns a member away for. */
+const refusals: ReadonlySet<string> = new Set([
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_GROUP_ID',
+  'INVALID_SESSION_TIMEOUT',
+  'GROUP_MAX_SIZE_REACHED',
+])
+
+function kindOf(code: string, name: string): Failure['kind'] {
+  if (/AUTHORIZATION_FAILED/.test(code)) return 'not-authorized'
+  if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing'
+  if (refusals.has(code)) return 'group-refused'
+  return /Connection|Timeout|Broker|Metadata/.test(name) ? 'unreachable' : 'session-crashed'
+}

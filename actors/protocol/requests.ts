@@ -1,0 +1,119 @@
+/** Requests of KafkaJS's on their way to a broker: changed where a broker should hear something else. */
+
+import type { TopicPartition } from '../../machines/fact.ts'
+import { apiKeys, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
+
+const maxWaitAt = 4
+const maxBytesAt = 12
+
+/** How long the broker may wait for something to send, written into a fetch. */
+export const setMaxWait = (fetch: Buffer, maxWaitMs: number): void => {
+  fetch.writeInt32BE(maxWaitMs, requestBodyOffset(fetch) + maxWaitAt)
+}
+
+/** Most bytes of the answer, written into a fetch; more comes only where the first batch of records is larger (KIP-74). */
+export const setMaxBytes = (fetch: Buffer, maxBytes: number): void => {
+  fetch.writeInt32BE(maxBytes, requestBodyOffset(fetch) + maxBytesAt)
+}
+
+export const maxBytesOf = (fetch: Buffer): number => fetch.readInt32BE(requestBodyOffset(fetch) + maxBytesAt)
+
+/** A partition that a fetch asks for, and from where. */
+export interface AskedPartition extends TopicPartition {
+  readonly from: bigint
+}
+
+/** What a fetch of version 10 or 11 asks for. */
+export function readFetchRequest(fetch: Buffer): AskedPartition[] {
+  const reader = new FrameReader(fetch, requestBodyOffset(fetch))
+  reader.skip(4 + 4 + 4 + 4 + 1 + 4 + 4) // replica, wait, least and most bytes, isolation, session and its epoch
+  const asked: AskedPartition[] = []
+  reader.array(() => {
+    const topic = reader.string() ?? ''
+    reader.array(() => {
+      const partition = reader.int32()
+      reader.skip(4) // leader epoch
+      const from = reader.int64()
+      reader.skip(8 + 4) // start of the log, most bytes
+      asked.push({ topic, partition, from })
+    })
+  })
+  return asked
+}
+
+/** An edge of a log, as ListOffsets counts times. */
+const edgeTimes = { start: -2n, end: -1n } as const
+
+/** Asks the leader for the first or next offset of a log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */
+export const logEdgeRequest = (
+  { topic, partition }: TopicPartition,
+  edge: 'start' | 'end',
+  readUncommitted: boolean,
+  clientId: string,
+): Buffer => {
+  const body = new FrameWriter()
+    .int32(-1)
+    .int8(readUncommitted ? 0 : 1)
+    .int32(1)
+    .string(topic)
+  return body.int32(1).int32(partition).int32(-1).int64(edgeTimes[edge]).request(apiKeys.listOffsets, 4, clientId)
+}
+
+/** Asks the leader where this leader epoch ends in the log (OffsetForLeaderEpoch 3, Kafka 2.3; KIP-320). */
+export const epochEndRequest = (
+  { topic, partition }: TopicPartition,
+  leaderEpoch: number,
+  clientId: string,
+): Buffer => {
+  const body = new FrameWriter().int32(-1).int32(1).string(topic).int32(1).int32(partition).int32(-1).int32(leaderEpoch)
+  return body.request(apiKeys.offsetForLeaderEpoch, 3, clientId)
+}
+
+/** The topics a metadata request of KafkaJS's (version 6) names; null for all of them. */
+export function topicsAsked(metadata: Buffer): {
+  readonly topics: readonly string[] | null
+  readonly creates: boolean
+} {
+  const reader = new FrameReader(metadata, requestBodyOffset(metadata))
+  const count = reader.int32()
+  const topics = Array.from({ length: Math.max(0, count) }, () => reader.string() ?? '')
+  return { topics: count < 0 ? null : topics, creates: metadata.readInt8(reader.at) !== 0 }
+}
+
+/** The same question in version 11 (Kafka 2.8), whose answer has the ids of topics (KIP-516). */
+export function topicIdsRequest(topics: readonly string[] | null, creates: boolean, clientId: string): Buffer {
+  const body = new FrameWriter().varint(topics === null ? 0 : topics.length + 1)
+  for (const topic of topics ?? []) body.bytes(Buffer.alloc(16)).compactString(topic).varint(0)
+  return body
+    .int8(creates ? 1 : 0)
+    .int8(0)
+    .varint(0)
+    .request(apiKeys.metadata, 11, clientId, true)
+}
+
+/** How long a broker may wait for a member that has asked for its id, in milliseconds: the default of `group.min.session.timeout.ms`. */
+const idTimeoutMs = 6000
+
+/**
+ * The join of a new member, which asks for no more than an id (KIP-394). A broker holds every rebalance for the member it
+ * names, for the session timeout of this request; if the answer is lost, nobody knows that id. So the copy asks for the
+ * shortest session brokers allow by default. Undefined when the member has its id.
+ */
+export function idRequest(join: Buffer): Buffer | undefined {
+  const reader = new FrameReader(join, requestBodyOffset(join))
+  reader.string() // group
+  const at = reader.at
+  const sessionTimeoutMs = reader.int32()
+  reader.int32() // rebalance timeout
+  if (reader.string() !== '') return undefined
+  const request = Buffer.from(join)
+  request.writeInt32BE(Math.min(sessionTimeoutMs, idTimeoutMs), at)
+  return request
+}
+
+/** Asks what the group has committed of all partitions of a topic (OffsetFetch 4). */
+export function offsetFetchRequest(groupId: string, topic: string, partitions: number, clientId: string): Buffer {
+  const body = new FrameWriter().string(groupId).int32(1).string(topic).int32(partitions)
+  for (let partition = 0; partition < partitions; partition++) body.int32(partition)
+  return body.request(apiKeys.offsetFetch, 4, clientId)
+}

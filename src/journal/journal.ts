@@ -1,0 +1,133 @@
+/** The journal: the append-only record of facts. This file holds the contract, the envelope and its checksum. */
+
+import { createHash } from 'node:crypto'
+import type { FactData, FactType, Plan } from '../../machines/fact.ts'
+import { codeOf } from '../../machines/failure.ts'
+import { errorFrom, type RelistenError } from '../error.ts'
+
+/** A state's name, or for nested states an object of them. */
+export type StateValue = string | { readonly [region: string]: StateValue | undefined }
+
+/** One recorded event, in an envelope. JSON throughout, no secrets. */
+export interface JournalRecord {
+  /** Position in the journal; the first record has 1, each next one more. */
+  readonly seq: number
+  /** When it was recorded, milliseconds since the epoch. */
+  readonly at: number
+  /** Which consumer: its group id. */
+  readonly consumer: string
+  /** The session's epoch at that moment; 0 before the first session. */
+  readonly epoch: number
+  /** The machine's path of ids. */
+  readonly actor: string
+  /**
+   * The fact's type; or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`; or, of the journal itself,
+   * `journal.snapshot` (the machines as they are here, at the head of a segment) and `journal.repaired` (what was damaged when it was opened).
+   */
+  readonly type: string
+  /** What the fact says beside its type. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** State before; null for the first event of a machine. */
+  readonly from: StateValue | null
+  /** State after; equal to `from` when the fact changed no state. */
+  readonly to: StateValue | null
+  /** The plan in force after the fact; null when no hand-over is under way. */
+  readonly plan: Plan | null
+  /** `seq` of the record whose transition started what led here; null for what comes from outside. */
+  readonly cause: number | null
+  readonly machineVersion: string
+  /** Checksum of the record before; empty for the first. */
+  readonly previous: string
+  /** First 16 hex digits of the SHA-256 over the canonical JSON of all other fields. */
+  readonly checksum: string
+}
+
+/** A record of one type of fact, with its data typed. */
+export type RecordOf<Type extends FactType> = JournalRecord & { readonly type: Type; readonly data: FactData[Type] }
+
+/** A record of any fact. */
+export type FactRecord = { [Type in FactType]: RecordOf<Type> }[FactType]
+
+/** Where records are kept. Every adapter passes the same tests. */
+export interface Journal {
+  /**
+   * Appends one record and returns when it is durable; synchronous. `expectedSeq` is the newest seq the caller knows (0 for an empty
+   * journal). Throws `journal-failed` when another writer was faster, when the record does not continue the chain, when it can't be
+   * stored, or after `close()`; then it is not stored.
+   */
+  append(record: JournalRecord, expectedSeq: number): void
+  /** The records in order, beginning with seq `from` (default: the oldest kept). */
+  read(from?: number): Iterable<JournalRecord>
+  /** Lets go of files and locks. Does nothing the second time. */
+  close(): void
+  /** True when a `journal.snapshot` is due: it is appended after the next record. Left out by a journal that needs none. */
+  readonly wantsSnapshot?: boolean
+  /** `seq` of the newest `journal.snapshot`: who reads from there knows the present. Undefined when there is none. */
+  readonly snapshotSeq?: number | undefined
+  /** What was repaired when it was opened, as it is recorded; undefined when nothing was. */
+  readonly repaired?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Where a chain of records ends: what the next one has to continue. */
+export interface ChainEnd {
+  readonly seq: number
+  readonly checksum: string
+}
+
+/** The end of the chain that `record` continues, by what it says itself. */
+export const endBefore = ({ seq, previous }: JournalRecord): ChainEnd => ({ seq: seq - 1, checksum: previous })
+
+export const chainStart: ChainEnd = { seq: 0, checksum: '' }
+
+/** Puts seq and checksums on a record that continues `end`. */
+export function sealed(open: Omit<JournalRecord, 'seq' | 'previous' | 'checksum'>, end: ChainEnd): JournalRecord {
+  const record = { seq: end.seq + 1, ...open, previous: end.checksum }
+  return { ...record, checksum: checksumOf(record) }
+}
+
+/** Says why `record` does not continue the chain at `end`; undefined when it does. */
+export function brokenChain(record: JournalRecord, end: ChainEnd): string | undefined {
+  if (record.seq !== end.seq + 1) return `expected record ${end.seq + 1}, got ${record.seq}`
+  if (record.previous !== end.checksum) return `record ${record.seq} does not continue the record before it`
+  const { checksum, ...rest } = record
+  return checksumOf(rest) === checksum ? undefined : `record ${record.seq} does not fit its checksum`
+}
+
+/** Throws unless `record` can be appended to a journal that ends at `end`. */
+export function assertAppendable(record: JournalRecord, expectedSeq: number, end: ChainEnd): void {
+  if (expectedSeq !== end.seq) {
+    throw journalError(
+      `the writer expected record ${expectedSeq} to be the newest, but ${end.seq} is. Is there a second writer?`,
+    )
+  }
+  const broken = brokenChain(record, end)
+  if (broken !== undefined) throw journalError(`${broken}.`)
+}
+
+/** The error for a journal that can't do what it should. */
+export function journalError(message: string, cause?: unknown): RelistenError {
+  const code = codeOf(cause)
+  return errorFrom({ kind: 'journal-failed', message, ...(code === undefined ? {} : { code }) }, cause)
+}
+
+/** JSON with sorted keys, so that equal values give equal text. Errors become their message, bigints their digits. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(ordered(value))
+}
+
+/** Each record passes through here three times; a replacer of `JSON.stringify` takes three times as long. */
+function ordered(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Error) return { message: value.message, name: value.name }
+  if (Array.isArray(value)) return value.map(ordered)
+  const each = value as Record<string, unknown>
+  if (typeof each.toJSON === 'function') return ordered(each.toJSON())
+  const sorted: Record<string, unknown> = {}
+  for (const key of Object.keys(each).sort()) sorted[key] = ordered(each[key])
+  return sorted
+}
+
+function checksumOf(record: Omit<JournalRecord, 'checksum'>): string {
+  return createHash('sha256').update(canonicalJson(record)).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,207 @@
+/** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
+
+import { withoutSecrets } from '../../actors/security/secrets.ts'
+import type { Plan } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { Append, Step } from '../../machines/recorded.ts'
+import { type SavedMachine, snapshotType } from '../../machines/saved.ts'
+import { errorFrom, failureFrom } from '../error.ts'
+import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
+import { memoryJournal } from './memory-journal.ts'
+import { nothingRemembered, type Remembered, remember } from './remembered.ts'
+import { upcast } from './upcast.ts'
+
+/** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
+export type JournalPolicy = 'stop-intake' | 'degrade'
+
+/** Hears of every record once it is durable. */
+export type RecordListener = (record: JournalRecord) => void
+
+export interface RecorderOptions {
+  readonly consumer: string
+  readonly journal: Journal
+  readonly machineVersion: string
+  readonly onJournalError: JournalPolicy
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+export interface Recorder {
+  /** For `recorded(machine, append)`. Throws when the journal fails and the policy is `stop-intake`, then and ever after. */
+  readonly append: Append
+  /** The journal in use: the given one, or the one in memory after it failed. */
+  readonly journal: Journal
+  /** What the given journal failed with; undefined while it is well. */
+  readonly failure: Failure | undefined
+  /** What the journal knows of the cluster and our members, also from earlier processes as far as it goes back to its newest snapshot. */
+  readonly remembered: Remembered
+  /**
+   * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
+   * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
+   */
+  onFact(listener: RecordListener): () => void
+  /** Drops the listeners and closes the journal. */
+  close(): void
+}
+
+/** Builds a recorder that continues the journal where it ends. */
+export function createRecorder({
+  consumer,
+  journal,
+  machineVersion,
+  onJournalError,
+  now = Date.now,
+}: RecorderOptions): Recorder {
+  const listeners = new Set<RecordListener>()
+  const untold: JournalRecord[] = []
+  /** Per actor, the newest record that changed it: whatever its effects report was started there. */
+  const changedBy = new Map<string, number>()
+  let inUse = journal
+  let failure: Failure | undefined
+  let telling = false
+  let end: ChainEnd = chainStart
+  let epoch = 0
+  let remembered = nothingRemembered
+  /** The machines as they are, for the next snapshot. */
+  const machines: Record<string, SavedMachine> = {}
+  let repaired = journal.repaired
+  for (const record of journal.read(journal.snapshotSeq)) {
+    end = record
+    epoch = record.epoch
+    remembered = remember(remembered, upcast(record))
+  }
+
+  const append: Append = (step) => {
+    if (failure && inUse === journal) throw errorFrom(failure)
+    if (repaired) {
+      const content = ofJournal('journal.repaired', repaired)
+      repaired = undefined
+      store(content)
+    }
+    const { actor, type } = step
+    const data = json(step.data)
+    epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
+    const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
+    store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
+    if (step.changed) changedBy.set(actor, end.seq)
+    machines[actor] = savedFrom(step)
+    if (inUse.wantsSnapshot) store(ofJournal(snapshotType, { machines, remembered }))
+    tell()
+  }
+
+  function store(content: Content): void {
+    try {
+      keep(content)
+    } catch (thrown) {
+      if (inUse !== journal) throw thrown
+      failure = failureFrom(thrown, 'journal-failed')
+      const report = ofJournal('journal.failed', { failure, policy: onJournalError })
+      closeQuietly(journal)
+      if (onJournalError === 'stop-intake') {
+        untold.push(enveloped(report))
+        tell()
+        throw errorFrom(failure)
+      }
+      inUse = memoryJournal({ after: end })
+      keep(report)
+      keep(content)
+    }
+  }
+
+  function keep(content: Content): void {
+    const record = enveloped(content)
+    inUse.append(record, end.seq)
+    end = record
+    remembered = remember(remembered, record)
+    untold.push(record)
+  }
+
+  const enveloped = (content: Content): JournalRecord =>
+    sealed({ at: now(), consumer, epoch, ...content, machineVersion }, end)
+
+  /** A listener may cause the next record; that one is told after this one has been told to all. */
+  function tell(): void {
+    if (telling) return
+    telling = true
+    for (let record = untold.shift(); record; record = untold.shift()) {
+      for (const listener of listeners) {
+        try {
+          const answer: unknown = listener(record)
+          // A logger's method may be an async function.
+          if (answer instanceof Promise) answer.catch(() => {})
+        } catch {
+          // Neither the machine nor the other listeners have anything to do with it.
+        }
+      }
+    }
+    telling = false
+  }
+
+  return {
+    append,
+    get journal() {
+      return inUse
+    },
+    get failure() {
+      return failure
+    },
+    get remembered() {
+      return remembered
+    },
+    onFact(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    close() {
+      listeners.clear()
+      closeQuietly(inUse)
+    },
+  }
+}
+
+type Content = Pick<JournalRecord, 'actor' | 'type' | 'data' | 'from' | 'to' | 'plan' | 'cause'>
+
+/** What the journal says of itself. */
+const ofJournal = (type: string, data: object): Content => {
+  return { actor: 'journal', type, data: json(data), from: null, to: null, plan: null, cause: null }
+}
+
+const savedFrom = ({ type, to, context }: Step): SavedMachine => {
+  return { value: to, context, stopped: type === 'actor.stopped' }
+}
+
+/** What the user, the cluster or the source does has no record behind it. */
+const isFromOutside = (type: string): boolean =>
+  type.endsWith('.requested') || type.startsWith('cluster.') || type.startsWith('source.') || type === 'actor.started'
+
+/**
+ * The data as it will be read back, so that subscribers and readers of the journal see the same. What others wrote stands in the
+ * messages and codes of failures; names and ids stay as they are, as a later life goes by them.
+ */
+function json(data: object): Readonly<Record<string, unknown>> {
+  const text = canonicalJson(data)
+  return JSON.parse(text, text.includes('"message":') ? withoutSecretsIn : undefined)
+}
+
+const withoutSecretsIn = (name: string, value: unknown): unknown =>
+  (name === 'message' || name === 'code') && typeof value === 'string' ? withoutSecrets(value) : value
+
+/** A machine with sessions keeps the newest epoch in its context; other facts may name theirs. */
+function epochIn(holder: unknown): number | undefined {
+  const epoch = (holder as { epoch?: unknown } | null | undefined)?.epoch
+  return typeof epoch === 'number' ? epoch : undefined
+}
+
+/** Machines that make plans keep the one in force in their context. */
+function planIn(context: unknown): Plan | null {
+  const plan = (context as { plan?: Plan | null } | null | undefined)?.plan
+  return plan ? { kind: plan.kind, reason: plan.reason } : null
+}
+
+function closeQuietly(journal: Journal): void {
+  try {
+    journal.close()
+  } catch {
+    // It is given up anyway, and what could be said about it has been said.
+  }
+}

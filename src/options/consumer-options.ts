@@ -1,0 +1,151 @@
+/** The options of a consumer. Names that KafkaJS has keep KafkaJS's name and meaning; ours end in `Ms` where they are durations. */
+
+import type { LookupFunction } from 'node:net'
+import type { Brokers } from '../../actors/cluster/source.ts'
+import type { HandlerDecision, HandlerErrorContext } from '../../actors/delivery/handler.ts'
+import type {
+  EachBatchPayload as KafkaBatchPayload,
+  KafkaConfig,
+  KafkaJsOptions,
+  EachMessagePayload as KafkaMessagePayload,
+} from '../../actors/kafkajs/kafka.ts'
+import type { Endpoint } from '../../machines/endpoint.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { JournalPolicy } from '../journal/recorder.ts'
+import type { Inspect } from '../views/inspector.ts'
+import type { Logger } from '../views/log.ts'
+
+/** KafkaJS's client options that matter here; addresses and deadlines are this library's. */
+export type KafkaOptions = Pick<KafkaConfig, 'clientId' | 'ssl' | 'sasl'>
+
+/** What a message handler gets: KafkaJS's payload and a signal. */
+export interface EachMessagePayload extends KafkaMessagePayload {
+  /** Aborts when the handler should end: its partition goes to another member, it takes too long, or the consumer stops. */
+  readonly signal: AbortSignal
+}
+
+/** What a batch handler gets: KafkaJS's payload and a signal. */
+export interface EachBatchPayload extends KafkaBatchPayload {
+  /** Aborts when the handler should end: its partition goes to another member, it takes too long, or the consumer stops. */
+  readonly signal: AbortSignal
+}
+
+/** Options of `createConsumer`. An unknown or impossible one throws `invalid-option`. */
+export interface ConsumerOptions {
+  /**
+   * Where the brokers are: a list, a function, or a source that also announces changes. A function is asked at each poll and
+   * given up after 3 seconds. Entries are `host:port`, at most 64. Kafka: `bootstrap.servers`.
+   */
+  brokers: Brokers
+  /** The consumer group. Kafka: `group.id`. */
+  groupId: string
+  /** Topics to read, at least one: names, or regular expressions that are matched against the topics known when a session is opened. */
+  topics: readonly (string | RegExp)[]
+  /** Called for each message, in order within a partition. Either this or `eachBatch`. */
+  eachMessage?: (payload: EachMessagePayload) => Promise<void>
+  /**
+   * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`,
+   * `isStale()` or `signal`: then only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with
+   * offsets it resolves those of this partition and commits at once. Nothing beyond the batch can be resolved; `seek` goes there.
+   */
+  eachBatch?: (payload: EachBatchPayload) => Promise<void>
+  /**
+   * KafkaJS's `clientId`, `ssl` and `sasl`, or a function that returns fresh ones, read again at each login and each new session.
+   * Default: client id `relisten`, plain text, no login.
+   */
+  kafka?: KafkaOptions | (() => KafkaOptions | Promise<KafkaOptions>)
+
+  /** The group forgets this member after so long without a heartbeat. Milliseconds, 1000–1800000, default 30000. Kafka: `session.timeout.ms`. */
+  sessionTimeout?: number
+  /** How long a rebalance waits for this member. Milliseconds, 1000–1800000, default 60000. Kafka: `max.poll.interval.ms`. */
+  rebalanceTimeout?: number
+  /**
+   * How often a heartbeat is sent, also while a handler runs. Milliseconds, below half of `sessionTimeout`, default 1000 (KafkaJS: 3000),
+   * as a member learns of a rebalance only by it. Kafka: `heartbeat.interval.ms`.
+   */
+  heartbeatInterval?: number
+  /**
+   * How long a broker holds a fetch that has less than `minBytes`. Milliseconds, 1–30000, default 250 (KafkaJS: 5000), as a request
+   * that waits at the broker is the slowest to notice a dead connection. Kafka: `fetch.max.wait.ms`.
+   */
+  maxWaitTimeInMs?: number
+  /** Bytes a broker collects before it answers. 1 or more, default 1. Kafka: `fetch.min.bytes`. */
+  minBytes?: number
+  /** Most bytes of one answer. 1 or more, default 10485760. Kafka: `fetch.max.bytes`. */
+  maxBytes?: number
+  /** Most bytes per partition of one answer. 1 or more, default 1048576. Kafka: `max.partition.fetch.bytes`. */
+  maxBytesPerPartition?: number
+  /**
+   * Bytes of messages that may be fetched and not handled yet, over all partitions: keys, values and headers, and what fetches under way may bring
+   * before decompression. 65536–2147483647, default 67108864 (64 MiB). A single batch of records that is larger is read all the same.
+   */
+  maxBufferedBytes?: number
+  /** Partitions handled at the same time. 1 or more, default 3 (KafkaJS: 1), as one slow partition must not stop all others. */
+  partitionsConsumedConcurrently?: number
+  /** Where a partition without a committed offset begins: its start, or its end as of the assignment. Default false. Kafka: `auto.offset.reset`. */
+  fromBeginning?: boolean
+  /** Reads records of open transactions too. Default false. Kafka: `isolation.level`. */
+  readUncommitted?: boolean
+  /** Prefers replicas of this rack. Default none. Kafka: `client.rack`. */
+  rackId?: string
+  /** KafkaJS's assigners, the preferred one first. Default: round robin. Kafka: `partition.assignment.strategy`. */
+  partitionAssigners?: NonNullable<KafkaJsOptions['partitionAssigners']>
+  /** KafkaJS reads the metadata of its topics anew after so long. Milliseconds, 1000 or more, default 300000. Kafka: `metadata.max.age.ms`. */
+  metadataMaxAge?: number
+  /** Lets brokers create a subscribed topic that is missing. Default false (KafkaJS: true), as a misspelt name would pass unnoticed. Kafka: `allow.auto.create.topics`. */
+  allowAutoTopicCreation?: boolean
+
+  /** How often the brokers are asked where they are. 100–600000, default 1000. */
+  pollIntervalMs?: number
+  /**
+   * How long an endpoint may be silent in a step of a dial: connect, TLS, each round of the login, identity. The whole ends after 30 s.
+   * 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`.
+   */
+  dialTimeoutMs?: number
+  /**
+   * How long a node may be silent beyond what a request may take, as long as a second connection gets no answer either: it is slow, and
+   * is waited for. 1000–600000, default 30000. Kafka: `request.timeout.ms`.
+   */
+  requestTimeoutMs?: number
+  /** How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, default 10000. */
+  drainTimeoutMs?: number
+  /** How long rebuilt connections may take to be proven before the session is replaced; at least 16 round trips. 100–600000, default 5000. */
+  rebuildTimeoutMs?: number
+  /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
+  stopTimeoutMs?: number
+  /** Handled messages are committed at most this often. 10–600000, default 1000. Kafka: `auto.commit.interval.ms`. */
+  commitIntervalMs?: number
+  /** A handler at work for longer is reported, its partition counts as stalled, and its signal fires. 1 or more, default off. */
+  handlerTimeoutMs?: number
+  /** How often a handler that throws is called again for the same message, with backoff. 0 or more, default 5. */
+  handlerRetries?: number
+  /** What happens after the last of these calls; a function decides, and may store the message elsewhere first. Default `pause`. */
+  onHandlerError?: 'pause' | 'stop' | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
+  /** Retries in a row, without a join between them, after which the consumer fails. 0 or more, default unlimited. */
+  retryBudget?: number
+
+  /** Where facts are recorded. Default: in memory, the newest 10000. It is closed with the consumer. */
+  journal?: Journal
+  /** What happens when the journal can't append. Default `stop-intake`: no message is handled whose story could not be told. */
+  onJournalError?: JournalPolicy
+  /** Gets a line for each fact. Default: none. */
+  logger?: Logger
+  /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
+  inspect?: Inspect
+
+  /**
+   * Says whether an address may be dialled; asked before any byte goes there. Default: every address. Only `true` allows it: anything
+   * else, a promise too, or an error refuses it, with a failure that says why.
+   */
+  allowEndpoint?: (endpoint: Endpoint & { readonly nodeId?: number }) => boolean
+  /** The cluster id that must answer. Default: the first one that does. Kafka: `cluster.id`. */
+  clusterId?: string
+  /** Resolves host names, like `lookup` of `net.connect`. Default `dns.lookup`. */
+  lookup?: LookupFunction
+  /** The name that the certificate of every broker carries, in place of the address that is dialled. Needs `kafka.ssl`. */
+  expectedIdentity?: string
+  /** Accepts `ssl.rejectUnauthorized: false`, so that anybody can pose as a broker. Default false; the environment has no say in it. */
+  allowInsecureTls?: boolean
+  /** Accepts a login that shows the secret (plain, oauthbearer, aws) without TLS. Default false. */
+  allowInsecureLogin?: boolean
+}

@@ -1,0 +1,268 @@
+/** The status: what a consumer is doing and has done, folded from its facts. */
+
+import { partitionsIn } from '../../actors/delivery/hand-out.ts'
+import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { FactRecord, JournalRecord, StateValue } from '../journal/journal.ts'
+import { type Evidence, type LifecycleState, lifecycleStates, type Readiness, readiness } from './readiness.ts'
+
+/** The last hand-over that was proven. */
+export interface Handover extends Plan {
+  /** When it was proven, milliseconds since the epoch. */
+  readonly at: number
+  readonly tookMs: number
+  /** The longest any partition went without a message meanwhile. */
+  readonly gapMs: number
+}
+
+/** How often things happened since this consumer was created. */
+export interface Counts {
+  /** Endpoint changes by verdict; `unknown` counts the times no broker answered. */
+  readonly endpointChanges: Readonly<Record<'moved' | 'resolvedAnew' | 'membership' | 'foreign' | 'unknown', number>>
+  /** Hand-overs in place that were proven, and sessions that replaced another. */
+  readonly restarts: {
+    readonly inPlace: number
+    readonly replacement: number
+    readonly byCause: Readonly<Record<string, number>>
+  }
+  readonly sessions: number
+  readonly joins: number
+  readonly rebalances: number
+  readonly retries: number
+  /** Connections made anew under a living session. */
+  readonly redials: number
+  /** Messages not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
+  readonly fenced: { readonly handouts: number; readonly results: number }
+  /** Messages read again and not handed out again, as this process had handled them. */
+  readonly suppressedReReads: number
+  readonly handlerFailures: number
+  readonly commitFailures: number
+}
+
+/** What `status()` returns. JSON throughout. */
+export interface Status extends Readiness {
+  readonly state: LifecycleState
+  /** When the state was entered, milliseconds since the epoch; 0 before the start. */
+  readonly since: number
+  readonly clusterId: string | null
+  readonly epoch: number
+  readonly memberId: string | null
+  readonly generation: number | null
+  readonly assignment: PartitionsByTopic
+  /** The hand-over under way. */
+  readonly plan: Plan | null
+  readonly lastHandover: Handover | null
+  /** The newest failure of anything, also if it has been healed. */
+  readonly lastFailure: (Failure & { readonly at: number }) | null
+  readonly refusedEndpoints: readonly {
+    readonly nodeId: number
+    readonly endpoint: string
+    readonly failure: Failure
+  }[]
+  readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
+  /** Partitions that nothing is handed out of: the user paused them, or their handler gave up. */
+  readonly paused: readonly TopicPartition[]
+  readonly journal: 'recording' | 'degraded' | 'failed'
+  readonly counts: Counts
+}
+
+/** A status without what depends on the moment it is read. */
+export type StatusFold = Omit<Status, 'ready' | 'reason'> &
+  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly held: readonly Held[] }
+
+/** A partition whose handler has it: given up, or past its deadline. It stays so while other members own it, and when it comes back. */
+interface Held extends TopicPartition {
+  /** What the stall was told with. */
+  readonly reason: string
+  readonly isPaused: boolean
+}
+
+/** The status before the first fact. */
+export const emptyStatus: StatusFold = {
+  ...{ state: 'idle', since: 0, clusterId: null, epoch: 0, memberId: null, generation: null, assignment: {} },
+  ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], paused: [], held: [] },
+  ...{ journal: 'recording', interruptedAt: undefined, unreachableSince: undefined, foreign: undefined },
+  counts: {
+    endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
+    restarts: { inPlace: 0, replacement: 0, byCause: {} },
+    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, redials: 0, fenced: { handouts: 0, results: 0 } },
+    ...{ suppressedReReads: 0, handlerFailures: 0, commitFailures: 0 },
+  },
+}
+
+/** Folds one record. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
+export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFold {
+  const anew = record.type === 'actor.started' && record.data.restored !== true && stateName(record.to) !== undefined
+  if (anew) return reduceState(emptyStatus, record)
+  const told = record.data.failure as Failure | undefined
+  const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
+  const next = reduceFact({ ...fold, lastFailure }, record as FactRecord)
+  return reduceState(next, record)
+}
+
+/** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
+export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0): Status {
+  const { interruptedAt, unreachableSince, foreign, held, ...rest } = fold
+  return { ...readiness(fold, now), ...rest, counts: { ...fold.counts, suppressedReReads } }
+}
+
+function reduceState(fold: StatusFold, { epoch, at, to, plan }: JournalRecord): StatusFold {
+  const state = stateName(to)
+  if (state === undefined) return { ...fold, epoch }
+  const entered = state === fold.state ? {} : { state, since: at }
+  const handingOver = state === 'draining' || state === 'rebuilding'
+  const interruptedAt = handingOver ? (fold.interruptedAt ?? at) : undefined
+  return { ...fold, ...entered, epoch, plan, interruptedAt }
+}
+
+function stateName(value: StateValue | null): LifecycleState | undefined {
+  const name = typeof value === 'object' && value !== null ? Object.keys(value)[0] : value
+  return typeof name === 'string' && lifecycleStates().includes(name) ? (name as LifecycleState) : undefined
+}
+
+function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
+  const { counts } = fold
+  switch (record.type) {
+    case 'cluster.reached':
+      return { ...fold, clusterId: record.data.clusterId, unreachableSince: undefined, foreign: undefined }
+    case 'cluster.unreachable':
+      return { ...change(fold, 'unknown'), unreachableSince: record.at - record.data.sinceMs }
+    case 'cluster.moved':
+      return {
+        ...change(fold, record.data.reason === 'moved' ? 'moved' : 'resolvedAnew'),
+        unreachableSince: undefined,
+        foreign: undefined,
+      }
+    case 'cluster.membership-changed':
+      return change(fold, 'membership')
+    case 'cluster.refused':
+      return { ...change(fold, 'foreign'), foreign: record.data }
+    case 'endpoint.refused':
+      return { ...fold, refusedEndpoints: [...withoutNode(fold, record.data.nodeId), record.data] }
+    case 'endpoint.healed':
+      return { ...fold, refusedEndpoints: withoutNode(fold, record.data.nodeId) }
+    case 'wire.redialled':
+      return count(fold, { redials: counts.redials + 1 })
+    case 'session.opened':
+      return opened(fold, record)
+    case 'session.joined': {
+      const { memberId, generation } = record.data
+      return { ...count(fold, { joins: counts.joins + 1 }), memberId, generation, foreign: undefined }
+    }
+    case 'group.rebalancing':
+      return count(fold, { rebalances: counts.rebalances + 1 })
+    case 'member.lost':
+      return { ...fold, memberId: null, generation: null }
+    case 'partitions.assigned':
+      return owning({ ...fold, generation: record.data.generation }, record.data.partitions)
+    case 'partitions.revoked':
+    case 'partitions.lost':
+      return owning(fold, without(fold.assignment, record.data.partitions))
+    case 'rebuild.proven':
+      return proven(fold, record)
+    case 'retry.scheduled':
+      return count(fold, { retries: counts.retries + 1 })
+    case 'commit.failed':
+      return count(fold, { commitFailures: counts.commitFailures + 1 })
+    case 'handout.fenced':
+      return count(fold, { fenced: { ...counts.fenced, handouts: counts.fenced.handouts + 1 } })
+    case 'result.fenced':
+      return count(fold, { fenced: { ...counts.fenced, results: counts.fenced.results + 1 } })
+    case 'handler.failed':
+      return count(fold, { handlerFailures: counts.handlerFailures + 1 })
+    case 'handler.gave-up':
+      return record.data.decision === 'pause' ? holding(fold, record.data, true) : fold
+    case 'handler.timed-out':
+      return holding(fold, record.data, false)
+    case 'partition.stalled':
+      return stalling(fold, record.data)
+    case 'partition.resumed': {
+      const isElse = isNotIn(record.data.partitions)
+      const { stalled, paused, held } = fold
+      return { ...fold, stalled: stalled.filter(isElse), paused: paused.filter(isElse), held: held.filter(isElse) }
+    }
+    case 'stop.completed':
+      return { ...owning(fold, {}), memberId: null, generation: null }
+    case 'journal.failed':
+      return { ...fold, journal: record.data.policy === 'degrade' ? 'degraded' : 'failed' }
+    default:
+      return fold
+  }
+}
+
+function opened(fold: StatusFold, record: FactRecord): StatusFold {
+  const { sessions } = fold.counts
+  const next = { ...count(owning(fold, {}), { sessions: sessions + 1 }), memberId: null, generation: null }
+  if (sessions === 0) return next
+  const cause = fold.plan?.reason ?? record.plan?.reason ?? fold.lastFailure?.kind ?? 'unknown'
+  return restarted(next, 'replacement', cause)
+}
+
+function proven(fold: StatusFold, record: FactRecord & { readonly type: 'rebuild.proven' }): StatusFold {
+  // The machine forgets its plan with this very fact, so the one before it counts.
+  const { kind, reason } = fold.plan ?? record.plan ?? { kind: 'in-place' as const, reason: 'unknown' }
+  const { tookMs, gapMs } = record.data
+  const next = {
+    ...fold,
+    lastHandover: { kind, reason, at: record.at, tookMs, gapMs },
+    foreign: undefined,
+    unreachableSince: undefined,
+  }
+  return kind === 'in-place' ? restarted(next, 'inPlace', reason) : next
+}
+
+function restarted(fold: StatusFold, kind: 'inPlace' | 'replacement', cause: string): StatusFold {
+  const { restarts } = fold.counts
+  const byCause = { ...restarts.byCause, [cause]: (restarts.byCause[cause] ?? 0) + 1 }
+  return count(fold, { restarts: { ...restarts, [kind]: restarts[kind] + 1, byCause } })
+}
+
+const count = (fold: StatusFold, counts: Partial<Counts>): StatusFold => ({
+  ...fold,
+  counts: { ...fold.counts, ...counts },
+})
+
+function change(fold: StatusFold, verdict: keyof Counts['endpointChanges']): StatusFold {
+  const { endpointChanges } = fold.counts
+  return count(fold, { endpointChanges: { ...endpointChanges, [verdict]: endpointChanges[verdict] + 1 } })
+}
+
+function holding(fold: StatusFold, { topic, partition }: TopicPartition, isPaused: boolean): StatusFold {
+  const isElse = isNotIn({ [topic]: [partition] })
+  const held = [...fold.held.filter(isElse), { topic, partition, reason: '', isPaused }]
+  return isPaused ? { ...fold, held, paused: [...fold.paused.filter(isElse), { topic, partition }] } : { ...fold, held }
+}
+
+function stalling(fold: StatusFold, { partitions, reason }: FactData['partition.stalled']): StatusFold {
+  const isElse = isNotIn(partitions)
+  const stalled = partitionsIn(partitions).map((each) => ({ ...each, reason }))
+  const held = fold.held.map((each) => (isElse(each) ? each : { ...each, reason }))
+  return { ...fold, stalled: [...fold.stalled.filter(isElse), ...stalled], held }
+}
+
+/** What is no longer owned is neither stalled nor paused here, and is again when it comes back and its handler still has it. */
+function owning(fold: StatusFold, assignment: PartitionsByTopic): StatusFold {
+  const isElsewhere = isNotIn(assignment)
+  const stalled = fold.stalled.filter((each) => !isElsewhere(each))
+  const held = fold.held.filter((each) => !isElsewhere(each))
+  const again = held.filter(({ reason }) => reason !== '').filter(isNotIn(byTopic(stalled)))
+  return {
+    ...{ ...fold, assignment },
+    stalled: [...stalled, ...again.map(({ topic, partition, reason }) => ({ topic, partition, reason }))],
+    paused: held.filter(({ isPaused }) => isPaused).map(({ topic, partition }) => ({ topic, partition })),
+  }
+}
+
+function without(assignment: PartitionsByTopic, gone: PartitionsByTopic): PartitionsByTopic {
+  const left = Object.entries(assignment).map(([topic, partitions]) => {
+    return [topic, partitions.filter((partition) => !gone[topic]?.includes(partition))] as const
+  })
+  return Object.fromEntries(left.filter(([, partitions]) => partitions.length > 0))
+}
+
+const withoutNode = (fold: StatusFold, nodeId: number) => fold.refusedEndpoints.filter((each) => each.nodeId !== nodeId)
+
+const isNotIn = (partitions: PartitionsByTopic) => {
+  const known = new Map(Object.entries(partitions).map(([topic, numbers]) => [topic, new Set(numbers)]))
+  return ({ topic, partition }: TopicPartition): boolean => !known.get(topic)?.has(partition)
+}

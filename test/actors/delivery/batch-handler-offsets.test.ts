@@ -1,0 +1,125 @@
+// The offsets that a batch handler resolves, asks for and has committed.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Tenure } from '../../../actors/delivery/tenure.ts'
+import { batchIn, Stage, staged, topic } from '../stage.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+test('resolved offsets advance the mark before the batch is done', async () => {
+  const stage = await staged({ batches: true })
+  const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  resolveOffset('1')
+  expect(stage.lane(0).progress.mark).toBe(2n)
+  resolveOffset('0')
+  expect(stage.lane(0).progress.mark).toBe(2n)
+  expect(uncommittedOffsets()).toEqual({ topics: [{ topic, partitions: [{ partition: 0, offset: '2' }] }] })
+  // Nothing is due yet: what was handled is committed by its interval.
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(0)
+  await vi.advanceTimersByTimeAsync(1000)
+  await commitOffsetsIfNecessary()
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(1)
+})
+
+test('with offsets a batch handler resolves what lies before them, within the batch, and commits at once', async () => {
+  const stage = await staged({ batches: true })
+  const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  const upTo = (offset: string) => ({ topics: [{ topic, partitions: [{ partition: 0, offset }] }] })
+  expect(uncommittedOffsets()).toEqual({ topics: [] })
+  await commitOffsetsIfNecessary(upTo('1'))
+  expect(stage.lane(0).progress.mark).toBe(1n)
+  resolveOffset('1')
+  await commitOffsetsIfNecessary(uncommittedOffsets())
+  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 2])
+  await commitOffsetsIfNecessary(upTo('90'))
+  expect(stage.lane(0).progress.mark).toBe(3n)
+})
+
+test('what other partitions have handled is in the uncommitted offsets as well', async () => {
+  const stage = await staged({ batches: true })
+  await stage.offer(1, [0, 1])
+  batchIn(stage, '1/0').resolveOffset('1')
+  batchIn(stage, '0/0').resolveOffset('0')
+  expect(batchIn(stage, '0/0').uncommittedOffsets().topics).toEqual([
+    {
+      topic,
+      partitions: [
+        { partition: 0, offset: '1' },
+        { partition: 1, offset: '2' },
+      ],
+    },
+  ])
+})
+
+test('an offset behind the batch resolves the batch and nothing more', async () => {
+  const stage = await staged({ batches: true })
+  batchIn(stage, '0/0').resolveOffset('1000')
+  expect(stage.lane(0).progress.mark).toBe(3n)
+})
+
+test('resolving the last message of a batch resolves the control records behind it', async () => {
+  const stage = new Stage({ batches: true })
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0, 1], { last: 4 })
+  batchIn(stage, '0/0').resolveOffset('1')
+  expect(stage.lane(0).progress.mark).toBe(5n)
+})
+
+test('offsets of other partitions and topics resolve nothing here', async () => {
+  const stage = await staged({ batches: true })
+  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  const partitions = [{ partition: 0, offset: '2' }]
+  await commitOffsetsIfNecessary({ topics: [{ topic: 'bills', partitions }] })
+  await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition: 1, offset: '2' }] }] })
+  expect(stage.lane(0).progress.mark).toBe(0n)
+  await commitOffsetsIfNecessary({
+    topics: [
+      { topic: 'bills', partitions },
+      { topic, partitions },
+    ],
+  })
+  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 3])
+})
+
+test('uncommitted offsets are given topic by topic, and offsets without topics are those', async () => {
+  const stage = new Stage({ batches: true })
+  const places = [
+    { topic: 'bills', partition: 3 },
+    { topic, partition: 0 },
+  ]
+  stage.handOut.begin(new Tenure(1, 1, { bills: [3], [topic]: [0] }), stage.reader)
+  for (const place of places) {
+    const lane = stage.handOut.laneOf(place)
+    lane.progress.pin(5n, -1)
+    stage.handOut.locate(lane)
+  }
+  await stage.offer(0, [5])
+  const { uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/5')
+  expect(uncommittedOffsets().topics).toEqual(
+    places.map((place) => ({ topic: place.topic, partitions: [{ partition: place.partition, offset: '5' }] })),
+  )
+  // KafkaJS takes this, although its types do not say so.
+  await commitOffsetsIfNecessary({} as Parameters<typeof commitOffsetsIfNecessary>[0])
+  expect(stage.commits).toBe(1)
+})
+
+test('a commit that a batch handler asks for begins the interval anew', async () => {
+  const stage = await staged({ batches: true })
+  const { commitOffsetsIfNecessary } = batchIn(stage, '0/0')
+  await vi.advanceTimersByTimeAsync(900)
+  await commitOffsetsIfNecessary({ topics: [] })
+  await vi.advanceTimersByTimeAsync(999)
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(1)
+  await vi.advanceTimersByTimeAsync(1)
+  await commitOffsetsIfNecessary()
+  expect(stage.commits).toBe(2)
+})

@@ -1,0 +1,331 @@
+// The places of lanes: whose turn it is, who is held and by whom, and what becomes of that between assignments, drains and seeks.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { partitionsIn } from '../../../actors/delivery/hand-out.ts'
+import { acquireProgress } from '../../../actors/delivery/progress.ts'
+import { Tenure } from '../../../actors/delivery/tenure.ts'
+import { Stage, settled, topic } from '../stage.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const zero = { topic, partition: 0 }
+/** Whether it has settled. */
+function watched(promise: Promise<unknown> | undefined): () => boolean {
+  let isSettled = false
+  void promise?.then(() => {
+    isSettled = true
+  })
+  return () => isSettled
+}
+
+test('before the first assignment there is nothing to hand out, to commit, to step over or to end', async () => {
+  const { handOut, reader } = new Stage()
+  expect([handOut.assigned(), handOut.uncommitted(), handOut.paused()]).toEqual([[], [], []])
+  expect(await handOut.close(1000)).toBe(false)
+  const lane = handOut.laneOf(zero)
+  handOut.step(lane, 9n, 0n)
+  handOut.rewind(lane, 3n)
+  handOut.seek(zero, 3n)
+  handOut.reread(lane)
+  expect([lane.depth, lane.progress.mark, reader.log]).toEqual([0, undefined, []])
+})
+
+test('partitions of an assignment are told one by one', () => {
+  expect(partitionsIn({ a: [2, 0], b: [1] })).toEqual([
+    { topic: 'a', partition: 2 },
+    { topic: 'a', partition: 0 },
+    { topic: 'b', partition: 1 },
+  ])
+})
+
+test('topics whose names and numbers run together are told apart', () => {
+  const { handOut } = new Stage()
+  const lanes = [
+    handOut.laneOf({ topic: 'a', partition: 11 }),
+    handOut.laneOf({ topic: 'a/1', partition: 1 }),
+    handOut.laneOf({ topic: 'b', partition: 11 }),
+  ]
+  expect(new Set(lanes).size).toBe(3)
+  expect(handOut.laneOf({ topic: 'a', partition: 11 })).toBe(lanes[0])
+})
+
+test('a seek of a partition that is not assigned is none', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  stage.reader.log.length = 0
+  stage.handOut.seek({ topic, partition: 7 }, 3n)
+  expect([stage.reader.log, stage.lane(7).progress.mark]).toEqual([[], undefined])
+})
+
+test('a pause of a topic leaves the partitions of others alone', async () => {
+  const { handOut } = new Stage()
+  const other = { topic: 'bills', partition: 0 }
+  handOut.laneOf(zero)
+  handOut.laneOf(other)
+  handOut.pause({ topic: 'bills' })
+  expect(handOut.paused()).toEqual([other])
+  expect(handOut.laneOf({ topic: 'bills', partition: 1 }).held).toBe(true)
+  expect(handOut.laneOf({ topic, partition: 1 }).held).toBe(false)
+  handOut.resume({ topic: 'bills', partitions: [0, 1] })
+  // Of single partitions only: those that come later are still paused.
+  expect(handOut.laneOf({ topic: 'bills', partition: 2 }).held).toBe(true)
+  handOut.pause({ topic, partitions: [0] })
+  expect(handOut.laneOf({ topic, partition: 2 }).held).toBe(false)
+})
+
+test('a fetch that waits for room goes on when the assignment ends, and nothing is paused for it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  for (const offset of [0, 1]) await stage.offer(0, [offset])
+  const isThrough = watched(stage.take(0, [2]))
+  await settled()
+  expect(isThrough()).toBe(false)
+  void stage.handOut.close(1000)
+  await settled()
+  expect(isThrough()).toBe(true)
+  stage.reader.log.length = 0
+  await vi.advanceTimersByTimeAsync(500)
+  expect([stage.reader.log, [...stage.lane(0).pausedBy]]).toEqual([[], []])
+})
+
+test('two batches wait beside each other, and the fetch of the third one waits for room', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  const through = [0, 1, 2].map((offset) => watched(stage.take(0, [offset])))
+  await settled()
+  expect(through.map((is) => is())).toEqual([true, true, false])
+  await stage.handlers.end('0/0')
+  expect(through.map((is) => is())).toEqual([true, true, true])
+  await vi.advanceTimersByTimeAsync(500)
+  expect(stage.reader.log.filter((line) => line.startsWith('pause'))).toEqual([])
+})
+
+test('a partition that its backlog paused is read again after the next assignment', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
+  await vi.advanceTimersByTimeAsync(200)
+  expect([...stage.lane(0).pausedBy]).toEqual(['backlog'])
+  stage.reader.log.length = 0
+  stage.begin([0])
+  expect([[...stage.lane(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
+})
+
+test('a lane that is paused by its backlog and by the user goes on when both are over', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
+  await vi.advanceTimersByTimeAsync(200)
+  stage.reader.log.length = 0
+  stage.pause(0)
+  // What was fetched is forgotten, so there is room; the user holds it still.
+  expect([stage.reader.log, [...stage.lane(0).pausedBy]]).toEqual([['pause 0'], ['user']])
+  stage.resume(0)
+  expect(stage.reader.log).toEqual(['pause 0', 'seek 0 0', 'resume 0'])
+})
+
+test('a resume of what was not paused moves nothing', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  stage.reader.log.length = 0
+  stage.resume(0)
+  expect(stage.reader.log).toEqual(['resume 0'])
+  expect(stage.factsOf('partition.resumed')).toEqual([])
+})
+
+test('a partition that is resumed before its place is known is not read from the old one', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  stage.pause(0)
+  stage.begin([0])
+  stage.reader.log.length = 0
+  stage.resume(0)
+  expect(stage.reader.log).toEqual(['resume 0'])
+})
+
+test('a lane whose place is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0, 1])
+  await stage.offer(0, [2])
+  const isThrough = watched(stage.take(0, [3]))
+  await stage.handlers.end('0/0')
+  const lane = stage.lane(0)
+  expect(stage.handOut.uncommitted()).toEqual([lane])
+  stage.handOut.displace(lane)
+  await settled()
+  expect([lane.depth, isThrough(), stage.handOut.uncommitted(), stage.handOut.backlog.held]).toEqual([0, true, [], 0])
+  expect(stage.take(0, [1])).toBeUndefined()
+  lane.outOfRange = true
+  stage.handOut.locate(lane)
+  expect([lane.outOfRange, stage.handOut.uncommitted()]).toEqual([false, [lane]])
+})
+
+test('a log that was cut is read from its new place, and what was fetched of the old one is forgotten', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  for (const offset of [10, 11]) await stage.offer(0, [offset])
+  const isThrough = watched(stage.take(0, [12]))
+  stage.handOut.rewind(stage.lane(0), 4n)
+  await settled()
+  expect([stage.lane(0).depth, stage.lane(0).position, isThrough()]).toEqual([0, 4n, true])
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(4n)
+})
+
+test.each([
+  { what: 'below the cut counts', sameTo: 12n, mark: 11n },
+  { what: 'behind the cut does not count', sameTo: 10n, mark: 10n },
+  { what: 'does not count where nobody can say up to where the log is the same', sameTo: undefined, mark: 10n },
+])('what is at work when a log is cut and lies $what', async ({ sameTo, mark }) => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11, 12])
+  stage.handOut.rewind(stage.lane(0), 10n, sameTo)
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(mark)
+  // What else was fetched of the log as it was is not handed out.
+  expect(stage.handlers.log).toEqual(['0/10'])
+  await stage.offer(0, [10, 11])
+  expect(stage.handlers.log).toEqual(['0/10', `0/${mark}`])
+})
+
+test('an assignment finds no position out of range, and no place of the one before', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n })
+  await stage.offer(0, [5])
+  await stage.handlers.end('0/5')
+  const lane = stage.lane(0)
+  lane.outOfRange = true
+  stage.begin([0])
+  expect([lane.outOfRange, stage.handOut.uncommitted()]).toEqual([false, []])
+})
+
+test('a sought place is committed also before the look for another one is over', async () => {
+  const stage = new Stage()
+  stage.begin([0])
+  expect(stage.handOut.uncommitted()).toEqual([])
+  stage.handOut.seek({ topic: 'orders', partition: 0 }, 3n)
+  expect(stage.handOut.uncommitted()).toEqual([stage.lane(0)])
+})
+
+test('a seek survives an assignment that has the partition again, and ends with one that has not', async () => {
+  const stage = new Stage()
+  const { tenure: previous } = await stage.assign({ 0: 10n, 1: 10n })
+  for (const partition of [0, 1]) stage.handOut.seek({ topic, partition }, 3n)
+  stage.begin([0])
+  expect([stage.lane(0).progress.sought, stage.lane(1).progress.sought]).toEqual([previous, undefined])
+})
+
+test('the assignment before is ended with no time for its handlers but their grace', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 0n })
+  await stage.offer(0, [0])
+  const { signal } = stage.handlers.at('0/0')
+  stage.begin([0])
+  await vi.advanceTimersByTimeAsync(0)
+  expect([signal.aborted, tenure.over]).toEqual([true, false])
+  await vi.advanceTimersByTimeAsync(500)
+  expect(tenure.over).toBe(true)
+})
+
+test('one that was ended already is not ended again', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 0n })
+  await stage.handOut.close(0)
+  const close = vi.spyOn(tenure, 'close')
+  stage.begin([0])
+  expect(close).not.toHaveBeenCalled()
+})
+
+test('a batch is turned down with one fact for each partition of an assignment', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 5n, 1: 5n })
+  for (const partition of [0, 1, 0, 1]) expect(stage.take(partition, [9])).toBeUndefined()
+  expect(stage.factsOf('handout.fenced').map(({ partition }) => partition)).toEqual([0, 1])
+  // Of the next one they are told anew.
+  await stage.assign({ 0: 5n })
+  stage.take(0, [9])
+  expect(stage.factsOf('handout.fenced')).toHaveLength(3)
+})
+
+test('a batch under an assignment that has ended, or is not the one in force, is turned down', async () => {
+  const stage = new Stage()
+  const { tenure } = await stage.assign({ 0: 0n })
+  const foreign = new Tenure(1, 9, { [topic]: [0] })
+  expect(stage.takeUnder(foreign, 0, [0])).toBeUndefined()
+  await stage.handOut.close(0)
+  stage.reader.log.length = 0
+  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
+  stage.handOut.step(stage.lane(0), 9n)
+  await settled()
+  // Nobody is sent anywhere for it: the next assignment says where reading begins.
+  expect([stage.reader.log, stage.lane(0).progress.mark, stage.handlers.log]).toEqual([[], 0n, []])
+})
+
+test('a partition that another consumer of this process still handles is handed out when that handler has settled', async () => {
+  const progress = acquireProgress('two consumers')
+  const [one, other] = [new Stage({ progress }), new Stage({ progress })]
+  await one.assign({ 0: 0n })
+  await one.offer(0, [0, 1])
+  void one.handOut.close(0)
+  await other.assign({ 0: 0n })
+  await other.offer(0, [0, 1])
+  expect([one.handlers.log, other.handlers.log]).toEqual([['0/0'], []])
+  await one.handlers.end('0/0')
+  expect(other.handlers.log).toEqual(['0/1'])
+  expect(other.handOut.handler.suppressed).toBe(1)
+})
+
+test('a handler that is given up frees one place, once, whenever it ends', async () => {
+  const stage = new Stage({ concurrency: 1 })
+  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
+  await stage.offer(0, [0])
+  const closed = stage.handOut.close(0)
+  await vi.advanceTimersByTimeAsync(500)
+  expect(await closed).toBe(true)
+  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
+  await stage.handlers.end('0/0')
+  for (const partition of [1, 2]) await stage.offer(partition, [0])
+  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['1/0'])
+})
+
+test('of several that wait each gets the place that becomes free, in turn', async () => {
+  const stage = new Stage({ concurrency: 1 })
+  await stage.assign({ 0: 0n, 1: 0n, 2: 0n, 3: 0n })
+  for (const partition of [0, 1, 2, 3]) await stage.offer(partition, [0])
+  stage.pause(1)
+  await stage.handlers.end('0/0')
+  // The paused one lets its turn go by.
+  expect(stage.handlers.log).toEqual(['0/0', '2/0'])
+  await stage.handlers.end('2/0', '3/0')
+  expect(stage.handlers.log).toEqual(['0/0', '2/0', '3/0'])
+})
+
+test('a partition whose handler failed for good is told with its reason, and one that another stop holds is not', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0])
+  await stage.handlers.at('0/0').throw('no')
+  expect(stage.factsOf('partition.stalled')).toEqual([
+    { type: 'partition.stalled', partitions: { [topic]: [0] }, reason: 'its handler failed and was given up' },
+  ])
+  stage.resume(0)
+  expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
+})
+
+test('a drain that had to give a handler up leaves other partitions their places', async () => {
+  const stage = new Stage({ concurrency: 2 })
+  await stage.assign({ 0: 0n, 1: 0n })
+  await stage.offer(0, [0])
+  const closed = stage.handOut.close(0)
+  await vi.advanceTimersByTimeAsync(500)
+  await closed
+  await stage.assign({ 1: 0n, 2: 0n, 3: 0n })
+  for (const partition of [1, 2, 3]) await stage.offer(partition, [0])
+  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['0/0', '1/0', '2/0'])
+})

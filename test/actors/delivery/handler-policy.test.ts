@@ -1,0 +1,148 @@
+// The policy of a handler that has failed too often: what it is told, what it may decide, and what becomes of the message.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { HandlerErrorContext } from '../../../actors/delivery/handler.ts'
+import { batchIn, type Stage, staged, topic } from '../stage.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const partitionOf = { topic, partition: 0 }
+
+test('without a policy the partition is paused, reported, and goes on with the same message when it is resumed', async () => {
+  const stage = await staged({})
+  await stage.handlers.at('0/0').throw('no')
+  expect(stage.factsOf('handler.gave-up')).toEqual([
+    { type: 'handler.gave-up', ...partitionOf, offset: '0', decision: 'pause' },
+  ])
+  expect(stage.factsOf('partition.stalled')).toHaveLength(1)
+  expect(stage.handOut.paused()).toEqual([partitionOf])
+  expect(stage.reader.log).toContain('pause 0')
+  expect(stage.lane(0).progress.mark).toBe(0n)
+  stage.resume(0)
+  await stage.offer(0, [0, 1])
+  expect(stage.factsOf('partition.resumed')).toHaveLength(1)
+  await stage.handlers.end('0/0')
+  expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
+})
+
+test('a policy that skips goes on behind the message', async () => {
+  const told: HandlerErrorContext[] = []
+  const stage = await staged({
+    onHandlerError: (context) => {
+      told.push(context)
+      return 'skip'
+    },
+  })
+  await stage.handlers.at('0/0').throw('poison')
+  expect(told).toMatchObject([{ ...partitionOf, offset: '0', attempts: 1, message: { offset: '0' } }])
+  expect(told[0]?.error).toEqual(new Error('poison'))
+  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+  expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('skip')
+})
+
+test('a policy that retries hands the message out once more after a wait, and is asked again', async () => {
+  const decisions = ['retry', 'skip'] as const
+  let asked = 0
+  const stage = await staged({ onHandlerError: () => decisions[asked++] ?? 'pause' })
+  await stage.handlers.at('0/0').throw('no')
+  // Without one, a handler that throws at once would keep the event loop for itself.
+  await vi.advanceTimersByTimeAsync(49)
+  expect(stage.handlers.atWork).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  await stage.handlers.at('0/0').throw('no')
+  expect(asked).toBe(2)
+  expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
+})
+
+test.each([
+  ['throws', () => Promise.reject(new Error('policy'))],
+  ['answers nonsense', () => 'forget it' as 'skip'],
+])(
+  'a policy that %s has decided nothing: the partition is paused and the message kept',
+  async (_what, onHandlerError) => {
+    const stage = await staged({ onHandlerError })
+    await stage.handlers.at('0/0').throw('no')
+    expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('pause')
+    expect(stage.lane(0).progress.mark).toBe(0n)
+  },
+)
+
+test('the policy `stop` keeps the message and says so', async () => {
+  const stage = await staged({ onHandlerError: 'stop' })
+  await stage.handlers.at('0/0').throw('no')
+  expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('stop')
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect(stage.lane(0).progress.mark).toBe(0n)
+})
+
+test('a policy is told the tries so far, with the signal of the assignment', async () => {
+  const told: HandlerErrorContext[] = []
+  const stage = await staged({
+    handlerRetries: 1,
+    onHandlerError: (context) => {
+      told.push(context)
+      return Promise.resolve('stop')
+    },
+  })
+  await stage.handlers.at('0/0').throw('no')
+  await vi.advanceTimersByTimeAsync(50)
+  await stage.handlers.at('0/0').throw('no again')
+  expect(told).toMatchObject([{ attempts: 2, error: new Error('no again') }])
+  expect(told[0]?.signal).toBe(stage.handOut.tenure?.signal)
+  expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '0', decision: 'stop' }])
+})
+
+test('a message that fails during a drain is not tried again, and no policy is asked', async () => {
+  let asked = 0
+  const stage = await staged({
+    onHandlerError: () => {
+      asked++
+      return 'skip'
+    },
+  })
+  const closed = stage.handOut.close(1000)
+  await stage.handlers.at('0/0').throw('no')
+  expect([await closed, asked, stage.lane(0).progress.mark]).toEqual([false, 0, 0n])
+})
+
+test('a policy that decides to retry when the assignment has ended holds no drain', async () => {
+  let decide = (_decision: 'retry') => {}
+  const stage = await staged({
+    onHandlerError: () =>
+      new Promise((resolve) => {
+        decide = resolve
+      }),
+  })
+  await stage.handlers.at('0/0').throw('no')
+  const closed = stage.handOut.close(1000)
+  decide('retry')
+  expect(await closed).toBe(false)
+  expect([stage.handlers.log, stage.lane(0).progress.mark, vi.getTimerCount()]).toEqual([['0/0'], 0n, 0])
+})
+
+test.each([
+  ['message', false, ['0/0', '0/0']],
+  ['batch', true, ['0/0', '0/1']],
+])(
+  'a partition that is resumed in the turn in which its handler is given up goes on with the same %s',
+  async (_what, batches, log) => {
+    const stage: Stage = await staged({
+      batches,
+      onHandlerError: () => {
+        for (let turn = Promise.resolve(), turns = 0; turns < 4; turns++) turn = turn.then(() => stage.resume(0))
+        return 'pause'
+      },
+    })
+    if (batches) batchIn(stage, '0/0').resolveOffset('0')
+    await stage.handlers.at('0/0').throw('no')
+    expect(stage.handlers.log).toEqual(log)
+    expect([stage.handOut.handler.suppressed, stage.handOut.paused()]).toEqual([0, []])
+  },
+)

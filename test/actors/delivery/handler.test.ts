@@ -1,0 +1,292 @@
+// The handler: retries, policies, deadlines, and what of a batch counts as handled.
+import { getEventListeners } from 'node:events'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { EachMessagePayload } from '../../../actors/kafkajs/kafka.ts'
+import { Stage, settled, staged, topic } from '../stage.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const partitionOf = { topic, partition: 0 }
+
+test('a message that fails is tried again after a wait, and others go on meanwhile', async () => {
+  const stage = await staged({ handlerRetries: 2 })
+  await stage.handlers.at('0/0').throw('no')
+  await stage.offer(1, [0])
+  await stage.handlers.end('1/0')
+  expect(stage.handlers.log).toEqual(['0/0', '1/0'])
+  // Half of 100 ms at the least.
+  await vi.advanceTimersByTimeAsync(49)
+  expect(stage.handlers.atWork).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  await stage.handlers.at('0/0').throw('no again')
+  await vi.advanceTimersByTimeAsync(100)
+  await stage.handlers.end('0/0')
+  expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/0', '0/0', '0/1'])
+  expect(
+    stage.factsOf('handler.failed').map(({ attempt, failure, offset }) => [attempt, failure.message, offset]),
+  ).toEqual([
+    [1, 'no', '0'],
+    [2, 'no again', '0'],
+  ])
+})
+
+test('user and password of a URL in what a handler throws are in no fact', async () => {
+  const stage = await staged({ handlerRetries: 2 })
+  await stage.handlers.at('0/0').throw('no answer from https://shop:sesame@orders.example')
+  expect(stage.factsOf('handler.failed').map(({ failure }) => failure.message)).toEqual([
+    'no answer from https://orders.example',
+  ])
+})
+
+test('the wait before a retry ends with the tenure, and the message is not tried again in it', async () => {
+  const stage = await staged({ handlerRetries: 5 })
+  await stage.handlers.at('0/0').throw('no')
+  const closed = stage.handOut.close(0)
+  await settled()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(await closed).toBe(false)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect(stage.factsOf('handler.gave-up')).toEqual([])
+})
+
+test('past its deadline a handler gets its signal, is reported, and gives its place to others', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300, concurrency: 1 })
+  await stage.offer(1, [0])
+  const { signal } = stage.handlers.at('0/0')
+  await vi.advanceTimersByTimeAsync(299)
+  expect(signal.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  await settled()
+  expect(signal.aborted).toBe(true)
+  expect(stage.factsOf('handler.timed-out')).toEqual([
+    { type: 'handler.timed-out', ...partitionOf, offset: '0', afterMs: 300 },
+  ])
+  expect(stage.factsOf('partition.stalled')).toHaveLength(1)
+  expect(stage.handlers.log).toEqual(['0/0', '1/0'])
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('partition.resumed')).toHaveLength(1)
+  expect(stage.lane(0).progress.mark).toBe(1n)
+})
+
+test('a handler whose end is read in the turn of its deadline is in time', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 })
+  vi.advanceTimersByTime(300)
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('handler.timed-out')).toEqual([])
+})
+
+test('a partition that was reported for its late handler is reported well again when a retry succeeds', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300, handlerRetries: 1 })
+  await vi.advanceTimersByTimeAsync(300)
+  await stage.handlers.at('0/0').throw('aborted')
+  await vi.advanceTimersByTimeAsync(50)
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('partition.stalled')).toHaveLength(1)
+  expect(stage.factsOf('partition.resumed')).toHaveLength(1)
+})
+
+test('a handler can pause its partition and resume it later', async () => {
+  const stage = await staged({})
+  const call = stage.handlers.at('0/0')
+  const resume = (call.payload as EachMessagePayload).pause()
+  await call.end()
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect(stage.lane(0).progress.mark).toBe(1n)
+  resume()
+  await stage.offer(0, [1])
+  expect(stage.handlers.log).toEqual(['0/0', '0/1'])
+})
+
+test('a handler that pauses its partition and throws gets the message again when it is resumed, and not before', async () => {
+  const stage = await staged({ handlerRetries: 0 })
+  const call = stage.handlers.at('0/0')
+  const resume = (call.payload as EachMessagePayload).pause()
+  await call.throw('too many requests')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect(stage.factsOf('handler.gave-up')).toEqual([])
+  resume()
+  await stage.offer(0, [0, 1])
+  expect(stage.handlers.log).toEqual(['0/0', '0/0'])
+})
+
+test('a message that fails after a seek is not tried again', async () => {
+  const stage = await staged({ handlerRetries: 3 })
+  stage.handOut.seek(partitionOf, 2n)
+  await stage.handlers.at('0/0').throw('no')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(stage.handlers.log).toEqual(['0/0'])
+  expect(stage.factsOf('handler.gave-up')).toEqual([])
+})
+
+test('a handler that only waits for its retry holds no drain', async () => {
+  const stage = await staged({ handlerRetries: 5 })
+  for (let call = 0; call < 4; call++) {
+    await stage.handlers.at('0/0').throw('no')
+    if (call < 3) await vi.advanceTimersByTimeAsync(1000)
+  }
+  const startedAt = performance.now()
+  expect(await stage.handOut.close(10_000)).toBe(false)
+  expect(performance.now()).toBe(startedAt)
+})
+
+test('a tenure remembers nothing of the handlers that had a deadline', async () => {
+  const stage = new Stage({ handlerTimeoutMs: 300, eachMessage: async () => {} })
+  const { tenure } = await stage.assign({ 0: 0n })
+  await stage.offer(
+    0,
+    Array.from({ length: 200 }, (_, offset) => offset),
+  )
+  expect(stage.lane(0).progress.mark).toBe(200n)
+  expect(getEventListeners(tenure.signal, 'abort')).toEqual([])
+  const inside = tenure.signal as unknown as Record<symbol, { size?: number } | undefined>
+  const dependants = Object.getOwnPropertySymbols(inside).find((name) => name.description === 'kDependantSignals')
+  expect((dependants && inside[dependants]?.size) ?? 0).toBe(0)
+})
+
+test('the waits between tries double up to five seconds, and are between half of that and the whole', async () => {
+  for (const [random, waits] of [
+    [0, [50, 100, 200, 400, 800, 1600, 2500, 2500]],
+    [1, [100, 200, 400, 800, 1600, 3200, 5000, 5000]],
+  ] as const) {
+    vi.mocked(Math.random).mockReturnValue(random)
+    const at: number[] = []
+    await staged({
+      handlerRetries: 8,
+      eachMessage: async () => {
+        at.push(performance.now())
+        throw new Error('no')
+      },
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(at.slice(1).map((time, index) => time - (at[index] ?? 0))).toEqual(waits)
+  }
+})
+
+test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
+  const stage = await staged({}, [0, 1])
+  const startedAt = performance.now()
+  expect(stage.lane(0).movedAt).toBe(startedAt)
+  await vi.advanceTimersByTimeAsync(10)
+  await stage.handlers.end('0/0')
+  await vi.advanceTimersByTimeAsync(10)
+  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 10, 1])
+  await stage.handlers.end('0/1')
+  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 20, 2])
+})
+
+test('a partition keeps its place for its slice of time, and beyond it while nobody waits', async () => {
+  const stage = await staged({ concurrency: 1 })
+  await vi.advanceTimersByTimeAsync(150)
+  await stage.handlers.end('0/0')
+  await stage.offer(1, [0])
+  // Its slice was over before anybody waited, and counts for the whole batch.
+  await stage.handlers.end('0/1')
+  expect(stage.handlers.log).toEqual(['0/0', '0/1', '1/0'])
+  const other = await staged({ concurrency: 1 })
+  await other.offer(1, [0])
+  await vi.advanceTimersByTimeAsync(100)
+  await other.handlers.end('0/0')
+  expect(other.handlers.log).toEqual(['0/0', '0/1'])
+})
+
+test('what handlers are told when their time is over is the reason of their signal', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 })
+  const { signal } = stage.handlers.at('0/0')
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  expect(signal.reason).toEqual(new Error('the handler is past its handlerTimeoutMs of 300 ms'))
+  expect(stage.factsOf('partition.stalled')).toEqual([
+    { type: 'partition.stalled', partitions: { [topic]: [0] }, reason: 'its handler has been at work for 300 ms' },
+  ])
+  await stage.handlers.end('0/0')
+  expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
+})
+
+test('a handler with a deadline hears of the end of its assignment before', async () => {
+  const stage = await staged({ handlerTimeoutMs: 60_000 })
+  const { signal } = stage.handlers.at('0/0')
+  void stage.handOut.close(100)
+  await vi.advanceTimersByTimeAsync(99)
+  expect(signal.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
+  await stage.handlers.end('0/0')
+})
+
+test('a handler that has ended leaves no deadline behind, in time or late', async () => {
+  const stage = await staged({ handlerTimeoutMs: 300 }, [0])
+  await stage.handlers.end('0/0')
+  expect(vi.getTimerCount()).toBe(0)
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+  expect(stage.factsOf('handler.timed-out')).toEqual([])
+})
+
+test('a handler that waits for its retry listens to its assignment no longer than that', async () => {
+  const stage = await staged({ handlerRetries: 5 })
+  const closing = stage.handOut.tenure?.closing
+  await stage.handlers.at('0/0').throw('no')
+  if (!closing) expect.unreachable('nothing is assigned')
+  expect(getEventListeners(closing, 'abort')).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(50)
+  expect(getEventListeners(closing, 'abort')).toEqual([])
+  await stage.handlers.at('0/0').throw('no')
+  await stage.handOut.close(1000)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a stale result tells which message it was', async () => {
+  const stage = await staged({}, [0, 1, 5])
+  await stage.handlers.end('0/0', '0/1')
+  const closed = stage.handOut.close(0)
+  await vi.advanceTimersByTimeAsync(500)
+  await closed
+  await stage.handlers.end('0/5')
+  expect(stage.factsOf('result.fenced')).toEqual([
+    { type: 'result.fenced', ...partitionOf, generation: 1, offset: '5' },
+  ])
+})
+
+const throwing = new Proxy(new Error('x'), {
+  get: () => {
+    throw new Error('a getter')
+  },
+})
+test.each([
+  ['a value without a prototype', Object.create(null), /^something that cannot be read$/],
+  ['an error whose message is an object', Object.assign(new Error('x'), { message: { code: 1 } }), /^Error$/],
+  [
+    'an error whose message can not be shown',
+    Object.assign(new Error('x'), { message: Object.create(null) }),
+    /^Error$/,
+  ],
+  ['an error whose getters throw', throwing, /^something that cannot be read$/],
+  ['undefined', undefined, /^undefined$/],
+  ['a symbol', Symbol('odd'), /^Symbol\(odd\)$/],
+  ['an object with a message', { message: 'told' }, /^told$/],
+])('a handler that throws %s is tried again as after any error', async (_what, thrown, message) => {
+  const calls: string[] = []
+  const stage = await staged({
+    handlerRetries: 1,
+    eachMessage: async ({ message: { offset } }) => {
+      calls.push(offset)
+      throw thrown
+    },
+  })
+  expect(calls).toEqual(['0'])
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toEqual(['0', '0'])
+  const failed = stage.factsOf('handler.failed')
+  expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2])
+  for (const { failure } of failed) expect(failure.message).toMatch(message)
+  expect(stage.factsOf('handler.gave-up')).toHaveLength(1)
+})

@@ -1,0 +1,238 @@
+// Positions: where reading goes on in a log that was cut, or in a topic that was made again.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Stage, settled, topic } from '../stage.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch, lastOffset = 29n) => {
+  const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n, recordBytes: 10 }
+  return [{ ...read, firstEpoch, lastEpoch, lastOffset, errorAt: 0 }]
+}
+
+test('a log that was cut below what waits here is read again from the first message that is not handled', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11, 12, 13, 14, 15, 16, 17, 18, 19])
+  stage.reader.end = 15n
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '15', to: '20', next: '10', reason: 'truncated' },
+  ])
+  expect(await stage.place({ 0: 10n })).toEqual([10n])
+  // No epoch tells up to where the log is the same.
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(10n)
+})
+
+test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  expect(await stage.positions.diverged(fetchedWith(3))).toEqual([])
+  await stage.offer(0, [10, 11])
+  stage.reader.epochs.set(3, 12n)
+  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(6)
+  expect(stage.reader.log).toContain('look 0 epoch 3')
+})
+
+test('a log that was cut and has grown beyond our position shows by the end of the leader epoch we read', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.epochs.set(3, 11n)
+  stage.reader.leaderEpoch = 5
+  const cut = await stage.positions.diverged(fetchedWith(4))
+  expect(cut.map(({ partition }) => partition)).toEqual([0])
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  // 11 was handled in the log that was cut; what is there now is another message.
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '11', reason: 'truncated' }])
+  expect(await stage.place({ 0: 10n })).toEqual([11n])
+  // Where reading goes on, the log had the epoch of that moment: if it is cut again before it is read, that shows too.
+  expect(stage.lane(0).progress.leaderEpoch).toBe(5)
+  await stage.handlers.end('0/12')
+  expect(stage.lane(0).progress.mark).toBe(11n)
+})
+
+test('a message at work that lies below where the log was cut is not handed out again', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  stage.reader.epochs.set(3, 12n)
+  stage.positions.reset({ topic, partition: 0 })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '10' }])
+  await stage.handlers.end('0/10')
+  expect(stage.lane(0).progress.mark).toBe(11n)
+})
+
+test('a place that was sought has no leader epoch, and what was asked for before the seek gives it none', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  stage.handOut.seek({ topic, partition: 0 }, 25n)
+  stage.reader.epochs.set(3, 20n)
+  expect(await stage.positions.diverged(fetchedWith(3, 3, 19n))).toEqual([])
+  expect(await stage.positions.diverged(fetchedWith(5))).toEqual([])
+  expect(stage.reader.log).not.toContain('look 0 epoch 3')
+})
+
+test('a seek while the leader is asked for the end of an epoch leaves the sought place without one', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  let answer = (_end: bigint) => {}
+  stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
+  const judged = stage.positions.diverged(fetchedWith(4, 5))
+  await settled()
+  stage.handOut.seek({ topic, partition: 0 }, 40n)
+  answer(5n)
+  expect(await judged).toEqual([])
+  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
+})
+
+test('after a restart the leader epoch comes from the commit', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  stage.reader.epochs.set(5, 15n)
+  expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
+})
+
+test('a place that was looked up has the leader epoch of that moment: a log that is cut below it before it is read shows', async () => {
+  const stage = new Stage()
+  stage.reader.leaderEpoch = 4
+  await stage.assign({ 0: -1n })
+  stage.reader.epochs.set(4, 97n)
+  expect(await stage.positions.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: -1n })).toEqual([97n])
+})
+
+test('a place in a topic that was made again, unseen as yet, is looked up in the new one and read once', async () => {
+  const stage = new Stage({
+    fromBeginning: false,
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 0n
+  stage.reader.end = 5n
+  await stage.assign({ 0: -1n })
+  // It came while the group was subscribed: from its start.
+  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
+test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
+  const stage = new Stage()
+  const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
+  await stage.assign(committed)
+  stage.reader.epochs.set(5, 15n)
+  stage.handOut.seek({ topic, partition: 0 }, 10n)
+  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  await stage.offer(0, [10, 19])
+  await stage.handlers.end('0/10', '0/19')
+  await stage.assign(committed)
+  expect(await stage.positions.diverged(fetchedWith(6))).toEqual([])
+})
+
+test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 50n })
+  stage.reader.start = 0n
+  stage.reader.end = 2n
+  stage.positions.reset({ topic, partition: 0 })
+  expect(await stage.place({ 0: 50n })).toEqual([0n])
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+  expect(stage.lane(0).progress.mark).toBe(0n)
+})
+
+test('a topic that was made again is read from its start, and what was fetched of the old one is forgotten', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 50n })
+  await stage.offer(0, [50, 51])
+  stage.reader.start = 0n
+  expect(stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])).toEqual([{ topic, kind: 'recreated' }])
+  stage.positions.restart(topic)
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '50', to: '52', reason: 'recreated' }])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 0')
+  await stage.handlers.end('0/50')
+  expect(stage.lane(0).progress.mark).toBe(0n)
+  await stage.offer(0, [0])
+  await stage.handlers.end('0/0')
+  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.lane(0).progress.uncommitted).toBe(1n)
+})
+
+test('a mark that began at a commit without a note holds no longer when the topic was made again between two assignments', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 0n
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
+  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+})
+
+test('a mark the group does not know any more is not put back into a topic that was made again meanwhile, unseen as yet', async () => {
+  let now = 'a'
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, id: now, errorCode: 0, partitions: 1 }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: now, errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 10n })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.start = 0n
+  // It was not committed yet, and is put back.
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([12n])
+  now = 'b'
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
+})
+
+test('what was asked for before an assignment, or before its topic was made again, is of another era', async () => {
+  const stage = new Stage()
+  const eras = [stage.positions.era]
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: 0n })
+  eras.push(stage.positions.era)
+  stage.positions.restart(topic)
+  eras.push(stage.positions.era)
+  expect(new Set(eras).size).toBe(3)
+})
+
+test('a commit of the topic before does not take back what this process has handled of the one that is there now', async () => {
+  const stage = new Stage()
+  const id = 'b'.repeat(32)
+  stage.topics.see([{ topic, id, errorCode: 0, partitions: 1 }])
+  await stage.assign({ 0: { offset: 10n, metadata: `relisten/1 ${id} 1 3` } })
+  await stage.offer(0, [10, 11])
+  await stage.handlers.end('0/10', '0/11')
+  expect((await stage.assign({ 0: { offset: 70n, metadata: `relisten/1 ${'a'.repeat(32)} 1 3` } })).starts).toEqual([
+    12n,
+  ])
+})

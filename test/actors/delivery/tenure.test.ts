@@ -1,0 +1,79 @@
+// A tenure: how long its handlers are waited for, and what they are told.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Tenure } from '../../../actors/delivery/tenure.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const tenureWith = (...running: Promise<void>[]): Tenure => {
+  const tenure = new Tenure(1, 4, { orders: [0] })
+  for (const handler of running) tenure.running.add(handler)
+  return tenure
+}
+
+test('without handlers at work it is over at once, and says so to handlers that come to look', async () => {
+  const tenure = tenureWith()
+  expect([tenure.open, tenure.over]).toEqual([true, false])
+  const closed = tenure.close(1000, 500)
+  expect(tenure.open).toBe(false)
+  expect(vi.getTimerCount()).toBe(0)
+  expect(await closed).toBe(false)
+  expect(tenure.over).toBe(true)
+  expect(tenure.signal.aborted).toBe(true)
+})
+
+test('handlers that fail have settled as well', async () => {
+  const failed = Promise.reject(new Error('a handler'))
+  failed.catch(() => {})
+  expect(await tenureWith(failed, Promise.resolve()).close(1000, 500)).toBe(false)
+})
+
+test('the signal comes at the deadline, and giving up after the grace', async () => {
+  const tenure = tenureWith(new Promise(() => {}))
+  const closed = tenure.close(1000, 500)
+  await vi.advanceTimersByTimeAsync(999)
+  expect(tenure.signal.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(tenure.signal.aborted).toBe(true)
+  expect(tenure.signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
+  expect(tenure.over).toBe(false)
+  await vi.advanceTimersByTimeAsync(500)
+  expect(await closed).toBe(true)
+  expect(tenure.over).toBe(true)
+})
+
+test('a wait that ends early leaves no timer behind', async () => {
+  let end: () => void = () => {}
+  const handler = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const closed = tenureWith(handler).close(60_000, 500)
+  end()
+  expect(await closed).toBe(false)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('handlers of many partitions listen to its signal without a warning', async () => {
+  const warnings: string[] = []
+  const note = ({ message }: Error) => warnings.push(message)
+  process.on('warning', note)
+  const { signal } = tenureWith()
+  for (let handlers = 0; handlers < 20; handlers++) signal.addEventListener('abort', () => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  expect(warnings).toEqual([])
+})
+
+test('a batch that is turned down is told once for each partition', () => {
+  const tenure = tenureWith()
+  expect(['orders/0', 'orders/1', 'orders/0', 'orders/1'].map((each) => tenure.fence(each))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
+})

@@ -1,0 +1,286 @@
+// The routes: where each request of KafkaJS's goes, and what it gets when the node it asks is not there.
+import { once } from 'node:events'
+import { expect, test, vi } from 'vitest'
+import { ConnectionError } from '../../../actors/connection/connection.ts'
+import { Backlog } from '../../../actors/delivery/backlog.ts'
+import { readFetch } from '../../../actors/protocol/answers.ts'
+import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../../actors/protocol/frames.ts'
+import { maxBytesOf } from '../../../actors/protocol/requests.ts'
+import { answerFrame, fetchBody, int32, list, metadataBody, namedBody, requestFrame, text } from '../bytes.ts'
+import { snapshotOf } from '../fake-cluster.ts'
+import {
+  broker,
+  cluster,
+  emptyFetch,
+  fetched,
+  fetchRequest,
+  moments,
+  refreshes,
+  renewBroker,
+  routesWith,
+} from './routes-stage.ts'
+
+test('versions and the coordinator are answered by nobody', async () => {
+  const routes = routesWith()
+  await routes.answer(1, requestFrame(apiKeys.apiVersions, 2, 1))
+  const coordinator = await routes.answer(1, requestFrame(apiKeys.findCoordinator, 2, 2))
+  expect(coordinator.includes('node-2147483647')).toBe(true)
+  expect(broker.connections).toBe(0)
+})
+
+test.each(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup', 'offsetFetch', 'offsetCommit'] as const)(
+  '%s goes to the group, whichever wire it came over',
+  async (name) => {
+    const request = requestFrame(apiKeys[name], 3, 1)
+    expect(await routesWith().answer(2147483647, request)).toEqual(answerFrame(0, int32(0), request))
+    expect(broker.connections).toBe(0)
+  },
+)
+
+test('metadata comes from any broker, under constant names, with the nodes of the book', async () => {
+  cluster.answering = async () => answerFrame(0, metadataBody('ours', [{ nodeId: 2, host: '10.0.0.2', port: 9092 }]))
+  const answer = await routesWith().answer(1, requestFrame(apiKeys.metadata, 6, 1, int32(0)))
+  for (const name of ['node-1', 'node-2', 'node-2147483647']) expect(answer.includes(text(name)), name).toBe(true)
+  expect(answer.includes('10.0.0.2')).toBe(false)
+  expect(refreshes).toBe(0)
+})
+
+test.each(['fetch', 'listOffsets', 'metadata', 'joinGroup'] as const)(
+  'the throttle time of %s is not shown to KafkaJS, which would hold look-ups of leaders for it',
+  async (name) => {
+    const throttled = int32(700)
+    const body = name === 'fetch' ? fetchBody(10, {}) : metadataBody('ours', broker.view.brokers)
+    throttled.copy(body)
+    broker.answering.set(apiKeys[name], () => body)
+    cluster.answering = async () => answerFrame(0, body)
+    const routes = routesWith({ group: async () => answerFrame(0, body) })
+    const request = name === 'fetch' ? fetchRequest() : requestFrame(apiKeys[name], 6, 1, int32(0))
+    expect((await routes.answer(1, request)).readInt32BE(answerHeaderBytes)).toBe(0)
+  },
+)
+
+test('metadata that shows a partition without a leader is asked for again soon', async () => {
+  const topics = [{ topic: 'orders', partitions: [{ partition: 0, leader: -1, error: 5 }] }]
+  cluster.answering = async () => answerFrame(0, metadataBody('ours', broker.view.brokers, topics))
+  const refreshed = once(moments, 'refresh')
+  await routesWith().answer(1, requestFrame(apiKeys.metadata, 6, 1, int32(0)))
+  await refreshed
+  expect(refreshes).toBe(1)
+})
+
+test('metadata that nobody answers is tried until `holdMs` is over', async () => {
+  let tries = 0
+  cluster.answering = async () => {
+    tries++
+    if (tries === 1) throw new ConnectionError({ kind: 'unreachable', message: 'not yet' })
+    return answerFrame(0, metadataBody('ours', broker.view.brokers))
+  }
+  const request = requestFrame(apiKeys.metadata, 6, 1, int32(0))
+  expect((await routesWith().answer(1, request)).includes(text('node-1'))).toBe(true)
+  cluster.answering = () => Promise.reject(new ConnectionError({ kind: 'unreachable', message: 'never' }))
+  await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('never')
+})
+
+test('a fetch goes to its node and is told, and other requests do not wait behind its long poll', async () => {
+  broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
+  let release: () => void = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  broker.answering.set(apiKeys.fetch, async () => {
+    await held
+    return fetchBody(10, { orders: [{ partition: 0, highWatermark: 7n }] })
+  })
+  const routes = routesWith()
+  const poll = routes.answer(1, fetchRequest())
+  await broker.asked(apiKeys.fetch)
+  expect((await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 2))).includes('at once')).toBe(true)
+  const connectionOf = (key: number) => broker.requests.find(({ apiKey }) => apiKey === key)?.connection
+  expect(connectionOf(apiKeys.listOffsets)).not.toBe(connectionOf(apiKeys.fetch))
+  release()
+  await poll
+  expect(fetched).toMatchObject([[1, { stale: false, partitions: [{ topic: 'orders', highWatermark: 7n }] }]])
+  expect(routes.fetchLink(1)?.current).toBe(true)
+  expect(routes.fetchLink(2)).toBeUndefined()
+})
+
+test('a fetch lets its broker wait as long as was set', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  await routesWith({ maxWaitMs: 300 }).answer(1, fetchRequest())
+  const { frame } = broker.requests.find(({ apiKey }) => apiKey === apiKeys.fetch) ?? {}
+  expect(frame?.readInt32BE(requestBodyOffset(frame) + 4)).toBe(300)
+})
+
+test('a broker that answers "nothing" at once is not asked without a pause', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0 }] }))
+  const routes = routesWith()
+  await routes.answer(1, fetchRequest())
+  const startedAt = performance.now()
+  for (let round = 0; round < 3; round++) await routes.answer(1, fetchRequest())
+  expect(performance.now() - startedAt).toBeGreaterThan(25)
+})
+
+test('a node that had nothing to fetch has its next turn when leaders are known anew, a node that had something at once', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const routes = routesWith({ maxWaitMs: 60_000 })
+  await Promise.all([routes.turn(1), routes.turn(2)])
+  await routes.answer(1, fetchRequest())
+  await routes.turn(1)
+  let turns = 0
+  const turn = routes.turn(2).then(() => turns++)
+  await routes.answer(1, fetchRequest())
+  expect(turns).toBe(0)
+  routes.wake()
+  await turn
+})
+
+test('a node that has nothing to fetch is looked at after `maxWaitMs`, and at once when KafkaJS has something else to do', async () => {
+  const routes = routesWith({ maxWaitMs: 20 })
+  await routes.turn(1)
+  await routes.turn(1)
+  const patient = routesWith({ maxWaitMs: 60_000 })
+  await patient.turn(1)
+  const turn = patient.turn(1)
+  patient.hurry()
+  await turn
+  patient.close()
+  await patient.turn(1)
+})
+
+test('a fetch of the wrong leader is "nothing new" once leaders were looked up again', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, error: 6 }] }))
+  const answer = await routesWith().answer(1, fetchRequest())
+  expect(refreshes).toBe(1)
+  expect(answer.subarray(8)).toEqual(fetchBody(10, { orders: [{ partition: 0 }] }))
+})
+
+test('a fetch from a node that has left is "nothing new", and leaders are looked up again', async () => {
+  const routes = routesWith()
+  await broker.close()
+  cluster.book.drop(1)
+  cluster.newestSnapshot = snapshotOf(Date.now() + 60_000)
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  expect(refreshes).toBe(1)
+  expect(fetched).toEqual([])
+  await renewBroker()
+})
+
+test('long polls end early with "nothing new" when KafkaJS has something else to do', async () => {
+  broker.answering.set(apiKeys.fetch, () => undefined)
+  const routes = routesWith()
+  const polls = [routes.answer(1, fetchRequest()), routes.answer(1, fetchRequest())]
+  await broker.asked(apiKeys.fetch, 1)
+  routes.hurry()
+  expect(await Promise.all(polls)).toEqual([emptyFetch, emptyFetch])
+})
+
+test('closed routes let nothing through and leave no socket', async () => {
+  broker.answering.set(apiKeys.fetch, () => undefined)
+  const routes = routesWith()
+  const poll = routes.answer(1, fetchRequest())
+  await broker.asked(apiKeys.fetch)
+  routes.close()
+  expect(await poll).toEqual(emptyFetch)
+  expect(refreshes).toBe(0)
+  await broker.left()
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  await expect(routes.answer(2, requestFrame(apiKeys.listOffsets, 3, 1))).rejects.toBeInstanceOf(ConnectionError)
+  expect(broker.connections).toBe(1)
+})
+
+test('closed routes leave no wait behind, however long a fetch may wait', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, error: 6 }] }))
+  const looking = once(moments, 'refresh')
+  const routes = routesWith({
+    maxWaitMs: 30_000,
+    refreshMetadata: () => {
+      moments.emit('refresh')
+      return new Promise(() => {})
+    },
+  })
+  const answered = routes.answer(1, fetchRequest())
+  await looking
+  routes.close()
+  await answered
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('what a fetch brings that was asked for under another assignment is not given to KafkaJS', async () => {
+  let era = 1
+  broker.answering.set(apiKeys.fetch, () => {
+    era++
+    return fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('a late answer') }] })
+  })
+  const answer = await routesWith({ era: () => era }).answer(1, fetchRequest())
+  expect(answer).toEqual(emptyFetch)
+  expect(fetched).toEqual([])
+})
+
+test('nor what became of another one while the end of its leader epoch was looked up', async () => {
+  let era = 1
+  broker.answering.set(apiKeys.fetch, () =>
+    fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('a late answer') }] }),
+  )
+  const diverged = async () => {
+    era++
+    return []
+  }
+  expect(await routesWith({ era: () => era, diverged }).answer(1, fetchRequest())).toEqual(emptyFetch)
+})
+
+test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {
+  const partitions = [0, 1].map((partition) => ({ partition, highWatermark: 9n }))
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))
+  const routes = routesWith({ diverged: async (found) => found.filter(({ partition }) => partition === 1) })
+  const answer = await routes.answer(1, fetchRequest())
+  expect(readFetch(answer, 10, 1, () => 1).partitions.map(({ errorCode }) => errorCode)).toEqual([0, 1])
+})
+
+test('where nobody can say whether a log was cut, nothing of the answer is used and leaders are looked up', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, records: Buffer.alloc(5) }] }))
+  const unknown = new ConnectionError({ kind: 'unreachable', message: 'its leader is away' })
+  const answer = await routesWith({ diverged: () => Promise.reject(unknown) }).answer(1, fetchRequest())
+  expect(answer).toEqual(emptyFetch)
+  expect(refreshes).toBe(1)
+})
+
+test('a fetch asks for no more than there is room for, and waits where there is none', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const backlog = new Backlog(600)
+  const routes = routesWith({ backlog, maxWaitMs: 30 })
+  await routes.answer(1, fetchRequest())
+  const sent = await broker.asked(apiKeys.fetch)
+  expect(maxBytesOf(sent)).toBe(600)
+  backlog.add(600)
+  expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
+  expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch)).toHaveLength(1)
+})
+
+test('topics are asked for with their ids where brokers tell them', async () => {
+  cluster.spoken.add('3/11')
+  const asked: Buffer[] = []
+  cluster.answering = async (frame) => {
+    asked.push(frame)
+    throw new ConnectionError({ kind: 'unreachable', message: 'no answer' })
+  }
+  const request = requestFrame(apiKeys.metadata, 6, 1, list([text('orders')]), Buffer.from([0]))
+  await expect(routesWith({ holdMs: 0 }).answer(1, request)).rejects.toThrow('no answer')
+  expect(asked.map((frame) => frame.readInt16BE(6))).toEqual([11])
+})
+
+test('fetches of twenty nodes that wait for room give no warning', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  try {
+    const backlog = new Backlog(100)
+    backlog.add(100)
+    const routes = routesWith({ backlog })
+    await Promise.all(Array.from({ length: 20 }, (_, index) => routes.answer(index + 1, fetchRequest())))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', warned)
+  }
+})

@@ -1,0 +1,41 @@
+// Journals in files for tests: fresh paths, written journals, and opening without forgetting to close.
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { type FileJournal, fileJournal } from '../../../src/journal/file-journal.ts'
+import { fill } from './journal-cases.ts'
+
+const folder = fs.mkdtempSync(join(tmpdir(), 'relisten-journal-'))
+let journals = 0
+
+afterAll(() => fs.rmSync(folder, { recursive: true }))
+
+/** Where no journal is yet. */
+export const newPath = (): string => join(folder, `journal-${++journals}`)
+
+/** A closed journal of `count` records in one file. */
+export function written(count: number) {
+  const path = newPath()
+  const records = opened(path, (journal) => fill(journal, count))
+  const [file = ''] = segmentFiles(path)
+  return { path, file, records, bytes: fs.readFileSync(file) }
+}
+
+export function opened<Result>(path: string, look: (journal: FileJournal) => Result): Result {
+  const journal = fileJournal(path)
+  try {
+    return look(journal)
+  } finally {
+    journal.close()
+  }
+}
+
+/** The files with records, in order. */
+export function segmentFiles(path: string): string[] {
+  return fs
+    .readdirSync(path)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+    .map((name) => join(path, name))
+}

@@ -1,0 +1,103 @@
+// The journal that machine version 1 wrote, `version-1-journal`: verified, folded, and gone on with by the version in force.
+//
+// Its consumer was started (records 1 and 2); its member was lost before it had joined, which version 1 ignored (15); it moved (20), was
+// replaced three times, paused a partition, and was stopped. In its second life it was killed in the middle of a hand-over in place.
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { machineVersion } from '../../../machines/lifecycle.ts'
+import { runCommand } from '../../../src/command-line/command.ts'
+import { stateAfter } from '../../../src/command-line/fold.ts'
+import { earlierLife } from '../../../src/journal/earlier-life.ts'
+import { fileJournal } from '../../../src/journal/file-journal.ts'
+import type { JournalRecord } from '../../../src/journal/journal.ts'
+import { newPath, opened } from './journal-files.ts'
+import { startLife } from './journal-lives.ts'
+
+const stored = join(import.meta.dirname, 'version-1-journal')
+
+/** A copy of the stored journal, as opening one changes its folder. */
+function copied() {
+  const path = newPath()
+  fs.cpSync(stored, path, { recursive: true })
+  const records = opened(path, (journal) => [...journal.read()])
+  return { path, records }
+}
+
+const verified = (path: string) => {
+  const lines: string[] = []
+  const code = runCommand(['journal', 'verify', path], {
+    out: (text) => lines.push(text),
+    error: (text) => lines.push(text),
+  })
+  return { code, text: lines.join('\n') }
+}
+
+const seqOf = (records: readonly JournalRecord[], type: string, nth = 0): number =>
+  records.filter((record) => record.type === type)[nth]?.seq ?? Number.NaN
+
+test('an older journal is good, although the machine in force would have gone elsewhere', () => {
+  const { path, records } = copied()
+  const lost = records.find(({ type }) => type === 'member.lost')
+  expect(lost).toMatchObject({ from: 'connecting', to: 'connecting', machineVersion: '1' })
+  const { code, text } = verified(path)
+  expect(text).toContain('chain    good')
+  expect(text).toContain('replay   good, 2 starts, ends in rebuilding')
+  expect(code).toBe(0)
+})
+
+test('each record of an older journal folds to the state, epoch and plan it tells of itself', () => {
+  const { records } = copied()
+  expect(new Set(records.map(({ to }) => to))).toEqual(
+    new Set(['idle', 'connecting', 'consuming', 'draining', 'rebuilding', 'stopping', 'stopped']),
+  )
+  for (const { seq, to, epoch, plan } of records) {
+    const { machine } = stateAfter(records.slice(0, seq))
+    expect({ seq, value: machine.value, context: machine.context }).toMatchObject({
+      ...{ seq, value: to },
+      context: { epoch, plan, attempt: 0, failure: null },
+    })
+  }
+})
+
+test('the status of an older journal knows the partition that was given up', () => {
+  const { records } = copied()
+  const { status } = stateAfter(records.slice(0, seqOf(records, 'partition.stalled')))
+  expect(status?.paused).toEqual([{ topic: 'orders', partition: 1 }])
+})
+
+test('a snapshot of an older version is taken as it is, one of the version in force has to agree', () => {
+  const { records } = copied()
+  const context = { epoch: 1, plan: null, attempt: 4, failure: null, retryBudget: null }
+  const machines = { consumer: { value: 'connecting', context, stopped: false } }
+  const before = records.slice(0, seqOf(records, 'session.opened'))
+  const snapshot = (version: string): JournalRecord => {
+    const [first] = records as [JournalRecord]
+    return {
+      ...first,
+      type: 'journal.snapshot',
+      actor: 'journal',
+      to: null,
+      data: { machines },
+      machineVersion: version,
+    }
+  }
+  expect(stateAfter([...before, snapshot('1')]).machine.context).toEqual(context)
+  expect(() => stateAfter([...before, snapshot(machineVersion)])).toThrow('a snapshot of consumer says something else')
+})
+
+test('a new life on an older journal knows cluster and member, and its own records are checked again', () => {
+  const { path, records } = copied()
+  const member = records.findLast(({ type }) => type === 'member.named')?.data.memberId
+  const journal = fileJournal(path)
+  const { cluster, members } = earlierLife(journal)
+  expect(members).toEqual([member])
+  expect(cluster?.endpoints.size).toBe(3)
+  startLife(journal).retry()
+  const all = [...journal.read()]
+  journal.close()
+  expect(all.at(-1)).toMatchObject({ machineVersion, to: 'consuming' })
+  expect(verified(path)).toMatchObject({ code: 0, text: expect.stringContaining('3 starts, ends in consuming') })
+  const forged = all.map((record) => (record.seq === all.length ? { ...record, to: 'draining' } : record))
+  expect(() => stateAfter(forged)).toThrow('recorded "draining", replayed "consuming"')
+})
