@@ -1,4 +1,4 @@
-/** A failure: what went wrong, as data. Errors exist only at the façade, built from one of these. */
+/** A failure: what went wrong, as data. What the user gets is an error of the façade, built from one of these. */
 
 /** What helps against a failure. */
 export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'give-up'
@@ -41,6 +41,23 @@ export interface Failure {
   readonly code?: string
   readonly endpoint?: string
   readonly nodeId?: number
+}
+
+/**
+ * A failure on its way through promises. It has no stack: one that nobody has read holds on to whatever was at work when it was made, sockets
+ * among it, and an endpoint's newest failure is kept. Each held on to the one before it.
+ */
+export class FailureError extends Error {
+  override readonly name: string = 'FailureError'
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(failure.message)
+    Error.stackTraceLimit = stackTraceLimit
+    this.failure = failure
+  }
 }
 
 const remedies: Record<FailureKind, Remedy> = {

@@ -3,9 +3,9 @@
 import { isIP, type Socket } from 'node:net'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { canonicalHost, formatEndpoint } from '../../machines/endpoint.ts'
-import type { Failure } from '../../machines/failure.ts'
+import { type Failure, FailureError } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
-import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/kafka.ts'
+import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/calls.ts'
 import {
   answerHeaderBytes,
   apiKeyOf,
@@ -19,21 +19,13 @@ import type { SpokenVersions } from '../protocol/versions.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { RoundTrip } from './round-trip.ts'
 
-/**
- * A failure on its way through promises; `snapshot` is what the endpoint said before it was turned down. It has no stack: one that nobody has read
- * holds on to whatever was at work when it was made, sockets among it, and an endpoint's newest failure is kept. Each held on to the one before it.
- */
-export class ConnectionError extends Error {
+/** A failure of a connection; `snapshot` is what the endpoint said before it was turned down. */
+export class ConnectionError extends FailureError {
   override readonly name = 'ConnectionError'
-  readonly failure: Failure
   readonly snapshot: Snapshot | undefined
 
   constructor(failure: Failure, snapshot?: Snapshot) {
-    const { stackTraceLimit } = Error
-    Error.stackTraceLimit = 0
-    super(failure.message)
-    Error.stackTraceLimit = stackTraceLimit
-    this.failure = failure
+    super(failure)
     this.snapshot = snapshot
   }
 }

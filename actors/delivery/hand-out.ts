@@ -5,7 +5,7 @@
  */
 
 import { byTopic, type PartitionsByTopic, type TopicPartition } from '../../machines/fact.ts'
-import type { Batch } from '../kafkajs/kafka.ts'
+import type { Batch } from '../kafkajs/consumer.ts'
 import { Backlog } from './backlog.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import { Lane } from './lane.ts'

@@ -2,7 +2,7 @@
 
 import { byTopic, type Fact, type TopicPartition } from '../../machines/fact.ts'
 import { messageOf } from '../../machines/failure.ts'
-import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from '../kafkajs/kafka.ts'
+import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from '../kafkajs/consumer.ts'
 import { withoutSecrets } from '../security/secrets.ts'
 import type { Lane, Load } from './lane.ts'
 

@@ -1,7 +1,7 @@
 /** A lane: one partition's way from the fetch to the handler, in order. It belongs to one consumer and outlives its sessions. */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { Batch, KafkaMessage } from '../kafkajs/kafka.ts'
+import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
 import type { Backlog } from './backlog.ts'
 import type { Progress } from './progress.ts'
 import type { Tenure } from './tenure.ts'

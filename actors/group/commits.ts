@@ -8,7 +8,7 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { HandOut } from '../delivery/hand-out.ts'
 import type { Lane } from '../delivery/lane.ts'
-import { failureOf } from '../kafkajs/kafkajs-call.ts'
+import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { writeCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { timeLimit } from '../time/time-limit.ts'
@@ -108,7 +108,7 @@ export class Commits {
     } catch (error) {
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
       for (const { lane, offset, seeks } of ordered) lane.progress.committed(offset, false, seeks)
-      emit({ type: 'commit.failed', epoch, failure: failureOf(error) })
+      emit({ type: 'commit.failed', epoch, failure: fromKafkaJs(error) })
     }
   }
 

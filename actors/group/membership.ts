@@ -9,7 +9,7 @@
 import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
-import { calls } from '../kafkajs/kafka.ts'
+import { calls } from '../kafkajs/calls.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,

@@ -4,7 +4,7 @@
  * It has the same name and the same protocol, so it leads groups with KafkaJS's members in them; where all subscribe to the same it decides the same.
  */
 
-import { assignerProtocol, type PartitionAssigner } from './kafka.ts'
+import { assignerProtocol, type PartitionAssigner } from './consumer.ts'
 
 const name = 'RoundRobinAssigner'
 const version = 0

@@ -5,7 +5,6 @@
  */
 
 import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
-import { coordinatorNodeId } from '../kafkajs/kafka.ts'
 import { apiKeys, errorCodes, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 
 /**
@@ -27,6 +26,9 @@ const versions: readonly (readonly [apiKey: number, version: number])[] = [
   [apiKeys.syncGroup, 3],
   [apiKeys.apiVersions, 2],
 ]
+
+/** The virtual node that stands for "the group coordinator, wherever it is". */
+export const coordinatorNodeId = 2147483647
 
 /** The port of every node for KafkaJS. */
 export const anyPort = 9092

@@ -2,7 +2,7 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { Reader } from '../delivery/hand-out.ts'
-import type { KafkaJsConsumer } from '../kafkajs/kafka.ts'
+import type { KafkaJsConsumer } from '../kafkajs/consumer.ts'
 
 export class KafkaJsReader implements Reader {
   private readonly kafka: KafkaJsConsumer

@@ -9,9 +9,10 @@ import type { Fact } from '../../machines/fact.ts'
 import { type Failure, messageOf } from '../../machines/failure.ts'
 import type { PortInput } from '../../machines/lifecycle.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
-import { failureOf, within } from '../kafkajs/kafkajs-call.ts'
+import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { timeLimit } from '../time/time-limit.ts'
+import { within } from '../time/within.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
@@ -132,7 +133,7 @@ export class Keeper {
       await session.open()
     } catch (error) {
       if (signal.aborted) return false
-      emit({ type: 'session.failed', epoch, failure: failureOf(error) })
+      emit({ type: 'session.failed', epoch, failure: fromKafkaJs(error) })
       return false
     }
     // A stop or a replacement that began while it joined has looked for what there was to end.
@@ -178,7 +179,7 @@ export class Keeper {
       if (isConfirmed) return this.proven(epoch, Math.round(session?.fetched.takeLongestGap() ?? 0))
     } catch (error) {
       if (signal.aborted) return
-      failure = { ...failureOf(error), kind: 'unproven' }
+      failure = { ...fromKafkaJs(error), kind: 'unproven' }
     }
     emit({ type: 'rebuild.unproven', epoch, failure })
   }

@@ -25,8 +25,8 @@ import {
   type KafkaJsConsumer,
   type KafkaJsOptions,
   openKafkaJs,
-} from '../kafkajs/kafka.ts'
-import { failureOf, within } from '../kafkajs/kafkajs-call.ts'
+} from '../kafkajs/consumer.ts'
+import { fromKafkaJs } from '../kafkajs/failure.ts'
 import {
   type CommittedOffset,
   nodeAddress,
@@ -37,6 +37,7 @@ import {
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
+import { within } from '../time/within.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
 import type { Topics } from '../topics/topics.ts'
@@ -216,14 +217,14 @@ export class Session {
       if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, from, lastOffset, tenure)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      this.fail(failureOf(payload.error, this.options))
+      this.fail(fromKafkaJs(payload.error, this.options))
     })
     const connecting = async () => {
       try {
         await consumer.connect()
         await consumer.subscribe({ topics: [...(await this.subscription.resolve())], fromBeginning })
       } catch (error) {
-        throw new ConnectionError(failureOf(error, this.options))
+        throw new ConnectionError(fromKafkaJs(error, this.options))
       }
     }
     const connectWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs) + requestWithinMs

@@ -7,8 +7,7 @@
  */
 
 import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
-import { coordinatorNodeId } from '../kafkajs/kafka.ts'
-import { anyPort, nodeName } from '../protocol/answers.ts'
+import { anyPort, coordinatorNodeId, nodeName } from '../protocol/answers.ts'
 import type { ClusterDescription, TopicDescription } from '../protocol/cluster-description.ts'
 import { errorCodes, FrameWriter } from '../protocol/frames.ts'
 import type { Subscription } from './subscription.ts'

@@ -5,10 +5,10 @@ import type { Brokers } from '../../actors/cluster/source.ts'
 import type { HandlerDecision, HandlerErrorContext } from '../../actors/delivery/handler.ts'
 import type {
   EachBatchPayload as KafkaBatchPayload,
-  KafkaConfig,
   KafkaJsOptions,
   EachMessagePayload as KafkaMessagePayload,
-} from '../../actors/kafkajs/kafka.ts'
+} from '../../actors/kafkajs/consumer.ts'
+import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalPolicy } from '../journal/recorder.ts'

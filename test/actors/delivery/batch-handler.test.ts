@@ -1,6 +1,6 @@
 // The batch handler: which messages of a batch count as handled, in every style KafkaJS documents.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { EachBatchPayload } from '../../../actors/kafkajs/kafka.ts'
+import type { EachBatchPayload } from '../../../actors/kafkajs/consumer.ts'
 import { batchIn, Stage, settled, staged, topic } from '../stage.ts'
 
 beforeEach(() => {

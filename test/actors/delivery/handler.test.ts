@@ -1,7 +1,7 @@
 // The handler: retries, policies, deadlines, and what of a batch counts as handled.
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { EachMessagePayload } from '../../../actors/kafkajs/kafka.ts'
+import type { EachMessagePayload } from '../../../actors/kafkajs/consumer.ts'
 import { Stage, settled, staged, topic } from '../stage.ts'
 
 beforeEach(() => {

@@ -5,7 +5,7 @@ import { Backlog } from '../../../actors/delivery/backlog.ts'
 import { Lane, type Load } from '../../../actors/delivery/lane.ts'
 import { Progress } from '../../../actors/delivery/progress.ts'
 import { Tenure } from '../../../actors/delivery/tenure.ts'
-import type { KafkaMessage } from '../../../actors/kafkajs/kafka.ts'
+import type { KafkaMessage } from '../../../actors/kafkajs/consumer.ts'
 import { batchOf } from '../stage.ts'
 
 const tenure = new Tenure(1, 1, { orders: [0] })

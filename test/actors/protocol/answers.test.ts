@@ -1,9 +1,9 @@
 // Answers on their way to KafkaJS: what is hidden, what is kept, and that KafkaJS's own decoders read the result.
 import protocol from 'kafkajs/src/protocol/requests/index.js'
 import { expect, test } from 'vitest'
-import { coordinatorNodeId } from '../../../actors/kafkajs/kafka.ts'
 import {
   apiVersionsAnswer,
+  coordinatorNodeId,
   emptyFetchAnswer,
   findCoordinatorAnswer,
   groupErrorOf,

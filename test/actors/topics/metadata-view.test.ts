@@ -2,7 +2,7 @@
 import protocol from 'kafkajs/src/protocol/requests/index.js'
 import { expect, test } from 'vitest'
 import { acquireProgress } from '../../../actors/delivery/progress.ts'
-import { coordinatorNodeId } from '../../../actors/kafkajs/kafka.ts'
+import { coordinatorNodeId } from '../../../actors/protocol/answers.ts'
 import { readMetadata, readTopicIds } from '../../../actors/protocol/cluster-description.ts'
 import { answerHeaderBytes, apiKeys } from '../../../actors/protocol/frames.ts'
 import { topicIdsRequest, topicsAsked } from '../../../actors/protocol/requests.ts'

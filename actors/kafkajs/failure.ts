@@ -1,21 +1,6 @@
-/** A call of KafkaJS's: never waited for without a deadline, and its errors read as failures. */
+/** What errors of KafkaJS's mean. */
 
-import { type Failure, isError, messageOf } from '../../machines/failure.ts'
-import { ConnectionError } from '../connection/connection.ts'
-
-/** Waits for `work` as long as `withinMs`; rejects with a ConnectionError, also for whatever it rejects with. */
-export function within<Value>(
-  work: Promise<Value>,
-  withinMs: number,
-  otherwise: Failure['message'],
-  kind: Failure['kind'] = 'unreachable',
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const late = { kind, message: `${otherwise} within ${withinMs} ms` }
-    const timer = setTimeout(() => reject(new ConnectionError(late)), withinMs)
-    work.then(resolve, (error) => reject(new ConnectionError(failureOf(error)))).finally(() => clearTimeout(timer))
-  })
-}
+import { type Failure, FailureError, isError, messageOf } from '../../machines/failure.ts'
 
 /** What a session asks for: errors of KafkaJS's name neither group nor topics. */
 export interface Asked {
@@ -27,9 +12,9 @@ export interface Asked {
  * The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so
  * the deepest cause is read instead.
  */
-export function failureOf(error: unknown, asked?: Asked): Failure {
+export function fromKafkaJs(error: unknown, asked?: Asked): Failure {
   let deepest: (Error & { type?: string }) | undefined = isError(error) ? error : undefined
-  if (deepest instanceof ConnectionError) return deepest.failure
+  if (deepest instanceof FailureError) return deepest.failure
   // A cause may have itself as its cause.
   for (let depth = 0; depth < 16 && isError(deepest?.cause); depth++) deepest = deepest.cause
   const { name = 'unknown', type } = deepest ?? {}

@@ -1,8 +1,14 @@
 // KafkaJS as relisten opens it, over wires that a test answers: the turns of its fetch loops.
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { coordinatorNodeId, type KafkaJsConsumer, openKafkaJs } from '../../../actors/kafkajs/kafka.ts'
-import { apiVersionsAnswer, findCoordinatorAnswer, nodeAddress, nodeOfName } from '../../../actors/protocol/answers.ts'
+import { type KafkaJsConsumer, openKafkaJs } from '../../../actors/kafkajs/consumer.ts'
+import {
+  apiVersionsAnswer,
+  coordinatorNodeId,
+  findCoordinatorAnswer,
+  nodeAddress,
+  nodeOfName,
+} from '../../../actors/protocol/answers.ts'
 import { apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
 import { Wire } from '../../../actors/wire/wire.ts'
 import { answerFrame, fetchBody, int16, int32, list, metadataBody, offsetFetchBody, text } from '../bytes.ts'

@@ -1,0 +1,163 @@
+/** KafkaJS's consumer, which fetches, decodes and assigns. Nothing in it knows an address, a login or a deadline. */
+
+import type { Consumer, ISocketFactory, PartitionAssigner } from 'kafkajs'
+import { coordinatorNodeId } from '../protocol/answers.ts'
+import { coalesced } from '../time/coalesced.ts'
+import { askedInOrder, PartitionLists } from './partition-lists.ts'
+import {
+  assignerProtocol as assignerParts,
+  Cluster,
+  type ConnectionPool,
+  createConsumer,
+  InstrumentationEventEmitter,
+} from './parts.cjs'
+import { silent } from './silent.ts'
+import { withoutAborted } from './transactions.ts'
+
+export type {
+  Batch,
+  Consumer,
+  EachBatchPayload,
+  EachMessagePayload,
+  ISocketFactory,
+  KafkaMessage,
+  PartitionAssigner,
+} from 'kafkajs'
+
+/** How members and assignments are written, as KafkaJS exports it; its index would load all of it. */
+export const assignerProtocol: typeof import('kafkajs').AssignerProtocol = assignerParts
+
+/** What KafkaJS is told; everything that names an address, a login or a deadline stays with relisten. */
+export interface KafkaJsOptions {
+  readonly clientId: string
+  readonly groupId: string
+  /** Constant names of the nodes (`node-1:9092`), read when KafkaJS wants a first connection. */
+  readonly nodeNames: () => readonly string[]
+  readonly socketFactory: ISocketFactory
+  readonly sessionTimeout: number
+  readonly rebalanceTimeout: number
+  /** How often KafkaJS asks whether it has to rejoin; the wire answers, no broker is asked. */
+  readonly heartbeatInterval: number
+  /** Awaited before each round of a node's fetch loop. */
+  readonly beforeFetch: (nodeId: number) => Promise<void>
+  /** KafkaJS knows the leaders anew. */
+  readonly onMetadata: () => void
+  readonly minBytes?: number | undefined
+  readonly maxBytes?: number | undefined
+  readonly maxBytesPerPartition?: number | undefined
+  readonly readUncommitted: boolean
+  readonly rackId: string
+  /** How long a replica in our rack is preferred, in milliseconds. */
+  readonly metadataMaxAge: number
+  readonly partitionAssigners?: PartitionAssigner[] | undefined
+  readonly allowAutoTopicCreation: boolean
+}
+
+/** A KafkaJS consumer together with the part of its client that knows leaders. */
+export interface KafkaJsConsumer {
+  readonly consumer: Consumer
+  /** Reads the topics' metadata again, outside the fetch loop. */
+  refreshMetadata(): Promise<void>
+  /** The leader of a partition as KafkaJS knows it; undefined when it has none. */
+  leaderOf(topic: string, partition: number): number | undefined
+  /** No fetcher begins from here on: one that begins while KafkaJS stops is stopped by nobody, and loops without a pause. */
+  endFetchers(): void
+}
+
+/** How long KafkaJS sleeps, in milliseconds, when a node has nothing to fetch. Its fetches get their real wait on the way. */
+const kafkaJsWaitMs = 10
+
+/** Builds a KafkaJS consumer whose cluster relisten can reach. Nothing is connected yet. */
+export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
+  const isolationLevel = options.readUncommitted ? 0 : 1
+  const instrumentationEmitter = new InstrumentationEventEmitter()
+  // Every wait that matters is ruled by the wire; KafkaJS's own retries only have to be steady and endless.
+  const retry = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0, retries: Number.MAX_SAFE_INTEGER }
+  const cluster = new Cluster({
+    logger: silent,
+    retry,
+    offsets: new Map(),
+    socketFactory: options.socketFactory,
+    brokers: () => options.nodeNames(),
+    ssl: null,
+    sasl: null,
+    clientId: options.clientId,
+    connectionTimeout: 10_000,
+    requestTimeout: 30_000,
+    enforceRequestTimeout: false,
+    metadataMaxAge: 2 ** 40,
+    instrumentationEmitter,
+    allowAutoTopicCreation: options.allowAutoTopicCreation,
+    maxInFlightRequests: null,
+    isolationLevel,
+  })
+  const builder = cluster.connectionPoolBuilder
+  const build = builder.build.bind(builder)
+  builder.build = async (destination) => calm(await build(destination))
+  const find = cluster.findBroker.bind(cluster)
+  cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
+  const lists = new PartitionLists(cluster, options.rackId === '')
+  const known = cluster.getNodeIds.bind(cluster)
+  let isEnding = false
+  // Only its fetchers ask. An empty list is no change for those that run, and to those that would begin it is an error that is not retried.
+  cluster.getNodeIds = () => (isEnding ? [] : known().filter((id) => id !== String(coordinatorNodeId)))
+  // A round of a node's fetch loop tells its node, and in the same breath asks for the metadata.
+  let beginning: number | undefined
+  instrumentationEmitter.addListener('consumer.fetch_start', ({ payload: { nodeId } }) => {
+    beginning = Number(nodeId)
+  })
+  const refreshIfNecessary = cluster.refreshMetadataIfNecessary.bind(cluster)
+  cluster.refreshMetadataIfNecessary = () => {
+    const nodeId = beginning
+    beginning = undefined
+    if (nodeId === undefined) return refreshIfNecessary()
+    return lists.begin(nodeId, options.beforeFetch(nodeId).then(refreshIfNecessary))
+  }
+  const refresh = cluster.refreshMetadata.bind(cluster)
+  // It asks again every 50 ms until all partitions have a leader.
+  cluster.refreshMetadata = coalesced(() => refresh().then(options.onMetadata))
+  const consumer = createConsumer({
+    cluster,
+    retry: { ...retry, restartOnFailure: async () => false },
+    logger: silent,
+    instrumentationEmitter,
+    isolationLevel,
+    // Here it is how long a replica in our rack is preferred before the leader is asked again; metadata is looked up by the session.
+    metadataMaxAge: options.metadataMaxAge,
+    groupId: options.groupId,
+    sessionTimeout: options.sessionTimeout,
+    rebalanceTimeout: options.rebalanceTimeout,
+    heartbeatInterval: options.heartbeatInterval,
+    maxWaitTimeInMs: kafkaJsWaitMs,
+    minBytes: options.minBytes,
+    maxBytes: options.maxBytes,
+    maxBytesPerPartition: options.maxBytesPerPartition,
+    rackId: options.rackId,
+    partitionAssigners: options.partitionAssigners,
+  })
+  return {
+    consumer,
+    refreshMetadata: () => cluster.refreshMetadata(),
+    leaderOf: (topic, partition) => {
+      const leader = lists.leaderOf(topic, partition)
+      return leader === undefined || leader < 0 ? undefined : leader
+    },
+    endFetchers: () => {
+      isEnding = true
+    },
+  }
+}
+
+/**
+ * KafkaJS looks for requests it holds back each millisecond, on every connection and for ever, also when there are none. That is
+ * a twentieth of a core for a consumer that does nothing.
+ */
+function calm(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
+  for (const { requestQueue } of pool.pool) {
+    const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)
+    requestQueue.scheduleCheckPendingRequests = () => {
+      if (requestQueue.pending.length > 0) schedule()
+    }
+  }
+  return pool
+}
