@@ -4,9 +4,9 @@ import { createActor } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
-import { HandOut, type TopicPartitions } from '../actors/delivery/hand-out.ts'
+import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
-import { Keeper } from '../actors/session/keeper.ts'
+import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
@@ -61,12 +61,12 @@ class LifecycleConsumer implements Consumer {
   private readonly key: string
   private readonly earlier: EarlierLife
   private readonly recorder: ReturnType<typeof createRecorder>
-  private readonly handOut: HandOut
+  private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
   private readonly listeners = new Map<string, Set<(record: never) => void>>()
   private readonly queues = new Set<EventQueue>()
   private fold = emptyStatus
-  private keeper: Keeper | undefined
+  private supervisor: Supervisor | undefined
   private cluster: Cluster | undefined
   private send: (fact: Fact) => void = () => {}
   private starting: Promise<void> | undefined
@@ -92,7 +92,7 @@ class LifecycleConsumer implements Consumer {
     this.progress = acquireProgress(marksKey(options))
     for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
       this.progress.topics.recall(topic, partitions, topicId ?? undefined)
-    this.handOut = new HandOut({
+    this.dispatcher = new Dispatcher({
       ...options,
       progress: this.progress,
       concurrency: options.partitionsConsumedConcurrently,
@@ -114,30 +114,33 @@ class LifecycleConsumer implements Consumer {
   stop(): Promise<void> {
     if (!this.stopping) this.send({ type: 'stop.requested' })
     this.stopping = true
-    if (!this.keeper) this.finish()
+    if (!this.supervisor) this.finish()
     return this.ended
   }
 
   async commit(): Promise<void> {
-    await this.keeper?.session?.commits.commitAll(2000)
+    await this.supervisor?.session?.commits.commitAll(2000)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
-    for (const each of partitions) this.handOut.pause(each)
+    for (const each of partitions) this.dispatcher.pause(each)
   }
 
   resume(partitions: readonly TopicPartitions[]): void {
-    for (const each of partitions) this.handOut.resume(each)
+    for (const each of partitions) this.dispatcher.resume(each)
   }
 
   seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
     if (!/^\d+$/.test(offset))
       throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
-    this.handOut.seek({ topic, partition }, BigInt(offset))
+    this.dispatcher.seek({ topic, partition }, BigInt(offset))
   }
 
   status(): Status {
-    return { ...viewStatus(this.fold, Date.now(), this.handOut.handler.suppressed), paused: this.handOut.paused() }
+    return {
+      ...viewStatus(this.fold, Date.now(), this.dispatcher.handler.suppressed),
+      paused: this.dispatcher.paused(),
+    }
   }
 
   on(type: string, listener: (record: never) => void): () => void {
@@ -181,18 +184,18 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
-    const keeper = new Keeper({
+    const supervisor = new Supervisor({
       ...options,
       predecessors: this.earlier.members,
       clientId,
       cluster,
       dial,
-      handOut: this.handOut,
+      dispatcher: this.dispatcher,
       seen: this.progress.topics,
       emit,
     })
-    this.keeper = keeper
-    const machine = recorded(lifecycleMachine.provide({ actors: keeper.ports }), this.recorder.append)
+    this.supervisor = supervisor
+    const machine = recorded(lifecycleMachine.provide({ actors: supervisor.ports }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget },
@@ -200,7 +203,7 @@ class LifecycleConsumer implements Consumer {
     })
     this.send = (fact) => actor.send(fact)
     const facts = cluster.facts$.subscribe((fact) => {
-      keeper.notice(fact)
+      supervisor.notice(fact)
       emit(fact)
     })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
@@ -227,7 +230,7 @@ class LifecycleConsumer implements Consumer {
         },
         error: (error) => {
           actor.stop()
-          keeper.abandon()
+          supervisor.abandon()
           finish(errorFrom(failureFrom(error, 'bug')))
         },
       })

@@ -3,7 +3,7 @@
  * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
  */
 
-/** Room that a fetch has been given. Gives it back when its answer is there; what came is in the lanes by then. */
+/** Room that a fetch has been given. Gives it back when its answer is there; what came is in the queues by then. */
 export interface Reservation {
   readonly bytes: number
   release(): void
@@ -20,12 +20,12 @@ export class Backlog {
     this.limit = limit
   }
 
-  /** Bytes that wait in lanes. */
+  /** Bytes that wait in queues. */
   get held(): number {
     return this.bytes
   }
 
-  /** Messages came into a lane, or left one with a negative number. */
+  /** Messages came into a queue, or left one with a negative number. */
   add(bytes: number): void {
     this.bytes += bytes
     if (bytes < 0) this.wake()

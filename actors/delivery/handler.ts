@@ -4,7 +4,7 @@ import { byTopic, type Fact, type TopicPartition } from '../../machines/fact.ts'
 import { messageOf } from '../../machines/failure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload, KafkaMessage } from '../kafkajs/consumer.ts'
 import { withoutSecrets } from '../security/secrets.ts'
-import type { Lane, Load } from './lane.ts'
+import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 
 /** What `onHandlerError` may decide about a message or batch that failed `handlerRetries` times more. */
 export type HandlerDecision = 'pause' | 'stop' | 'skip' | 'retry'
@@ -31,12 +31,12 @@ export interface HandlerOptions {
     | 'stop'
     | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
   readonly emit: (fact: Fact) => void
-  readonly pause: (lane: Lane) => () => void
+  readonly pause: (queue: PartitionQueue) => () => void
   readonly commit: () => Promise<void>
-  /** Lanes with progress the group does not know. */
-  readonly uncommitted: () => readonly Lane[]
+  /** Queues with progress the group does not know. */
+  readonly uncommitted: () => readonly PartitionQueue[]
   /** The handler is past its deadline: others may have its place. */
-  readonly onOverdue: (lane: Lane) => void
+  readonly onOverdue: (queue: PartitionQueue) => void
 }
 
 const firstRetryMs = 100
@@ -55,76 +55,76 @@ export class Handler {
   }
 
   /**
-   * Hands the load out from where it stands. `yields` says whether others wait for the place after a slice of time. Resolves with whether
+   * Hands the batch out from where it stands. `yields` says whether others wait for the place after a slice of time. Resolves with whether
    * it is done; else it was broken off in order, or the partition is paused until somebody decides.
    */
-  async run(lane: Lane, load: Load, yields: () => boolean): Promise<boolean> {
+  async run(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
     return this.options.eachBatch
-      ? this.runBatch(lane, load, this.options.eachBatch)
-      : this.runMessages(lane, load, yields)
+      ? this.runBatch(queue, queued, this.options.eachBatch)
+      : this.runMessages(queue, queued, yields)
   }
 
-  private async runMessages(lane: Lane, load: Load, yields: () => boolean): Promise<boolean> {
+  private async runMessages(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
     const { eachMessage } = this.options
     // Stryker disable next-line ConditionalExpression,BooleanLiteral: the options have either this one or `eachBatch`
     if (!eachMessage) return false
-    const { batch, tenure } = load
-    const { topic, partition } = lane
-    const pause = () => this.options.pause(lane)
+    const { batch, assignment } = queued
+    const { topic, partition } = queue
+    const pause = () => this.options.pause(queue)
     const until = performance.now() + sliceMs
-    const { seeks } = lane.progress
+    const { seeks } = queue.progress
     const { messages } = batch
-    for (; ; load.next++) {
-      const message = messages[load.next]
+    for (; ; queued.next++) {
+      const message = messages[queued.next]
       if (!message) break
       const offset = BigInt(message.offset)
-      if (offset < (lane.progress.mark ?? 0n)) {
+      if (offset < (queue.progress.mark ?? 0n)) {
         this.suppressed++
         continue
       }
-      if (!tenure.open || lane.held || lane.progress.seeks !== seeks) {
+      if (!assignment.open || queue.held || queue.progress.seeks !== seeks) {
         // Stryker disable next-line BooleanLiteral: nobody wants what is left of it any more, and it is taken out either way
         return false
       }
       const outcome = await this.attempt(
-        lane,
-        load,
+        queue,
+        queued,
         message,
         () => message.offset,
         (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
       if (!outcome) return false
-      this.advance(lane, load, seeks, offset + 1n)
+      this.advance(queue, queued, seeks, offset + 1n)
       if (performance.now() > until && yields()) {
-        load.next++
+        queued.next++
         return false
       }
     }
-    this.advance(lane, load, seeks, BigInt(batch.lastOffset()) + 1n)
+    this.advance(queue, queued, seeks, BigInt(batch.lastOffset()) + 1n)
     return true
   }
 
   private async runBatch(
-    lane: Lane,
-    load: Load,
+    queue: PartitionQueue,
+    queued: QueuedBatch,
     eachBatch: NonNullable<HandlerOptions['eachBatch']>,
   ): Promise<boolean> {
-    const { batch, tenure } = load
-    const { seeks } = lane.progress
+    const { batch, assignment } = queued
+    const { seeks } = queue.progress
     const whole = BigInt(batch.lastOffset()) + 1n
-    const left = () => messagesFrom(batch.messages, lane.progress.mark ?? 0n)
-    const brokenOff = () => !tenure.open || lane.progress.seeks !== seeks
+    const left = () => messagesFrom(batch.messages, queue.progress.mark ?? 0n)
+    const brokenOff = () => !assignment.open || queue.progress.seeks !== seeks
     // Counted once: what is left out later was handled from this very batch.
-    if (load.next === 0) this.suppressed += batch.messages.length - left().length
-    load.next = batch.messages.length
+    if (queued.next === 0) this.suppressed += batch.messages.length - left().length
+    queued.next = batch.messages.length
     /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
     const resolve = (mark: bigint) => {
       // Stryker disable next-line EqualityOperator: where both are the same it makes no difference which is taken
-      this.advance(lane, load, seeks, mark < whole ? mark : whole)
+      this.advance(queue, queued, seeks, mark < whole ? mark : whole)
     }
     const outcome = await this.attempt(
-      lane,
-      load,
+      queue,
+      queued,
       undefined,
       () => left()[0]?.offset,
       async (signal) => {
@@ -142,11 +142,11 @@ export class Handler {
             resolve(String(offset) === batch.messages.at(-1)?.offset ? whole : BigInt(offset) + 1n)
           },
           heartbeat,
-          pause: () => this.options.pause(lane),
-          commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(lane, resolve, offsets),
+          pause: () => this.options.pause(queue),
+          commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(queue, resolve, offsets),
           uncommittedOffsets: () => marksOf(this.options.uncommitted()),
-          isRunning: () => !tell(!tenure.open),
-          isStale: () => tell(lane.progress.seeks !== seeks),
+          isRunning: () => !tell(!assignment.open),
+          isStale: () => tell(queue.progress.seeks !== seeks),
         }
         const signalled = Object.defineProperty(payload, 'signal', {
           enumerable: true,
@@ -165,7 +165,7 @@ export class Handler {
     )
     if (outcome === 'skipped') resolve(whole)
     if (brokenOff() || left().length > 0) return false
-    this.advance(lane, load, seeks, whole)
+    this.advance(queue, queued, seeks, whole)
     return true
   }
 
@@ -174,7 +174,7 @@ export class Handler {
    * is the next one to handle, so it resolves what lies before it; marks of others are committed as they are.
    */
   private async commitIfNecessary(
-    { topic, partition }: Lane,
+    { topic, partition }: PartitionQueue,
     resolve: (mark: bigint) => void,
     offsets?: Parameters<EachBatchPayload['commitOffsetsIfNecessary']>[0],
   ): Promise<void> {
@@ -188,38 +188,38 @@ export class Handler {
     await this.options.commit()
   }
 
-  private advance(lane: Lane, load: Load, seeks: number, mark: bigint): void {
-    if (!lane.progress.advance(load.from, mark, seeks)) return
-    lane.movedAt = performance.now()
+  private advance(queue: PartitionQueue, queued: QueuedBatch, seeks: number, mark: bigint): void {
+    if (!queue.progress.advance(queued.from, mark, seeks)) return
+    queue.movedAt = performance.now()
     this.handled++
     // A stale result never commits, but this process knows now that the message is handled.
-    const { generation, over } = load.tenure
+    const { generation, over } = queued.assignment
     if (over) {
-      const { topic, partition } = lane
+      const { topic, partition } = queue
       this.options.emit({ type: 'result.fenced', topic, partition, generation, offset: String(mark - 1n) })
     }
   }
 
   /**
-   * Calls the user's function until it succeeds, the tenure ends, the partition is paused or sought elsewhere, or the policy
+   * Calls the user's function until it succeeds, the assignment ends, the partition is paused or sought elsewhere, or the policy
    * decides. `next` is the first offset that is not handled; undefined when none is left, and then an error comes too late to matter.
    * Resolves with undefined where what is left of it was neither handled nor skipped.
    */
   private async attempt(
-    lane: Lane,
-    load: Load,
+    queue: PartitionQueue,
+    queued: QueuedBatch,
     message: KafkaMessage | undefined,
     next: () => string | undefined,
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<'handled' | 'skipped' | undefined> {
     const { emit, handlerRetries, onHandlerError } = this.options
-    const { topic, partition } = lane
-    const { seeks } = lane.progress
-    const goesOn = () => load.tenure.open && lane.progress.seeks === seeks
+    const { topic, partition } = queue
+    const { seeks } = queue.progress
+    const goesOn = () => queued.assignment.open && queue.progress.seeks === seeks
     let offset = next()
     for (let attempt = 1; offset !== undefined; attempt++) {
       try {
-        await this.timed(lane, load, offset, work)
+        await this.timed(queue, queued, offset, work)
         return 'handled'
       } catch (error) {
         const left = next()
@@ -228,51 +228,59 @@ export class Handler {
         if (left === undefined || !goesOn()) return undefined
         offset = left
         // A handler that pauses its partition and throws wants the message again when it is resumed, and not before.
-        if (attempt > handlerRetries && !lane.held) {
-          const context = { topic, partition, offset, error, attempts: attempt, message, signal: load.tenure.signal }
+        if (attempt > handlerRetries && !queue.held) {
+          const context = {
+            topic,
+            partition,
+            offset,
+            error,
+            attempts: attempt,
+            message,
+            signal: queued.assignment.signal,
+          }
           const decision = typeof onHandlerError === 'string' ? onHandlerError : await decide(onHandlerError, context)
           if (decision !== 'retry') {
             emit({ type: 'handler.gave-up', topic, partition, offset, decision })
             if (decision === 'skip') return 'skipped'
-            lane.pausedBy.add('handler')
+            queue.pausedBy.add('handler')
             return undefined
           }
         }
         // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
         const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
-        await aborted(load.tenure.closing, waitMs)
-        if (!goesOn() || lane.held) return undefined
+        await aborted(queued.assignment.closing, waitMs)
+        if (!goesOn() || queue.held) return undefined
       }
     }
     return undefined
   }
 
   private async timed(
-    lane: Lane,
-    load: Load,
+    queue: PartitionQueue,
+    queued: QueuedBatch,
     offset: string,
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const { handlerTimeoutMs, emit, onOverdue } = this.options
-    lane.movedAt = performance.now()
-    if (handlerTimeoutMs === undefined) return work(load.tenure.signal)
-    const { signal } = load.tenure
-    // Not AbortSignal.any: on Node 20 the tenure's signal would remember each of these for as long as it lives.
+    queue.movedAt = performance.now()
+    if (handlerTimeoutMs === undefined) return work(queued.assignment.signal)
+    const { signal } = queued.assignment
+    // Not AbortSignal.any: on Node 20 the assignment's signal would remember each of these for as long as it lives.
     const either = new AbortController()
     const follow = () => either.abort(signal.reason)
     signal.addEventListener('abort', follow)
     let isLate = false
-    const { topic, partition } = lane
+    const { topic, partition } = queue
     const overdue = () => {
       isLate = true
       emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
       emit({
         type: 'partition.stalled',
-        partitions: byTopic([lane]),
+        partitions: byTopic([queue]),
         reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
       })
       either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
-      onOverdue(lane)
+      onOverdue(queue)
     }
     let turn: NodeJS.Immediate | undefined
     const timer = setTimeout(() => {
@@ -285,7 +293,7 @@ export class Handler {
       clearTimeout(timer)
       clearImmediate(turn)
       signal.removeEventListener('abort', follow)
-      if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([lane]) })
+      if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([queue]) })
     }
   }
 }
@@ -294,9 +302,9 @@ export class Handler {
 const heartbeat = async (): Promise<void> => {}
 
 /** Marks in the form KafkaJS gives them. */
-function marksOf(lanes: readonly Lane[]): ReturnType<EachBatchPayload['uncommittedOffsets']> {
-  const topics = [...new Set(lanes.map(({ topic }) => topic))].map((topic) => {
-    const own = lanes.filter((lane) => lane.topic === topic)
+function marksOf(queues: readonly PartitionQueue[]): ReturnType<EachBatchPayload['uncommittedOffsets']> {
+  const topics = [...new Set(queues.map(({ topic }) => topic))].map((topic) => {
+    const own = queues.filter((queue) => queue.topic === topic)
     return {
       topic,
       partitions: own.map(({ partition, progress }) => ({ partition, offset: `${progress.uncommitted}` })),

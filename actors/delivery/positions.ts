@@ -19,9 +19,9 @@ import {
 import { readCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import type { Topics } from '../topics/topics.ts'
-import type { HandOut } from './hand-out.ts'
-import type { Lane } from './lane.ts'
-import type { Tenure } from './tenure.ts'
+import type { Assignment } from './assignment.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 
 /** Where a log begins or goes on. */
 export interface LogEdge {
@@ -39,7 +39,7 @@ export interface Log {
 }
 
 export interface PositionsOptions {
-  readonly handOut: HandOut
+  readonly dispatcher: Dispatcher
   readonly log: Log
   readonly topics: Topics
   readonly fromBeginning: boolean
@@ -47,7 +47,7 @@ export interface PositionsOptions {
   /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
-  readonly commit: (lane: Lane) => Promise<void>
+  readonly commit: (queue: PartitionQueue) => Promise<void>
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
@@ -63,13 +63,13 @@ export class Positions {
   private readonly options: PositionsOptions
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
   era = 0
-  private tenure: Tenure | undefined
-  /** Lanes whose place KafkaJS may be told. */
-  private readonly ready = new Set<Lane>()
-  /** Lanes whose place is being looked up, until it is known, with the end of the first attempt. */
-  private readonly looking = new Map<Lane, Promise<void>>()
+  private assignment: Assignment | undefined
+  /** Queues whose place KafkaJS may be told. */
+  private readonly ready = new Set<PartitionQueue>()
+  /** Queues whose place is being looked up, until it is known, with the end of the first attempt. */
+  private readonly looking = new Map<PartitionQueue, Promise<void>>()
   /** Of these the last attempt came to nothing. */
-  private readonly stuck = new Set<Lane>()
+  private readonly stuck = new Set<PartitionQueue>()
   /** One answer at a time: KafkaJS asks once per node, for all partitions each time, and at the same moment. */
   private turn: Promise<unknown> = Promise.resolve()
   /** Requests so far, and how many of them had come when the whole assignment was told: those need not be told again. */
@@ -83,9 +83,9 @@ export class Positions {
   }
 
   /** Another assignment: all places are to be found again. */
-  begin(tenure: Tenure): void {
+  begin(assignment: Assignment): void {
     this.era++
-    this.tenure = tenure
+    this.assignment = assignment
     this.ready.clear()
     this.looking.clear()
     this.stuck.clear()
@@ -94,8 +94,8 @@ export class Positions {
 
   /** Whether the place of every partition is known, those aside that can't be looked up at the moment. */
   get complete(): boolean {
-    // No lane is in both, and none of another tenure in either; each place that becomes known asks this.
-    return this.ready.size + this.stuck.size >= (this.tenure?.size ?? 0)
+    // No queue is in both, and none of another assignment in either; each place that becomes known asks this.
+    return this.ready.size + this.stuck.size >= (this.assignment?.size ?? 0)
   }
 
   /** Answers an OffsetFetch of KafkaJS's; `ask` asks the coordinator. What is not known yet is left out. */
@@ -110,24 +110,24 @@ export class Positions {
 
   /** KafkaJS gave up its position in this partition: it is out of range. */
   reset(partition: TopicPartition): void {
-    const lane = this.options.handOut.laneOf(partition)
-    if (!this.tenure?.has(lane) || this.looking.has(lane)) return
-    this.ready.delete(lane)
-    this.look(lane, this.tenure, () => this.backInRange(lane))
+    const queue = this.options.dispatcher.queueOf(partition)
+    if (!this.assignment?.has(queue) || this.looking.has(queue)) return
+    this.ready.delete(queue)
+    this.look(queue, this.assignment, () => this.backInRange(queue))
   }
 
   /** The topic was deleted and made again: its partitions are read from their start. */
   restart(topic: string): void {
     this.era++
-    const { handOut, topics, emit } = this.options
+    const { dispatcher, topics, emit } = this.options
     const id = topics.idOf(topic)
     // Another session of this process may have seen it first: what was placed since then is a place in the new one.
-    const isOfOld = ({ progress }: Lane) => id === undefined || progress.topicId !== id
-    for (const lane of handOut.assigned().filter((each) => each.topic === topic && isOfOld(each))) {
-      const { tenure } = this
-      if (!tenure) return
-      const { partition, position } = lane
-      const { mark } = lane.progress
+    const isOfOld = ({ progress }: PartitionQueue) => id === undefined || progress.topicId !== id
+    for (const queue of dispatcher.assigned().filter((each) => each.topic === topic && isOfOld(each))) {
+      const { assignment } = this
+      if (!assignment) return
+      const { partition, position } = queue
+      const { mark } = queue.progress
       if (mark !== undefined && position !== undefined && mark < position) {
         emit({
           type: 'offsets.lost',
@@ -139,15 +139,15 @@ export class Positions {
           reason: 'recreated',
         })
       }
-      handOut.displace(lane)
-      lane.progress.forget()
-      this.ready.delete(lane)
-      this.looking.delete(lane)
-      this.look(lane, tenure, async () => {
-        const found = await this.pinned(lane)
+      dispatcher.displace(queue)
+      queue.progress.forget()
+      this.ready.delete(queue)
+      this.looking.delete(queue)
+      this.look(queue, assignment, async () => {
+        const found = await this.pinned(queue)
         return () => {
           found()
-          handOut.reread(lane)
+          dispatcher.reread(queue)
         }
       })
     }
@@ -159,16 +159,16 @@ export class Positions {
    */
   async diverged(partitions: readonly FetchedPartition[]): Promise<FetchedPartition[]> {
     const cut: FetchedPartition[] = []
-    const { handOut, log } = this.options
+    const { dispatcher, log } = this.options
     const look = async (fetched: FetchedPartition) => {
-      const lane = handOut.laneOf(fetched)
-      const { progress, position } = lane
+      const queue = dispatcher.queueOf(fetched)
+      const { progress, position } = queue
       const { seeks } = progress
       const { firstEpoch, lastEpoch, lastOffset } = fetched
       // What was asked for before a seek says nothing about the place that was sought.
-      if (firstEpoch < 0 || !this.tenure?.has(lane) || lastOffset < (position ?? 0n)) return
+      if (firstEpoch < 0 || !this.assignment?.has(queue) || lastOffset < (position ?? 0n)) return
       if (progress.leaderEpoch >= 0 && firstEpoch > progress.leaderEpoch && position !== undefined) {
-        const end = await log.epochEnd(lane, progress.leaderEpoch)
+        const end = await log.epochEnd(queue, progress.leaderEpoch)
         if (progress.seeks !== seeks) return
         if (end !== undefined && end < position) return void cut.push(fetched)
       }
@@ -179,18 +179,18 @@ export class Positions {
   }
 
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
-    const { handOut } = this.options
-    const { tenure } = this
-    const lanes = readOffsetFetchRequest(request).map((partition) => handOut.laneOf(partition))
-    if (lanes.some((lane) => !this.ready.has(lane) && !this.looking.has(lane))) {
+    const { dispatcher } = this.options
+    const { assignment } = this
+    const queues = readOffsetFetchRequest(request).map((partition) => dispatcher.queueOf(partition))
+    if (queues.some((queue) => !this.ready.has(queue) && !this.looking.has(queue))) {
       const answer = await ask(request)
       if (offsetFetchErrorOf(answer) !== errorCodes.none) return answer
-      if (tenure && tenure === this.tenure) await this.take(readOffsetFetch(answer), tenure)
+      if (assignment && assignment === this.assignment) await this.take(readOffsetFetch(answer), assignment)
     }
-    const waiting = lanes.flatMap((lane) => (this.stuck.has(lane) ? [] : (this.looking.get(lane) ?? [])))
+    const waiting = queues.flatMap((queue) => (this.stuck.has(queue) ? [] : (this.looking.get(queue) ?? [])))
     if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
-    const known = tenure === this.tenure ? lanes.filter((lane) => this.ready.has(lane)) : []
-    if (known.length > 0 && known.length === tenure?.size) this.toldTo = this.requests
+    const known = assignment === this.assignment ? queues.filter((queue) => this.ready.has(queue)) : []
+    if (known.length > 0 && known.length === assignment?.size) this.toldTo = this.requests
     return offsetFetchAnswer(
       known.flatMap(({ topic, partition, position }) =>
         position === undefined ? [] : [{ topic, partition, offset: position }],
@@ -199,11 +199,11 @@ export class Positions {
   }
 
   /** What the group has committed is where reading begins, unless this process knows better. */
-  private async take(committed: readonly CommittedOffset[], tenure: Tenure): Promise<void> {
-    const { handOut, topics, committedOf } = this.options
+  private async take(committed: readonly CommittedOffset[], assignment: Assignment): Promise<void> {
+    const { dispatcher, topics, committedOf } = this.options
     const open = committed.filter((entry) => {
-      const lane = handOut.laneOf(entry)
-      return tenure.has(lane) && !this.ready.has(lane) && !this.looking.has(lane)
+      const queue = dispatcher.queueOf(entry)
+      return assignment.has(queue) && !this.ready.has(queue) && !this.looking.has(queue)
     })
     const note = (entry: CommittedOffset) => {
       const found = readCommitNote(entry.metadata)
@@ -213,100 +213,103 @@ export class Positions {
     const isNone = ({ offset, errorCode }: CommittedOffset) => errorCode === errorCodes.none && offset < 0n
     const fresh = new Set(open.filter(isNone).map(({ topic }) => topic))
     for (const topic of fresh) for (const entry of await committedOf(topic).catch(() => [])) note(entry)
-    if (tenure !== this.tenure) return
-    for (const entry of open) this.takeOne(entry, tenure)
+    if (assignment !== this.assignment) return
+    for (const entry of open) this.takeOne(entry, assignment)
     this.options.onChange()
   }
 
-  private takeOne({ topic, partition, offset, errorCode, metadata }: CommittedOffset, tenure: Tenure): void {
-    const { handOut, topics, emit } = this.options
-    const lane = handOut.laneOf({ topic, partition })
-    const { progress } = lane
+  private takeOne({ topic, partition, offset, errorCode, metadata }: CommittedOffset, assignment: Assignment): void {
+    const { dispatcher, topics, emit } = this.options
+    const queue = dispatcher.queueOf({ topic, partition })
+    const { progress } = queue
     // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
     if (errorCode !== errorCodes.none) {
-      if (!this.ready.has(lane)) this.stuck.add(lane)
-      const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(lane))
-      this.looking.set(lane, again)
+      if (!this.ready.has(queue)) this.stuck.add(queue)
+      const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(queue))
+      this.looking.set(queue, again)
       return
     }
     const found = readCommitNote(metadata)
     const topicId = topics.idOf(topic)
     const isOther = (id: string | undefined) => id !== undefined && topicId !== undefined && id !== topicId
     const isOfOther = isOther(found?.topicId)
-    if (isOther(progress.topicId) && progress.sought !== tenure) progress.forget()
+    if (isOther(progress.topicId) && progress.sought !== assignment) progress.forget()
     if (offset >= 0n && !isOfOther) {
-      const begin = progress.startFrom(offset, tenure, found?.leaderEpoch)
+      const begin = progress.startFrom(offset, assignment, found?.leaderEpoch)
       progress.topicId = found?.topicId ?? topicId
       if (begin.dropped !== undefined)
         emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
-      this.place(lane)
+      this.place(queue)
       return
     }
     // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
-    if (isOfOther && progress.topicId !== topicId && progress.sought !== tenure) progress.forget()
-    this.look(lane, tenure, () => (progress.mark === undefined ? this.pinned(lane) : this.putBack()))
+    if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
+    this.look(queue, assignment, () => (progress.mark === undefined ? this.pinned(queue) : this.putBack()))
   }
 
   /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
-  private look(lane: Lane, tenure: Tenure, work: () => Promise<(() => void) | undefined>): void {
+  private look(queue: PartitionQueue, assignment: Assignment, work: () => Promise<(() => void) | undefined>): void {
     let tried = () => {}
     const first = new Promise<void>((resolve) => {
       tried = resolve
     })
-    // Also when another look for this lane has begun: its topic was made again.
+    // Also when another look for this queue has begun: its topic was made again.
     const isOver = () =>
-      tenure !== this.tenure || !tenure.open || this.looking.get(lane) !== first || this.options.signal.aborted
-    const { seeks } = lane.progress
+      assignment !== this.assignment ||
+      !assignment.open ||
+      this.looking.get(queue) !== first ||
+      this.options.signal.aborted
+    const { seeks } = queue.progress
     const attempts = async () => {
       for (let attempt = 1; !isOver(); attempt++) {
         try {
           const set = await work()
           if (isOver()) return
-          if (set && lane.progress.seeks === seeks) {
+          if (set && queue.progress.seeks === seeks) {
             set()
-            lane.progress.topicId = this.options.topics.idOf(lane.topic)
+            queue.progress.topicId = this.options.topics.idOf(queue.topic)
           }
-          this.options.handOut.locate(lane)
-          if (lane.progress.acknowledged === undefined) await this.options.commit(lane)
+          this.options.dispatcher.locate(queue)
+          if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
           if (isOver()) return
-          this.looking.delete(lane)
-          this.place(lane)
+          this.looking.delete(queue)
+          this.place(queue)
           this.options.onChange()
           return
         } catch {
           if (isOver()) return
-          this.stuck.add(lane)
+          this.stuck.add(queue)
           tried()
           this.options.onChange()
           await this.pause(backoffMs(attempt, retryPace, Math.random()))
         }
       }
     }
-    this.looking.set(lane, first)
+    this.looking.set(queue, first)
     void attempts().finally(tried)
   }
 
-  private place(lane: Lane): void {
-    this.options.handOut.locate(lane)
-    this.ready.add(lane)
-    this.stuck.delete(lane)
+  private place(queue: PartitionQueue): void {
+    this.options.dispatcher.locate(queue)
+    this.ready.add(queue)
+    this.stuck.delete(queue)
   }
 
   /** Nobody has a place in this partition: one that came while the group was subscribed begins at its start. */
-  private async pinned(lane: Lane): Promise<() => void> {
+  private async pinned(queue: PartitionQueue): Promise<() => void> {
     const { fromBeginning, topics, log, emit } = this.options
-    const { topic, partition } = lane
+    const { topic, partition } = queue
     const { offset, leaderEpoch } = await log.edge(
-      lane,
+      queue,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
     // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
     await this.options.lookAtTopics()
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-      lane.progress.pin(offset, leaderEpoch)
+      queue.progress.pin(offset, leaderEpoch)
     }
   }
 
@@ -319,17 +322,17 @@ export class Positions {
    * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever `fromBeginning` says: nothing
    * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
    */
-  private async backInRange(lane: Lane): Promise<() => void> {
-    const { log, emit, handOut } = this.options
-    const { topic, partition, position, progress } = lane
-    if (position === undefined) return this.pinned(lane)
+  private async backInRange(queue: PartitionQueue): Promise<() => void> {
+    const { log, emit, dispatcher } = this.options
+    const { topic, partition, position, progress } = queue
+    if (position === undefined) return this.pinned(queue)
     const [{ offset: start }, { offset: end, leaderEpoch }] = await Promise.all([
-      log.edge(lane, 'start'),
-      log.edge(lane, 'end'),
+      log.edge(queue, 'start'),
+      log.edge(queue, 'end'),
     ])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
     if (end < position) await this.options.lookAtTopics()
-    const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(lane, progress.leaderEpoch)
+    const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(queue, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {
       const mark = progress.mark ?? position
@@ -337,13 +340,13 @@ export class Positions {
         const told = { topic, partition, from: `${position}`, to: `${start}`, next: `${start}` }
         emit({ type: 'offsets.lost', ...told, reason: 'trimmed' })
         // What waits here is handled first; then the mark steps over what is gone.
-        handOut.step(lane, start - 1n)
+        dispatcher.step(queue, start - 1n)
       } else if (cut < position) {
         const next = mark < cut ? mark : cut
         const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
         emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
         progress.leaderEpoch = leaderEpoch
-        handOut.rewind(lane, next, epochEnd === undefined ? undefined : cut)
+        dispatcher.rewind(queue, next, epochEnd === undefined ? undefined : cut)
       }
     }
   }

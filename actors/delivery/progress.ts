@@ -6,7 +6,7 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import { Topics } from '../topics/topics.ts'
-import type { Tenure } from './tenure.ts'
+import type { Assignment } from './assignment.ts'
 
 /** So many commits of unknown outcome are told apart; with more of them the oldest are taken for somebody else's. */
 const mostUnknown = 100
@@ -18,8 +18,8 @@ export class Progress {
   acknowledged: bigint | undefined
   /** Commits of ours whose outcome is unknown. */
   readonly unknown = new Set<bigint>()
-  /** The tenure in which the mark was set anew, by a seek or as the log was cut, until the group knows: that commit may go down. */
-  sought: Tenure | undefined
+  /** The assignment in which the mark was set anew, by a seek or as the log was cut, until the group knows: that commit may go down. */
+  sought: Assignment | undefined
   /** Changes whenever the mark is set anew: what was under way before it neither moves the mark nor is taken for its commit. */
   seeks = 0
   /** The mark before a seek ahead that the group does not know, and its leader epoch: all below it is handled, and what follows is not. */
@@ -30,7 +30,7 @@ export class Progress {
   leaderEpoch = -1
   /** Id of the topic that the mark is a place in; undefined while none is known. */
   topicId: string | undefined
-  /** Handlers at work, of whatever tenure and consumer; the partition is not handed out again until they have settled. */
+  /** Handlers at work, of whatever assignment and consumer; the partition is not handed out again until they have settled. */
   work: Promise<void> | undefined
 
   /** What has to be committed; undefined when the group already knows. */
@@ -80,17 +80,17 @@ export class Progress {
   }
 
   /**
-   * Where reading begins in this tenure, given what the group has committed. A seek in this tenure counts whatever the group says. Else the mark
+   * Where reading begins in this assignment, given what the group has committed. A seek in this assignment counts whatever the group says. Else the mark
    * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
    * `leaderEpoch` is what the commit notes.
    */
   startFrom(
     committed: bigint,
-    tenure: Tenure,
+    assignment: Assignment,
     leaderEpoch = -1,
   ): { readonly offset: bigint; readonly dropped: bigint | undefined } {
     const { mark, acknowledged, unknown, sought } = this
-    const ours = sought === tenure || committed === acknowledged || unknown.has(committed)
+    const ours = sought === assignment || committed === acknowledged || unknown.has(committed)
     const own = mark ?? committed
     // Stryker disable next-line EqualityOperator: a mark at the commit is the same offset
     const isAhead = own > committed
@@ -102,7 +102,7 @@ export class Progress {
     // what lies ahead of our mark, as after a seek, we know nothing.
     const isRead = ours && mark !== undefined && mark >= offset
     if (offset <= committed) this.leaderEpoch = isRead ? Math.max(this.leaderEpoch, leaderEpoch) : leaderEpoch
-    if (counts && sought) this.sought = tenure
+    if (counts && sought) this.sought = assignment
     else this.settleSeek()
     this.acknowledged = committed
     unknown.clear()
@@ -110,7 +110,7 @@ export class Progress {
   }
 
   /** Reading goes on at this offset. `sameTo`: as the log was cut there. */
-  seek(offset: bigint, tenure: Tenure, sameTo?: bigint): void {
+  seek(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
     this.seeks++
     this.sameTo = sameTo
     const { mark, leaderEpoch, leftBehind } = this
@@ -120,7 +120,7 @@ export class Progress {
       this.leaderEpoch = -1
     } else if (leftBehind?.mark !== undefined && offset <= leftBehind.mark) this.leftBehind = undefined
     this.mark = offset
-    this.sought = tenure
+    this.sought = assignment
   }
 
   /** The seek ends before the group knows of it, as the partition is somebody else's now. What was handled here stays so. */

@@ -6,8 +6,8 @@
 import { backoffMs } from '../../machines/backoff.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
-import type { HandOut } from '../delivery/hand-out.ts'
-import type { Lane } from '../delivery/lane.ts'
+import type { Dispatcher } from '../delivery/dispatcher.ts'
+import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { writeCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
@@ -17,15 +17,15 @@ import type { Membership } from './membership.ts'
 
 export interface CommitsOptions {
   readonly epoch: number
-  readonly handOut: HandOut
+  readonly dispatcher: Dispatcher
   readonly membership: Membership
   readonly topics: Topics
   readonly emit: (fact: Fact) => void
 }
 
-/** What is committed of a lane: its mark, and how often that had been set anew. */
+/** What is committed of a queue: its mark, and how often that had been set anew. */
 interface Mark {
-  readonly lane: Lane
+  readonly queue: PartitionQueue
   readonly offset: bigint
   readonly seeks: number
 }
@@ -69,50 +69,50 @@ export class Commits {
    * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
    * end, and miss what came between. Partitions that ask meanwhile share the next commit.
    */
-  async commitPinned({ progress }: Lane): Promise<void> {
-    const { tenure } = this.options.handOut
-    for (let attempt = 1; tenure?.open; attempt++) {
+  async commitPinned({ progress }: PartitionQueue): Promise<void> {
+    const { assignment } = this.options.dispatcher
+    for (let attempt = 1; assignment?.open; attempt++) {
       await this.commitAll(pinWithinMs)
       if (progress.uncommitted === undefined || attempt === pinAttempts) return
-      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), tenure.closing).signal)
+      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), assignment.closing).signal)
     }
   }
 
   private async commitNow(withinMs: number): Promise<void> {
-    const { handOut, membership, emit, epoch } = this.options
+    const { dispatcher, membership, emit, epoch } = this.options
     // The fence: marks of another assignment are no business of this member and generation.
-    const { tenure } = handOut
-    if (tenure?.epoch !== epoch || tenure.generation !== membership.generation || !membership.joined) return
-    const lanes = handOut.uncommitted().map((lane): Mark => {
-      return { lane, offset: lane.progress.uncommitted ?? 0n, seeks: lane.progress.seeks }
+    const { assignment } = dispatcher
+    if (assignment?.epoch !== epoch || assignment.generation !== membership.generation || !membership.joined) return
+    const queues = dispatcher.uncommitted().map((queue): Mark => {
+      return { queue, offset: queue.progress.uncommitted ?? 0n, seeks: queue.progress.seeks }
     })
-    if (lanes.length === 0) return
-    const topics = [...new Set(lanes.map(({ lane }) => lane.topic))]
-    const ordered = topics.flatMap((topic) => lanes.filter(({ lane }) => lane.topic === topic))
+    if (queues.length === 0) return
+    const topics = [...new Set(queues.map(({ queue }) => queue.topic))]
+    const ordered = topics.flatMap((topic) => queues.filter(({ queue }) => queue.topic === topic))
     try {
       const offsets = topics.map((topic) => {
         return {
           topic,
-          partitions: ordered.filter(({ lane }) => lane.topic === topic).map((mark) => this.offsetOf(mark)),
+          partitions: ordered.filter(({ queue }) => queue.topic === topic).map((mark) => this.offsetOf(mark)),
         }
       })
       const codes = await membership.commit(offsets, withinMs)
-      for (const [index, { lane, offset, seeks }] of ordered.entries()) {
+      for (const [index, { queue, offset, seeks }] of ordered.entries()) {
         const code = codes[index]
-        if (code === errorCodes.none) lane.progress.committed(offset, true, seeks)
+        if (code === errorCodes.none) queue.progress.committed(offset, true, seeks)
         // A request that was sent again after its connection broke may be refused although the first one was applied.
         // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
-        else if (code !== undefined && groupChanges.has(code)) lane.progress.committed(offset, false, seeks)
+        else if (code !== undefined && groupChanges.has(code)) queue.progress.committed(offset, false, seeks)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {
       // Nobody knows whether it was applied: the marks stay valid for either outcome.
-      for (const { lane, offset, seeks } of ordered) lane.progress.committed(offset, false, seeks)
+      for (const { queue, offset, seeks } of ordered) queue.progress.committed(offset, false, seeks)
       emit({ type: 'commit.failed', epoch, failure: fromKafkaJs(error) })
     }
   }
 
-  private offsetOf({ lane: { topic, partition, progress }, offset }: Mark) {
+  private offsetOf({ queue: { topic, partition, progress }, offset }: Mark) {
     const origin = this.options.topics.originOf(topic)
     const note = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
     return { partition, offset: `${offset}`, metadata: note ? writeCommitNote(note) : null }

@@ -1,7 +1,7 @@
 /** The reader of a session: what KafkaJS is told of single partitions, and what it knows of their leaders. It may have ended by itself. */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { Reader } from '../delivery/hand-out.ts'
+import type { Reader } from '../delivery/dispatcher.ts'
 import type { KafkaJsConsumer } from '../kafkajs/consumer.ts'
 
 export class KafkaJsReader implements Reader {
@@ -33,7 +33,7 @@ export class KafkaJsReader implements Reader {
   }
 }
 
-/** KafkaJS refuses these calls once it has ended. The hand-out remembers them, and the next session begins with what it says. */
+/** KafkaJS refuses these calls once it has ended. The dispatcher remembers them, and the next session begins with what it says. */
 function ifRunning<Value>(call: () => Value): Value | undefined {
   try {
     return call()

@@ -3,7 +3,7 @@
  *
  *   KafkaJS ── wires ── routes ── links ── brokers
  *      │                  └─ membership ── coordinator
- *      └── batches ── hand-out ── handlers
+ *      └── batches ── dispatcher ── handlers
  */
 
 import type { Fact, TopicPartition } from '../../machines/fact.ts'
@@ -12,9 +12,9 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
-import type { HandOut } from '../delivery/hand-out.ts'
+import { Assignment } from '../delivery/assignment.ts'
+import type { Dispatcher } from '../delivery/dispatcher.ts'
 import { Positions } from '../delivery/positions.ts'
-import { Tenure } from '../delivery/tenure.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Membership } from '../group/membership.ts'
@@ -61,7 +61,7 @@ export interface SessionOptions
   readonly requestTimeoutMs?: number | undefined
   readonly cluster: Cluster
   readonly dial: Dial
-  readonly handOut: HandOut
+  readonly dispatcher: Dispatcher
   /** What this process knows of the group's topics. */
   readonly seen: Topics
   readonly emit: (fact: Fact) => void
@@ -69,7 +69,7 @@ export interface SessionOptions
 
 /** KafkaJS asks its wire this often whether it has to rejoin, in milliseconds. No broker is asked. */
 const kafkaJsHeartbeatMs = 50
-/** Batches KafkaJS may hold at a time. Lanes limit what is worked; here nothing may wait for anything. */
+/** Batches KafkaJS may hold at a time. Queues limit what is worked; here nothing may wait for anything. */
 const batchesAtOnce = 64
 const requestWithinMs = 2000
 /** KafkaJS fetches a batch that was turned down again at once; while a drain lasts, that would be a loop without a pause. */
@@ -91,10 +91,10 @@ export class Session {
   private readonly wires = new Set<Wire>()
   private readonly stop = new AbortController()
   private readonly timers: NodeJS.Timeout[] = []
-  private tenure: Tenure | undefined
-  private announced: Tenure | undefined
-  /** Under which tenure each partition was asked for last, and from where. */
-  private readonly asked = new Map<string, { readonly tenure: Tenure | undefined; readonly from: bigint }>()
+  private assignment: Assignment | undefined
+  private announced: Assignment | undefined
+  /** Under which assignment each partition was asked for last, and from where. */
+  private readonly asked = new Map<string, { readonly assignment: Assignment | undefined; readonly from: bigint }>()
   private joined = () => {}
   private crashed = (_error: unknown) => {}
   private sealed = false
@@ -103,7 +103,7 @@ export class Session {
     this.options = options
     this.epoch = options.epoch
     const { cluster, dial, emit, groupId, clientId } = options
-    const isHeld = (partition: TopicPartition) => options.handOut.laneOf(partition).pausedBy.size > 0
+    const isHeld = (partition: TopicPartition) => options.dispatcher.queueOf(partition).pausedBy.size > 0
     this.fetched = new FetchRecord(options.readUncommitted, isHeld)
     this.kafka = openKafkaJs({
       ...options,
@@ -127,7 +127,7 @@ export class Session {
       fetchVersion: options.rackId === '' ? 10 : 11,
       clientId,
       leaderOf: (topic, partition) => this.reader.leaderOf({ topic, partition }),
-      backlog: options.handOut.backlog,
+      backlog: options.dispatcher.backlog,
       era: () => this.positions.era,
       onAsked: (asked) => this.note(asked),
       diverged: (partitions) => this.positions.diverged(partitions),
@@ -163,8 +163,8 @@ export class Session {
     })
     const { epoch, membership, stop } = this
     const { signal } = stop
-    const { handOut, fromBeginning, seen: topics, readUncommitted } = options
-    this.commits = new Commits({ epoch, membership, handOut, topics, emit })
+    const { dispatcher, fromBeginning, seen: topics, readUncommitted } = options
+    this.commits = new Commits({ epoch, membership, dispatcher, topics, emit })
     this.subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
     this.metadata = new MetadataView({
       ...{ epoch, topics, subscription: this.subscription, emit },
@@ -175,7 +175,7 @@ export class Session {
       onRecreated: (topic) => this.positions.restart(topic),
     })
     this.positions = new Positions({
-      handOut,
+      dispatcher,
       topics,
       fromBeginning,
       emit,
@@ -187,7 +187,7 @@ export class Session {
         refreshLeaders: () => this.refreshLeaders(),
       }),
       committedOf: (topic) => this.committedOf(topic),
-      commit: (lane) => this.commits.commitPinned(lane),
+      commit: (queue) => this.commits.commitPinned(queue),
       lookAtTopics: coalesced(() => this.metadata.identify()),
       onChange: () => this.placed(),
     })
@@ -213,8 +213,9 @@ export class Session {
     })
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
       // KafkaJS steps over a batch without messages by itself.
-      const { tenure, from = 0n } = this.asked.get(`${topic}/${partition}`) ?? {}
-      if (batchSize === 0 && !this.sealed) this.options.handOut.pass({ topic, partition }, from, lastOffset, tenure)
+      const { assignment, from = 0n } = this.asked.get(`${topic}/${partition}`) ?? {}
+      if (batchSize === 0 && !this.sealed)
+        this.options.dispatcher.pass({ topic, partition }, from, lastOffset, assignment)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       this.fail(fromKafkaJs(payload.error, this.options))
@@ -237,10 +238,10 @@ export class Session {
         const last = batch.messages.at(-1)
         // Stale: fetched before a seek, so it is not what was asked for any more.
         if (this.sealed || isStale()) return
-        const { tenure } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
-        const room = this.options.handOut.offer(batch, BigInt(fetchedOffsetOf(batch)), tenure)
+        const { assignment } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
+        const room = this.options.dispatcher.offer(batch, BigInt(fetchedOffsetOf(batch)), assignment)
         if (!room) return pause(fencedPauseMs)
-        // The position runs ahead of the mark: KafkaJS fetches on while the lane works.
+        // The position runs ahead of the mark: KafkaJS fetches on while the queue works.
         if (last) resolveOffset(last.offset)
         await room
       },
@@ -264,9 +265,9 @@ export class Session {
     return code === errorCodes.none || code === errorCodes.rebalanceInProgress
   }
 
-  /** Ends the tenure: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
+  /** Ends the assignment: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
   async drain(withinMs: number): Promise<boolean> {
-    const forced = await this.options.handOut.close(withinMs)
+    const forced = await this.options.dispatcher.close(withinMs)
     // The handlers' time is not the commit's: with none left for them, what they have done is committed all the same.
     await this.commits.commitAll(requestWithinMs)
     return forced
@@ -283,13 +284,13 @@ export class Session {
 
   /** Commits what was handled under the old member and generation, although the session is sealed. */
   async salvage(withinMs: number): Promise<void> {
-    const lanes = this.options.handOut.uncommitted().length
-    if (lanes === 0 || !this.membership.joined) return
+    const queues = this.options.dispatcher.uncommitted().length
+    if (queues === 0 || !this.membership.joined) return
     await this.commits.commitAll(withinMs)
     this.options.emit({
       type: 'offsets.salvaged',
       epoch: this.epoch,
-      partitions: lanes - this.options.handOut.uncommitted().length,
+      partitions: queues - this.options.dispatcher.uncommitted().length,
     })
   }
 
@@ -342,27 +343,27 @@ export class Session {
   }
 
   private assigned(partitions: Record<string, number[]>): void {
-    const { emit, handOut } = this.options
+    const { emit, dispatcher } = this.options
     const { epoch, membership } = this
     this.fetched.clear()
-    this.tenure = new Tenure(epoch, membership.generation, partitions)
-    handOut.begin(this.tenure, this.reader)
-    this.positions.begin(this.tenure)
+    this.assignment = new Assignment(epoch, membership.generation, partitions)
+    dispatcher.begin(this.assignment, this.reader)
+    this.positions.begin(this.assignment)
     emit({ type: 'partitions.assigned', epoch, generation: membership.generation, partitions })
     this.placed()
   }
 
   private note(asked: readonly AskedPartition[]): void {
     for (const { topic, partition, from } of asked)
-      this.asked.set(`${topic}/${partition}`, { tenure: this.tenure, from })
+      this.asked.set(`${topic}/${partition}`, { assignment: this.assignment, from })
   }
 
   private async settle(): Promise<void> {
-    const { tenure } = this
-    if (!tenure) return
+    const { assignment } = this
+    if (!assignment) return
     const { rebalanceTimeout, drainTimeoutMs, emit } = this.options
     await this.drain(Math.min(drainTimeoutMs, rebalanceTimeout * 0.7))
-    const { epoch, generation, partitions } = tenure
+    const { epoch, generation, partitions } = assignment
     emit({ type: 'partitions.revoked', epoch, generation, partitions })
   }
 
@@ -373,21 +374,21 @@ export class Session {
   }
 
   private lost(): void {
-    const { tenure } = this
-    if (!tenure) return
-    const { epoch, generation, partitions } = tenure
+    const { assignment } = this
+    if (!assignment) return
+    const { epoch, generation, partitions } = assignment
     // At once: what replaces the session, and when, is decided elsewhere.
-    const { handOut, drainTimeoutMs } = this.options
-    if (handOut.tenure === tenure) void handOut.close(drainTimeoutMs)
+    const { dispatcher, drainTimeoutMs } = this.options
+    if (dispatcher.assignment === assignment) void dispatcher.close(drainTimeoutMs)
     this.options.emit({ type: 'partitions.lost', epoch, generation, partitions })
   }
 
   /** The session has joined once all positions are known that can be: from then on nothing new is missed. */
   private placed(): void {
-    const { tenure } = this
-    if (!tenure?.open) return
+    const { assignment } = this
+    if (!assignment?.open) return
     this.routes.wake()
-    if (this.positions.complete) this.announce(tenure)
+    if (this.positions.complete) this.announce(assignment)
   }
 
   private async committedOf(topic: string): Promise<CommittedOffset[]> {
@@ -397,10 +398,10 @@ export class Session {
     return readOffsetFetch(await this.coordinator.send(frame, offsetFetchErrorOf, patience))
   }
 
-  private announce(tenure: Tenure): void {
+  private announce(assignment: Assignment): void {
     // A member that was lost meanwhile is told as such: it has not joined, although it knows where to read.
-    if (this.announced === tenure || this.sealed || this.membership.closed) return
-    this.announced = tenure
+    if (this.announced === assignment || this.sealed || this.membership.closed) return
+    this.announced = assignment
     const { memberId, generation } = this.membership
     this.options.emit({ type: 'session.joined', epoch: this.epoch, memberId, generation })
     this.joined()

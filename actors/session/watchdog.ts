@@ -5,15 +5,15 @@
  */
 
 import { byTopic, type Fact } from '../../machines/fact.ts'
-import type { HandOut } from '../delivery/hand-out.ts'
-import type { Lane } from '../delivery/lane.ts'
+import type { Dispatcher } from '../delivery/dispatcher.ts'
+import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fetchErrorName } from '../protocol/answers.ts'
 import { standstillSince } from '../time/event-loop.ts'
 import type { Session } from './session.ts'
 
 export interface WatchdogOptions {
   readonly session: Session
-  readonly handOut: HandOut
+  readonly dispatcher: Dispatcher
   readonly emit: (fact: Fact) => void
   /** How long a broker may hold a fetch, in milliseconds. */
   readonly maxWaitMs: number
@@ -36,7 +36,7 @@ const unknownTopicOrPartition = 3
 /** No node: there is no link to it and no record of it. */
 const nobody = -1
 
-/** Why a lane does not move. */
+/** Why a queue does not move. */
 interface Cause {
   readonly reason: string
   /** The reason is told with the time. */
@@ -46,22 +46,22 @@ interface Cause {
 }
 
 /** Starts watching; the function it returns ends it. */
-export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): () => void {
+export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions): () => void {
   const { fetched: record, routes } = session
   let startedAt = performance.now()
   /** Since when a new connection or session would help: a leader that comes back into reach has its time. And whether it was dialled anew. */
-  const stalled = new Map<Lane, { oursSince: number | undefined; redialled: boolean }>()
-  /** When something held a lane last. */
-  const heldAt = new Map<Lane, number>()
+  const stalled = new Map<PartitionQueue, { oursSince: number | undefined; redialled: boolean }>()
+  /** When something held a queue last. */
+  const heldAt = new Map<PartitionQueue, number>()
   /** Since when a look has found more to read each time: after a long silence the first message has only just come. */
-  const unreadSince = new Map<Lane, number>()
-  let { tenure } = handOut
+  const unreadSince = new Map<PartitionQueue, number>()
+  let { assignment } = dispatcher
   let refreshedAt = 0
 
-  /** For how long a lane could have moved and has not, beyond what is no stall; and what for. */
-  const examine = (lane: Lane, now: number) => {
-    const fetched = record.of(lane)
-    const leader = session.reader.leaderOf(lane)
+  /** For how long a queue could have moved and has not, beyond what is no stall; and what for. */
+  const examine = (queue: PartitionQueue, now: number) => {
+    const fetched = record.of(queue)
+    const leader = session.reader.leaderOf(queue)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
     const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
     const link = routes.fetchLink(nodeId)
@@ -71,13 +71,13 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
     const isUnread =
       fetched !== undefined &&
       // Stryker disable next-line ConditionalExpression: no end is beyond a mark that is not there
-      lane.progress.mark !== undefined &&
-      fetched.end > lane.progress.mark
-    if (!isUnread) unreadSince.delete(lane)
-    else if (!unreadSince.has(lane)) unreadSince.set(lane, now)
+      queue.progress.mark !== undefined &&
+      fetched.end > queue.progress.mark
+    if (!isUnread) unreadSince.delete(queue)
+    else if (!unreadSince.has(queue)) unreadSince.set(queue, now)
     const since = Math.max(
-      ...[startedAt, record.beganAt, heldAt.get(lane) ?? 0],
-      isUnread ? Math.max(lane.movedAt, unreadSince.get(lane) ?? 0) : (fetched?.at ?? 0),
+      ...[startedAt, record.beganAt, heldAt.get(queue) ?? 0],
+      isUnread ? Math.max(queue.movedAt, unreadSince.get(queue) ?? 0) : (fetched?.at ?? 0),
       record.throttledUntil(nodeId),
       isArriving ? (link?.heardAt ?? 0) : 0,
     )
@@ -100,22 +100,22 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
 
   const look = (): void => {
     const now = performance.now()
-    // A stall of another tenure was forgotten with its partitions. One that is not in force any more is closed.
-    if (!tenure?.open || !session.membership.joined) {
+    // A stall of another assignment was forgotten with its partitions. One that is not in force any more is closed.
+    if (!assignment?.open || !session.membership.joined) {
       for (const known of [stalled, heldAt, unreadSince]) known.clear()
-      tenure = handOut.tenure
+      assignment = dispatcher.assignment
     }
     // In the middle of a rebalance.
-    if (!tenure?.open || !session.membership.joined) return
-    const resumed: Lane[] = []
-    const found = new Map<string, { readonly lanes: Lane[]; readonly isTimed: boolean; longestMs: number }>()
-    for (const lane of handOut.assigned()) {
-      const known = stalled.get(lane)
-      const isHeld = lane.busy || lane.pausedBy.size > 0 || lane.depth > 0
-      if (isHeld) heldAt.set(lane, now)
-      const state = isHeld ? undefined : examine(lane, now)
+    if (!assignment?.open || !session.membership.joined) return
+    const resumed: PartitionQueue[] = []
+    const found = new Map<string, { readonly queues: PartitionQueue[]; readonly isTimed: boolean; longestMs: number }>()
+    for (const queue of dispatcher.assigned()) {
+      const known = stalled.get(queue)
+      const isHeld = queue.busy || queue.pausedBy.size > 0 || queue.depth > 0
+      if (isHeld) heldAt.set(queue, now)
+      const state = isHeld ? undefined : examine(queue, now)
       if (!state || state.quietMs < state.patienceMs) {
-        if (stalled.delete(lane)) resumed.push(lane)
+        if (stalled.delete(queue)) resumed.push(queue)
         continue
       }
       const { quietMs, patienceMs, nodeId, link } = state
@@ -123,9 +123,9 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
       if (known) known.oursSince = isOurs ? (known.oursSince ?? now) : undefined
       const oursMs = now - (known?.oursSince ?? now)
       if (!known) {
-        stalled.set(lane, { oursSince: isOurs ? now - quietMs : undefined, redialled: false })
-        const group = found.get(reason) ?? { lanes: [], isTimed, longestMs: 0 }
-        group.lanes.push(lane)
+        stalled.set(queue, { oursSince: isOurs ? now - quietMs : undefined, redialled: false })
+        const group = found.get(reason) ?? { queues: [], isTimed, longestMs: 0 }
+        group.queues.push(queue)
         group.longestMs = Math.max(group.longestMs, quietMs)
         found.set(reason, group)
       } else if (!known.redialled && oursMs >= patienceMs) {
@@ -134,15 +134,15 @@ export function watch({ session, handOut, emit, maxWaitMs }: WatchdogOptions): (
       } else if (oursMs > patienceMs + silentAfterMs) {
         stalled.clear()
         startedAt = now
-        const message = `${lane.topic}/${lane.partition} has made no progress for ${Math.round(quietMs)} ms although node ${nodeId} answers`
+        const message = `${queue.topic}/${queue.partition} has made no progress for ${Math.round(quietMs)} ms although node ${nodeId} answers`
         emit({ type: 'session.stalled', epoch: session.epoch, failure: { kind: 'session-silent', message } })
         return
       }
     }
     if (resumed.length > 0) emit({ type: 'partition.resumed', partitions: byTopic(resumed) })
-    for (const [reason, { lanes, isTimed, longestMs }] of found) {
+    for (const [reason, { queues, isTimed, longestMs }] of found) {
       const told = isTimed ? `${reason} for ${Math.round(longestMs)} ms` : reason
-      emit({ type: 'partition.stalled', partitions: byTopic(lanes), reason: told })
+      emit({ type: 'partition.stalled', partitions: byTopic(queues), reason: told })
     }
     if (stalled.size > 0 && now - refreshedAt >= refreshEachMs) {
       refreshedAt = now

@@ -1,6 +1,6 @@
 /** The status: what a consumer is doing and has done, folded from its facts. */
 
-import { partitionsIn } from '../../actors/delivery/hand-out.ts'
+import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { FactRecord, JournalRecord, StateValue } from '../journal/journal.ts'

@@ -1,11 +1,11 @@
-// A stage: a hand-out between a reader that writes down what it is told and handlers that a test ends by hand.
+// A stage: a dispatcher between a reader that writes down what it is told and handlers that a test ends by hand.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { HandOut, type HandOutOptions, type Reader } from '../../actors/delivery/hand-out.ts'
-import type { Lane } from '../../actors/delivery/lane.ts'
+import { Assignment } from '../../actors/delivery/assignment.ts'
+import { Dispatcher, type DispatcherOptions, type Reader } from '../../actors/delivery/dispatcher.ts'
+import type { PartitionQueue } from '../../actors/delivery/partition-queue.ts'
 import { type Log, type LogEdge, Positions, type PositionsOptions } from '../../actors/delivery/positions.ts'
 import { acquireProgress } from '../../actors/delivery/progress.ts'
-import { Tenure } from '../../actors/delivery/tenure.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafkajs/consumer.ts'
 import { readOffsetFetch } from '../../actors/protocol/answers.ts'
 import { apiKeys } from '../../actors/protocol/frames.ts'
@@ -154,7 +154,7 @@ const committedBody = (committed: CommittedBy): Buffer => {
   return Buffer.concat([int32(0), list([Buffer.concat([text(topic), list(entries)])]), int16(0)])
 }
 
-export type StageOptions = Partial<HandOutOptions> &
+export type StageOptions = Partial<DispatcherOptions> &
   Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
     readonly batches?: boolean
   }
@@ -164,7 +164,7 @@ export class Stage {
   readonly reader = new FakeReader()
   readonly facts: Fact[] = []
   readonly topics = new Topics()
-  readonly handOut: HandOut
+  readonly dispatcher: Dispatcher
   readonly positions: Positions
   /** How often the group was asked what is committed. */
   asked = 0
@@ -182,7 +182,7 @@ export class Stage {
     ...options
   }: StageOptions = {}) {
     const emit = (fact: Fact) => this.facts.push(fact)
-    this.handOut = new HandOut({
+    this.dispatcher = new Dispatcher({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
       commitIntervalMs: 1000,
       handlerRetries: 0,
@@ -196,7 +196,7 @@ export class Stage {
       ...options,
     })
     this.positions = new Positions({
-      handOut: this.handOut,
+      dispatcher: this.dispatcher,
       log: this.reader,
       topics: this.topics,
       fromBeginning,
@@ -209,18 +209,18 @@ export class Stage {
     })
   }
 
-  /** An assignment with these committed offsets by partition. Resolves with its tenure and where reading begins. */
-  async assign(committed: CommittedBy, epoch = 1): Promise<{ tenure: Tenure; starts: (bigint | undefined)[] }> {
-    const tenure = this.begin(Object.keys(committed).map(Number), epoch)
-    return { tenure, starts: await this.place(committed) }
+  /** An assignment with these committed offsets by partition. Resolves with its assignment and where reading begins. */
+  async assign(committed: CommittedBy, epoch = 1): Promise<{ assignment: Assignment; starts: (bigint | undefined)[] }> {
+    const assignment = this.begin(Object.keys(committed).map(Number), epoch)
+    return { assignment, starts: await this.place(committed) }
   }
 
   /** An assignment whose places are not known yet. */
-  begin(partitions: readonly number[], epoch = 1): Tenure {
-    const tenure = new Tenure(epoch, ++this.generation, { [topic]: [...partitions] })
-    this.handOut.begin(tenure, this.reader)
-    this.positions.begin(tenure)
-    return tenure
+  begin(partitions: readonly number[], epoch = 1): Assignment {
+    const assignment = new Assignment(epoch, ++this.generation, { [topic]: [...partitions] })
+    this.dispatcher.begin(assignment, this.reader)
+    this.positions.begin(assignment)
+    return assignment
   }
 
   /** KafkaJS asks where reading begins, and the group has this. Undefined for what the answer leaves out. */
@@ -235,7 +235,7 @@ export class Stage {
     return partitions.map((partition) => found.get(partition))
   }
 
-  /** Gives a batch in, without waiting for room in its lane. */
+  /** Gives a batch in, without waiting for room in its queue. */
   async offer(...batch: Parameters<typeof batchOf>): Promise<void> {
     void this.take(...batch)
     await settled()
@@ -243,25 +243,29 @@ export class Stage {
 
   /** Gives a batch in: undefined when it does not count, else a promise of room for the next one. */
   take(...given: Parameters<typeof batchOf>): Promise<void> | undefined {
-    return this.takeUnder(this.handOut.tenure, ...given)
+    return this.takeUnder(this.dispatcher.assignment, ...given)
   }
 
-  /** The same for one that was asked for under this tenure. */
-  takeUnder(tenure: Tenure | undefined, ...given: Parameters<typeof batchOf>): Promise<void> | undefined {
+  /** The same for one that was asked for under this assignment. */
+  takeUnder(assignment: Assignment | undefined, ...given: Parameters<typeof batchOf>): Promise<void> | undefined {
     const batch = batchOf(...given)
-    return this.handOut.offer(batch, BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset), tenure)
+    return this.dispatcher.offer(
+      batch,
+      BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset),
+      assignment,
+    )
   }
 
   pause(partition: number): void {
-    this.handOut.pause({ topic, partitions: [partition] })
+    this.dispatcher.pause({ topic, partitions: [partition] })
   }
 
   resume(partition: number): void {
-    this.handOut.resume({ topic, partitions: [partition] })
+    this.dispatcher.resume({ topic, partitions: [partition] })
   }
 
-  lane(partition: number): Lane {
-    return this.handOut.laneOf({ topic, partition })
+  queue(partition: number): PartitionQueue {
+    return this.dispatcher.queueOf({ topic, partition })
   }
 
   factsOf<Type extends FactType>(type: Type): FactOf<Type>[] {

@@ -1,5 +1,5 @@
 // `npm run mutants`: breaks the files in which messages can be lost, one place at a time, and fails where the tests of a file notice
-// too few of these breaks. `npm run mutants -- actors/delivery/lane.ts` takes one file; all of them take hours.
+// too few of these breaks. `npm run mutants -- actors/delivery/partition-queue.ts` takes one file; all of them take hours.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../verification/command.ts'

@@ -1,6 +1,6 @@
 // The offsets that a batch handler resolves, asks for and has committed.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { batchIn, Stage, staged, topic } from '../stage.ts'
 
 beforeEach(() => {
@@ -16,9 +16,9 @@ test('resolved offsets advance the mark before the batch is done', async () => {
   const stage = await staged({ batches: true })
   const { resolveOffset, uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/0')
   resolveOffset('1')
-  expect(stage.lane(0).progress.mark).toBe(2n)
+  expect(stage.queue(0).progress.mark).toBe(2n)
   resolveOffset('0')
-  expect(stage.lane(0).progress.mark).toBe(2n)
+  expect(stage.queue(0).progress.mark).toBe(2n)
   expect(uncommittedOffsets()).toEqual({ topics: [{ topic, partitions: [{ partition: 0, offset: '2' }] }] })
   // Nothing is due yet: what was handled is committed by its interval.
   await commitOffsetsIfNecessary()
@@ -35,12 +35,12 @@ test('with offsets a batch handler resolves what lies before them, within the ba
   const upTo = (offset: string) => ({ topics: [{ topic, partitions: [{ partition: 0, offset }] }] })
   expect(uncommittedOffsets()).toEqual({ topics: [] })
   await commitOffsetsIfNecessary(upTo('1'))
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
   resolveOffset('1')
   await commitOffsetsIfNecessary(uncommittedOffsets())
-  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 2])
+  expect([stage.queue(0).progress.mark, stage.commits]).toEqual([2n, 2])
   await commitOffsetsIfNecessary(upTo('90'))
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('what other partitions have handled is in the uncommitted offsets as well', async () => {
@@ -62,7 +62,7 @@ test('what other partitions have handled is in the uncommitted offsets as well',
 test('an offset behind the batch resolves the batch and nothing more', async () => {
   const stage = await staged({ batches: true })
   batchIn(stage, '0/0').resolveOffset('1000')
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('resolving the last message of a batch resolves the control records behind it', async () => {
@@ -70,7 +70,7 @@ test('resolving the last message of a batch resolves the control records behind 
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1], { last: 4 })
   batchIn(stage, '0/0').resolveOffset('1')
-  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.queue(0).progress.mark).toBe(5n)
 })
 
 test('offsets of other partitions and topics resolve nothing here', async () => {
@@ -79,14 +79,14 @@ test('offsets of other partitions and topics resolve nothing here', async () => 
   const partitions = [{ partition: 0, offset: '2' }]
   await commitOffsetsIfNecessary({ topics: [{ topic: 'bills', partitions }] })
   await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition: 1, offset: '2' }] }] })
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
   await commitOffsetsIfNecessary({
     topics: [
       { topic: 'bills', partitions },
       { topic, partitions },
     ],
   })
-  expect([stage.lane(0).progress.mark, stage.commits]).toEqual([2n, 3])
+  expect([stage.queue(0).progress.mark, stage.commits]).toEqual([2n, 3])
 })
 
 test('uncommitted offsets are given topic by topic, and offsets without topics are those', async () => {
@@ -95,11 +95,11 @@ test('uncommitted offsets are given topic by topic, and offsets without topics a
     { topic: 'bills', partition: 3 },
     { topic, partition: 0 },
   ]
-  stage.handOut.begin(new Tenure(1, 1, { bills: [3], [topic]: [0] }), stage.reader)
+  stage.dispatcher.begin(new Assignment(1, 1, { bills: [3], [topic]: [0] }), stage.reader)
   for (const place of places) {
-    const lane = stage.handOut.laneOf(place)
-    lane.progress.pin(5n, -1)
-    stage.handOut.locate(lane)
+    const queue = stage.dispatcher.queueOf(place)
+    queue.progress.pin(5n, -1)
+    stage.dispatcher.locate(queue)
   }
   await stage.offer(0, [5])
   const { uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/5')

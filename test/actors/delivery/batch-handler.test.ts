@@ -21,7 +21,7 @@ test('a batch handler that returns has handled the batch, control records at its
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1], { last: 4 })
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.queue(0).progress.mark).toBe(5n)
 })
 
 test('a batch that is broken off by a drain counts as far as it was resolved', async () => {
@@ -29,11 +29,11 @@ test('a batch that is broken off by a drain counts as far as it was resolved', a
   const { resolveOffset, isRunning } = batchIn(stage, '0/0')
   resolveOffset('0')
   expect(isRunning()).toBe(true)
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   expect(isRunning()).toBe(false)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
-  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
+  expect([stage.queue(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1, 2])
   expect(offsetsIn(batchIn(stage, '0/1'))).toEqual(['1', '2'])
@@ -43,10 +43,10 @@ test('a batch that is broken off by a drain counts as far as it was resolved', a
 test('a batch handler that returns during a drain, and was not told of it, has handled the batch', async () => {
   const stage = await staged({ batches: true })
   expect(batchIn(stage, '0/0').isRunning()).toBe(true)
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test.each([['reads'], ['leaves alone']])(
@@ -62,11 +62,11 @@ test.each([['reads'], ['leaves alone']])(
         })
       },
     })
-    const closed = stage.handOut.close(0)
+    const closed = stage.dispatcher.close(0)
     await vi.advanceTimersByTimeAsync(0)
     end()
     expect(await closed).toBe(false)
-    expect(stage.lane(0).progress.mark).toBe(what === 'reads' ? 1n : 3n)
+    expect(stage.queue(0).progress.mark).toBe(what === 'reads' ? 1n : 3n)
   },
 )
 
@@ -83,10 +83,10 @@ test('a batch handler that heeds the signal of its deadline is given the rest, a
     },
   })
   await vi.advanceTimersByTimeAsync(400)
-  expect(stage.lane(0).progress.mark).toBe(2n)
+  expect(stage.queue(0).progress.mark).toBe(2n)
   expect(stage.factsOf('handler.failed')).toMatchObject([{ offset: '2', attempt: 1 }])
   await vi.advanceTimersByTimeAsync(50 + 200)
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
   expect(stage.factsOf('handler.gave-up')).toEqual([])
 })
 
@@ -103,7 +103,7 @@ test('a batch handler that has resolved all of it when it returns at its signal 
   })
   await vi.advanceTimersByTimeAsync(300)
   await settled()
-  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([3n, []])
+  expect([stage.queue(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([3n, []])
 })
 
 test("KafkaJS's loops with isRunning, isStale, resolveOffset and heartbeat count message by message", async () => {
@@ -130,30 +130,30 @@ test("KafkaJS's loops with isRunning, isStale, resolveOffset and heartbeat count
   close()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1, 2, 3])
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   open()
   await closed
-  expect([seen, stage.lane(0).progress.mark]).toEqual([['0'], 1n])
+  expect([seen, stage.queue(0).progress.mark]).toEqual([['0'], 1n])
   close()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [1, 2, 3])
-  stage.handOut.seek(partitionOf, 3n)
+  stage.dispatcher.seek(partitionOf, 3n)
   open()
   await settled()
-  expect([seen, stage.lane(0).progress.mark]).toEqual([['0', '1'], 3n])
+  expect([seen, stage.queue(0).progress.mark]).toEqual([['0', '1'], 3n])
   await stage.offer(0, [3])
-  expect([seen, stage.lane(0).progress.mark]).toEqual([['0', '1', '3'], 4n])
+  expect([seen, stage.queue(0).progress.mark]).toEqual([['0', '1', '3'], 4n])
 })
 
 test('a batch during which there was a seek is stale and moves no mark', async () => {
   const stage = await staged({ batches: true })
   const { isStale, resolveOffset } = batchIn(stage, '0/0')
   expect(isStale()).toBe(false)
-  stage.handOut.seek(partitionOf, 1n)
+  stage.dispatcher.seek(partitionOf, 1n)
   expect(isStale()).toBe(true)
   resolveOffset('2')
   await stage.handlers.end('0/0')
-  expect([stage.lane(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
+  expect([stage.queue(0).progress.mark, stage.factsOf('handler.failed')]).toEqual([1n, []])
 })
 
 test('a batch that throws after a part of it was resolved is tried again from there', async () => {
@@ -166,7 +166,7 @@ test('a batch that throws after a part of it was resolved is tried again from th
   await stage.handlers.at('0/1').throw('no')
   expect(stage.factsOf('handler.failed').map(({ offset }) => offset)).toEqual(['1', '2'])
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '2', decision: 'pause' }])
-  expect(stage.lane(0).progress.mark).toBe(2n)
+  expect(stage.queue(0).progress.mark).toBe(2n)
 })
 
 test.each([0, 1])(
@@ -177,7 +177,7 @@ test.each([0, 1])(
     await stage.handlers.at('0/0').throw('too late')
     await vi.advanceTimersByTimeAsync(1000)
     expect(stage.handlers.log).toEqual(['0/0'])
-    expect(stage.lane(0).progress.mark).toBe(3n)
+    expect(stage.queue(0).progress.mark).toBe(3n)
     expect([stage.factsOf('handler.failed').length, stage.factsOf('handler.gave-up')]).toEqual([1, []])
   },
 )
@@ -185,7 +185,7 @@ test.each([0, 1])(
 test('a batch that a policy skips counts as handled', async () => {
   const stage = await staged({ batches: true, onHandlerError: () => 'skip' })
   await stage.handlers.at('0/0').throw('no')
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('suppressed messages are counted once, however often the batch is looked at', async () => {
@@ -195,7 +195,7 @@ test('suppressed messages are counted once, however often the batch is looked at
   resume()
   await settled()
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.handOut.handler.suppressed).toBe(0)
+  expect(stage.dispatcher.handler.suppressed).toBe(0)
 })
 
 test('a batch of which a part was handled before is given without it, and what is left out is counted', async () => {
@@ -205,13 +205,13 @@ test('a batch of which a part was handled before is given without it, and what i
   await stage.assign({ 0: 0n })
   await stage.offer(0, [1, 2, 3], { fetchedAt: 1 })
   expect(stage.handlers.log).toEqual(['0/0', '0/3'])
-  expect(stage.handOut.handler.suppressed).toBe(2)
+  expect(stage.dispatcher.handler.suppressed).toBe(2)
   await stage.handlers.end('0/3')
   await stage.offer(0, [4, 5])
   // A whole batch is given as it came.
   expect(batchIn(stage, '0/4').batch.lastOffset()).toBe('5')
   expect(Object.getPrototypeOf(batchIn(stage, '0/4').batch)).toBe(Object.prototype)
-  expect(stage.handOut.handler.suppressed).toBe(2)
+  expect(stage.dispatcher.handler.suppressed).toBe(2)
 })
 
 test('a paused batch handler that throws gets the rest when it is resumed', async () => {
@@ -232,15 +232,15 @@ test('a batch handler that fails for good stops at what it resolved', async () =
   batchIn(stage, '0/0').resolveOffset('0')
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '1', decision: 'stop' }])
-  expect([stage.lane(0).progress.mark, stage.handOut.paused()]).toEqual([1n, [partitionOf]])
+  expect([stage.queue(0).progress.mark, stage.dispatcher.paused()]).toEqual([1n, [partitionOf]])
 })
 
 test('a stretch of the log without messages is stepped over without a call', async () => {
   const stage = new Stage({ batches: true })
-  const { tenure } = await stage.assign({ 0: 0n })
-  stage.handOut.pass(partitionOf, 0n, '4', tenure)
+  const { assignment } = await stage.assign({ 0: 0n })
+  stage.dispatcher.pass(partitionOf, 0n, '4', assignment)
   await settled()
-  expect([stage.handlers.log, stage.lane(0).progress.mark]).toEqual([[], 5n])
+  expect([stage.handlers.log, stage.queue(0).progress.mark]).toEqual([[], 5n])
 })
 
 test('a batch of which nothing is left is not handed out, and its control records are stepped over', async () => {
@@ -248,7 +248,7 @@ test('a batch of which nothing is left is not handed out, and its control record
   await stage.handlers.end('0/0')
   await stage.offer(0, [1, 2], { fetchedAt: 1, last: 4 })
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect([stage.lane(0).progress.mark, stage.handOut.handler.suppressed]).toEqual([5n, 2])
+  expect([stage.queue(0).progress.mark, stage.dispatcher.handler.suppressed]).toEqual([5n, 2])
 })
 
 test('a batch handler that stops at its signal is told so, and keeps its message', async () => {
@@ -263,7 +263,7 @@ test('a batch handler that stops at its signal is told so, and keeps its message
   await settled()
   const message = 'the batch handler returned at its signal, before the end'
   expect(stage.factsOf('handler.failed')).toMatchObject([{ failure: { message } }])
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
 })
 
 test('the payload of a batch shows its signal, as KafkaJS shows its own parts', async () => {

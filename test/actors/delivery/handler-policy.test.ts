@@ -21,9 +21,9 @@ test('without a policy the partition is paused, reported, and goes on with the s
     { type: 'handler.gave-up', ...partitionOf, offset: '0', decision: 'pause' },
   ])
   expect(stage.factsOf('partition.stalled')).toHaveLength(1)
-  expect(stage.handOut.paused()).toEqual([partitionOf])
+  expect(stage.dispatcher.paused()).toEqual([partitionOf])
   expect(stage.reader.log).toContain('pause 0')
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
   stage.resume(0)
   await stage.offer(0, [0, 1])
   expect(stage.factsOf('partition.resumed')).toHaveLength(1)
@@ -42,7 +42,7 @@ test('a policy that skips goes on behind the message', async () => {
   await stage.handlers.at('0/0').throw('poison')
   expect(told).toMatchObject([{ ...partitionOf, offset: '0', attempts: 1, message: { offset: '0' } }])
   expect(told[0]?.error).toEqual(new Error('poison'))
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
   expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('skip')
 })
@@ -70,7 +70,7 @@ test.each([
     const stage = await staged({ onHandlerError })
     await stage.handlers.at('0/0').throw('no')
     expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('pause')
-    expect(stage.lane(0).progress.mark).toBe(0n)
+    expect(stage.queue(0).progress.mark).toBe(0n)
   },
 )
 
@@ -79,7 +79,7 @@ test('the policy `stop` keeps the message and says so', async () => {
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('stop')
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
 })
 
 test('a policy is told the tries so far, with the signal of the assignment', async () => {
@@ -95,7 +95,7 @@ test('a policy is told the tries so far, with the signal of the assignment', asy
   await vi.advanceTimersByTimeAsync(50)
   await stage.handlers.at('0/0').throw('no again')
   expect(told).toMatchObject([{ attempts: 2, error: new Error('no again') }])
-  expect(told[0]?.signal).toBe(stage.handOut.tenure?.signal)
+  expect(told[0]?.signal).toBe(stage.dispatcher.assignment?.signal)
   expect(stage.factsOf('handler.gave-up')).toMatchObject([{ offset: '0', decision: 'stop' }])
 })
 
@@ -107,9 +107,9 @@ test('a message that fails during a drain is not tried again, and no policy is a
       return 'skip'
     },
   })
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   await stage.handlers.at('0/0').throw('no')
-  expect([await closed, asked, stage.lane(0).progress.mark]).toEqual([false, 0, 0n])
+  expect([await closed, asked, stage.queue(0).progress.mark]).toEqual([false, 0, 0n])
 })
 
 test('a policy that decides to retry when the assignment has ended holds no drain', async () => {
@@ -121,10 +121,10 @@ test('a policy that decides to retry when the assignment has ended holds no drai
       }),
   })
   await stage.handlers.at('0/0').throw('no')
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   decide('retry')
   expect(await closed).toBe(false)
-  expect([stage.handlers.log, stage.lane(0).progress.mark, vi.getTimerCount()]).toEqual([['0/0'], 0n, 0])
+  expect([stage.handlers.log, stage.queue(0).progress.mark, vi.getTimerCount()]).toEqual([['0/0'], 0n, 0])
 })
 
 test.each([
@@ -143,6 +143,6 @@ test.each([
     if (batches) batchIn(stage, '0/0').resolveOffset('0')
     await stage.handlers.at('0/0').throw('no')
     expect(stage.handlers.log).toEqual(log)
-    expect([stage.handOut.handler.suppressed, stage.handOut.paused()]).toEqual([0, []])
+    expect([stage.dispatcher.handler.suppressed, stage.dispatcher.paused()]).toEqual([0, []])
   },
 )

@@ -45,10 +45,10 @@ test('user and password of a URL in what a handler throws are in no fact', async
   ])
 })
 
-test('the wait before a retry ends with the tenure, and the message is not tried again in it', async () => {
+test('the wait before a retry ends with the assignment, and the message is not tried again in it', async () => {
   const stage = await staged({ handlerRetries: 5 })
   await stage.handlers.at('0/0').throw('no')
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await settled()
   await vi.advanceTimersByTimeAsync(0)
   expect(await closed).toBe(false)
@@ -73,7 +73,7 @@ test('past its deadline a handler gets its signal, is reported, and gives its pl
   expect(stage.handlers.log).toEqual(['0/0', '1/0'])
   await stage.handlers.end('0/0')
   expect(stage.factsOf('partition.resumed')).toHaveLength(1)
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
 })
 
 test('a handler whose end is read in the turn of its deadline is in time', async () => {
@@ -99,7 +99,7 @@ test('a handler can pause its partition and resume it later', async () => {
   const resume = (call.payload as EachMessagePayload).pause()
   await call.end()
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
   resume()
   await stage.offer(0, [1])
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
@@ -120,7 +120,7 @@ test('a handler that pauses its partition and throws gets the message again when
 
 test('a message that fails after a seek is not tried again', async () => {
   const stage = await staged({ handlerRetries: 3 })
-  stage.handOut.seek(partitionOf, 2n)
+  stage.dispatcher.seek(partitionOf, 2n)
   await stage.handlers.at('0/0').throw('no')
   await vi.advanceTimersByTimeAsync(60_000)
   expect(stage.handlers.log).toEqual(['0/0'])
@@ -134,20 +134,20 @@ test('a handler that only waits for its retry holds no drain', async () => {
     if (call < 3) await vi.advanceTimersByTimeAsync(1000)
   }
   const startedAt = performance.now()
-  expect(await stage.handOut.close(10_000)).toBe(false)
+  expect(await stage.dispatcher.close(10_000)).toBe(false)
   expect(performance.now()).toBe(startedAt)
 })
 
-test('a tenure remembers nothing of the handlers that had a deadline', async () => {
+test('an assignment remembers nothing of the handlers that had a deadline', async () => {
   const stage = new Stage({ handlerTimeoutMs: 300, eachMessage: async () => {} })
-  const { tenure } = await stage.assign({ 0: 0n })
+  const { assignment } = await stage.assign({ 0: 0n })
   await stage.offer(
     0,
     Array.from({ length: 200 }, (_, offset) => offset),
   )
-  expect(stage.lane(0).progress.mark).toBe(200n)
-  expect(getEventListeners(tenure.signal, 'abort')).toEqual([])
-  const inside = tenure.signal as unknown as Record<symbol, { size?: number } | undefined>
+  expect(stage.queue(0).progress.mark).toBe(200n)
+  expect(getEventListeners(assignment.signal, 'abort')).toEqual([])
+  const inside = assignment.signal as unknown as Record<symbol, { size?: number } | undefined>
   const dependants = Object.getOwnPropertySymbols(inside).find((name) => name.description === 'kDependantSignals')
   expect((dependants && inside[dependants]?.size) ?? 0).toBe(0)
 })
@@ -174,13 +174,13 @@ test('the waits between tries double up to five seconds, and are between half of
 test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
   const stage = await staged({}, [0, 1])
   const startedAt = performance.now()
-  expect(stage.lane(0).movedAt).toBe(startedAt)
+  expect(stage.queue(0).movedAt).toBe(startedAt)
   await vi.advanceTimersByTimeAsync(10)
   await stage.handlers.end('0/0')
   await vi.advanceTimersByTimeAsync(10)
-  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 10, 1])
+  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 10, 1])
   await stage.handlers.end('0/1')
-  expect([stage.lane(0).movedAt, stage.handOut.handler.handled]).toEqual([startedAt + 20, 2])
+  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 20, 2])
 })
 
 test('a partition keeps its place for its slice of time, and beyond it while nobody waits', async () => {
@@ -214,7 +214,7 @@ test('what handlers are told when their time is over is the reason of their sign
 test('a handler with a deadline hears of the end of its assignment before', async () => {
   const stage = await staged({ handlerTimeoutMs: 60_000 })
   const { signal } = stage.handlers.at('0/0')
-  void stage.handOut.close(100)
+  void stage.dispatcher.close(100)
   await vi.advanceTimersByTimeAsync(99)
   expect(signal.aborted).toBe(false)
   await vi.advanceTimersByTimeAsync(1)
@@ -233,21 +233,21 @@ test('a handler that has ended leaves no deadline behind, in time or late', asyn
 
 test('a handler that waits for its retry listens to its assignment no longer than that', async () => {
   const stage = await staged({ handlerRetries: 5 })
-  const closing = stage.handOut.tenure?.closing
+  const closing = stage.dispatcher.assignment?.closing
   await stage.handlers.at('0/0').throw('no')
   if (!closing) expect.unreachable('nothing is assigned')
   expect(getEventListeners(closing, 'abort')).toHaveLength(1)
   await vi.advanceTimersByTimeAsync(50)
   expect(getEventListeners(closing, 'abort')).toEqual([])
   await stage.handlers.at('0/0').throw('no')
-  await stage.handOut.close(1000)
+  await stage.dispatcher.close(1000)
   expect(vi.getTimerCount()).toBe(0)
 })
 
 test('a stale result tells which message it was', async () => {
   const stage = await staged({}, [0, 1, 5])
   await stage.handlers.end('0/0', '0/1')
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   await closed
   await stage.handlers.end('0/5')

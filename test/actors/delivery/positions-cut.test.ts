@@ -27,7 +27,7 @@ test('a log that was cut below what waits here is read again from the first mess
   expect(await stage.place({ 0: 10n })).toEqual([10n])
   // No epoch tells up to where the log is the same.
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).progress.mark).toBe(10n)
+  expect(stage.queue(0).progress.mark).toBe(10n)
 })
 
 test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
@@ -37,7 +37,7 @@ test('records of a later leader epoch are used where the one before ends at our 
   await stage.offer(0, [10, 11])
   stage.reader.epochs.set(3, 12n)
   expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
-  expect(stage.lane(0).progress.leaderEpoch).toBe(6)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(6)
   expect(stage.reader.log).toContain('look 0 epoch 3')
 })
 
@@ -57,9 +57,9 @@ test('a log that was cut and has grown beyond our position shows by the end of t
   expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '11', reason: 'truncated' }])
   expect(await stage.place({ 0: 10n })).toEqual([11n])
   // Where reading goes on, the log had the epoch of that moment: if it is cut again before it is read, that shows too.
-  expect(stage.lane(0).progress.leaderEpoch).toBe(5)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(5)
   await stage.handlers.end('0/12')
-  expect(stage.lane(0).progress.mark).toBe(11n)
+  expect(stage.queue(0).progress.mark).toBe(11n)
 })
 
 test('a message at work that lies below where the log was cut is not handed out again', async () => {
@@ -72,14 +72,14 @@ test('a message at work that lies below where the log was cut is not handed out 
   await settled()
   expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '12', to: '14', next: '10' }])
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).progress.mark).toBe(11n)
+  expect(stage.queue(0).progress.mark).toBe(11n)
 })
 
 test('a place that was sought has no leader epoch, and what was asked for before the seek gives it none', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
   await stage.positions.diverged(fetchedWith(3))
-  stage.handOut.seek({ topic, partition: 0 }, 25n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 25n)
   stage.reader.epochs.set(3, 20n)
   expect(await stage.positions.diverged(fetchedWith(3, 3, 19n))).toEqual([])
   expect(await stage.positions.diverged(fetchedWith(5))).toEqual([])
@@ -94,10 +94,10 @@ test('a seek while the leader is asked for the end of an epoch leaves the sought
   stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
   const judged = stage.positions.diverged(fetchedWith(4, 5))
   await settled()
-  stage.handOut.seek({ topic, partition: 0 }, 40n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 40n)
   answer(5n)
   expect(await judged).toEqual([])
-  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(-1)
 })
 
 test('after a restart the leader epoch comes from the commit', async () => {
@@ -130,7 +130,7 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   stage.reader.end = 5n
   await stage.assign({ 0: -1n })
   // It came while the group was subscribed: from its start.
-  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
   expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
 })
 
@@ -139,7 +139,7 @@ test('our own commit of before the log was cut does not take back the leader epo
   const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
   await stage.assign(committed)
   stage.reader.epochs.set(5, 15n)
-  stage.handOut.seek({ topic, partition: 0 }, 10n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 10n)
   expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
   await stage.offer(0, [10, 19])
   await stage.handlers.end('0/10', '0/19')
@@ -161,7 +161,7 @@ test('a position behind the end is judged by the topic that is there now: one th
   stage.positions.reset({ topic, partition: 0 })
   expect(await stage.place({ 0: 50n })).toEqual([0n])
   expect(stage.factsOf('offsets.lost')).toEqual([])
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
 })
 
 test('a topic that was made again is read from its start, and what was fetched of the old one is forgotten', async () => {
@@ -176,11 +176,11 @@ test('a topic that was made again is read from its start, and what was fetched o
   expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '50', to: '52', reason: 'recreated' }])
   expect(stage.reader.log.at(-1)).toBe('seek 0 0')
   await stage.handlers.end('0/50')
-  expect(stage.lane(0).progress.mark).toBe(0n)
+  expect(stage.queue(0).progress.mark).toBe(0n)
   await stage.offer(0, [0])
   await stage.handlers.end('0/0')
-  expect(stage.lane(0).progress.mark).toBe(1n)
-  expect(stage.lane(0).progress.uncommitted).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.uncommitted).toBe(1n)
 })
 
 test('a mark that began at a commit without a note holds no longer when the topic was made again between two assignments', async () => {
@@ -192,7 +192,7 @@ test('a mark that began at a commit without a note holds no longer when the topi
   stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])
   stage.reader.start = 0n
   expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
-  expect(stage.lane(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
 })
 
 test('a mark the group does not know any more is not put back into a topic that was made again meanwhile, unseen as yet', async () => {

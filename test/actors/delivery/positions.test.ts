@@ -27,7 +27,7 @@ test.each([
     expect(stage.factsOf('offsets.pinned')).toEqual([
       { type: 'offsets.pinned', topic, partition: 0, offset: `${offset}` },
     ])
-    expect(stage.lane(0).progress.uncommitted).toBe(offset)
+    expect(stage.queue(0).progress.uncommitted).toBe(offset)
   },
 )
 
@@ -56,7 +56,7 @@ test('a position whose start has passed it by goes on at the start, after what w
   await stage.handlers.end('0/10', '0/11')
   await stage.offer(0, [50])
   await stage.handlers.end('0/50')
-  expect(stage.lane(0).progress.mark).toBe(51n)
+  expect(stage.queue(0).progress.mark).toBe(51n)
 })
 
 test('a position behind the end of the log goes back to the end, with its fact, and may be committed downwards', async () => {
@@ -68,7 +68,7 @@ test('a position behind the end of the log goes back to the end, with its fact, 
   expect(stage.factsOf('offsets.lost')).toEqual([
     { type: 'offsets.lost', topic, partition: 0, from: '50', to: '50', next: '20', reason: 'truncated' },
   ])
-  expect(stage.lane(0).progress.uncommitted).toBe(20n)
+  expect(stage.queue(0).progress.uncommitted).toBe(20n)
   expect(await stage.place({ 0: 50n })).toEqual([20n])
 })
 
@@ -77,9 +77,9 @@ test('a second answer about the committed offsets of one assignment changes no m
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5, 6])
   await stage.handlers.end('0/5', '0/6')
-  stage.lane(0).progress.committed(7n, true)
+  stage.queue(0).progress.committed(7n, true)
   expect(await stage.place({ 0: 5n })).toEqual([7n])
-  expect(stage.lane(0).progress.mark).toBe(7n)
+  expect(stage.queue(0).progress.mark).toBe(7n)
   expect(stage.factsOf('mark.dropped')).toEqual([])
 })
 
@@ -88,9 +88,9 @@ test('where the group has lost its commit, ours is put back', async () => {
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5])
   await stage.handlers.end('0/5')
-  stage.lane(0).progress.committed(6n, true)
+  stage.queue(0).progress.committed(6n, true)
   expect((await stage.assign({ 0: -1n })).starts).toEqual([6n])
-  expect(stage.lane(0).progress.uncommitted).toBe(6n)
+  expect(stage.queue(0).progress.uncommitted).toBe(6n)
 })
 
 test('a partition that came while the group was subscribed begins at its start, whatever fromBeginning says', async () => {
@@ -132,7 +132,7 @@ test('a late commit of the topic that had the name before takes nothing back of 
   await stage.handlers.end('0/100')
   const metadata = `relisten/1 ${'a'.repeat(32)} 1 3`
   expect((await stage.assign({ 0: { offset: 170n, metadata } })).starts).toEqual([101n])
-  expect(stage.lane(0).progress.uncommitted).toBe(101n)
+  expect(stage.queue(0).progress.uncommitted).toBe(101n)
 })
 
 test('a partition whose log can not be looked at holds up no other one, and follows when it can', async () => {
@@ -170,7 +170,7 @@ test('what was looked up is committed before it is read', async () => {
   await settled()
   await vi.advanceTimersByTimeAsync(250)
   expect((await assigned).starts).toEqual([undefined])
-  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  expect(stage.dispatcher.uncommitted().map(({ partition }) => partition)).toEqual([0])
   commit()
   await settled()
   expect(await stage.place({ 0: -1n })).toEqual([100n])
@@ -187,7 +187,7 @@ test('a place that was looked up under an earlier assignment, and that the group
   }
   await assign()
   expect(await assign()).toEqual([undefined])
-  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  expect(stage.dispatcher.uncommitted().map(({ partition }) => partition)).toEqual([0])
   commit()
   await settled()
   expect(await stage.place({ 0: -1n })).toEqual([100n])
@@ -200,19 +200,19 @@ test('a seek while the place is looked up is the place', async () => {
   stage.reader.edge = () => new Promise((resolve) => (look = resolve))
   const assigned = stage.assign({ 0: -1n })
   await settled()
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   look({ offset: 100n, leaderEpoch: 3 })
   await settled()
   expect((await assigned).starts).toEqual([3n])
-  expect(stage.lane(0).progress.leaderEpoch).toBe(-1)
-  expect(stage.lane(0).progress.uncommitted).toBe(3n)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(-1)
+  expect(stage.queue(0).progress.uncommitted).toBe(3n)
 })
 
 test('a seek between two attempts to look the place up is the place', async () => {
   const stage = new Stage()
   stage.reader.failing.set(0, new Error('it has no leader'))
   await stage.assign({ 0: -1n })
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   await vi.advanceTimersByTimeAsync(200)
   stage.reader.failing.clear()
   await vi.advanceTimersByTimeAsync(2000)
@@ -245,8 +245,8 @@ test('as places become known one by one, nobody goes through all of them each ti
   const stage = new Stage()
   const committed = Object.fromEntries(Array.from({ length: 200 }, (_, partition) => [partition, -1n]))
   stage.begin(Object.keys(committed).map(Number))
-  const assigned = vi.spyOn(stage.handOut, 'assigned')
-  const made = vi.spyOn(stage.handOut, 'laneOf')
+  const assigned = vi.spyOn(stage.dispatcher, 'assigned')
+  const made = vi.spyOn(stage.dispatcher, 'queueOf')
   const done: boolean[] = []
   stage.onChange = () => void done.push(stage.positions.complete)
   await stage.place(committed)

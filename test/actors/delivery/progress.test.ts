@@ -1,19 +1,19 @@
 // The progress of a partition: its mark and commits: where reading begins after an assignment, and what is to be committed.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { acquireProgress, Progress } from '../../../actors/delivery/progress.ts'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
 
 interface Known {
   readonly mark?: bigint
   readonly acknowledged?: bigint
   readonly unknown?: readonly bigint[]
-  readonly sought?: Tenure
+  readonly sought?: Assignment
   readonly leaderEpoch?: number
 }
 
-const tenureOf = (generation: number) => new Tenure(1, generation, { orders: [0] })
-/** The tenure that begins, and the one before it. */
+const tenureOf = (generation: number) => new Assignment(1, generation, { orders: [0] })
+/** The assignment that begins, and the one before it. */
 const now = tenureOf(2)
 const before = tenureOf(1)
 
@@ -98,25 +98,25 @@ test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropp
     dropped: 20n,
   },
   {
-    what: 'anything, after a seek back in this tenure',
+    what: 'anything, after a seek back in this assignment',
     known: { mark: 5n, acknowledged: 15n, sought: now },
     committed: 99n,
     offset: 5n,
   },
   {
-    what: 'anything, after a seek on in this tenure',
+    what: 'anything, after a seek on in this assignment',
     known: { mark: 40n, acknowledged: 15n, sought: now },
     committed: 99n,
     offset: 40n,
   },
   {
-    what: 'our own last commit, after a seek back in the tenure before',
+    what: 'our own last commit, after a seek back in the assignment before',
     known: { mark: 5n, acknowledged: 15n, sought: before },
     committed: 15n,
     offset: 5n,
   },
   {
-    what: 'somebody else, after a seek back in the tenure before',
+    what: 'somebody else, after a seek back in the assignment before',
     known: { mark: 5n, acknowledged: 15n, sought: before },
     committed: 500n,
     offset: 500n,

@@ -1,9 +1,9 @@
 // The commits of a session, against a coordinator's word: what becomes of the marks when a commit is refused or gets lost.
 import { expect, test, vi } from 'vitest'
-import type { HandOut } from '../../../actors/delivery/hand-out.ts'
-import type { Lane } from '../../../actors/delivery/lane.ts'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
+import type { Dispatcher } from '../../../actors/delivery/dispatcher.ts'
+import type { PartitionQueue } from '../../../actors/delivery/partition-queue.ts'
 import { Progress } from '../../../actors/delivery/progress.ts'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
 import { Commits } from '../../../actors/group/commits.ts'
 import type { Membership, Offsets } from '../../../actors/group/membership.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
@@ -17,25 +17,25 @@ const REBALANCE_IN_PROGRESS = 27
 const TOPIC_AUTHORIZATION_FAILED = 29
 const GROUP_AUTHORIZATION_FAILED = 30
 
-/** Lanes of these partitions, `topic/partition`, each handled up to 20 and committed up to 15, and commits of them that get these answers. */
+/** Queues of these partitions, `topic/partition`, each handled up to 20 and committed up to 15, and commits of them that get these answers. */
 class Committing {
   readonly facts: Fact[] = []
   /** What was sent, as `topic/partition@offset`, and by when it has to be answered. */
   readonly sent: string[][] = []
   readonly within: number[] = []
   readonly membership = { generation: 4, joined: true }
-  readonly handOut: { tenure: { epoch: number; generation: number; open: boolean } | undefined }
-  readonly lanes: { readonly topic: string; readonly partition: number; readonly progress: Progress }[]
+  readonly dispatcher: { assignment: { epoch: number; generation: number; open: boolean } | undefined }
+  readonly queues: { readonly topic: string; readonly partition: number; readonly progress: Progress }[]
   readonly commits: Commits
 
   constructor(answer: () => Promise<number[]>, ...partitions: string[]) {
-    this.lanes = (partitions.length > 0 ? partitions : ['orders/0']).map((name) => {
+    this.queues = (partitions.length > 0 ? partitions : ['orders/0']).map((name) => {
       const [topic = '', partition] = name.split('/')
       const progress = Object.assign(new Progress(), { mark: 20n, acknowledged: 15n })
       return { topic, partition: Number(partition), progress }
     })
-    this.handOut = { tenure: { epoch: 1, generation: 4, open: true } }
-    const uncommitted = () => this.lanes.filter(({ progress }) => progress.uncommitted !== undefined)
+    this.dispatcher = { assignment: { epoch: 1, generation: 4, open: true } }
+    const uncommitted = () => this.queues.filter(({ progress }) => progress.uncommitted !== undefined)
     const commit = (offsets: Offsets, withinMs: number) => {
       this.sent.push(
         offsets.flatMap(({ topic, partitions }) =>
@@ -47,17 +47,17 @@ class Committing {
     }
     this.commits = new Commits({
       epoch: 1,
-      handOut: Object.assign(this.handOut, { uncommitted }) as unknown as HandOut,
+      dispatcher: Object.assign(this.dispatcher, { uncommitted }) as unknown as Dispatcher,
       membership: Object.assign(this.membership, { commit }) as unknown as Membership,
       topics: new Topics(),
       emit: (fact) => this.facts.push(fact),
     })
   }
 
-  /** The progress of the first lane. */
+  /** The progress of the first queue. */
   get progress(): Progress {
-    const progress = this.lanes[0]?.progress
-    if (!progress) throw new Error('There is no lane')
+    const progress = this.queues[0]?.progress
+    if (!progress) throw new Error('There is no queue')
     return progress
   }
 }
@@ -80,7 +80,7 @@ test.each([ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS])(
     const { progress, facts } = await committing(async () => [code])
     expect(facts).toEqual([])
     progress.mark = 30n
-    expect(progress.startFrom(20n, new Tenure(1, 5, { orders: [0] }))).toEqual({ offset: 30n, dropped: undefined })
+    expect(progress.startFrom(20n, new Assignment(1, 5, { orders: [0] }))).toEqual({ offset: 30n, dropped: undefined })
   },
 )
 
@@ -118,7 +118,7 @@ test('partitions are sent by topic, and each gets its own answer', async () => {
   const stage = new Committing(async () => [0, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_MEMBER_ID], 'a/0', 'b/0', 'a/1')
   await stage.commits.commit(1000)
   expect(stage.sent).toEqual([['a/0@20', 'a/1@20', 'b/0@20']])
-  expect(stage.lanes.map(({ progress: { acknowledged, unknown } }) => [acknowledged, unknown.size])).toEqual([
+  expect(stage.queues.map(({ progress: { acknowledged, unknown } }) => [acknowledged, unknown.size])).toEqual([
     [20n, 0],
     [15n, 1],
     [15n, 0],
@@ -132,8 +132,11 @@ test('a commit whose answer leaves a partition out says nothing of it', async ()
 })
 
 test.each<[string, (stage: Committing) => unknown]>([
-  ['nothing is assigned', ({ handOut }) => Object.assign(handOut, { tenure: undefined })],
-  ['the assignment is of another session', ({ handOut }) => Object.assign(handOut.tenure ?? {}, { epoch: 2 })],
+  ['nothing is assigned', ({ dispatcher }) => Object.assign(dispatcher, { assignment: undefined })],
+  [
+    'the assignment is of another session',
+    ({ dispatcher }) => Object.assign(dispatcher.assignment ?? {}, { epoch: 2 }),
+  ],
   ['the assignment is of another generation', ({ membership }) => Object.assign(membership, { generation: 5 })],
   ['the group is not joined', ({ membership }) => Object.assign(membership, { joined: false })],
   ['the group knows all of it', ({ progress }) => progress.committed(20n, true)],
@@ -172,7 +175,7 @@ test('a commit that is under way is joined, and the next one is another', async 
 
 test('a commit that was under way when the user sought does not take the sought place for known', async () => {
   const stage = new Committing(async () => {
-    stage.progress.seek(3n, new Tenure(1, 4, { orders: [0] }))
+    stage.progress.seek(3n, new Assignment(1, 4, { orders: [0] }))
     return [0]
   })
   await stage.commits.commit(1000)
@@ -196,23 +199,23 @@ test.each<[string, number | undefined]>([
 
 test('positions that were looked up are not committed when the assignment is over', async () => {
   const stage = new Committing(async () => [0])
-  for (const tenure of [{ epoch: 1, generation: 4, open: false }, undefined]) {
-    Object.assign(stage.handOut, { tenure })
-    await stage.commits.commitPinned(stage.lanes[0] as Lane)
+  for (const assignment of [{ epoch: 1, generation: 4, open: false }, undefined]) {
+    Object.assign(stage.dispatcher, { assignment })
+    await stage.commits.commitPinned(stage.queues[0] as PartitionQueue)
   }
   expect(stage.sent).toEqual([])
 })
 
 test('a commit says beside the offset which topic it was, how many partitions it had at first, and the leader epoch', async () => {
   const progress = Object.assign(new Progress(), { mark: 20n, leaderEpoch: 7 })
-  const lane = { topic: 'orders', partition: 0, progress }
+  const queue = { topic: 'orders', partition: 0, progress }
   const topics = new Topics()
   topics.see([{ topic: 'orders', id: 'a'.repeat(32), errorCode: 0, partitions: 3 }])
   const sent: unknown[] = []
   const commits = new Commits({
     epoch: 1,
     topics,
-    handOut: { tenure: { epoch: 1, generation: 4 }, uncommitted: () => [lane] } as unknown as HandOut,
+    dispatcher: { assignment: { epoch: 1, generation: 4 }, uncommitted: () => [queue] } as unknown as Dispatcher,
     membership: {
       ...{ generation: 4, joined: true },
       commit: async (offsets: unknown) => {
@@ -228,17 +231,17 @@ test('a commit says beside the offset which topic it was, how many partitions it
 })
 
 /** A position that was looked up, in a group whose coordinator refuses its commit for so long; resolves with when each commit was sent. */
-async function pinning(refusedForMs: number, act: (tenure: Tenure) => void = () => {}): Promise<number[]> {
+async function pinning(refusedForMs: number, act: (assignment: Assignment) => void = () => {}): Promise<number[]> {
   vi.useFakeTimers()
   try {
     const progress = Object.assign(new Progress(), { mark: 20n })
-    const lane = { topic: 'orders', partition: 0, progress } as Lane
+    const queue = { topic: 'orders', partition: 0, progress } as PartitionQueue
     const startedAt = Date.now()
     const sentAt: number[] = []
-    const tenure = new Tenure(1, 4, { orders: [0] })
+    const assignment = new Assignment(1, 4, { orders: [0] })
     const commits = new Commits({
       epoch: 1,
-      handOut: { tenure, uncommitted: () => [lane] } as unknown as HandOut,
+      dispatcher: { assignment, uncommitted: () => [queue] } as unknown as Dispatcher,
       membership: {
         ...{ generation: 4, joined: true },
         commit: async (_offsets: Offsets, withinMs: number) => {
@@ -250,8 +253,8 @@ async function pinning(refusedForMs: number, act: (tenure: Tenure) => void = () 
       topics: new Topics(),
       emit: () => {},
     })
-    const pinned = commits.commitPinned(lane)
-    act(tenure)
+    const pinned = commits.commitPinned(queue)
+    act(assignment)
     await vi.runAllTimersAsync()
     await pinned
     return sentAt
@@ -270,23 +273,23 @@ test('a position whose commit is refused all the time is read without it after f
   expect(await pinning(Number.POSITIVE_INFINITY)).toHaveLength(5)
 })
 
-test('with the end of the tenure nobody commits a looked-up position any more', async () => {
-  expect(await pinning(Number.POSITIVE_INFINITY, (tenure) => void tenure.close(0, 0))).toHaveLength(1)
+test('with the end of the assignment nobody commits a looked-up position any more', async () => {
+  expect(await pinning(Number.POSITIVE_INFINITY, (assignment) => void assignment.close(0, 0))).toHaveLength(1)
 })
 
 test('positions that are looked up one by one are committed together: a thousand of them are one request', async () => {
-  const lanes = Array.from({ length: 1000 }, (_, partition) => ({
+  const queues = Array.from({ length: 1000 }, (_, partition) => ({
     topic: 'orders',
     partition,
     progress: new Progress(),
   }))
   let looks = 0
   let requests = 0
-  const handOut = {
-    tenure: { epoch: 1, generation: 4, open: true },
+  const dispatcher = {
+    assignment: { epoch: 1, generation: 4, open: true },
     uncommitted: () => {
       looks++
-      return lanes.filter(({ progress }) => progress.uncommitted !== undefined)
+      return queues.filter(({ progress }) => progress.uncommitted !== undefined)
     },
   }
   const membership = {
@@ -299,17 +302,17 @@ test('positions that are looked up one by one are committed together: a thousand
   }
   const commits = new Commits({
     epoch: 1,
-    handOut: handOut as unknown as HandOut,
+    dispatcher: dispatcher as unknown as Dispatcher,
     membership: membership as unknown as Membership,
     topics: new Topics(),
     emit: () => {},
   })
   await Promise.all(
-    lanes.map((lane) => {
-      lane.progress.pin(7n, -1)
-      return commits.commitPinned(lane as Lane)
+    queues.map((queue) => {
+      queue.progress.pin(7n, -1)
+      return commits.commitPinned(queue as PartitionQueue)
     }),
   )
-  expect(lanes.every(({ progress }) => progress.acknowledged === 7n)).toBe(true)
+  expect(queues.every(({ progress }) => progress.acknowledged === 7n)).toBe(true)
   expect({ requests, looks }).toEqual({ requests: 1, looks: 1 })
 })

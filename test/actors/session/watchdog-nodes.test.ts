@@ -64,7 +64,7 @@ function begin(): void {
     },
   }
   const emit = (fact: Fact) => void facts.push(fact)
-  end = watch({ session: session as unknown as Session, handOut: stage.handOut, emit, maxWaitMs: 250 })
+  end = watch({ session: session as unknown as Session, dispatcher: stage.dispatcher, emit, maxWaitMs: 250 })
 }
 
 /** This node has answered with this end of the log, or with an error. */
@@ -190,7 +190,7 @@ test.each([
       joined = false
     },
   ],
-  ['its assignment has ended', () => void stage.handOut.close(0)],
+  ['its assignment has ended', () => void stage.dispatcher.close(0)],
 ])('a partition that was never fetched is no stall while %s', async (_what, arrange) => {
   await stage.assign({ 0: 10n })
   arrange()

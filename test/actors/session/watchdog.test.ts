@@ -63,7 +63,7 @@ function begin(waitMs: number): void {
     },
   }
   const emit = (fact: Fact) => void facts.push(fact)
-  end = watch({ session: session as unknown as Session, handOut: stage.handOut, emit, maxWaitMs })
+  end = watch({ session: session as unknown as Session, dispatcher: stage.dispatcher, emit, maxWaitMs })
 }
 
 /** The leader has answered with this end of the log, or with an error. */
@@ -216,7 +216,7 @@ test.each([
       joined = false
     },
   ],
-  ['the handlers of the old assignment settle', () => void stage.handOut.close(0)],
+  ['the handlers of the old assignment settle', () => void stage.dispatcher.close(0)],
 ])(
   'nothing is a stall in the middle of a rebalance, while %s, and the next assignment begins anew',
   async (_what, begins) => {

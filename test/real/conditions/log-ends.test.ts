@@ -34,7 +34,7 @@ test.concurrent('records are deleted below the position of a partition under a b
   })
   for (let round = 0; round < form(2, 10); round += 1) {
     gate.close()
-    // the lane is full after a few batches, and the log grows on
+    // the queue is full after a few batches, and the log grows on
     await run.pass(3000, [0])
     const { high = 0 } = (await extents(cluster().kafka(), run.topic)).get(0) ?? {}
     await cluster().deleteRecords(run.topic, 0, high - 5)

@@ -34,8 +34,8 @@ export function soughtComesNext(): Oracle {
       if (sighting.type === 'removed') drop(sighting.partition)
       if (sighting.type === 'committed') drop(sighting.partition, `${sighting.life} ${sighting.partition}`)
       if (sighting.type === 'handled' || sighting.type === 'threw') {
-        const lane = atWork.of(sighting.life, sighting.partition)
-        if (sighting.type === 'handled') lane.offset = -1
+        const queue = atWork.of(sighting.life, sighting.partition)
+        if (sighting.type === 'handled') queue.offset = -1
       }
       if (sighting.type === 'sought') {
         const { life, partition, offset } = sighting

@@ -57,33 +57,33 @@ export function inOrder(): Oracle {
     see(sighting) {
       logs.see(sighting)
       if (sighting.type === 'removed' && sighting.how !== 'trimmed') {
-        for (const [key, lane] of next) if (key.endsWith(` ${sighting.partition}`)) lane.offset = undefined
+        for (const [key, queue] of next) if (key.endsWith(` ${sighting.partition}`)) queue.offset = undefined
       }
       if (sighting.type === 'handled') {
-        const lane = next.of(sighting.life, sighting.partition)
-        lane.again = -1
-        lane.atWork = -1
-        if (lane.leftOver === sighting.offset) lane.leftOver = -1
+        const queue = next.of(sighting.life, sighting.partition)
+        queue.again = -1
+        queue.atWork = -1
+        if (queue.leftOver === sighting.offset) queue.leftOver = -1
       }
       if (sighting.type === 'threw') next.of(sighting.life, sighting.partition).again = sighting.from
       if (sighting.type === 'sought') {
-        const lane = next.of(sighting.life, sighting.partition)
-        lane.offset = undefined
-        lane.leftOver = lane.atWork
-        lane.leftOverCall = lane.atWork < 0 ? -1 : lane.call
+        const queue = next.of(sighting.life, sighting.partition)
+        queue.offset = undefined
+        queue.leftOver = queue.atWork
+        queue.leftOverCall = queue.atWork < 0 ? -1 : queue.call
       }
       if (sighting.type === 'assigned') {
         for (const partition of sighting.partitions) next.of(sighting.life, partition).offset = undefined
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
-      const lane = next.of(life, partition)
-      const { reached } = lane
-      const goesOn = offset !== sighting.from && sighting.from === lane.leftOverCall
-      if (!goesOn) lane.leftOverCall = -1
-      lane.call = sighting.from
-      lane.atWork = offset
-      lane.reached = offset
+      const queue = next.of(life, partition)
+      const { reached } = queue
+      const goesOn = offset !== sighting.from && sighting.from === queue.leftOverCall
+      if (!goesOn) queue.leftOverCall = -1
+      queue.call = sighting.from
+      queue.atWork = offset
+      queue.reached = offset
       // What a consumer fetched before it was taken away.
       if (!sighting.isCurrent) return undefined
       if (goesOn) {
@@ -93,11 +93,11 @@ export function inOrder(): Oracle {
       }
       const { firstUnhandled = offset } = logs.of(partition)
       // The message that was tried again may also be the next one, behind offsets that hold none.
-      const isNext = lane.offset !== undefined && offset === logs.of(partition).next(lane.offset)
-      if (offset === lane.leftOver && !isNext) return undefined
-      const expected = lane.offset
-      const isAgain = expected !== undefined && offset === lane.again
-      lane.offset = offset + 1
+      const isNext = queue.offset !== undefined && offset === logs.of(partition).next(queue.offset)
+      if (offset === queue.leftOver && !isNext) return undefined
+      const expected = queue.offset
+      const isAgain = expected !== undefined && offset === queue.again
+      queue.offset = offset + 1
       if (offset > firstUnhandled)
         return `${life} was handed ${partition}/${offset}, although ${firstUnhandled} was not handled yet`
       if (expected === undefined || offset === expected || isAgain) return undefined
@@ -135,7 +135,7 @@ export function twiceOnlyUncommitted(): Oracle {
         cutTo.set(partition, Math.min(from, cutTo.get(partition) ?? from))
         newest.delete(partition)
         highest.delete(partition)
-        for (const [key, lane] of floor) if (key.endsWith(` ${partition}`)) lane.placed = Math.min(lane.placed, from)
+        for (const [key, queue] of floor) if (key.endsWith(` ${partition}`)) queue.placed = Math.min(queue.placed, from)
         for (const [key, done] of own) {
           if (key.endsWith(` ${partition}`)) for (const handled of done) if (handled >= from) done.delete(handled)
         }
@@ -154,8 +154,8 @@ export function twiceOnlyUncommitted(): Oracle {
         }
       }
       if (sighting.type === 'sought') {
-        const lane = floor.of(sighting.life, sighting.partition)
-        lane.sought = Math.min(lane.sought, sighting.offset)
+        const queue = floor.of(sighting.life, sighting.partition)
+        queue.sought = Math.min(queue.sought, sighting.offset)
         const done = own.of(sighting.life, sighting.partition)
         for (const offset of done) if (offset >= sighting.offset) done.delete(offset)
         running.of(sighting.life, sighting.partition).isForgiven = true
@@ -212,9 +212,9 @@ export function oneOwner(): Oracle {
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
-      const lane = `${life} ${partition}`
-      const isRunning = running.has(lane)
-      running.add(lane)
+      const queue = `${life} ${partition}`
+      const isRunning = running.has(queue)
+      running.add(queue)
       if (isRunning)
         return `${life} was handed ${partition}/${offset} while another message of that partition is handled`
       if (offset !== sighting.from) return undefined

@@ -1,4 +1,4 @@
-// The fence of the hand-out: which batches count, whatever KafkaJS brings and when.
+// The fence of the dispatcher: which batches count, whatever KafkaJS brings and when.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled, topic } from '../stage.ts'
 
@@ -19,7 +19,7 @@ test.each([
     await stage.assign({ 0: 5n })
     expect(stage.take(partition, offsets, { fetchedAt })).toBeUndefined()
     expect(stage.factsOf('handout.fenced')).toMatchObject([{ partition, offset: String(fetchedAt) }])
-    expect(stage.lane(0).progress.mark).toBe(5n)
+    expect(stage.queue(0).progress.mark).toBe(5n)
     expect(stage.reader.log.filter((line) => line.startsWith('seek'))).toEqual(partition === 0 ? ['seek 0 5'] : [])
   },
 )
@@ -29,21 +29,21 @@ test('a batch that comes before the place of its partition is known is turned do
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5, 6, 7])
   await stage.handlers.end('0/5')
-  const tenure = stage.begin([0])
-  // Fetched behind what waited in the lane, answered late: the lane is empty now.
-  expect(stage.takeUnder(tenure, 0, [8])).toBeUndefined()
+  const assignment = stage.begin([0])
+  // Fetched behind what waited in the queue, answered late: the queue is empty now.
+  expect(stage.takeUnder(assignment, 0, [8])).toBeUndefined()
   await stage.place({ 0: 6n })
-  expect(stage.takeUnder(tenure, 0, [8])).toBeUndefined()
+  expect(stage.takeUnder(assignment, 0, [8])).toBeUndefined()
   await stage.handlers.end('0/6')
-  expect(stage.lane(0).progress.mark).toBe(7n)
+  expect(stage.queue(0).progress.mark).toBe(7n)
 })
 
 test('a stretch without messages that was fetched ahead of the position moves no mark', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 5n })
-  stage.handOut.pass({ topic, partition: 0 }, 8n, '9', tenure)
+  const { assignment } = await stage.assign({ 0: 5n })
+  stage.dispatcher.pass({ topic, partition: 0 }, 8n, '9', assignment)
   await settled()
-  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.queue(0).progress.mark).toBe(5n)
   expect(stage.reader.log).toContain('seek 0 5')
 })
 
@@ -58,16 +58,16 @@ test('a batch all of which is here already is not taken in again, and reading go
 
 test('an assignment that follows without a drain ends the one before', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
+  const { assignment } = await stage.assign({ 0: 0n })
   await stage.assign({ 0: 0n })
-  expect(tenure.open).toBe(false)
+  expect(assignment.open).toBe(false)
 })
 
 test('a drain waits for a handler whose partition was being worked since an earlier assignment', async () => {
   const stage = new Stage({ concurrency: 1 })
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0])
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   expect(await closed).toBe(true)
   await stage.assign({ 0: 0n, 1: 0n })
@@ -77,7 +77,7 @@ test('a drain waits for a handler whose partition was being worked since an earl
   await stage.offer(1, [0])
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
   let isDrained = false
-  const drained = stage.handOut.close(10_000).then((forced) => {
+  const drained = stage.dispatcher.close(10_000).then((forced) => {
     isDrained = true
     return forced
   })
@@ -90,10 +90,10 @@ test('a drain waits for a handler whose partition was being worked since an earl
 test('a seek that was not committed ends with the assignment: by the next one others have moved on', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   await stage.assign({ 1: 0n })
   expect((await stage.assign({ 0: 10n })).starts).toEqual([10n])
-  expect(stage.lane(0).progress.uncommitted).toBeUndefined()
+  expect(stage.queue(0).progress.uncommitted).toBeUndefined()
 })
 
 test('what was handled here before a seek that nobody has committed is not handed out again', async () => {
@@ -101,7 +101,7 @@ test('what was handled here before a seek that nobody has committed is not hande
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1, 2])
   for (const offset of [0, 1, 2]) await stage.handlers.end(`0/${offset}`)
-  stage.handOut.seek({ topic, partition: 0 }, 2n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 2n)
   await stage.assign({ 1: 0n })
   expect((await stage.assign({ 0: 0n })).starts).toEqual([2n])
 })
@@ -109,7 +109,7 @@ test('what was handled here before a seek that nobody has committed is not hande
 test('a seek before the place of a partition is known is where reading begins', async () => {
   const stage = new Stage()
   stage.begin([0])
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   expect(await stage.place({ 0: 10n })).toEqual([3n])
-  expect(stage.lane(0).progress.uncommitted).toBe(3n)
+  expect(stage.queue(0).progress.uncommitted).toBe(3n)
 })

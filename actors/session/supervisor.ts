@@ -1,5 +1,5 @@
 /**
- * The keeper: does what the lifecycle machine asks for, and reports facts. It holds the one session that lives.
+ * The supervisor: does what the lifecycle machine asks for, and reports facts. It holds the one session that lives.
  * Each port ends with a fact; a port whose state was left goes on only as far as it must to leave nothing behind.
  */
 
@@ -16,7 +16,7 @@ import { within } from '../time/within.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
-export interface KeeperOptions extends Omit<SessionOptions, 'epoch'> {
+export interface SupervisorOptions extends Omit<SessionOptions, 'epoch'> {
   /** Members of an earlier life of this consumer, which may still be in the group. Default none. */
   readonly predecessors?: readonly string[]
   readonly stopTimeoutMs: number
@@ -28,11 +28,11 @@ const backoff = { baseMs: 250, capMs: 10_000 }
 
 type Port = ReturnType<typeof fromCallback<Fact, PortInput>>
 
-export class Keeper {
+export class Supervisor {
   /** The session that lives, or is about to. */
   session: Session | undefined
   readonly ports: Readonly<Record<'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown', Port>>
-  private readonly options: KeeperOptions
+  private readonly options: SupervisorOptions
   private readonly refused = new Set<number>()
   /**
    * Sessions taken out of service, and how far that is. Their members may still be in the group, where they block a join until their session
@@ -47,7 +47,7 @@ export class Keeper {
   private isEnding = false
   private abandoned = false
 
-  constructor(options: KeeperOptions) {
+  constructor(options: SupervisorOptions) {
     this.options = options
     this.predecessors = new Set(options.predecessors)
     this.ports = {
@@ -75,7 +75,7 @@ export class Keeper {
   abandon(): void {
     this.abandoned = true
     this.unwatch()
-    void this.options.handOut.close(0)
+    void this.options.dispatcher.close(0)
     for (const left of this.sessions()) void left.close(closeWithinMs)
   }
 
@@ -119,7 +119,7 @@ export class Keeper {
 
   /** Opens a session and joins. The session itself reports that it joined. */
   private async join(epoch: number, signal: AbortSignal): Promise<boolean> {
-    const { emit, handOut, maxWaitTimeInMs } = this.options
+    const { emit, dispatcher, maxWaitTimeInMs } = this.options
     for (const ghost of this.ghosts.keys()) {
       if (signal.aborted) return false
       await this.evict(ghost)
@@ -138,7 +138,7 @@ export class Keeper {
     }
     // A stop or a replacement that began while it joined has looked for what there was to end.
     if (!this.abandoned && !this.isEnding && this.session === session)
-      this.unwatch = watch({ session, handOut, emit, maxWaitMs: maxWaitTimeInMs })
+      this.unwatch = watch({ session, dispatcher, emit, maxWaitMs: maxWaitTimeInMs })
     return true
   }
 
@@ -214,7 +214,7 @@ export class Keeper {
     const discard = async () => {
       await undefined
       session.seal()
-      await this.options.handOut.close(0)
+      await this.options.dispatcher.close(0)
       await session.salvage(salvageWithinMs)
       await this.evict(session)
     }
@@ -275,13 +275,13 @@ export class Keeper {
 
   /** Drains, commits, leaves, closes; each step by its share of the time. True when something had to be given up. */
   private async windDown(startedAt: number): Promise<boolean> {
-    const { stopTimeoutMs, drainTimeoutMs, handOut } = this.options
+    const { stopTimeoutMs, drainTimeoutMs, dispatcher } = this.options
     const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - performance.now())
     this.isEnding = true
-    handOut.finish()
+    dispatcher.finish()
     this.unwatch()
     const { session } = this
-    let forced = await handOut.close(Math.min(drainTimeoutMs, left(0.6)))
+    let forced = await dispatcher.close(Math.min(drainTimeoutMs, left(0.6)))
     // Sessions that are being replaced go on with that, and by the same shares.
     const gone = [...this.ghosts].map(async ([ghost, discarded]) => {
       await within(discarded, left(0.75), 'It was not taken out of service').catch(() => {})

@@ -1,10 +1,10 @@
-// The keeper's ports where the real cluster can't go: a stop with everything hanging, a cluster that never answers, a port that is left.
+// The supervisor's ports where the real cluster can't go: a stop with everything hanging, a cluster that never answers, a port that is left.
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createActor } from 'xstate'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { Keeper, type KeeperOptions } from '../../../actors/session/keeper.ts'
 import type { Session } from '../../../actors/session/session.ts'
+import { Supervisor, type SupervisorOptions } from '../../../actors/session/supervisor.ts'
 import type { Fact, FactOf, FactType } from '../../../machines/fact.ts'
 import type { PortInput } from '../../../machines/lifecycle.ts'
 import { FakeCluster } from '../fake-cluster.ts'
@@ -26,9 +26,9 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function keeperWith(options: Partial<KeeperOptions> = {}): Keeper {
+function keeperWith(options: Partial<SupervisorOptions> = {}): Supervisor {
   const unreached = new ConnectionError({ kind: 'dial-failed', message: 'nobody is there', code: 'ECONNREFUSED' })
-  return new Keeper({
+  return new Supervisor({
     clientId: 'orders-service',
     groupId: 'orders',
     topics: ['orders'],
@@ -47,18 +47,18 @@ function keeperWith(options: Partial<KeeperOptions> = {}): Keeper {
     stopTimeoutMs: 15_000,
     cluster,
     dial: () => Promise.reject(unreached),
-    handOut: stage.handOut,
+    dispatcher: stage.dispatcher,
     seen: stage.topics,
     emit: (fact) => facts.push(fact),
     ...options,
   })
 }
 
-type PortName = keyof Keeper['ports']
+type PortName = keyof Supervisor['ports']
 
 /** Enters a port as the lifecycle does. Returns what leaves it again. */
-function enter(keeper: Keeper, name: PortName, input: Partial<PortInput> = {}): () => void {
-  const actor = createActor(keeper.ports[name], { input: { epoch: 1, plan: null, attempt: 0, ...input } })
+function enter(supervisor: Supervisor, name: PortName, input: Partial<PortInput> = {}): () => void {
+  const actor = createActor(supervisor.ports[name], { input: { epoch: 1, plan: null, attempt: 0, ...input } })
   running.push(actor)
   actor.start()
   return () => actor.stop()
@@ -100,16 +100,16 @@ test('a stop in order drains, commits, leaves, closes, and was not forced', asyn
   }
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0])
-  const keeper = keeperWith()
-  keeper.session = sessionThat({ commit: note('commit'), leave: note('leave'), close: note('close') })
-  enter(keeper, 'shutDown')
+  const supervisor = keeperWith()
+  supervisor.session = sessionThat({ commit: note('commit'), leave: note('leave'), close: note('close') })
+  enter(supervisor, 'shutDown')
   await advance(0)
   expect(order).toEqual([])
   await stage.handlers.end('0/0')
   await advance(0)
   expect(order).toEqual(['commit', 'leave', 'close'])
   expect(facts).toEqual([{ type: 'stop.completed', tookMs: 0, forced: false }])
-  expect(keeper.session).toBeUndefined()
+  expect(supervisor.session).toBeUndefined()
 })
 
 test.each([100, 1000, 15_000])(
@@ -117,9 +117,9 @@ test.each([100, 1000, 15_000])(
   async (stopTimeoutMs) => {
     await stage.assign({ 0: 0n })
     await stage.offer(0, [0])
-    const keeper = keeperWith({ stopTimeoutMs })
-    keeper.session = sessionThat({ commit: never, leave: never, close: never })
-    enter(keeper, 'shutDown')
+    const supervisor = keeperWith({ stopTimeoutMs })
+    supervisor.session = sessionThat({ commit: never, leave: never, close: never })
+    enter(supervisor, 'shutDown')
     await advance(stopTimeoutMs)
     expect(factsOf('stop.completed')).toEqual([{ type: 'stop.completed', tookMs: expect.any(Number), forced: true }])
     expect(factsOf('stop.completed')[0]?.tookMs).toBeLessThanOrEqual(stopTimeoutMs)
@@ -127,33 +127,36 @@ test.each([100, 1000, 15_000])(
 )
 
 test('a commit under way that takes its full time does not push the stop over its deadline', async () => {
-  const keeper = keeperWith({ stopTimeoutMs: 1000 })
-  keeper.session = sessionThat({ commit: () => after(2000, undefined), leave: (withinMs) => after(withinMs, false) })
-  enter(keeper, 'shutDown')
+  const supervisor = keeperWith({ stopTimeoutMs: 1000 })
+  supervisor.session = sessionThat({
+    commit: () => after(2000, undefined),
+    leave: (withinMs) => after(withinMs, false),
+  })
+  enter(supervisor, 'shutDown')
   await advance(1000)
   expect(factsOf('stop.completed')).toHaveLength(1)
 })
 
 test('a group that can not be left makes the stop a forced one', async () => {
-  const keeper = keeperWith()
+  const supervisor = keeperWith()
   const failure = { kind: 'unreachable', message: 'no coordinator' } as const
-  keeper.session = sessionThat({ leave: () => Promise.reject(new ConnectionError(failure)) })
-  enter(keeper, 'shutDown')
+  supervisor.session = sessionThat({ leave: () => Promise.reject(new ConnectionError(failure)) })
+  enter(supervisor, 'shutDown')
   await advance(0)
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
 })
 
 test('a cluster that does not answer fails the attempt after `rebuildTimeoutMs`, with the last known reason', async () => {
   cluster.reached = never()
-  const keeper = keeperWith()
+  const supervisor = keeperWith()
   vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
     const stop = new AbortController()
     setTimeout(() => stop.abort(new Error('time is up')), ms)
     return stop.signal
   })
   const failure = { kind: 'unreachable', message: 'no broker answered for 3 s' } as const
-  keeper.notice({ type: 'cluster.unreachable', failure, sinceMs: 3000 })
-  enter(keeper, 'open', { epoch: 4 })
+  supervisor.notice({ type: 'cluster.unreachable', failure, sinceMs: 3000 })
+  enter(supervisor, 'open', { epoch: 4 })
   await advance(4999)
   expect(facts).toEqual([])
   await advance(1)
@@ -169,11 +172,11 @@ test.each([
   async (wasAccepted, kind) => {
     cluster.reached = never()
     if (wasAccepted) await cluster.pace.login({ host: 'a', port: 1 }, async () => {})
-    const keeper = keeperWith()
-    enter(keeper, 'open')
+    const supervisor = keeperWith()
+    enter(supervisor, 'open')
     await advance(0)
     const failure = { kind: 'login-refused', message: 'no', code: 'SASL_AUTHENTICATION_FAILED' } as const
-    keeper.notice({ type: 'endpoint.refused', nodeId: 1, endpoint: 'a:1', failure })
+    supervisor.notice({ type: 'endpoint.refused', nodeId: 1, endpoint: 'a:1', failure })
     await advance(0)
     expect(facts).toMatchObject([{ type: 'session.failed', failure: { kind, message: 'no' } }])
   },
@@ -191,8 +194,8 @@ test('a cluster that is far has sixteen of its round trips to answer in', async 
 
 test('a port that was left reports nothing any more', async () => {
   cluster.reached = never()
-  const keeper = keeperWith()
-  const leave = enter(keeper, 'open')
+  const supervisor = keeperWith()
+  const leave = enter(supervisor, 'open')
   await advance(0)
   leave()
   await advance(10_000)
@@ -200,25 +203,25 @@ test('a port that was left reports nothing any more', async () => {
 })
 
 test('a drain in place that was left for a replacement is not taken for the drain of the replacement', async () => {
-  const keeper = keeperWith()
+  const supervisor = keeperWith()
   const session = { ...sessionThat({}), routes: { caughtUp: () => after(100, true) }, drain: never }
-  keeper.session = session as unknown as Session
-  const leave = enter(keeper, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
+  supervisor.session = session as unknown as Session
+  const leave = enter(supervisor, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
   leave()
-  enter(keeper, 'drain', { plan: { kind: 'replacement', reason: 'member-lost' } })
+  enter(supervisor, 'drain', { plan: { kind: 'replacement', reason: 'member-lost' } })
   await advance(100)
   expect(facts).toEqual([])
 })
 
 test('a drain in place that is left waits for no links any more', async () => {
-  const keeper = keeperWith()
+  const supervisor = keeperWith()
   let waiting: AbortSignal | undefined
   const caughtUp = (_isLeftOut: unknown, _withinMs: number, signal?: AbortSignal) => {
     waiting = signal
     return never()
   }
-  keeper.session = { ...sessionThat({}), routes: { caughtUp } } as unknown as Session
-  const leave = enter(keeper, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
+  supervisor.session = { ...sessionThat({}), routes: { caughtUp } } as unknown as Session
+  const leave = enter(supervisor, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
   leave()
   expect(waiting?.aborted).toBe(true)
 })
@@ -226,10 +229,10 @@ test('a drain in place that is left waits for no links any more', async () => {
 test.each([true, false])(
   'a proof that a newer move interrupted is not taken for the newer one (%s)',
   async (confirmed) => {
-    const keeper = keeperWith()
+    const supervisor = keeperWith()
     const session = { ...sessionThat({}), confirmed: () => after(100, confirmed), fetched: { takeLongestGap: () => 0 } }
-    keeper.session = session as unknown as Session
-    const leave = enter(keeper, 'rebuild', { plan: { kind: 'in-place', reason: 'moved' } })
+    supervisor.session = session as unknown as Session
+    const leave = enter(supervisor, 'rebuild', { plan: { kind: 'in-place', reason: 'moved' } })
     leave()
     await advance(100)
     expect(facts).toEqual([])
@@ -238,14 +241,14 @@ test.each([true, false])(
 
 test('a backoff tells how long it waits, and elapses unless it is left', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
-  const keeper = keeperWith()
-  enter(keeper, 'backOff', { attempt: 2 })
+  const supervisor = keeperWith()
+  enter(supervisor, 'backOff', { attempt: 2 })
   expect(facts).toEqual([{ type: 'retry.scheduled', attempt: 2, waitMs: 250 }])
   await advance(249)
   expect(factsOf('backoff.elapsed')).toEqual([])
   await advance(1)
   expect(factsOf('backoff.elapsed')).toEqual([{ type: 'backoff.elapsed', attempt: 2 }])
-  const leave = enter(keeper, 'backOff', { attempt: 3 })
+  const leave = enter(supervisor, 'backOff', { attempt: 3 })
   leave()
   await advance(10_000)
   expect(factsOf('backoff.elapsed')).toHaveLength(1)
@@ -253,24 +256,24 @@ test('a backoff tells how long it waits, and elapses unless it is left', async (
 })
 
 test('a defect in a port is reported as a bug, and a stop ends all the same', async () => {
-  const keeper = keeperWith()
+  const supervisor = keeperWith()
   const defect = () => Promise.reject(new TypeError('a defect'))
-  keeper.session = sessionThat({ commit: defect })
-  enter(keeper, 'shutDown', { epoch: 2 })
+  supervisor.session = sessionThat({ commit: defect })
+  enter(supervisor, 'shutDown', { epoch: 2 })
   await advance(0)
   expect(factsOf('session.failed')).toMatchObject([{ epoch: 2, failure: { kind: 'bug', message: 'a defect' } }])
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
 })
 
-test('a keeper that is abandoned closes its session without leaving the group, and watches nothing any more', async () => {
+test('a supervisor that is abandoned closes its session without leaving the group, and watches nothing any more', async () => {
   const calls: string[] = []
-  const keeper = keeperWith()
-  keeper.session = sessionThat({
+  const supervisor = keeperWith()
+  supervisor.session = sessionThat({
     commit: async () => calls.push('commit'),
     leave: async () => calls.push('leave'),
     close: async () => calls.push('close'),
   })
-  keeper.abandon()
+  supervisor.abandon()
   await advance(20_000)
   expect(calls).toEqual(['close'])
   expect(vi.getTimerCount()).toBe(0)
@@ -278,16 +281,16 @@ test('a keeper that is abandoned closes its session without leaving the group, a
 
 test('a session that is being replaced when the stop comes commits and leaves before it is closed', async () => {
   const order: string[] = []
-  const keeper = keeperWith()
-  keeper.session = sessionThat({
+  const supervisor = keeperWith()
+  supervisor.session = sessionThat({
     salvage: () => after(1500, undefined).then(() => order.push('salvaged')),
     leave: async () => order.push('left') > 0,
     close: async () => order.push('closed'),
   })
-  const leave = enter(keeper, 'open', { epoch: 2 })
+  const leave = enter(supervisor, 'open', { epoch: 2 })
   await advance(0)
   leave()
-  enter(keeper, 'shutDown', { epoch: 2 })
+  enter(supervisor, 'shutDown', { epoch: 2 })
   await advance(1499)
   expect(order).toEqual([])
   await advance(1)
@@ -297,16 +300,16 @@ test('a session that is being replaced when the stop comes commits and leaves be
 
 test('a session that is being replaced is salvaged and left again by the stop, for as long as that may take', async () => {
   const given: number[] = []
-  const keeper = keeperWith({ stopTimeoutMs: 10_000 })
+  const supervisor = keeperWith({ stopTimeoutMs: 10_000 })
   const noted = (answer: () => Promise<unknown>) => (withinMs: number) => {
     given.push(withinMs)
     return answer()
   }
-  keeper.session = sessionThat({ salvage: noted(() => after(100, undefined)), leave: noted(async () => false) })
-  const leave = enter(keeper, 'open', { epoch: 2 })
+  supervisor.session = sessionThat({ salvage: noted(() => after(100, undefined)), leave: noted(async () => false) })
+  const leave = enter(supervisor, 'open', { epoch: 2 })
   await advance(0)
   leave()
-  enter(keeper, 'shutDown', { epoch: 2 })
+  enter(supervisor, 'shutDown', { epoch: 2 })
   await advance(200)
   expect(given).toEqual([2000, 2000, 7400, 8300])
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
@@ -314,17 +317,17 @@ test('a session that is being replaced is salvaged and left again by the stop, f
 
 test('a session whose replacement hangs does not push the stop over its deadline', async () => {
   const closed: string[] = []
-  const keeper = keeperWith({ stopTimeoutMs: 1000 })
-  keeper.session = sessionThat({
+  const supervisor = keeperWith({ stopTimeoutMs: 1000 })
+  supervisor.session = sessionThat({
     salvage: never,
     close: async () => {
       closed.push('old')
     },
   })
-  const leave = enter(keeper, 'open', { epoch: 2 })
+  const leave = enter(supervisor, 'open', { epoch: 2 })
   await advance(0)
   leave()
-  enter(keeper, 'shutDown', { epoch: 2 })
+  enter(supervisor, 'shutDown', { epoch: 2 })
   await advance(1000)
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
   expect(closed).toEqual(['old'])

@@ -1,8 +1,8 @@
-// The places of lanes: whose turn it is, who is held and by whom, and what becomes of that between assignments, drains and seeks.
+// The places of queues: whose turn it is, who is held and by whom, and what becomes of that between assignments, drains and seeks.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { partitionsIn } from '../../../actors/delivery/hand-out.ts'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
+import { partitionsIn } from '../../../actors/delivery/dispatcher.ts'
 import { acquireProgress } from '../../../actors/delivery/progress.ts'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
 import { Stage, settled, topic } from '../stage.ts'
 
 beforeEach(() => {
@@ -23,15 +23,15 @@ function watched(promise: Promise<unknown> | undefined): () => boolean {
 }
 
 test('before the first assignment there is nothing to hand out, to commit, to step over or to end', async () => {
-  const { handOut, reader } = new Stage()
-  expect([handOut.assigned(), handOut.uncommitted(), handOut.paused()]).toEqual([[], [], []])
-  expect(await handOut.close(1000)).toBe(false)
-  const lane = handOut.laneOf(zero)
-  handOut.step(lane, 9n, 0n)
-  handOut.rewind(lane, 3n)
-  handOut.seek(zero, 3n)
-  handOut.reread(lane)
-  expect([lane.depth, lane.progress.mark, reader.log]).toEqual([0, undefined, []])
+  const { dispatcher, reader } = new Stage()
+  expect([dispatcher.assigned(), dispatcher.uncommitted(), dispatcher.paused()]).toEqual([[], [], []])
+  expect(await dispatcher.close(1000)).toBe(false)
+  const queue = dispatcher.queueOf(zero)
+  dispatcher.step(queue, 9n, 0n)
+  dispatcher.rewind(queue, 3n)
+  dispatcher.seek(zero, 3n)
+  dispatcher.reread(queue)
+  expect([queue.depth, queue.progress.mark, reader.log]).toEqual([0, undefined, []])
 })
 
 test('partitions of an assignment are told one by one', () => {
@@ -43,38 +43,38 @@ test('partitions of an assignment are told one by one', () => {
 })
 
 test('topics whose names and numbers run together are told apart', () => {
-  const { handOut } = new Stage()
-  const lanes = [
-    handOut.laneOf({ topic: 'a', partition: 11 }),
-    handOut.laneOf({ topic: 'a/1', partition: 1 }),
-    handOut.laneOf({ topic: 'b', partition: 11 }),
+  const { dispatcher } = new Stage()
+  const queues = [
+    dispatcher.queueOf({ topic: 'a', partition: 11 }),
+    dispatcher.queueOf({ topic: 'a/1', partition: 1 }),
+    dispatcher.queueOf({ topic: 'b', partition: 11 }),
   ]
-  expect(new Set(lanes).size).toBe(3)
-  expect(handOut.laneOf({ topic: 'a', partition: 11 })).toBe(lanes[0])
+  expect(new Set(queues).size).toBe(3)
+  expect(dispatcher.queueOf({ topic: 'a', partition: 11 })).toBe(queues[0])
 })
 
 test('a seek of a partition that is not assigned is none', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   stage.reader.log.length = 0
-  stage.handOut.seek({ topic, partition: 7 }, 3n)
-  expect([stage.reader.log, stage.lane(7).progress.mark]).toEqual([[], undefined])
+  stage.dispatcher.seek({ topic, partition: 7 }, 3n)
+  expect([stage.reader.log, stage.queue(7).progress.mark]).toEqual([[], undefined])
 })
 
 test('a pause of a topic leaves the partitions of others alone', async () => {
-  const { handOut } = new Stage()
+  const { dispatcher } = new Stage()
   const other = { topic: 'bills', partition: 0 }
-  handOut.laneOf(zero)
-  handOut.laneOf(other)
-  handOut.pause({ topic: 'bills' })
-  expect(handOut.paused()).toEqual([other])
-  expect(handOut.laneOf({ topic: 'bills', partition: 1 }).held).toBe(true)
-  expect(handOut.laneOf({ topic, partition: 1 }).held).toBe(false)
-  handOut.resume({ topic: 'bills', partitions: [0, 1] })
+  dispatcher.queueOf(zero)
+  dispatcher.queueOf(other)
+  dispatcher.pause({ topic: 'bills' })
+  expect(dispatcher.paused()).toEqual([other])
+  expect(dispatcher.queueOf({ topic: 'bills', partition: 1 }).held).toBe(true)
+  expect(dispatcher.queueOf({ topic, partition: 1 }).held).toBe(false)
+  dispatcher.resume({ topic: 'bills', partitions: [0, 1] })
   // Of single partitions only: those that come later are still paused.
-  expect(handOut.laneOf({ topic: 'bills', partition: 2 }).held).toBe(true)
-  handOut.pause({ topic, partitions: [0] })
-  expect(handOut.laneOf({ topic, partition: 2 }).held).toBe(false)
+  expect(dispatcher.queueOf({ topic: 'bills', partition: 2 }).held).toBe(true)
+  dispatcher.pause({ topic, partitions: [0] })
+  expect(dispatcher.queueOf({ topic, partition: 2 }).held).toBe(false)
 })
 
 test('a fetch that waits for room goes on when the assignment ends, and nothing is paused for it', async () => {
@@ -84,12 +84,12 @@ test('a fetch that waits for room goes on when the assignment ends, and nothing 
   const isThrough = watched(stage.take(0, [2]))
   await settled()
   expect(isThrough()).toBe(false)
-  void stage.handOut.close(1000)
+  void stage.dispatcher.close(1000)
   await settled()
   expect(isThrough()).toBe(true)
   stage.reader.log.length = 0
   await vi.advanceTimersByTimeAsync(500)
-  expect([stage.reader.log, [...stage.lane(0).pausedBy]]).toEqual([[], []])
+  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([[], []])
 })
 
 test('two batches wait beside each other, and the fetch of the third one waits for room', async () => {
@@ -109,13 +109,13 @@ test('a partition that its backlog paused is read again after the next assignmen
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
-  expect([...stage.lane(0).pausedBy]).toEqual(['backlog'])
+  expect([...stage.queue(0).pausedBy]).toEqual(['backlog'])
   stage.reader.log.length = 0
   stage.begin([0])
-  expect([[...stage.lane(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
+  expect([[...stage.queue(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
 })
 
-test('a lane that is paused by its backlog and by the user goes on when both are over', async () => {
+test('a queue that is paused by its backlog and by the user goes on when both are over', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
@@ -123,7 +123,7 @@ test('a lane that is paused by its backlog and by the user goes on when both are
   stage.reader.log.length = 0
   stage.pause(0)
   // What was fetched is forgotten, so there is room; the user holds it still.
-  expect([stage.reader.log, [...stage.lane(0).pausedBy]]).toEqual([['pause 0'], ['user']])
+  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([['pause 0'], ['user']])
   stage.resume(0)
   expect(stage.reader.log).toEqual(['pause 0', 'seek 0 0', 'resume 0'])
 })
@@ -147,22 +147,27 @@ test('a partition that is resumed before its place is known is not read from the
   expect(stage.reader.log).toEqual(['resume 0'])
 })
 
-test('a lane whose place is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
+test('a queue whose place is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
   await stage.offer(0, [2])
   const isThrough = watched(stage.take(0, [3]))
   await stage.handlers.end('0/0')
-  const lane = stage.lane(0)
-  expect(stage.handOut.uncommitted()).toEqual([lane])
-  stage.handOut.displace(lane)
+  const queue = stage.queue(0)
+  expect(stage.dispatcher.uncommitted()).toEqual([queue])
+  stage.dispatcher.displace(queue)
   await settled()
-  expect([lane.depth, isThrough(), stage.handOut.uncommitted(), stage.handOut.backlog.held]).toEqual([0, true, [], 0])
+  expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.backlog.held]).toEqual([
+    0,
+    true,
+    [],
+    0,
+  ])
   expect(stage.take(0, [1])).toBeUndefined()
-  lane.outOfRange = true
-  stage.handOut.locate(lane)
-  expect([lane.outOfRange, stage.handOut.uncommitted()]).toEqual([false, [lane]])
+  queue.outOfRange = true
+  stage.dispatcher.locate(queue)
+  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, [queue]])
 })
 
 test('a log that was cut is read from its new place, and what was fetched of the old one is forgotten', async () => {
@@ -170,11 +175,11 @@ test('a log that was cut is read from its new place, and what was fetched of the
   await stage.assign({ 0: 10n })
   for (const offset of [10, 11]) await stage.offer(0, [offset])
   const isThrough = watched(stage.take(0, [12]))
-  stage.handOut.rewind(stage.lane(0), 4n)
+  stage.dispatcher.rewind(stage.queue(0), 4n)
   await settled()
-  expect([stage.lane(0).depth, stage.lane(0).position, isThrough()]).toEqual([0, 4n, true])
+  expect([stage.queue(0).depth, stage.queue(0).position, isThrough()]).toEqual([0, 4n, true])
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).progress.mark).toBe(4n)
+  expect(stage.queue(0).progress.mark).toBe(4n)
 })
 
 test.each([
@@ -185,9 +190,9 @@ test.each([
   const stage = new Stage()
   await stage.assign({ 0: 10n })
   await stage.offer(0, [10, 11, 12])
-  stage.handOut.rewind(stage.lane(0), 10n, sameTo)
+  stage.dispatcher.rewind(stage.queue(0), 10n, sameTo)
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).progress.mark).toBe(mark)
+  expect(stage.queue(0).progress.mark).toBe(mark)
   // What else was fetched of the log as it was is not handed out.
   expect(stage.handlers.log).toEqual(['0/10'])
   await stage.offer(0, [10, 11])
@@ -199,45 +204,45 @@ test('an assignment finds no position out of range, and no place of the one befo
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5])
   await stage.handlers.end('0/5')
-  const lane = stage.lane(0)
-  lane.outOfRange = true
+  const queue = stage.queue(0)
+  queue.outOfRange = true
   stage.begin([0])
-  expect([lane.outOfRange, stage.handOut.uncommitted()]).toEqual([false, []])
+  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, []])
 })
 
 test('a sought place is committed also before the look for another one is over', async () => {
   const stage = new Stage()
   stage.begin([0])
-  expect(stage.handOut.uncommitted()).toEqual([])
-  stage.handOut.seek({ topic: 'orders', partition: 0 }, 3n)
-  expect(stage.handOut.uncommitted()).toEqual([stage.lane(0)])
+  expect(stage.dispatcher.uncommitted()).toEqual([])
+  stage.dispatcher.seek({ topic: 'orders', partition: 0 }, 3n)
+  expect(stage.dispatcher.uncommitted()).toEqual([stage.queue(0)])
 })
 
 test('a seek survives an assignment that has the partition again, and ends with one that has not', async () => {
   const stage = new Stage()
-  const { tenure: previous } = await stage.assign({ 0: 10n, 1: 10n })
-  for (const partition of [0, 1]) stage.handOut.seek({ topic, partition }, 3n)
+  const { assignment: previous } = await stage.assign({ 0: 10n, 1: 10n })
+  for (const partition of [0, 1]) stage.dispatcher.seek({ topic, partition }, 3n)
   stage.begin([0])
-  expect([stage.lane(0).progress.sought, stage.lane(1).progress.sought]).toEqual([previous, undefined])
+  expect([stage.queue(0).progress.sought, stage.queue(1).progress.sought]).toEqual([previous, undefined])
 })
 
 test('the assignment before is ended with no time for its handlers but their grace', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
+  const { assignment } = await stage.assign({ 0: 0n })
   await stage.offer(0, [0])
   const { signal } = stage.handlers.at('0/0')
   stage.begin([0])
   await vi.advanceTimersByTimeAsync(0)
-  expect([signal.aborted, tenure.over]).toEqual([true, false])
+  expect([signal.aborted, assignment.over]).toEqual([true, false])
   await vi.advanceTimersByTimeAsync(500)
-  expect(tenure.over).toBe(true)
+  expect(assignment.over).toBe(true)
 })
 
 test('one that was ended already is not ended again', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
-  await stage.handOut.close(0)
-  const close = vi.spyOn(tenure, 'close')
+  const { assignment } = await stage.assign({ 0: 0n })
+  await stage.dispatcher.close(0)
+  const close = vi.spyOn(assignment, 'close')
   stage.begin([0])
   expect(close).not.toHaveBeenCalled()
 })
@@ -255,16 +260,16 @@ test('a batch is turned down with one fact for each partition of an assignment',
 
 test('a batch under an assignment that has ended, or is not the one in force, is turned down', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
-  const foreign = new Tenure(1, 9, { [topic]: [0] })
+  const { assignment } = await stage.assign({ 0: 0n })
+  const foreign = new Assignment(1, 9, { [topic]: [0] })
   expect(stage.takeUnder(foreign, 0, [0])).toBeUndefined()
-  await stage.handOut.close(0)
+  await stage.dispatcher.close(0)
   stage.reader.log.length = 0
-  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
-  stage.handOut.step(stage.lane(0), 9n)
+  expect(stage.takeUnder(assignment, 0, [0])).toBeUndefined()
+  stage.dispatcher.step(stage.queue(0), 9n)
   await settled()
   // Nobody is sent anywhere for it: the next assignment says where reading begins.
-  expect([stage.reader.log, stage.lane(0).progress.mark, stage.handlers.log]).toEqual([[], 0n, []])
+  expect([stage.reader.log, stage.queue(0).progress.mark, stage.handlers.log]).toEqual([[], 0n, []])
 })
 
 test('a partition that another consumer of this process still handles is handed out when that handler has settled', async () => {
@@ -272,20 +277,20 @@ test('a partition that another consumer of this process still handles is handed 
   const [one, other] = [new Stage({ progress }), new Stage({ progress })]
   await one.assign({ 0: 0n })
   await one.offer(0, [0, 1])
-  void one.handOut.close(0)
+  void one.dispatcher.close(0)
   await other.assign({ 0: 0n })
   await other.offer(0, [0, 1])
   expect([one.handlers.log, other.handlers.log]).toEqual([['0/0'], []])
   await one.handlers.end('0/0')
   expect(other.handlers.log).toEqual(['0/1'])
-  expect(other.handOut.handler.suppressed).toBe(1)
+  expect(other.dispatcher.handler.suppressed).toBe(1)
 })
 
 test('a handler that is given up frees one place, once, whenever it ends', async () => {
   const stage = new Stage({ concurrency: 1 })
   await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
   await stage.offer(0, [0])
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   expect(await closed).toBe(true)
   await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
@@ -322,7 +327,7 @@ test('a drain that had to give a handler up leaves other partitions their places
   const stage = new Stage({ concurrency: 2 })
   await stage.assign({ 0: 0n, 1: 0n })
   await stage.offer(0, [0])
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   await closed
   await stage.assign({ 1: 0n, 2: 0n, 3: 0n })

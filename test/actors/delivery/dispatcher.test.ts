@@ -1,4 +1,4 @@
-// The hand-out: order, marks, room, places, fences and positions, with handlers that end when the test says so.
+// The dispatcher: order, marks, room, places, fences and positions, with handlers that end when the test says so.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled, topic } from '../stage.ts'
 
@@ -17,21 +17,21 @@ test('messages of a partition are handled one after the other, and the mark foll
   expect(stage.handlers.log).toEqual(['0/5'])
   await stage.handlers.end('0/5')
   expect(stage.handlers.log).toEqual(['0/5', '0/6'])
-  expect(stage.lane(0).progress.mark).toBe(6n)
+  expect(stage.queue(0).progress.mark).toBe(6n)
   await stage.handlers.end('0/6', '0/7')
   expect(stage.handlers.log).toEqual(['0/5', '0/6', '0/7'])
-  expect(stage.lane(0).progress.mark).toBe(8n)
+  expect(stage.queue(0).progress.mark).toBe(8n)
 })
 
 test('a mark steps over offsets that compaction removed and over control records at the end', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [8, 12], { last: 15, fetchedAt: 5 })
-  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.queue(0).progress.mark).toBe(5n)
   await stage.handlers.end('0/8')
-  expect(stage.lane(0).progress.mark).toBe(9n)
+  expect(stage.queue(0).progress.mark).toBe(9n)
   await stage.handlers.end('0/12')
-  expect(stage.lane(0).progress.mark).toBe(16n)
+  expect(stage.queue(0).progress.mark).toBe(16n)
 })
 
 test('what was handled here already is not handed out again', async () => {
@@ -42,7 +42,7 @@ test('what was handled here already is not handed out again', async () => {
   expect((await stage.assign({ 0: 5n })).starts).toEqual([7n])
   await stage.offer(0, [5, 6, 7])
   expect(stage.handlers.log).toEqual(['0/5', '0/6', '0/7'])
-  expect(stage.handOut.handler.suppressed).toBe(2)
+  expect(stage.dispatcher.handler.suppressed).toBe(2)
 })
 
 test('at most `concurrency` partitions are worked at a time, and a free place goes to the one that waits', async () => {
@@ -65,7 +65,7 @@ test('a partition that has had its slice of time gives its place to one that wai
   await stage.handlers.end('1/0')
   await stage.handlers.end('0/1', '0/2')
   expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1', '0/2'])
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('a partition with more batches gives its place to one that waits, between two of them', async () => {
@@ -77,7 +77,7 @@ test('a partition with more batches gives its place to one that waits, between t
   expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1'])
 })
 
-test('a lane without room is paused after a moment, and resumed as soon as there is room again', async () => {
+test('a queue without room is paused after a moment, and resumed as soon as there is room again', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   stage.reader.log.length = 0
@@ -93,7 +93,7 @@ test('a lane without room is paused after a moment, and resumed as soon as there
   await stage.handlers.end('0/1')
   expect(stage.reader.log).toEqual(['pause 0', 'resume 0'])
   await stage.handlers.end('0/2')
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('room that comes in time lets the fetch go on without a pause', async () => {
@@ -114,17 +114,17 @@ test('what was fetched of a paused partition is forgotten, and fetched again fro
   for (const offset of [2, 3]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
   stage.pause(0)
-  expect(stage.handOut.backlog.held).toBe(0)
+  expect(stage.dispatcher.backlog.held).toBe(0)
   stage.reader.log.length = 0
   await stage.handlers.end('0/0')
   expect(stage.handlers.log).toEqual(['0/0'])
   expect(stage.reader.log).toEqual([])
-  expect(stage.handOut.paused()).toEqual([{ topic, partition: 0 }])
+  expect(stage.dispatcher.paused()).toEqual([{ topic, partition: 0 }])
   stage.resume(0)
   expect(stage.reader.log).toEqual(['seek 0 1', 'resume 0'])
   await stage.offer(0, [1, 2])
   await stage.handlers.end('0/1', '0/2')
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('a pause that is taken back while the handler is at work hands out nothing twice', async () => {
@@ -136,27 +136,27 @@ test('a pause that is taken back while the handler is at work hands out nothing 
   await stage.offer(0, [0, 1, 2])
   await stage.handlers.end('0/0', '0/1', '0/2')
   expect(stage.handlers.log).toEqual(['0/0', '0/1', '0/2'])
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
 })
 
 test('a paused topic keeps partitions paused that are assigned later, until the topic is resumed', async () => {
   const stage = new Stage()
-  stage.handOut.pause({ topic })
+  stage.dispatcher.pause({ topic })
   await stage.assign({ 0: 0n })
   expect(stage.reader.log).toContain('pause 0')
   stage.begin([0, 1])
   expect(stage.reader.log.slice(-2)).toEqual(['pause 0', 'pause 1'])
-  stage.handOut.resume({ topic })
+  stage.dispatcher.resume({ topic })
   expect(stage.reader.log.slice(-2)).toEqual(['resume 0', 'resume 1'])
-  expect(stage.handOut.paused()).toEqual([])
+  expect(stage.dispatcher.paused()).toEqual([])
 })
 
 test('a topic that is resumed between two assignments is read after the second', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
-  stage.handOut.pause({ topic })
+  stage.dispatcher.pause({ topic })
   await stage.assign({ 1: 0n })
-  stage.handOut.resume({ topic })
+  stage.dispatcher.resume({ topic })
   stage.reader.log.length = 0
   await stage.assign({ 0: 0n, 1: 0n })
   expect(stage.reader.log.filter((line) => /pause|resume/.test(line))).toEqual(['resume 0', 'resume 1'])
@@ -173,11 +173,11 @@ test('a pause survives a new assignment', async () => {
   expect(stage.handlers.log).toEqual([])
 })
 
-test('a batch of another tenure is fenced, with its fact', async () => {
+test('a batch of another assignment is fenced, with its fact', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
+  const { assignment } = await stage.assign({ 0: 0n })
   await stage.assign({ 0: 0n }, 2)
-  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
+  expect(stage.takeUnder(assignment, 0, [0])).toBeUndefined()
   expect(stage.takeUnder(undefined, 0, [0])).toBeUndefined()
   expect(stage.factsOf('handout.fenced')).toEqual([
     { type: 'handout.fenced', topic, partition: 0, generation: 1, offset: '0' },
@@ -188,16 +188,16 @@ test('a batch of another tenure is fenced, with its fact', async () => {
 
 test('a drain lets the handler at work end and hands out nothing more', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 0n })
+  const { assignment } = await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
-  const closed = stage.handOut.close(1000)
-  expect(stage.takeUnder(tenure, 0, [2])).toBeUndefined()
+  const closed = stage.dispatcher.close(1000)
+  expect(stage.takeUnder(assignment, 0, [2])).toBeUndefined()
   expect(stage.handlers.at('0/0').signal.aborted).toBe(false)
   await stage.handlers.end('0/0')
   expect(await closed).toBe(false)
   expect(stage.handlers.log).toEqual(['0/0'])
-  expect(stage.lane(0).progress.mark).toBe(1n)
-  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([0])
+  expect(stage.queue(0).progress.mark).toBe(1n)
+  expect(stage.dispatcher.uncommitted().map(({ partition }) => partition)).toEqual([0])
 })
 
 test('a handler that does not end gets its signal at the deadline and is given up after its grace', async () => {
@@ -205,7 +205,7 @@ test('a handler that does not end gets its signal at the deadline and is given u
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0])
   const { signal } = stage.handlers.at('0/0')
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   await vi.advanceTimersByTimeAsync(999)
   expect(signal.aborted).toBe(false)
   await vi.advanceTimersByTimeAsync(1)
@@ -220,18 +220,18 @@ test('a handler that ends on its signal is not given up', async () => {
   await stage.offer(0, [0])
   const call = stage.handlers.at('0/0')
   call.signal.addEventListener('abort', () => void call.end())
-  const closed = stage.handOut.close(1000)
+  const closed = stage.dispatcher.close(1000)
   await vi.advanceTimersByTimeAsync(1000)
   await settled()
   expect(await closed).toBe(false)
-  expect(stage.lane(0).progress.mark).toBe(1n)
+  expect(stage.queue(0).progress.mark).toBe(1n)
 })
 
 test('a stale result advances the mark with its fact, and the partition waits for that handler', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   expect(await closed).toBe(true)
   await stage.assign({ 0: 0n }, 2)
@@ -242,14 +242,14 @@ test('a stale result advances the mark with its fact, and the partition waits fo
     { type: 'result.fenced', topic, partition: 0, generation: 1, offset: '0' },
   ])
   expect(stage.handlers.log).toEqual(['0/0', '0/1'])
-  expect(stage.handOut.handler.suppressed).toBe(1)
+  expect(stage.dispatcher.handler.suppressed).toBe(1)
 })
 
 test('a handler that was given up frees its place for other partitions', async () => {
   const stage = new Stage({ concurrency: 1 })
   await stage.assign({ 0: 0n, 1: 0n })
   await stage.offer(0, [0])
-  const closed = stage.handOut.close(0)
+  const closed = stage.dispatcher.close(0)
   await vi.advanceTimersByTimeAsync(500)
   await closed
   await stage.assign({ 0: 0n, 1: 0n }, 2)
@@ -268,69 +268,69 @@ test('a partition that went elsewhere is no longer ours to commit', async () => 
   await stage.offer(1, [0])
   await stage.handlers.end('0/0', '1/0')
   await stage.assign({ 1: 0n })
-  expect(stage.handOut.uncommitted().map(({ partition }) => partition)).toEqual([1])
+  expect(stage.dispatcher.uncommitted().map(({ partition }) => partition)).toEqual([1])
 })
 
 test('a seek drops what waits and reads from there; the handler at work before it moves no mark', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
   await stage.offer(0, [10, 11, 12])
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   expect(stage.reader.log).toContain('seek 0 3')
   await stage.handlers.end('0/10')
-  expect(stage.lane(0).progress.mark).toBe(3n)
+  expect(stage.queue(0).progress.mark).toBe(3n)
   await stage.offer(0, [3, 4])
   await stage.handlers.end('0/3', '0/4')
   expect(stage.handlers.log).toEqual(['0/10', '0/3', '0/4'])
-  expect(stage.lane(0).progress.mark).toBe(5n)
+  expect(stage.queue(0).progress.mark).toBe(5n)
 })
 
 test('a seek survives a new assignment, whatever the group has committed', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  stage.handOut.seek({ topic, partition: 0 }, 3n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
   expect((await stage.assign({ 0: 10n }, 2)).starts).toEqual([3n])
-  expect(stage.lane(0).progress.uncommitted).toBe(3n)
+  expect(stage.queue(0).progress.uncommitted).toBe(3n)
 })
 
 test('a stretch of the log without messages is stepped over in its turn', async () => {
   const stage = new Stage()
-  const { tenure } = await stage.assign({ 0: 5n, 1: 0n })
+  const { assignment } = await stage.assign({ 0: 5n, 1: 0n })
   await stage.offer(0, [5, 6])
-  stage.handOut.pass({ topic, partition: 0 }, 7n, '9', tenure)
-  stage.handOut.pass({ topic, partition: 1 }, 0n, '3', tenure)
+  stage.dispatcher.pass({ topic, partition: 0 }, 7n, '9', assignment)
+  stage.dispatcher.pass({ topic, partition: 1 }, 0n, '3', assignment)
   await settled()
-  expect(stage.lane(1).progress.mark).toBe(4n)
+  expect(stage.queue(1).progress.mark).toBe(4n)
   await stage.handlers.end('0/5')
-  expect(stage.lane(0).progress.mark).toBe(6n)
+  expect(stage.queue(0).progress.mark).toBe(6n)
   await stage.handlers.end('0/6')
-  expect(stage.lane(0).progress.mark).toBe(10n)
+  expect(stage.queue(0).progress.mark).toBe(10n)
 })
 
-test('a seek frees a lane that its backlog had paused', async () => {
+test('a seek frees a queue that its backlog had paused', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
   expect(stage.reader.log).toContain('pause 0')
   stage.reader.log.length = 0
-  stage.handOut.seek({ topic, partition: 0 }, 0n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 0n)
   expect(stage.reader.log).toEqual(['seek 0 0', 'resume 0'])
 })
 
-test('a fetch that waits for room in a lane does not pause it once a seek has emptied it', async () => {
+test('a fetch that waits for room in a queue does not pause it once a seek has emptied it', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])
-  stage.handOut.seek({ topic, partition: 0 }, 0n)
+  stage.dispatcher.seek({ topic, partition: 0 }, 0n)
   await vi.advanceTimersByTimeAsync(200)
   expect(stage.reader.log).not.toContain('pause 0')
 })
 
 test('an assignment that comes after the stop has begun hands out nothing', async () => {
   const stage = new Stage()
-  stage.handOut.finish()
-  const { tenure } = await stage.assign({ 0: 0n })
-  expect(stage.takeUnder(tenure, 0, [0])).toBeUndefined()
+  stage.dispatcher.finish()
+  const { assignment } = await stage.assign({ 0: 0n })
+  expect(stage.takeUnder(assignment, 0, [0])).toBeUndefined()
   expect(stage.handlers.log).toEqual([])
 })

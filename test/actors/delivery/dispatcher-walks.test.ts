@@ -1,4 +1,4 @@
-// Random lives of a hand-out beside a group that applies commits or loses the answers, checked against what a log and a group may see.
+// Random lives of a dispatcher beside a group that applies commits or loses the answers, checked against what a log and a group may see.
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled } from '../stage.ts'
@@ -53,7 +53,7 @@ class Life {
     if (next.kind === 'resume') stage.resume(next.partition)
     if (next.kind === 'commit') this.commit(next.applied, next.told)
     if (next.kind === 'rebalance') {
-      const closed = stage.handOut.close(10)
+      const closed = stage.dispatcher.close(10)
       if (!next.forced) for (const where of partitions) await this.finish(where, 'end')
       await vi.advanceTimersByTimeAsync(600)
       await closed
@@ -67,7 +67,7 @@ class Life {
   private async fetch(where: Partition, count: number): Promise<void> {
     const offsets = log.filter((offset) => offset >= (this.position[where] ?? 0)).slice(0, count)
     const [first, last = 0] = [offsets[0], offsets.at(-1)]
-    if (first === undefined || this.stage.lane(where).pausedBy.size > 0) return
+    if (first === undefined || this.stage.queue(where).pausedBy.size > 0) return
     const offered = this.stage.offer(where, offsets)
     this.position[where] = last + 1
     await offered
@@ -89,13 +89,13 @@ class Life {
   }
 
   private commit(applied: boolean, told: boolean): void {
-    for (const lane of this.stage.handOut.uncommitted()) {
-      const offset = lane.progress.uncommitted ?? 0n
-      expect(offset, 'commits never go down').toBeGreaterThanOrEqual(this.group[lane.partition] ?? 0n)
-      const skipped = log.filter((each) => each < offset && !this.handled[lane.partition]?.has(each))
+    for (const queue of this.stage.dispatcher.uncommitted()) {
+      const offset = queue.progress.uncommitted ?? 0n
+      expect(offset, 'commits never go down').toBeGreaterThanOrEqual(this.group[queue.partition] ?? 0n)
+      const skipped = log.filter((each) => each < offset && !this.handled[queue.partition]?.has(each))
       expect(skipped, 'nothing below a commit is unhandled').toEqual([])
-      if (applied) this.group[lane.partition] = offset
-      lane.progress.committed(offset, applied && told)
+      if (applied) this.group[queue.partition] = offset
+      queue.progress.committed(offset, applied && told)
     }
   }
 
@@ -103,7 +103,7 @@ class Life {
     const { atWork, log: calls } = this.stage.handlers
     expect(new Set(atWork.map(({ at }) => at.split('/')[0])).size, 'one handler per partition').toBe(atWork.length)
     for (const where of partitions) {
-      const mark = this.stage.lane(where).progress.mark ?? 0n
+      const mark = this.stage.queue(where).progress.mark ?? 0n
       expect(mark, 'marks only go up').toBeGreaterThanOrEqual(this.marks[where] ?? 0n)
       this.marks[where] = mark
       const order = calls.filter((at) => at.startsWith(`${where}/`)).map((at) => Number(at.split('/')[1]))

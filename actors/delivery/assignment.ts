@@ -1,13 +1,13 @@
-/** A tenure: the time in which a set of partitions is ours, from one assignment of the group to the next. */
+/** The assignment of partitions to this consumer: from one answer of the group to the next. */
 
 import { setMaxListeners } from 'node:events'
 import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
 
-export class Tenure {
+export class Assignment {
   readonly epoch: number
   readonly generation: number
   readonly partitions: PartitionsByTopic
-  /** Handlers under way that were handed a message in this tenure. */
+  /** Handlers under way that were handed a message in this assignment. */
   readonly running = new Set<Promise<void>>()
   /** Nobody waits for its handlers any more: what they still finish is stale. */
   over = false
@@ -35,7 +35,7 @@ export class Tenure {
     return this.closer.signal
   }
 
-  /** Aborts when handlers of this tenure must come to an end. */
+  /** Aborts when handlers of this assignment must come to an end. */
   get signal(): AbortSignal {
     return this.controller.signal
   }

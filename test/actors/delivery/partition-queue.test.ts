@@ -1,25 +1,25 @@
-// A lane: what waits in it, what that takes, and where the next fetch begins.
+// A queue: what waits in it, what that takes, and where the next fetch begins.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { Backlog } from '../../../actors/delivery/backlog.ts'
-import { Lane, type Load } from '../../../actors/delivery/lane.ts'
+import { PartitionQueue, type QueuedBatch } from '../../../actors/delivery/partition-queue.ts'
 import { Progress } from '../../../actors/delivery/progress.ts'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
 import type { KafkaMessage } from '../../../actors/kafkajs/consumer.ts'
 import { batchOf } from '../stage.ts'
 
-const tenure = new Tenure(1, 1, { orders: [0] })
+const assignment = new Assignment(1, 1, { orders: [0] })
 
-const laneOf = () => {
+const queueOf = () => {
   const backlog = new Backlog(1_000_000)
-  return { backlog, lane: new Lane({ topic: 'orders', partition: 0 }, new Progress(), backlog) }
+  return { backlog, queue: new PartitionQueue({ topic: 'orders', partition: 0 }, new Progress(), backlog) }
 }
 
-/** A load of one message with this key, value and headers. */
-const loadOf = (message: Partial<KafkaMessage>, offset = 0): Load => {
+/** A batch of one message with this key, value and headers. */
+const loadOf = (message: Partial<KafkaMessage>, offset = 0): QueuedBatch => {
   const batch = batchOf(0, [offset])
   const messages = batch.messages.map((each) => ({ ...each, value: null, ...message })) as KafkaMessage[]
-  return { batch: { ...batch, messages }, tenure, from: BigInt(offset), next: 0 }
+  return { batch: { ...batch, messages }, assignment, from: BigInt(offset), next: 0 }
 }
 
 /** What a message without content takes. */
@@ -34,59 +34,59 @@ test.each<{ what: string; message: Partial<KafkaMessage>; bytes: number }>([
   { what: 'a header twice', message: { headers: { name: [Buffer.from('ab'), 'c'] } }, bytes: 7 },
   { what: 'a header without a value', message: { headers: { name: undefined } }, bytes: 4 },
 ])('a message with $what takes $bytes bytes beside its object, until it is gone', ({ message, bytes }) => {
-  const { backlog, lane } = laneOf()
-  lane.put(loadOf(message))
+  const { backlog, queue } = queueOf()
+  queue.put(loadOf(message))
   expect(backlog.held).toBe(empty + bytes)
-  lane.shift()
+  queue.shift()
   expect(backlog.held).toBe(0)
 })
 
-test('whatever comes and goes, the backlog holds what waits here, and a lane that is cleared holds nothing', () => {
+test('whatever comes and goes, the backlog holds what waits here, and a queue that is cleared holds nothing', () => {
   const value = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes))
   const moves = fc.array(fc.oneof(value, fc.constant('shift' as const)), { maxLength: 30 })
   fc.assert(
     fc.property(moves, (all) => {
-      const { backlog, lane } = laneOf()
-      const waiting: Load[] = []
+      const { backlog, queue } = queueOf()
+      const waiting: QueuedBatch[] = []
       for (const [offset, move] of all.entries()) {
         if (move === 'shift') {
-          lane.shift()
+          queue.shift()
           waiting.shift()
         } else {
-          const load = loadOf({ value: move }, offset)
-          lane.put(load)
-          waiting.push(load)
+          const queued = loadOf({ value: move }, offset)
+          queue.put(queued)
+          waiting.push(queued)
         }
         const sizes = waiting.map(({ batch }) => empty + (batch.messages[0]?.value?.length ?? 0))
         expect(backlog.held).toBe(sizes.reduce((sum, size) => sum + size, 0))
-        expect([lane.depth, lane.first]).toEqual([waiting.length, waiting[0]])
+        expect([queue.depth, queue.first]).toEqual([waiting.length, waiting[0]])
       }
-      lane.clear()
-      expect([backlog.held, lane.depth]).toEqual([0, 0])
+      queue.clear()
+      expect([backlog.held, queue.depth]).toEqual([0, 0])
     }),
   )
 })
 
 test('the next fetch begins behind what waits, else at the mark', () => {
-  const { lane } = laneOf()
-  expect(lane.position).toBeUndefined()
-  lane.progress.mark = 3n
-  expect(lane.position).toBe(3n)
-  lane.put(loadOf({}, 3))
-  lane.put(loadOf({}, 4))
-  expect(lane.position).toBe(5n)
-  lane.seek(9n, tenure)
-  expect([lane.position, lane.depth, lane.progress.uncommitted]).toEqual([9n, 0, 9n])
+  const { queue } = queueOf()
+  expect(queue.position).toBeUndefined()
+  queue.progress.mark = 3n
+  expect(queue.position).toBe(3n)
+  queue.put(loadOf({}, 3))
+  queue.put(loadOf({}, 4))
+  expect(queue.position).toBe(5n)
+  queue.seek(9n, assignment)
+  expect([queue.position, queue.depth, queue.progress.uncommitted]).toEqual([9n, 0, 9n])
 })
 
-test('a new lane has lost no position, and is held by the user and by a handler, not by its backlog', () => {
-  const { lane } = laneOf()
-  expect([lane.outOfRange, lane.busy, lane.held]).toEqual([false, false, false])
-  lane.pausedBy.add('backlog')
-  expect(lane.held).toBe(false)
+test('a new queue has lost no position, and is held by the user and by a handler, not by its backlog', () => {
+  const { queue } = queueOf()
+  expect([queue.outOfRange, queue.busy, queue.held]).toEqual([false, false, false])
+  queue.pausedBy.add('backlog')
+  expect(queue.held).toBe(false)
   for (const by of ['user', 'handler'] as const) {
-    lane.pausedBy.add(by)
-    expect(lane.held).toBe(true)
-    lane.pausedBy.delete(by)
+    queue.pausedBy.add(by)
+    expect(queue.held).toBe(true)
+    queue.pausedBy.delete(by)
   }
 })

@@ -1,6 +1,6 @@
-// A tenure: how long its handlers are waited for, and what they are told.
+// The assignment: how long its handlers are waited for, and what they are told.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Tenure } from '../../../actors/delivery/tenure.ts'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -9,21 +9,21 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const tenureWith = (...running: Promise<void>[]): Tenure => {
-  const tenure = new Tenure(1, 4, { orders: [0] })
-  for (const handler of running) tenure.running.add(handler)
-  return tenure
+const tenureWith = (...running: Promise<void>[]): Assignment => {
+  const assignment = new Assignment(1, 4, { orders: [0] })
+  for (const handler of running) assignment.running.add(handler)
+  return assignment
 }
 
 test('without handlers at work it is over at once, and says so to handlers that come to look', async () => {
-  const tenure = tenureWith()
-  expect([tenure.open, tenure.over]).toEqual([true, false])
-  const closed = tenure.close(1000, 500)
-  expect(tenure.open).toBe(false)
+  const assignment = tenureWith()
+  expect([assignment.open, assignment.over]).toEqual([true, false])
+  const closed = assignment.close(1000, 500)
+  expect(assignment.open).toBe(false)
   expect(vi.getTimerCount()).toBe(0)
   expect(await closed).toBe(false)
-  expect(tenure.over).toBe(true)
-  expect(tenure.signal.aborted).toBe(true)
+  expect(assignment.over).toBe(true)
+  expect(assignment.signal.aborted).toBe(true)
 })
 
 test('handlers that fail have settled as well', async () => {
@@ -33,17 +33,17 @@ test('handlers that fail have settled as well', async () => {
 })
 
 test('the signal comes at the deadline, and giving up after the grace', async () => {
-  const tenure = tenureWith(new Promise(() => {}))
-  const closed = tenure.close(1000, 500)
+  const assignment = tenureWith(new Promise(() => {}))
+  const closed = assignment.close(1000, 500)
   await vi.advanceTimersByTimeAsync(999)
-  expect(tenure.signal.aborted).toBe(false)
+  expect(assignment.signal.aborted).toBe(false)
   await vi.advanceTimersByTimeAsync(1)
-  expect(tenure.signal.aborted).toBe(true)
-  expect(tenure.signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
-  expect(tenure.over).toBe(false)
+  expect(assignment.signal.aborted).toBe(true)
+  expect(assignment.signal.reason).toEqual(new Error('the hand-over cannot wait any longer for this handler'))
+  expect(assignment.over).toBe(false)
   await vi.advanceTimersByTimeAsync(500)
   expect(await closed).toBe(true)
-  expect(tenure.over).toBe(true)
+  expect(assignment.over).toBe(true)
 })
 
 test('a wait that ends early leaves no timer behind', async () => {
@@ -69,8 +69,8 @@ test('handlers of many partitions listen to its signal without a warning', async
 })
 
 test('a batch that is turned down is told once for each partition', () => {
-  const tenure = tenureWith()
-  expect(['orders/0', 'orders/1', 'orders/0', 'orders/1'].map((each) => tenure.fence(each))).toEqual([
+  const assignment = tenureWith()
+  expect(['orders/0', 'orders/1', 'orders/0', 'orders/1'].map((each) => assignment.fence(each))).toEqual([
     true,
     true,
     false,
