@@ -16,7 +16,7 @@ import {
   readOffsetFetch,
   readOffsetFetchRequest,
 } from '../protocol/answers.ts'
-import { readCommitNote } from '../protocol/commit-note.ts'
+import { readCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
@@ -205,14 +205,14 @@ export class Positions {
       const queue = dispatcher.queueOf(entry)
       return assignment.has(queue) && !this.ready.has(queue) && !this.looking.has(queue)
     })
-    const note = (entry: CommittedOffset) => {
-      const found = readCommitNote(entry.metadata)
+    const recall = (entry: CommittedOffset) => {
+      const found = readCommitMetadata(entry.metadata)
       if (found) topics.recall(entry.topic, found.partitions, found.topicId)
     }
-    for (const entry of committed) note(entry)
+    for (const entry of committed) recall(entry)
     const isNone = ({ offset, errorCode }: CommittedOffset) => errorCode === errorCodes.none && offset < 0n
     const fresh = new Set(open.filter(isNone).map(({ topic }) => topic))
-    for (const topic of fresh) for (const entry of await committedOf(topic).catch(() => [])) note(entry)
+    for (const topic of fresh) for (const entry of await committedOf(topic).catch(() => [])) recall(entry)
     if (assignment !== this.assignment) return
     for (const entry of open) this.takeOne(entry, assignment)
     this.options.onChange()
@@ -229,7 +229,7 @@ export class Positions {
       this.looking.set(queue, again)
       return
     }
-    const found = readCommitNote(metadata)
+    const found = readCommitMetadata(metadata)
     const topicId = topics.idOf(topic)
     const isOther = (id: string | undefined) => id !== undefined && topicId !== undefined && id !== topicId
     const isOfOther = isOther(found?.topicId)

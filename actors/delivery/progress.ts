@@ -36,7 +36,7 @@ export class Progress {
   /** What has to be committed; undefined when the group already knows. */
   get uncommitted(): bigint | undefined {
     const { mark, acknowledged, sought } = this
-    // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
+    // A mark that was set anew is committed even where the group has this very offset: its metadata may speak of a log that was cut.
     const isKnown = !sought && (mark ?? -1n) <= (acknowledged ?? -1n)
     return isKnown ? undefined : mark
   }
@@ -82,7 +82,7 @@ export class Progress {
   /**
    * Where reading begins in this assignment, given what the group has committed. A seek in this assignment counts whatever the group says. Else the mark
    * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
-   * `leaderEpoch` is what the commit notes.
+   * `leaderEpoch` is the one in the metadata of the commit.
    */
   startFrom(
     committed: bigint,

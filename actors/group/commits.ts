@@ -9,7 +9,7 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
-import { writeCommitNote } from '../protocol/commit-note.ts'
+import { writeCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { timeLimit } from '../time/time-limit.ts'
 import type { Topics } from '../topics/topics.ts'
@@ -114,8 +114,8 @@ export class Commits {
 
   private offsetOf({ queue: { topic, partition, progress }, offset }: Mark) {
     const origin = this.options.topics.originOf(topic)
-    const note = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
-    return { partition, offset: `${offset}`, metadata: note ? writeCommitNote(note) : null }
+    const metadata = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
+    return { partition, offset: `${offset}`, metadata: metadata ? writeCommitMetadata(metadata) : null }
   }
 
   /** A commit the coordinator refused, told once until one is accepted. */

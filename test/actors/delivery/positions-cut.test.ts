@@ -183,7 +183,7 @@ test('a topic that was made again is read from its start, and what was fetched o
   expect(stage.queue(0).progress.uncommitted).toBe(1n)
 })
 
-test('a mark that began at a commit without a note holds no longer when the topic was made again between two assignments', async () => {
+test('a mark that began at a commit without metadata holds no longer when the topic was made again between two assignments', async () => {
   const stage = new Stage()
   stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
   await stage.assign({ 0: 10n })
