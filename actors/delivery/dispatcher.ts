@@ -7,9 +7,9 @@
 import { byTopic, type PartitionsByTopic, type TopicPartition } from '../../machines/fact.ts'
 import type { Batch } from '../kafkajs/consumer.ts'
 import type { Assignment } from './assignment.ts'
-import { Backlog } from './backlog.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import { PartitionQueue } from './partition-queue.ts'
+import { PrefetchBudget } from './prefetch-budget.ts'
 import type { GroupProgress } from './progress.ts'
 
 /** What the dispatcher needs of the session that reads at the moment. */
@@ -36,7 +36,7 @@ const graceMs = 500
 
 export class Dispatcher {
   readonly handler: Handler
-  readonly backlog: Backlog
+  readonly prefetchBudget: PrefetchBudget
   assignment: Assignment | undefined
   private readonly options: DispatcherOptions
   private readonly queues = new Map<string, PartitionQueue>()
@@ -56,7 +56,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.options = options
     this.free = options.concurrency
-    this.backlog = new Backlog(options.maxBufferedBytes)
+    this.prefetchBudget = new PrefetchBudget(options.maxBufferedBytes)
     this.handler = new Handler({
       ...options,
       pause: (queue) => {
@@ -89,7 +89,7 @@ export class Dispatcher {
       if (previous && queue.progress.sought === previous && !assignment.has(queue)) queue.progress.endSeek()
     }
     for (const queue of this.assigned()) {
-      queue.pausedBy.delete('backlog')
+      queue.pausedBy.delete('prefetch')
       if (queue.held) reader.pause(queue)
       else reader.resume(queue)
     }
@@ -202,7 +202,11 @@ export class Dispatcher {
     const key = `${topic}/${partition}`
     let queue = this.queues.get(key)
     if (!queue) {
-      queue = new PartitionQueue({ topic, partition }, this.options.progress.of({ topic, partition }), this.backlog)
+      queue = new PartitionQueue(
+        { topic, partition },
+        this.options.progress.of({ topic, partition }),
+        this.prefetchBudget,
+      )
       if (this.pausedTopics.has(topic)) queue.pausedBy.add('user')
       this.queues.set(key, queue)
     }
@@ -319,14 +323,15 @@ export class Dispatcher {
 
   private makeRoom(queue: PartitionQueue): void {
     if (queue.depth <= depth) this.room.get(queue)?.()
-    if (queue.depth < depth && queue.pausedBy.delete('backlog') && queue.pausedBy.size === 0) this.reader?.resume(queue)
+    if (queue.depth < depth && queue.pausedBy.delete('prefetch') && queue.pausedBy.size === 0)
+      this.reader?.resume(queue)
   }
 
   /** Where there is none in time, the partition is paused. */
   private async roomFor(queue: PartitionQueue): Promise<void> {
     // A seek may have emptied the queue meanwhile.
     if (queue.depth <= depth || (await this.roomIn(queue)) || queue.depth <= depth) return
-    queue.pausedBy.add('backlog')
+    queue.pausedBy.add('prefetch')
     this.reader?.pause(queue)
   }
 

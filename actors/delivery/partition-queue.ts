@@ -3,7 +3,7 @@
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
 import type { Assignment } from './assignment.ts'
-import type { Backlog } from './backlog.ts'
+import type { PrefetchBudget } from './prefetch-budget.ts'
 import type { Progress } from './progress.ts'
 
 /** A batch that waits to be handed out, and how far it has been. */
@@ -23,22 +23,22 @@ export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly progress: Progress
-  /** Who wants it paused: the user, a handler that was given up, or the backlog. */
-  readonly pausedBy = new Set<'user' | 'handler' | 'backlog'>()
+  /** Who wants it paused: the user, a handler that was given up, or a full prefetch. */
+  readonly pausedBy = new Set<'user' | 'handler' | 'prefetch'>()
   /** KafkaJS gave up its position: the next one is looked up anew. */
   outOfRange = false
   /** A handler of this queue is at work; also one of an earlier assignment that has not settled. */
   busy = false
   /** When a message was last handed out or handled, on the clock of `performance.now()`. */
   movedAt = 0
-  private readonly backlog: Backlog
+  private readonly prefetchBudget: PrefetchBudget
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
 
-  constructor({ topic, partition }: TopicPartition, progress: Progress, backlog: Backlog) {
+  constructor({ topic, partition }: TopicPartition, progress: Progress, prefetchBudget: PrefetchBudget) {
     this.topic = topic
     this.partition = partition
     this.progress = progress
-    this.backlog = backlog
+    this.prefetchBudget = prefetchBudget
   }
 
   get held(): boolean {
@@ -64,12 +64,12 @@ export class PartitionQueue {
   put(queued: QueuedBatch): void {
     const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
     this.batches.push({ queued, bytes })
-    this.backlog.add(bytes)
+    this.prefetchBudget.add(bytes)
   }
 
   /** The first batch is worked, or not wanted any more. */
   shift(): void {
-    this.backlog.add(-(this.batches.shift()?.bytes ?? 0))
+    this.prefetchBudget.add(-(this.batches.shift()?.bytes ?? 0))
   }
 
   /** Forgets what was fetched: the position is the mark again. */

@@ -127,7 +127,7 @@ export class Session {
       fetchVersion: options.rackId === '' ? 10 : 11,
       clientId,
       leaderOf: (topic, partition) => this.reader.leaderOf({ topic, partition }),
-      backlog: options.dispatcher.backlog,
+      prefetchBudget: options.dispatcher.prefetchBudget,
       era: () => this.positions.era,
       onAsked: (asked) => this.note(asked),
       diverged: (partitions) => this.positions.diverged(partitions),

@@ -19,7 +19,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
-import type { Backlog } from '../delivery/backlog.ts'
+import type { PrefetchBudget } from '../delivery/prefetch-budget.ts'
 import {
   apiVersionsAnswer,
   emptyFetchAnswer,
@@ -55,7 +55,7 @@ export interface RoutesOptions {
   /** The node that leads the partition, as far as KafkaJS knows. */
   readonly leaderOf: (topic: string, partition: number) => number | undefined
   /** Keeps what fetches may bring within bounds. */
-  readonly backlog: Backlog
+  readonly prefetchBudget: PrefetchBudget
   /** What was asked for in an earlier era is not wanted any more. */
   readonly era: () => unknown
   /** What a fetch asks for. */
@@ -233,7 +233,7 @@ export class Routes {
   }
 
   private async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
-    const { maxWaitMs, backlog } = this.options
+    const { maxWaitMs, prefetchBudget } = this.options
     this.idle.delete(nodeId)
     setMaxWait(request, maxWaitMs)
     let end = () => {}
@@ -244,7 +244,7 @@ export class Routes {
     const startedAt = performance.now()
     const { signal } = this.stop
     const nodes = this.fetchLinks.size
-    const room = await Promise.race([backlog.reserve(maxBytesOf(request), nodes, maxWaitMs, signal), hurried])
+    const room = await Promise.race([prefetchBudget.reserve(maxBytesOf(request), nodes, maxWaitMs, signal), hurried])
     try {
       if (signal.aborted || !room) return emptyFetchAnswer().answer()
       setMaxBytes(request, room.bytes)

@@ -104,18 +104,18 @@ test('two batches wait beside each other, and the fetch of the third one waits f
   expect(stage.reader.log.filter((line) => line.startsWith('pause'))).toEqual([])
 })
 
-test('a partition that its backlog paused is read again after the next assignment', async () => {
+test('a partition that its prefetch paused is read again after the next assignment', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
-  expect([...stage.queue(0).pausedBy]).toEqual(['backlog'])
+  expect([...stage.queue(0).pausedBy]).toEqual(['prefetch'])
   stage.reader.log.length = 0
   stage.begin([0])
   expect([[...stage.queue(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
 })
 
-test('a queue that is paused by its backlog and by the user goes on when both are over', async () => {
+test('a queue that is paused by its prefetch and by the user goes on when both are over', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
@@ -158,7 +158,7 @@ test('a queue whose place is lost hands out nothing that was fetched, and commit
   expect(stage.dispatcher.uncommitted()).toEqual([queue])
   stage.dispatcher.displace(queue)
   await settled()
-  expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.backlog.held]).toEqual([
+  expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.prefetchBudget.held]).toEqual([
     0,
     true,
     [],

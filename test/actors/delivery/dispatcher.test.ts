@@ -114,7 +114,7 @@ test('what was fetched of a paused partition is forgotten, and fetched again fro
   for (const offset of [2, 3]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
   stage.pause(0)
-  expect(stage.dispatcher.backlog.held).toBe(0)
+  expect(stage.dispatcher.prefetchBudget.held).toBe(0)
   stage.reader.log.length = 0
   await stage.handlers.end('0/0')
   expect(stage.handlers.log).toEqual(['0/0'])
@@ -307,7 +307,7 @@ test('a stretch of the log without messages is stepped over in its turn', async 
   expect(stage.queue(0).progress.mark).toBe(10n)
 })
 
-test('a seek frees a queue that its backlog had paused', async () => {
+test('a seek frees a queue that its prefetch had paused', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
-import { Backlog } from '../../../actors/delivery/backlog.ts'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
 import type { FetchSummary } from '../../../actors/protocol/answers.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { MetadataView } from '../../../actors/topics/metadata-view.ts'
@@ -61,7 +61,7 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     fetchVersion: 10,
     clientId: 'orders-service',
     leaderOf: () => 1,
-    backlog: new Backlog(1_000_000),
+    prefetchBudget: new PrefetchBudget(1_000_000),
     era: () => 0,
     onAsked: () => {},
     diverged: async () => [],

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { Backlog } from '../../../actors/delivery/backlog.ts'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
 import { readFetch } from '../../../actors/protocol/answers.ts'
 import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import { maxBytesOf } from '../../../actors/protocol/requests.ts'
@@ -247,12 +247,12 @@ test('where nobody can say whether a log was cut, nothing of the answer is used 
 
 test('a fetch asks for no more than there is room for, and waits where there is none', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
-  const backlog = new Backlog(600)
-  const routes = routesWith({ backlog, maxWaitMs: 30 })
+  const prefetchBudget = new PrefetchBudget(600)
+  const routes = routesWith({ prefetchBudget, maxWaitMs: 30 })
   await routes.answer(1, fetchRequest())
   const sent = await broker.asked(apiKeys.fetch)
   expect(maxBytesOf(sent)).toBe(600)
-  backlog.add(600)
+  prefetchBudget.add(600)
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch)).toHaveLength(1)
 })
@@ -274,9 +274,9 @@ test('fetches of twenty nodes that wait for room give no warning', async () => {
   const warned = (warning: Error) => void warnings.push(warning)
   process.on('warning', warned)
   try {
-    const backlog = new Backlog(100)
-    backlog.add(100)
-    const routes = routesWith({ backlog })
+    const prefetchBudget = new PrefetchBudget(100)
+    prefetchBudget.add(100)
+    const routes = routesWith({ prefetchBudget })
     await Promise.all(Array.from({ length: 20 }, (_, index) => routes.answer(index + 1, fetchRequest())))
     await new Promise((resolve) => setImmediate(resolve))
     expect(warnings).toEqual([])

@@ -1,5 +1,5 @@
 /**
- * The backlog of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
+ * The prefetch budget of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
  * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
  */
 
@@ -9,7 +9,7 @@ export interface Reservation {
   release(): void
 }
 
-export class Backlog {
+export class PrefetchBudget {
   private readonly limit: number
   private bytes = 0
   private reserved = 0
