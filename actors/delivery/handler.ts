@@ -35,7 +35,7 @@ export interface HandlerOptions {
   readonly commit: () => Promise<void>
   /** Queues with progress the group does not know. */
   readonly uncommitted: () => readonly PartitionQueue[]
-  /** The handler is past its deadline: others may have its place. */
+  /** The handler is past its deadline: others may have its slot. */
   readonly onOverdue: (queue: PartitionQueue) => void
 }
 
@@ -46,7 +46,6 @@ const sliceMs = 100
 export class Handler {
   /** Messages not handed out because this process had handled them already. */
   suppressed = 0
-  handled = 0
   private readonly options: HandlerOptions
   private committedAt = performance.now()
 
@@ -55,7 +54,7 @@ export class Handler {
   }
 
   /**
-   * Hands the batch out from where it stands. `yields` says whether others wait for the place after a slice of time. Resolves with whether
+   * Hands the batch out from where it stands. `yields` says whether others wait for the slot after a slice of time. Resolves with whether
    * it is done; else it was broken off in order, or the partition is paused until somebody decides.
    */
   async run(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
@@ -189,9 +188,7 @@ export class Handler {
   }
 
   private advance(queue: PartitionQueue, queued: QueuedBatch, seeks: number, mark: bigint): void {
-    if (!queue.progress.advance(queued.from, mark, seeks)) return
-    queue.movedAt = performance.now()
-    this.handled++
+    if (!queue.advance(queued, mark, seeks)) return
     // A stale result never commits, but this process knows now that the message is handled.
     const { generation, over } = queued.assignment
     if (over) {
@@ -242,7 +239,9 @@ export class Handler {
           if (decision !== 'retry') {
             emit({ type: 'handler.gave-up', topic, partition, offset, decision })
             if (decision === 'skip') return 'skipped'
-            queue.pausedBy.add('handler')
+            queue.hold('handler')
+            const reason = 'its handler failed and was given up'
+            emit({ type: 'partition.stalled', partitions: byTopic([queue]), reason })
             return undefined
           }
         }
@@ -262,7 +261,7 @@ export class Handler {
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const { handlerTimeoutMs, emit, onOverdue } = this.options
-    queue.movedAt = performance.now()
+    queue.noteHandOut()
     if (handlerTimeoutMs === undefined) return work(queued.assignment.signal)
     const { signal } = queued.assignment
     // Not AbortSignal.any: on Node 20 the assignment's signal would remember each of these for as long as it lives.

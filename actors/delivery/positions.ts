@@ -111,9 +111,10 @@ export class Positions {
   /** KafkaJS gave up its position in this partition: it is out of range. */
   reset(partition: TopicPartition): void {
     const queue = this.options.dispatcher.queueOf(partition)
-    if (!this.assignment?.has(queue) || this.looking.has(queue)) return
+    const { assignment } = this
+    if (!assignment?.has(queue) || this.looking.has(queue)) return
     this.ready.delete(queue)
-    this.look(queue, this.assignment, () => this.backInRange(queue))
+    this.look(queue, assignment, () => this.backInRange(queue, assignment))
   }
 
   /** The topic was deleted and made again: its partitions are read from their start. */
@@ -139,7 +140,7 @@ export class Positions {
           reason: 'recreated',
         })
       }
-      dispatcher.displace(queue)
+      queue.close()
       queue.progress.forget()
       this.ready.delete(queue)
       this.looking.delete(queue)
@@ -147,7 +148,7 @@ export class Positions {
         const found = await this.pinned(queue)
         return () => {
           found()
-          dispatcher.reread(queue)
+          queue.reread()
         }
       })
     }
@@ -271,7 +272,7 @@ export class Positions {
             set()
             queue.progress.topicId = this.options.topics.idOf(queue.topic)
           }
-          this.options.dispatcher.locate(queue)
+          queue.openAtMark()
           if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
           if (isOver()) return
           this.looking.delete(queue)
@@ -292,7 +293,7 @@ export class Positions {
   }
 
   private place(queue: PartitionQueue): void {
-    this.options.dispatcher.locate(queue)
+    queue.openAtMark()
     this.ready.add(queue)
     this.stuck.delete(queue)
   }
@@ -322,7 +323,7 @@ export class Positions {
    * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever `fromBeginning` says: nothing
    * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
    */
-  private async backInRange(queue: PartitionQueue): Promise<() => void> {
+  private async backInRange(queue: PartitionQueue, assignment: Assignment): Promise<() => void> {
     const { log, emit, dispatcher } = this.options
     const { topic, partition, position, progress } = queue
     if (position === undefined) return this.pinned(queue)
@@ -346,7 +347,7 @@ export class Positions {
         const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
         emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
         progress.leaderEpoch = leaderEpoch
-        dispatcher.rewind(queue, next, epochEnd === undefined ? undefined : cut)
+        queue.rewind(next, assignment, epochEnd === undefined ? undefined : cut)
       }
     }
   }

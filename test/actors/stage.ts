@@ -2,8 +2,8 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { Assignment } from '../../actors/delivery/assignment.ts'
-import { Dispatcher, type DispatcherOptions, type Reader } from '../../actors/delivery/dispatcher.ts'
-import type { PartitionQueue } from '../../actors/delivery/partition-queue.ts'
+import { Dispatcher, type DispatcherOptions } from '../../actors/delivery/dispatcher.ts'
+import type { PartitionQueue, Reader } from '../../actors/delivery/partition-queue.ts'
 import { type Log, type LogEdge, Positions, type PositionsOptions } from '../../actors/delivery/positions.ts'
 import { acquireProgress } from '../../actors/delivery/progress.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafkajs/consumer.ts'

@@ -28,9 +28,8 @@ test('before the first assignment there is nothing to hand out, to commit, to st
   expect(await dispatcher.close(1000)).toBe(false)
   const queue = dispatcher.queueOf(zero)
   dispatcher.step(queue, 9n, 0n)
-  dispatcher.rewind(queue, 3n)
   dispatcher.seek(zero, 3n)
-  dispatcher.reread(queue)
+  queue.reread()
   expect([queue.depth, queue.progress.mark, reader.log]).toEqual([0, undefined, []])
 })
 
@@ -156,7 +155,7 @@ test('a queue whose place is lost hands out nothing that was fetched, and commit
   await stage.handlers.end('0/0')
   const queue = stage.queue(0)
   expect(stage.dispatcher.uncommitted()).toEqual([queue])
-  stage.dispatcher.displace(queue)
+  queue.close()
   await settled()
   expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.prefetchBudget.held]).toEqual([
     0,
@@ -165,17 +164,16 @@ test('a queue whose place is lost hands out nothing that was fetched, and commit
     0,
   ])
   expect(stage.take(0, [1])).toBeUndefined()
-  queue.outOfRange = true
-  stage.dispatcher.locate(queue)
-  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, [queue]])
+  queue.openAtMark()
+  expect(stage.dispatcher.uncommitted()).toEqual([queue])
 })
 
 test('a log that was cut is read from its new place, and what was fetched of the old one is forgotten', async () => {
   const stage = new Stage()
-  await stage.assign({ 0: 10n })
+  const { assignment } = await stage.assign({ 0: 10n })
   for (const offset of [10, 11]) await stage.offer(0, [offset])
   const isThrough = watched(stage.take(0, [12]))
-  stage.dispatcher.rewind(stage.queue(0), 4n)
+  stage.queue(0).rewind(4n, assignment)
   await settled()
   expect([stage.queue(0).depth, stage.queue(0).position, isThrough()]).toEqual([0, 4n, true])
   await stage.handlers.end('0/10')
@@ -188,9 +186,9 @@ test.each([
   { what: 'does not count where nobody can say up to where the log is the same', sameTo: undefined, mark: 10n },
 ])('what is at work when a log is cut and lies $what', async ({ sameTo, mark }) => {
   const stage = new Stage()
-  await stage.assign({ 0: 10n })
+  const { assignment } = await stage.assign({ 0: 10n })
   await stage.offer(0, [10, 11, 12])
-  stage.dispatcher.rewind(stage.queue(0), 10n, sameTo)
+  stage.queue(0).rewind(10n, assignment, sameTo)
   await stage.handlers.end('0/10')
   expect(stage.queue(0).progress.mark).toBe(mark)
   // What else was fetched of the log as it was is not handed out.
@@ -199,15 +197,14 @@ test.each([
   expect(stage.handlers.log).toEqual(['0/10', `0/${mark}`])
 })
 
-test('an assignment finds no position out of range, and no place of the one before', async () => {
+test('an assignment finds no start position of the one before', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5])
   await stage.handlers.end('0/5')
-  const queue = stage.queue(0)
-  queue.outOfRange = true
+  expect(stage.dispatcher.uncommitted()).toEqual([stage.queue(0)])
   stage.begin([0])
-  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, []])
+  expect(stage.dispatcher.uncommitted()).toEqual([])
 })
 
 test('a sought place is committed also before the look for another one is over', async () => {

@@ -171,16 +171,16 @@ test('the waits between tries double up to five seconds, and are between half of
   }
 })
 
-test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
+test('a partition has moved when a message is handed out and when it is handled', async () => {
   const stage = await staged({}, [0, 1])
   const startedAt = performance.now()
   expect(stage.queue(0).movedAt).toBe(startedAt)
   await vi.advanceTimersByTimeAsync(10)
   await stage.handlers.end('0/0')
   await vi.advanceTimersByTimeAsync(10)
-  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 10, 1])
+  expect(stage.queue(0).movedAt).toBe(startedAt + 10)
   await stage.handlers.end('0/1')
-  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 20, 2])
+  expect(stage.queue(0).movedAt).toBe(startedAt + 20)
 })
 
 test('a partition keeps its place for its slice of time, and beyond it while nobody waits', async () => {

@@ -12,10 +12,8 @@ const assignment = new Assignment(1, 1, { orders: [0] })
 
 const queueOf = () => {
   const prefetchBudget = new PrefetchBudget(1_000_000)
-  return {
-    prefetchBudget,
-    queue: new PartitionQueue({ topic: 'orders', partition: 0 }, new Progress(), prefetchBudget),
-  }
+  const options = { progress: new Progress(), prefetchBudget, reader: () => undefined, isPaused: false }
+  return { prefetchBudget, queue: new PartitionQueue({ topic: 'orders', partition: 0 }, options) }
 }
 
 /** A batch of one message with this key, value and headers. */
@@ -44,7 +42,7 @@ test.each<{ what: string; message: Partial<KafkaMessage>; bytes: number }>([
   expect(prefetchBudget.held).toBe(0)
 })
 
-test('whatever comes and goes, the budget holds what waits here, and a queue that is cleared holds nothing', () => {
+test('whatever comes and goes, the budget holds what waits here, and a queue that is closed holds nothing', () => {
   const value = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes))
   const moves = fc.array(fc.oneof(value, fc.constant('shift' as const)), { maxLength: 30 })
   fc.assert(
@@ -64,7 +62,7 @@ test('whatever comes and goes, the budget holds what waits here, and a queue tha
         expect(prefetchBudget.held).toBe(sizes.reduce((sum, size) => sum + size, 0))
         expect([queue.depth, queue.first]).toEqual([waiting.length, waiting[0]])
       }
-      queue.clear()
+      queue.close()
       expect([prefetchBudget.held, queue.depth]).toEqual([0, 0])
     }),
   )
@@ -82,14 +80,29 @@ test('the next fetch begins behind what waits, else at the mark', () => {
   expect([queue.position, queue.depth, queue.progress.uncommitted]).toEqual([9n, 0, 9n])
 })
 
-test('a new queue has lost no position, and is held by the user and by a handler, not by its prefetch', () => {
+test('a new queue is closed and idle', () => {
   const { queue } = queueOf()
-  expect([queue.outOfRange, queue.busy, queue.held]).toEqual([false, false, false])
-  queue.pausedBy.add('prefetch')
-  expect(queue.held).toBe(false)
+  expect([queue.open, queue.busy, queue.held, queue.pausedBy.size]).toEqual([false, false, false, 0])
+})
+
+test('a queue is held by the user and by a handler, and not as it is full', async () => {
+  const { queue } = queueOf()
+  for (const offset of [0, 1, 2]) queue.put(loadOf({}, offset))
+  await queue.room()
+  expect([[...queue.pausedBy], queue.held]).toEqual([['prefetch'], false])
   for (const by of ['user', 'handler'] as const) {
-    queue.pausedBy.add(by)
-    expect(queue.held).toBe(true)
-    queue.pausedBy.delete(by)
+    queue.hold(by)
+    expect([[...queue.pausedBy], queue.held]).toEqual([[by], true])
+    expect([queue.release(), queue.held]).toEqual([by === 'handler', false])
+  }
+})
+
+test('a queue is open from where its start position is known until that is lost or another assignment begins', () => {
+  const { queue } = queueOf()
+  for (const end of ['close', 'reset'] as const) {
+    queue.openAtMark()
+    expect(queue.open).toBe(true)
+    queue[end]()
+    expect(queue.open).toBe(false)
   }
 })
