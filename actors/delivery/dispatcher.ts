@@ -154,15 +154,9 @@ export class Dispatcher {
     const key = `${topic}/${partition}`
     let queue = this.queues.get(key)
     if (!queue) {
-      queue = new PartitionQueue(
-        { topic, partition },
-        {
-          progress: this.options.progress.of({ topic, partition }),
-          prefetchBudget: this.prefetchBudget,
-          reader: this.currentReader,
-          isPaused: this.pausedTopics.has(topic),
-        },
-      )
+      const progress = this.options.progress.of({ topic, partition })
+      queue = new PartitionQueue({ topic, partition }, progress, this.prefetchBudget, () => this.reader)
+      if (this.pausedTopics.has(topic)) queue.hold('user')
       this.queues.set(key, queue)
     }
     return queue
@@ -196,8 +190,6 @@ export class Dispatcher {
     if (partitions) return partitions.map((partition) => this.queueOf({ topic, partition }))
     return [...this.queues.values()].filter((queue) => queue.topic === topic)
   }
-
-  private readonly currentReader = (): Reader | undefined => this.reader
 }
 
 /** A topic, and the partitions of it that are meant; all of it when left out. */

@@ -27,14 +27,6 @@ export interface QueuedBatch {
   next: number
 }
 
-export interface PartitionQueueOptions {
-  readonly progress: Progress
-  readonly prefetchBudget: PrefetchBudget
-  readonly reader: () => Reader | undefined
-  /** The user has paused the partition before there was a queue. */
-  readonly isPaused: boolean
-}
-
 /** Who wants a partition paused: the user, a handler that was given up, or a full queue. */
 type PausedBy = 'user' | 'handler' | 'prefetch'
 
@@ -45,20 +37,26 @@ export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly progress: Progress
-  private readonly options: PartitionQueueOptions
+  private readonly prefetchBudget: PrefetchBudget
+  private readonly reader: () => Reader | undefined
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
-  private readonly pauses: Set<PausedBy>
+  private readonly pauses = new Set<PausedBy>()
   private readonly waitingFetch = new WaitingFetch()
   private isOpen = false
   private isBusy = false
   private lastMovedAt = 0
 
-  constructor({ topic, partition }: TopicPartition, options: PartitionQueueOptions) {
+  constructor(
+    { topic, partition }: TopicPartition,
+    progress: Progress,
+    prefetchBudget: PrefetchBudget,
+    reader: () => Reader | undefined,
+  ) {
     this.topic = topic
     this.partition = partition
-    this.progress = options.progress
-    this.options = options
-    this.pauses = new Set(options.isPaused ? ['user'] : [])
+    this.progress = progress
+    this.prefetchBudget = prefetchBudget
+    this.reader = reader
   }
 
   /** Its start position in this assignment is known. */
@@ -98,7 +96,7 @@ export class PartitionQueue {
   /** The next offset to fetch: behind what waits here, or the mark; undefined before the first position. */
   get position(): bigint | undefined {
     const last = this.batches.at(-1)
-    return last ? BigInt(last.queued.batch.lastOffset()) + 1n : this.progress.mark
+    return last ? endOf(last.queued.batch) : this.progress.mark
   }
 
   /** An assignment begins, with this partition or without: what was fetched before is forgotten. */
@@ -109,8 +107,8 @@ export class PartitionQueue {
 
   /** The partition is read from now on, unless it is held. */
   read(): void {
-    if (this.held) this.reader?.pause(this)
-    else this.reader?.resume(this)
+    if (this.held) this.reader()?.pause(this)
+    else this.reader()?.resume(this)
   }
 
   /** The mark is the start position in this assignment. */
@@ -128,7 +126,7 @@ export class PartitionQueue {
   put(queued: QueuedBatch): void {
     const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
     this.batches.push({ queued, bytes })
-    this.options.prefetchBudget.add(bytes)
+    this.prefetchBudget.add(bytes)
   }
 
   /** Resolves when there is room for the next batch; where none comes in time, the partition is paused until there is. */
@@ -136,7 +134,7 @@ export class PartitionQueue {
     // A seek may have emptied the queue meanwhile.
     if (this.depth <= prefetchDepth || (await this.waitingFetch.wait()) || this.depth <= prefetchDepth) return
     this.pauses.add('prefetch')
-    this.reader?.pause(this)
+    this.reader()?.pause(this)
   }
 
   /** Nothing more is handed out, so a fetch that waits for room need not. */
@@ -175,13 +173,13 @@ export class PartitionQueue {
 
   /** The first batch is taken out, handled or not. */
   shift(): void {
-    this.options.prefetchBudget.add(-(this.batches.shift()?.bytes ?? 0))
+    this.prefetchBudget.add(-(this.batches.shift()?.bytes ?? 0))
   }
 
   /** Pauses the partition. What was fetched is fetched again when it goes on: it would take the room of others for as long as that lasts. */
   hold(by: 'user' | 'handler'): void {
     this.pauses.add(by)
-    this.reader?.pause(this)
+    this.reader()?.pause(this)
     this.clear()
     this.makeRoom()
   }
@@ -192,7 +190,7 @@ export class PartitionQueue {
     const wasGivenUp = this.pauses.delete('handler')
     this.pauses.delete('user')
     if (wasHeld && this.isOpen) this.reread()
-    if (this.pauses.size === 0) this.reader?.resume(this)
+    if (this.pauses.size === 0) this.reader()?.resume(this)
     return wasGivenUp
   }
 
@@ -213,11 +211,7 @@ export class PartitionQueue {
 
   /** Reading goes on at the position, wherever KafkaJS is. */
   reread(): void {
-    if (this.position !== undefined) this.reader?.seek(this, `${this.position}`)
-  }
-
-  private get reader(): Reader | undefined {
-    return this.options.reader()
+    if (this.position !== undefined) this.reader()?.seek(this, `${this.position}`)
   }
 
   /** Forgets what was fetched: the position is the mark again. */
@@ -228,9 +222,12 @@ export class PartitionQueue {
   private makeRoom(): void {
     if (this.depth <= prefetchDepth) this.waitingFetch.goOn()
     if (this.depth < prefetchDepth && this.pauses.delete('prefetch') && this.pauses.size === 0)
-      this.reader?.resume(this)
+      this.reader()?.resume(this)
   }
 }
+
+/** The offset behind the batch, and behind control records at its end. */
+export const endOf = (batch: Batch): bigint => BigInt(batch.lastOffset()) + 1n
 
 const bytesOf = ({ key, value, headers = {} }: KafkaMessage): number => {
   const parts = Object.entries(headers).flatMap(([name, values]) => [name, ...[values ?? []].flat()])

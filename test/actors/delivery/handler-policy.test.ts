@@ -1,6 +1,6 @@
 // The policy of a handler that has failed too often: what it is told, what it may decide, and what becomes of the message.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { HandlerErrorContext } from '../../../actors/delivery/handler.ts'
+import type { HandlerErrorContext } from '../../../actors/delivery/handler-retry.ts'
 import { batchIn, type Stage, staged, topic } from '../stage.ts'
 
 beforeEach(() => {

@@ -12,8 +12,8 @@ const assignment = new Assignment(1, 1, { orders: [0] })
 
 const queueOf = () => {
   const prefetchBudget = new PrefetchBudget(1_000_000)
-  const options = { progress: new Progress(), prefetchBudget, reader: () => undefined, isPaused: false }
-  return { prefetchBudget, queue: new PartitionQueue({ topic: 'orders', partition: 0 }, options) }
+  const where = { topic: 'orders', partition: 0 }
+  return { prefetchBudget, queue: new PartitionQueue(where, new Progress(), prefetchBudget, () => undefined) }
 }
 
 /** A batch of one message with this key, value and headers. */
