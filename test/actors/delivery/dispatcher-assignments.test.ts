@@ -1,4 +1,4 @@
-// The places of queues: whose turn it is, who is held and by whom, and what becomes of that between assignments, drains and seeks.
+// Between assignments, drains and seeks: who is held and by whom, which start positions are known, and what is turned down.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { partitionsIn } from '../../../actors/delivery/dispatcher.ts'
@@ -74,57 +74,6 @@ test('a pause of a topic leaves the partitions of others alone', async () => {
   expect(dispatcher.queueOf({ topic: 'bills', partition: 2 }).held).toBe(true)
   dispatcher.pause({ topic, partitions: [0] })
   expect(dispatcher.queueOf({ topic, partition: 2 }).held).toBe(false)
-})
-
-test('a fetch that waits for room goes on when the assignment ends, and nothing is paused for it', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const isThrough = watched(stage.take(0, [2]))
-  await settled()
-  expect(isThrough()).toBe(false)
-  void stage.dispatcher.close(1000)
-  await settled()
-  expect(isThrough()).toBe(true)
-  stage.reader.log.length = 0
-  await vi.advanceTimersByTimeAsync(500)
-  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([[], []])
-})
-
-test('two batches wait beside each other, and the fetch of the third one waits for room', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  const through = [0, 1, 2].map((offset) => watched(stage.take(0, [offset])))
-  await settled()
-  expect(through.map((is) => is())).toEqual([true, true, false])
-  await stage.handlers.end('0/0')
-  expect(through.map((is) => is())).toEqual([true, true, true])
-  await vi.advanceTimersByTimeAsync(500)
-  expect(stage.reader.log.filter((line) => line.startsWith('pause'))).toEqual([])
-})
-
-test('a partition that its prefetch paused is read again after the next assignment', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
-  await vi.advanceTimersByTimeAsync(200)
-  expect([...stage.queue(0).pausedBy]).toEqual(['prefetch'])
-  stage.reader.log.length = 0
-  stage.begin([0])
-  expect([[...stage.queue(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
-})
-
-test('a queue that is paused by its prefetch and by the user goes on when both are over', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
-  await vi.advanceTimersByTimeAsync(200)
-  stage.reader.log.length = 0
-  stage.pause(0)
-  // What was fetched is forgotten, so there is room; the user holds it still.
-  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([['pause 0'], ['user']])
-  stage.resume(0)
-  expect(stage.reader.log).toEqual(['pause 0', 'seek 0 0', 'resume 0'])
 })
 
 test('a resume of what was not paused moves nothing', async () => {
@@ -283,31 +232,6 @@ test('a partition that another consumer of this process still handles is handed 
   expect(other.dispatcher.handler.suppressed).toBe(1)
 })
 
-test('a handler that is given up frees one place, once, whenever it ends', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
-  await stage.offer(0, [0])
-  const closed = stage.dispatcher.close(0)
-  await vi.advanceTimersByTimeAsync(500)
-  expect(await closed).toBe(true)
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
-  await stage.handlers.end('0/0')
-  for (const partition of [1, 2]) await stage.offer(partition, [0])
-  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['1/0'])
-})
-
-test('of several that wait each gets the place that becomes free, in turn', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n, 3: 0n })
-  for (const partition of [0, 1, 2, 3]) await stage.offer(partition, [0])
-  stage.pause(1)
-  await stage.handlers.end('0/0')
-  // The paused one lets its turn go by.
-  expect(stage.handlers.log).toEqual(['0/0', '2/0'])
-  await stage.handlers.end('2/0', '3/0')
-  expect(stage.handlers.log).toEqual(['0/0', '2/0', '3/0'])
-})
-
 test('a partition whose handler failed for good is told with its reason, and one that another stop holds is not', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
@@ -318,16 +242,4 @@ test('a partition whose handler failed for good is told with its reason, and one
   ])
   stage.resume(0)
   expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
-})
-
-test('a drain that had to give a handler up leaves other partitions their places', async () => {
-  const stage = new Stage({ concurrency: 2 })
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, [0])
-  const closed = stage.dispatcher.close(0)
-  await vi.advanceTimersByTimeAsync(500)
-  await closed
-  await stage.assign({ 1: 0n, 2: 0n, 3: 0n })
-  for (const partition of [1, 2, 3]) await stage.offer(partition, [0])
-  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['0/0', '1/0', '2/0'])
 })
