@@ -310,7 +310,7 @@ export class Positions {
     await this.options.lookAtTopics()
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
-      queue.progress.pin(offset, leaderEpoch)
+      queue.progress.resetTo(offset, leaderEpoch)
     }
   }
 

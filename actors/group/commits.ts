@@ -37,10 +37,10 @@ const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.rebalanceInProgress,
 ])
 
-/** How often the commit of a looked-up position is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
-const pinAttempts = 5
-const pinWithinMs = 2000
-const pinPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
+/** How often the commit of an offset reset is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
+const resetAttempts = 5
+const resetWithinMs = 2000
+const resetPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
 
 export class Commits {
   private readonly options: CommitsOptions
@@ -66,15 +66,15 @@ export class Commits {
   }
 
   /**
-   * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
+   * Commits the position of an offset reset, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
    * end, and miss what came between. Partitions that ask meanwhile share the next commit.
    */
-  async commitPinned({ progress }: PartitionQueue): Promise<void> {
+  async commitReset({ progress }: PartitionQueue): Promise<void> {
     const { assignment } = this.options.dispatcher
     for (let attempt = 1; assignment?.open; attempt++) {
-      await this.commitAll(pinWithinMs)
-      if (progress.uncommitted === undefined || attempt === pinAttempts) return
-      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), assignment.closing).signal)
+      await this.commitAll(resetWithinMs)
+      if (progress.uncommitted === undefined || attempt === resetAttempts) return
+      await ended(timeLimit(backoffMs(attempt, resetPace, Math.random()), assignment.closing).signal)
     }
   }
 

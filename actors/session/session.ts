@@ -187,7 +187,7 @@ export class Session {
         refreshLeaders: () => this.refreshLeaders(),
       }),
       committedOf: (topic) => this.committedOf(topic),
-      commit: (queue) => this.commits.commitPinned(queue),
+      commit: (queue) => this.commits.commitReset(queue),
       lookAtTopics: coalesced(() => this.metadata.identify()),
       onChange: () => this.placed(),
     })

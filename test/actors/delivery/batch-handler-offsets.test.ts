@@ -98,7 +98,7 @@ test('uncommitted offsets are given topic by topic, and offsets without topics a
   stage.dispatcher.begin(new Assignment(1, 1, { bills: [3], [topic]: [0] }), stage.reader)
   for (const each of partitions) {
     const queue = stage.dispatcher.queueOf(each)
-    queue.progress.pin(5n, -1)
+    queue.progress.resetTo(5n, -1)
     queue.openAtMark()
   }
   await stage.offer(0, [5])

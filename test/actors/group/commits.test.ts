@@ -189,7 +189,7 @@ test.each<[string, number | undefined]>([
 ])('a commit of a topic that %s after it was made again says nothing of the new one', async (_what, code) => {
   const stage = new Committing(async () => {
     stage.progress.forget()
-    stage.progress.pin(0n, -1)
+    stage.progress.resetTo(0n, -1)
     if (code === undefined) throw new Error('gone')
     return [code]
   })
@@ -201,7 +201,7 @@ test('positions that were looked up are not committed when the assignment is ove
   const stage = new Committing(async () => [0])
   for (const assignment of [{ epoch: 1, generation: 4, open: false }, undefined]) {
     Object.assign(stage.dispatcher, { assignment })
-    await stage.commits.commitPinned(stage.queues[0] as PartitionQueue)
+    await stage.commits.commitReset(stage.queues[0] as PartitionQueue)
   }
   expect(stage.sent).toEqual([])
 })
@@ -253,10 +253,10 @@ async function pinning(refusedForMs: number, act: (assignment: Assignment) => vo
       topics: new Topics(),
       emit: () => {},
     })
-    const pinned = commits.commitPinned(queue)
+    const committed = commits.commitReset(queue)
     act(assignment)
     await vi.runAllTimersAsync()
-    await pinned
+    await committed
     return sentAt
   } finally {
     vi.useRealTimers()
@@ -309,8 +309,8 @@ test('positions that are looked up one by one are committed together: a thousand
   })
   await Promise.all(
     queues.map((queue) => {
-      queue.progress.pin(7n, -1)
-      return commits.commitPinned(queue as PartitionQueue)
+      queue.progress.resetTo(7n, -1)
+      return commits.commitReset(queue as PartitionQueue)
     }),
   )
   expect(queues.every(({ progress }) => progress.acknowledged === 7n)).toBe(true)
