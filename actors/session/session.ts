@@ -114,7 +114,10 @@ export class Session {
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
       beforeFetch: (nodeId) => this.routes.turn(nodeId),
-      onMetadata: () => this.routes.wake(),
+      onMetadata: () => {
+        this.routes.wake()
+        this.positions.validation.lookAtAll()
+      },
     })
     this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
     this.routes = new Routes({
@@ -175,17 +178,14 @@ export class Session {
       onRecreated: (topic) => this.positions.restart(topic),
     })
     this.positions = new Positions({
-      dispatcher,
-      topics,
-      fromBeginning,
-      emit,
-      signal,
+      ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogEdges({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
         linkTo: (nodeId) => this.routes.control(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
+      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
       commit: (queue) => this.commits.commitPinned(queue),
       lookAtTopics: coalesced(() => this.metadata.identify()),
