@@ -119,11 +119,10 @@ export class Session {
         this.positions.validation.lookAtAll()
       },
     })
+    const identify = coalesced(() => this.metadata.identify())
     this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
     this.routes = new Routes({
-      cluster,
-      dial,
-      emit,
+      ...{ cluster, dial, emit, identify },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
@@ -188,7 +187,7 @@ export class Session {
       leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
       commit: (queue) => this.commits.commitPinned(queue),
-      lookAtTopics: coalesced(() => this.metadata.identify()),
+      lookAtTopics: identify,
       onChange: () => this.placed(),
     })
   }
