@@ -114,13 +114,15 @@ export class Session {
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
       beforeFetch: (nodeId) => this.routes.turn(nodeId),
-      onMetadata: () => this.routes.wake(),
+      onMetadata: () => {
+        this.routes.wake()
+        this.positions.validation.lookAtAll()
+      },
     })
+    const identify = coalesced(() => this.metadata.identify())
     this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
     this.routes = new Routes({
-      cluster,
-      dial,
-      emit,
+      ...{ cluster, dial, emit, identify },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
@@ -175,20 +177,17 @@ export class Session {
       onRecreated: (topic) => this.positions.restart(topic),
     })
     this.positions = new Positions({
-      dispatcher,
-      topics,
-      fromBeginning,
-      emit,
-      signal,
+      ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogEdges({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
         linkTo: (nodeId) => this.routes.control(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
+      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
       commit: (queue) => this.commits.commitReset(queue),
-      lookAtTopics: coalesced(() => this.metadata.identify()),
+      lookAtTopics: identify,
       onChange: () => this.placed(),
     })
   }
