@@ -14,7 +14,7 @@ import type { Dial } from '../connection/dial.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
-import { Positions } from '../delivery/start-positions.ts'
+import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Membership } from '../group/membership.ts'
@@ -83,7 +83,7 @@ export class Session {
   readonly commits: Commits
   readonly fetched: FetchRecord
   readonly reader: KafkaJsReader
-  private readonly positions: Positions
+  private readonly positions: StartPositions
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
   private readonly options: SessionOptions
@@ -132,7 +132,7 @@ export class Session {
       prefetchBudget: options.dispatcher.prefetchBudget,
       era: () => this.positions.era,
       onAsked: (asked) => this.note(asked),
-      diverged: (partitions) => this.positions.diverged(partitions),
+      diverged: (partitions) => this.positions.validation.diverged(partitions),
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
       view: (description, nodes) => this.metadata.view(description, nodes),
@@ -176,7 +176,7 @@ export class Session {
       onMissing: () => void this.positions.era++,
       onRecreated: (topic) => this.positions.restart(topic),
     })
-    this.positions = new Positions({
+    this.positions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogEdges({
         ...{ clientId, readUncommitted },

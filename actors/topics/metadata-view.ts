@@ -123,7 +123,7 @@ export class MetadataView {
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
     }
     for (const { topic, id, errorCode } of described) {
-      // Away when this session first looks: its places are those of the topic that was known then, so any other is a new one.
+      // Away when this session first looks: its positions are those of the topic that was known then, so any other is a new one.
       if (errorCode === errorCodes.unknownTopicOrPartition && !this.ids.has(topic))
         this.ids.set(topic, topics.idOf(topic) ?? unknownId)
       if (id === undefined || errorCode !== errorCodes.none) continue

@@ -3,7 +3,7 @@
 import type { TopicPartition } from '../../machines/fact.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
-import type { Log, LogEdge } from '../delivery/start-positions.ts'
+import type { Log, LogEdge } from '../delivery/log.ts'
 import { errorCodes, FrameReader } from '../protocol/frames.ts'
 import { type EpochPlace, epochEndsRequest, logEdgeRequest } from '../protocol/requests.ts'
 import type { Link } from './link.ts'

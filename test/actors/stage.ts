@@ -3,9 +3,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { Assignment } from '../../actors/delivery/assignment.ts'
 import { Dispatcher, type DispatcherOptions } from '../../actors/delivery/dispatcher.ts'
+import type { Log, LogEdge } from '../../actors/delivery/log.ts'
 import type { PartitionQueue, Reader } from '../../actors/delivery/partition-queue.ts'
 import { acquireProgress } from '../../actors/delivery/progress.ts'
-import { type Log, type LogEdge, Positions, type PositionsOptions } from '../../actors/delivery/start-positions.ts'
+import { StartPositions, type StartPositionsOptions } from '../../actors/delivery/start-positions.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafkajs/consumer.ts'
 import { readOffsetFetch } from '../../actors/protocol/answers.ts'
 import { apiKeys } from '../../actors/protocol/frames.ts'
@@ -164,7 +165,7 @@ const committedBody = (committed: CommittedBy): Buffer => {
 }
 
 export type StageOptions = Partial<DispatcherOptions> &
-  Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
+  Partial<Pick<StartPositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
     readonly batches?: boolean
   }
 
@@ -174,7 +175,7 @@ export class Stage {
   readonly facts: Fact[] = []
   readonly topics = new Topics()
   readonly dispatcher: Dispatcher
-  readonly positions: Positions
+  readonly positions: StartPositions
   /** The leader epoch that metadata tells of every partition. */
   ledIn: number | undefined = -1
   /** How often the group was asked what is committed. */
@@ -206,7 +207,7 @@ export class Stage {
       commit: async () => void this.commits++,
       ...options,
     })
-    this.positions = new Positions({
+    this.positions = new StartPositions({
       dispatcher: this.dispatcher,
       log: this.reader,
       topics: this.topics,

@@ -1,4 +1,4 @@
-// Positions: where reading goes on in a log that was cut, or in a topic that was made again.
+// Start positions: where reading goes on in a log that was cut, or in a topic that was made again.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled, topic } from '../stage.ts'
 
@@ -33,10 +33,10 @@ test('a log that was cut below what waits here is read again from the first mess
 test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  expect(await stage.positions.diverged(fetchedWith(3))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(3))).toEqual([])
   await stage.offer(0, [10, 11])
   stage.reader.epochs.set(3, 12n)
-  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 6))).toEqual([])
   expect(stage.queue(0).progress.leaderEpoch).toBe(6)
   expect(stage.reader.log).toContain('look 0 epoch 3')
 })
@@ -44,12 +44,12 @@ test('records of a later leader epoch are used where the one before ends at our 
 test('a log that was cut and has grown beyond our position shows by the end of the leader epoch we read', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   await stage.offer(0, [10, 11, 12, 13])
   await stage.handlers.end('0/10', '0/11')
   stage.reader.epochs.set(3, 11n)
   stage.reader.leaderEpoch = 5
-  const cut = await stage.positions.diverged(fetchedWith(4))
+  const cut = await stage.positions.validation.diverged(fetchedWith(4))
   expect(cut.map(({ partition }) => partition)).toEqual([0])
   stage.positions.reset({ topic, partition: 0 })
   await settled()
@@ -65,7 +65,7 @@ test('a log that was cut and has grown beyond our position shows by the end of t
 test('a message at work that lies below where the log was cut is not handed out again', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   await stage.offer(0, [10, 11, 12, 13])
   stage.reader.epochs.set(3, 12n)
   stage.positions.reset({ topic, partition: 0 })
@@ -78,21 +78,21 @@ test('a message at work that lies below where the log was cut is not handed out 
 test('a place that was sought has no leader epoch, and what was asked for before the seek gives it none', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   stage.dispatcher.seek({ topic, partition: 0 }, 25n)
   stage.reader.epochs.set(3, 20n)
-  expect(await stage.positions.diverged(fetchedWith(3, 3, 19n))).toEqual([])
-  expect(await stage.positions.diverged(fetchedWith(5))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(3, 3, 19n))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5))).toEqual([])
   expect(stage.reader.log).not.toContain('look 0 epoch 3')
 })
 
 test('a seek while the leader is asked for the end of an epoch leaves the sought place without one', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   let answer = (_end: bigint) => {}
   stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
-  const judged = stage.positions.diverged(fetchedWith(4, 5))
+  const judged = stage.positions.validation.diverged(fetchedWith(4, 5))
   await settled()
   stage.dispatcher.seek({ topic, partition: 0 }, 40n)
   answer(5n)
@@ -104,7 +104,7 @@ test('after a restart the leader epoch comes from the commit', async () => {
   const stage = new Stage()
   await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
   stage.reader.epochs.set(5, 15n)
-  expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
+  expect(await stage.positions.validation.diverged(fetchedWith(7))).toHaveLength(1)
 })
 
 test('a log that was cut and grew to the very place that is committed shows at the assignment, by the later epoch of its leader', async () => {
@@ -139,7 +139,7 @@ test('the places of an assignment are looked at together, once, and only those w
 test('a log that is cut while it is read, and grew to our place again, shows when metadata tells of its leader', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   await stage.offer(0, [10, 11, 12, 13])
   await stage.handlers.end('0/10', '0/11')
   stage.reader.epochs.set(3, 13n)
@@ -197,7 +197,7 @@ test('a place that was looked up has the leader epoch of that moment: a log that
   stage.reader.leaderEpoch = 4
   await stage.assign({ 0: -1n })
   stage.reader.epochs.set(4, 97n)
-  expect(await stage.positions.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
   stage.positions.reset({ topic, partition: 0 })
   expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
@@ -225,11 +225,11 @@ test('our own commit of before the log was cut does not take back the leader epo
   await stage.assign(committed)
   stage.reader.epochs.set(5, 15n)
   stage.dispatcher.seek({ topic, partition: 0 }, 10n)
-  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 6))).toEqual([])
   await stage.offer(0, [10, 19])
   await stage.handlers.end('0/10', '0/19')
   await stage.assign(committed)
-  expect(await stage.positions.diverged(fetchedWith(6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(6))).toEqual([])
 })
 
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
