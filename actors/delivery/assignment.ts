@@ -7,10 +7,10 @@ export class Assignment {
   readonly epoch: number
   readonly generation: number
   readonly partitions: PartitionsByTopic
-  /** Handlers under way that were handed a message in this assignment. */
-  readonly running = new Set<Promise<void>>()
   /** Nobody waits for its handlers any more: what they still finish is stale. */
   over = false
+  /** Handlers under way that were handed a message in this assignment. */
+  private readonly running = new Set<Promise<void>>()
   private readonly controller = new AbortController()
   private readonly closer = new AbortController()
   private readonly fenced = new Set<string>()
@@ -47,6 +47,13 @@ export class Assignment {
 
   has({ topic, partition }: TopicPartition): boolean {
     return this.names.has(`${topic}/${partition}`)
+  }
+
+  /** A handler that works in this assignment: its end waits for it. */
+  track(work: Promise<void>): void {
+    this.running.add(work)
+    const end = () => this.running.delete(work)
+    work.then(end, end)
   }
 
   /** Notes that a batch of this partition was turned down; true the first time. */

@@ -67,11 +67,11 @@ export class Dispatcher {
     if (this.isOver) void assignment.close(0, 0)
     if (previous?.open) void previous.close(0, graceMs)
     for (const queue of this.queues.values()) {
-      queue.reset()
+      const isAssigned = assignment.has(queue)
       // A seek that nobody has committed ends with the assignment: by the next one others have moved on.
-      if (previous && queue.progress.sought === previous && !assignment.has(queue)) queue.progress.endSeek()
+      if (previous && queue.progress.sought === previous && !isAssigned) queue.progress.endSeek()
+      queue.begin(isAssigned)
     }
-    for (const queue of this.assigned()) queue.read()
   }
 
   /**

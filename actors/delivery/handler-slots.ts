@@ -36,14 +36,13 @@ export class HandlerSlots {
     queue.startWork()
     const { assignment } = queued
     const work = this.run(queue, assignment).finally(() => {
-      assignment.running.delete(work)
       queue.endWork()
       progress.work = undefined
       this.release(queue)
       this.work(queue)
     })
     progress.work = work
-    assignment.running.add(work)
+    assignment.track(work)
   }
 
   /** Gives the queue's slot, if it has one, to those that wait. */

@@ -99,14 +99,11 @@ export class PartitionQueue {
     return last ? endOf(last.queued.batch) : this.progress.mark
   }
 
-  /** An assignment begins, with this partition or without: what was fetched before is forgotten. */
-  reset(): void {
+  /** An assignment begins: what was fetched before is forgotten, and the partition is read if it is assigned and not held. */
+  begin(isAssigned: boolean): void {
     this.pauses.delete('prefetch')
     this.close()
-  }
-
-  /** The partition is read from now on, unless it is held. */
-  read(): void {
+    if (!isAssigned) return
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
   }

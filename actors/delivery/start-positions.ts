@@ -133,13 +133,7 @@ export class StartPositions {
       queue.progress.forget()
       this.ready.delete(queue)
       this.looking.delete(queue)
-      this.look(queue, assignment, async () => {
-        const found = await this.offsetReset.reset(queue)
-        return () => {
-          found()
-          queue.reread()
-        }
-      })
+      this.lookAndReread(queue, assignment, () => this.offsetReset.reset(queue))
     }
   }
 
@@ -148,13 +142,7 @@ export class StartPositions {
     const { assignment } = this
     if (!assignment) return
     this.ready.delete(queue)
-    this.look(queue, assignment, async () => {
-      const found = await this.offsetReset.backInRange(queue, assignment)
-      return () => {
-        found()
-        queue.reread()
-      }
-    })
+    this.lookAndReread(queue, assignment, () => this.offsetReset.backInRange(queue, assignment))
   }
 
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
@@ -268,6 +256,17 @@ export class StartPositions {
     }
     this.looking.set(queue, first)
     void attempts().finally(tried)
+  }
+
+  /** The same where KafkaJS reads meanwhile: it is told the position that was found. */
+  private lookAndReread(queue: PartitionQueue, assignment: Assignment, work: () => Promise<() => void>): void {
+    this.look(queue, assignment, async () => {
+      const set = await work()
+      return () => {
+        set()
+        queue.reread()
+      }
+    })
   }
 
   private found(queue: PartitionQueue): void {
