@@ -108,3 +108,17 @@ test('a drain that had to give a handler up leaves other partitions their slots'
   for (const partition of [1, 2, 3]) await stage.offer(partition, [0])
   expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['0/0', '1/0', '2/0'])
 })
+
+test('a handler that resumes its partition as it begins is at work once', async () => {
+  const log: string[] = []
+  const stage: Stage = new Stage({
+    eachMessage: ({ message }) => {
+      log.push(message.offset)
+      stage.resume(0)
+      return new Promise(() => {})
+    },
+  })
+  await stage.assign({ 0: 0n })
+  await stage.offer(0, [0, 1])
+  expect(log).toEqual(['0'])
+})
