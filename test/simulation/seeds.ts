@@ -132,4 +132,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['seeks at any instant', 'errors of partitions', 'logins fail', 'names'],
     found: 'a sought place was not committed before a rebalance where the look for the place before it was not over',
   },
+  {
+    seed: 7906,
+    dimensions: ['errors of partitions'],
+    found:
+      'a commit that was applied, lost its answer and was refused with an error of the topic when it went out again was taken for somebody else’s: what was handled since came twice',
+  },
 ]
