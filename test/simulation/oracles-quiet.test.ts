@@ -243,3 +243,11 @@ test.each<[string, Moment[]]>([
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])
 })
+
+test('a consumer whose brokers hold its fetches for more is given as much longer before it has to move', () => {
+  const rests = (ms: number) => [...written(1), assigned(0), ready, ms, ready]
+  const options = { maxWaitTimeInMs: 5000, minBytes: 10_000 }
+  expect(judged(rests(20_000), options)).toEqual([])
+  expect(judged(rests(20_100), options)).toEqual(['T1'])
+  expect(judged(rests(15_100), { ...options, minBytes: 1 })).toEqual(['T1'])
+})
