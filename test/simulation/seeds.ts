@@ -138,4 +138,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a commit that was applied, lost its answer and was refused with an error of the topic when it went out again was taken for somebody else’s: what was handled since came twice',
   },
+  {
+    seed: 7210,
+    dimensions: ['topics are deleted', 'names'],
+    found:
+      'a place of a topic that went while it was looked up was taken for one of the topic made again, and read twice',
+  },
 ]
