@@ -229,6 +229,14 @@ test.each<[string, Moment[]]>([
     'a message that is tried again although the user sought or paused',
     [...written(2), assigned(0), handedOut(0), paused, sought(0), threw, handedOut(0)],
   ],
+  [
+    'a seek of who has lost the partition to another member and does not ask for it yet',
+    [
+      ...[...written(4), assigned(0), { type: 'assigned', life: 'b1', partitions: [0] } as const],
+      ...[handedOut(0, 'b1'), handled(0, 'b1'), handedOut(1, 'b1'), handled(1, 'b1'), committed(2, 'b1'), sought(1)],
+      ...[joinSent('one'), assigned(0), placed(2), handedOut(2)],
+    ],
+  ],
   ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
   [
     'a ready consumer whose batch handler commits for as long as it likes',
