@@ -33,7 +33,8 @@ export function batchHandler(
     const partition = numberOf(batch.topic, batch.partition)
     for (const { key, value, offset } of batch.messages) {
       if (style !== 'handles all' && (!isRunning() || isStale())) return
-      const from = Number(style === 'handles all' ? batch.firstOffset() : offset)
+      // Not the batch's own first offset, at which there may be no message.
+      const from = Number(style === 'handles all' ? batch.messages[0]?.offset : offset)
       await handle(partition, Number(offset), `${key}=${value}`, signal, from)
       world.reached('batch handled')
       // It says nothing of single messages: after its signal nobody can tell whether it came to the end.
