@@ -1,6 +1,6 @@
 /**
  * The offset reset, Kafka's `auto.offset.reset`: where reading begins in a partition of which neither the group nor this process has a position, and
- * where it goes on when the log no longer has the position. Both resolve with what sets it, for the caller to call if nothing came between.
+ * where it goes on when the log no longer has the position. What sets it is left to the caller, who knows whether something came between.
  */
 
 import type { Fact } from '../../machines/fact.ts'
@@ -36,12 +36,17 @@ export class OffsetReset {
       queue,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
-    // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
-    await this.options.lookAtTopics()
+    // An edge says nothing of whose it is.
+    await this.lookAt(topic)
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       queue.progress.resetTo(offset, leaderEpoch)
     }
+  }
+
+  /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
+  async putBack(topic: string): Promise<undefined> {
+    await this.lookAt(topic)
   }
 
   /**
@@ -57,7 +62,7 @@ export class OffsetReset {
       log.edge(queue, 'end'),
     ])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
-    if (end < position) await this.options.lookAtTopics()
+    if (end < position) await this.lookAt(topic)
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(queue, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {
@@ -75,5 +80,15 @@ export class OffsetReset {
         queue.rewind(next, assignment, epochEnd === undefined ? undefined : cut)
       }
     }
+  }
+
+  /**
+   * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
+   * next one of its name will be another.
+   */
+  private async lookAt(topic: string): Promise<void> {
+    const { lookAtTopics, topics } = this.options
+    await lookAtTopics()
+    if (topics.isMissing(topic)) throw new Error(`The topic ${topic} is away`)
   }
 }

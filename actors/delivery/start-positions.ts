@@ -213,7 +213,9 @@ export class StartPositions {
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
-    this.look(queue, assignment, () => (progress.mark === undefined ? this.offsetReset.reset(queue) : this.putBack()))
+    this.look(queue, assignment, () =>
+      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.putBack(topic),
+    )
   }
 
   /** Looks the position up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the position. */
@@ -274,11 +276,6 @@ export class StartPositions {
     this.ready.add(queue)
     this.stuck.delete(queue)
     this.validation.add(queue)
-  }
-
-  /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
-  private async putBack(): Promise<undefined> {
-    await this.options.lookAtTopics()
   }
 
   private pause(waitMs: number): Promise<void> {
