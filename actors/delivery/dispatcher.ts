@@ -14,14 +14,14 @@ import { PrefetchBudget } from './prefetch-budget.ts'
 import type { GroupProgress } from './progress.ts'
 
 export interface DispatcherOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue' | 'uncommitted'> {
-  /** Queues worked at a time. */
+  /** Handler slots: how many partitions are worked at a time. */
   readonly concurrency: number
   readonly progress: GroupProgress
   /** Bytes of messages that may wait, over all partitions. */
   readonly maxBufferedBytes: number
 }
 
-/** What a handler has between its signal and being given up, in milliseconds. */
+/** How long a handler has between its signal and being given up, in milliseconds. */
 const graceMs = 500
 
 export class Dispatcher {
@@ -62,8 +62,8 @@ export class Dispatcher {
   begin(assignment: Assignment, reader: Reader): void {
     const { assignment: previous } = this
     this.assignment = assignment
-    this.mine = partitionsIn(assignment.partitions).map((found) => this.queueOf(found))
     this.reader = reader
+    this.mine = partitionsIn(assignment.partitions).map((found) => this.queueOf(found))
     if (this.isOver) void assignment.close(0, 0)
     if (previous?.open) void previous.close(0, graceMs)
     for (const queue of this.queues.values()) {

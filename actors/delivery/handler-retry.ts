@@ -28,6 +28,7 @@ export interface HandlerRetryOptions extends HandlerTimeoutOptions {
     | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
 }
 
+/** The wait before the first retry; it doubles up to the longest. In milliseconds. */
 const firstRetryMs = 100
 const longestRetryMs = 5000
 

@@ -10,7 +10,7 @@ export interface HandlerOptions extends HandlerRetryOptions, BatchPayloadOptions
   readonly eachBatch?: ((payload: EachBatchPayload & { signal: AbortSignal }) => Promise<void>) | undefined
 }
 
-/** Others that wait get the slot of a queue that has had it for so long, between two messages, in milliseconds. */
+/** How long a queue keeps its slot while others wait, looked at between two messages, in milliseconds. */
 const sliceMs = 100
 
 export class Handler {

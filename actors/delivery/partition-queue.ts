@@ -30,7 +30,7 @@ export interface QueuedBatch {
 /** Who wants a partition paused: the user, a handler that was given up, or a full queue. */
 type PausedBy = 'user' | 'handler' | 'prefetch'
 
-/** What an object of a message takes beside its bytes, about. */
+/** Roughly what the object of a message takes besides its bytes. */
 const messageBytes = 100
 
 export class PartitionQueue {

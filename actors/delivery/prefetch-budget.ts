@@ -44,7 +44,7 @@ export class PrefetchBudget {
     const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
     const until = performance.now() + withinMs
     while (this.bytes + this.reserved + bytes > this.limit) {
-      // What is too large for the limit by itself goes out when nothing else waits.
+      // A request that is larger than the limit goes out when nothing else waits.
       if (this.bytes + this.reserved === 0) break
       const leftMs = until - performance.now()
       if (leftMs <= 0 || signal.aborted) return undefined

@@ -81,8 +81,8 @@ class Handlers {
   }
 
   /** Ends the calls on these messages, one after the other. */
-  async end(...places: string[]): Promise<void> {
-    for (const place of places) await this.at(place).end()
+  async end(...messages: string[]): Promise<void> {
+    for (const each of messages) await this.at(each).end()
   }
 
   private take(at: string, payload: (EachMessagePayload | EachBatchPayload) & { signal: AbortSignal }): Promise<void> {
@@ -181,7 +181,7 @@ export class Stage {
   /** How often the group was asked what is committed. */
   asked = 0
   commits = 0
-  /** The place of a partition became known. */
+  /** The start position of a partition became known. */
   onChange = () => {}
   private generation = 0
 
@@ -228,7 +228,7 @@ export class Stage {
     return { assignment, starts: await this.place(committed) }
   }
 
-  /** An assignment whose places are not known yet. */
+  /** An assignment whose start positions are not known yet. */
   begin(partitions: readonly number[], epoch = 1): Assignment {
     const assignment = new Assignment(epoch, ++this.generation, { [topic]: [...partitions] })
     this.dispatcher.begin(assignment, this.reader)

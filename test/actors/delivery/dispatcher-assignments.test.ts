@@ -85,7 +85,7 @@ test('a resume of what was not paused moves nothing', async () => {
   expect(stage.factsOf('partition.resumed')).toEqual([])
 })
 
-test('a partition that is resumed before its place is known is not read from the old one', async () => {
+test('a partition that is resumed before its start position is known is not read from the old one', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   stage.pause(0)
@@ -95,7 +95,7 @@ test('a partition that is resumed before its place is known is not read from the
   expect(stage.reader.log).toEqual(['resume 0'])
 })
 
-test('a queue whose place is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
+test('a queue whose start position is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
@@ -117,7 +117,7 @@ test('a queue whose place is lost hands out nothing that was fetched, and commit
   expect(stage.dispatcher.uncommitted()).toEqual([queue])
 })
 
-test('a log that was cut is read from its new place, and what was fetched of the old one is forgotten', async () => {
+test('a log that was cut is read from its new position, and what was fetched of the old one is forgotten', async () => {
   const stage = new Stage()
   const { assignment } = await stage.assign({ 0: 10n })
   for (const offset of [10, 11]) await stage.offer(0, [offset])
@@ -156,7 +156,7 @@ test('an assignment finds no start position of the one before', async () => {
   expect(stage.dispatcher.uncommitted()).toEqual([])
 })
 
-test('a sought place is committed also before the look for another one is over', async () => {
+test('a sought offset is committed also before the look for another one is over', async () => {
   const stage = new Stage()
   stage.begin([0])
   expect(stage.dispatcher.uncommitted()).toEqual([])
