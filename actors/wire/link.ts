@@ -17,7 +17,7 @@ import { bounds, isAbsence, isRefusal, Streak } from '../connection/retry-pace.t
 import { apiKeyOf, apiVersionOf } from '../protocol/frames.ts'
 import { requestName } from '../protocol/versions.ts'
 import { steadyNow } from '../time/steady-clock.ts'
-import { Doubt, type Outstanding } from './doubt.ts'
+import { Doubt, type Outstanding } from './failure-detector.ts'
 
 export interface LinkOptions {
   readonly nodeId: number
