@@ -37,7 +37,7 @@ import {
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
-import { within } from '../time/within.ts'
+import { within } from '../time/deadline.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
 import type { Topics } from '../topics/topics.ts'

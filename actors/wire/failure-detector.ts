@@ -1,8 +1,8 @@
 /**
- * A doubt: what a link does about a node that falls silent while a request waits. The request goes out again over a second connection, the
- * standby, and the first answer wins. A connection that says nothing while the standby answers the same request is dead, and the standby takes over. A
- * standby from before the request that says nothing either is made anew. Where none answers, the node is slow: both wait, ever more
- * patiently, for `requestTimeoutMs` at most.
+ * The failure detector of a link: it tells a dead connection from a slow node. When the node falls silent while a request waits, the request
+ * goes out again over a second connection, the standby, and the first answer wins. A connection that is silent while the standby answers the
+ * same request is dead, and the standby takes over. A standby that is older than the request and silent as well is replaced. Where neither
+ * answers, the node is slow: both wait, with growing patience, for at most `requestTimeoutMs`.
  */
 
 import { sameEndpoint } from '../../machines/endpoint.ts'
@@ -12,35 +12,20 @@ import type { Dial } from '../connection/dial.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
 import { steadyNow } from '../time/steady-clock.ts'
+import type { InFlightRequest, InFlightRequests } from './in-flight-requests.ts'
 import { Standby } from './standby.ts'
 
-/** A request that waits for its answer. */
-export interface Outstanding {
-  readonly frame: Buffer
-  readonly silenceMs: number
-  readonly resolve: (answer: Buffer) => void
-  readonly reject: (error: ConnectionError) => void
-  sentAt: number
-  /** The standby it went out on as well. */
-  standby: Line | undefined
-  /** When it did. */
-  askedTwiceAt: number
-  /** Connections that ended without an answer to anything while it waited. */
-  ends: number
-}
-
-export interface DoubtOptions {
+export interface FailureDetectorOptions {
   readonly nodeId: number
   readonly cluster: Cluster
   readonly dial: Dial
   readonly requestTimeoutMs?: number | undefined
   readonly urgent?: boolean
-  /** What waits, the oldest first. */
-  readonly outstanding: ReadonlySet<Outstanding>
+  readonly requests: InFlightRequests
   /** The connection that carries the link. */
   readonly connection: () => Line | undefined
   /** Sends a request over the standby as well. */
-  readonly send: (request: Outstanding, line: Line) => void
+  readonly send: (request: InFlightRequest, line: Line) => void
   /** The standby is the link's connection from here on. */
   readonly takeOver: (line: Line) => void
   /** The connection is dead. */
@@ -57,15 +42,15 @@ const longestWorkMs = 5000
 /** The silence of a request allows for a round trip of so many milliseconds; what a longer one takes is added. */
 const nearMs = 250
 
-export class Doubt {
-  private readonly options: DoubtOptions
+export class FailureDetector {
+  private readonly options: FailureDetectorOptions
   private readonly requestTimeoutMs: number
   private readonly standby: Standby
-  private unlisten: (() => void) | undefined
+  private unwatch: (() => void) | undefined
   /** How often the patience with this node was doubled; an answer in time takes that back. */
   private doublings = 0
 
-  constructor(options: DoubtOptions) {
+  constructor(options: FailureDetectorOptions) {
     this.options = options
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.standby = new Standby({
@@ -78,59 +63,63 @@ export class Doubt {
 
   /** Whether a request waits for longer than its node should be silent, and still may. */
   get slow(): boolean {
-    const { oldest } = this
+    const { oldest } = this.options.requests
     if (!oldest || !this.options.connection()?.open) return false
     return performance.now() - oldest.sentAt > this.patience(oldest)
   }
 
   /** A request has gone out. One wait per link, for the oldest request. */
-  listen(): void {
-    const { oldest } = this
-    if (this.unlisten || !oldest || !this.options.connection()?.open) return
-    const silence = { forMs: this.dueMs(oldest), heardAt: () => this.quietSince(this.oldest ?? oldest) }
-    this.unlisten = onSilence(silence, () => {
-      this.unlisten = undefined
+  watch(): void {
+    const { oldest } = this.options.requests
+    if (this.unwatch || !oldest || !this.options.connection()?.open) return
+    const silence = {
+      forMs: this.dueMs(oldest),
+      heardAt: () => this.quietSince(this.options.requests.oldest ?? oldest),
+    }
+    this.unwatch = onSilence(silence, () => {
+      this.unwatch = undefined
       this.judge()
-      this.listen()
+      this.watch()
     })
   }
 
   /** This request was answered over this line, and waits no longer. */
-  answered(request: Outstanding, line: Line): void {
-    const { outstanding } = this.options
+  answered(request: InFlightRequest, line: Line): void {
+    const { requests } = this.options
     const connection = this.options.connection()
     if (line === connection) {
       if (performance.now() - request.sentAt <= this.patience(request)) this.doublings = 0
     } else if (connection?.open && connection.lastDataAt < request.sentAt && !this.excused(request)) {
-      if (line === this.standby.line) this.relieve()
+      if (line === this.standby.line) this.failover()
     }
-    if (outstanding.size === 0) this.end()
+    if (requests.size === 0) this.stop()
   }
 
-  /** Lets the standby take over, if there is one. */
-  relieve(): boolean {
+  /** Lets the standby take over. False where there is none. */
+  failover(): boolean {
     const line = this.standby.take()
     if (line) this.options.takeOver(line)
     return line !== undefined
   }
 
-  /** Gives the standby up: the node is elsewhere, or its connections are made anew. */
-  forget(): void {
+  /** The node is elsewhere, or its connections are made anew. */
+  closeStandby(): void {
     this.standby.close()
   }
 
   close(): void {
-    this.end()
-    this.forget()
+    this.stop()
+    this.closeStandby()
   }
 
-  private end(): void {
-    this.unlisten?.()
-    this.unlisten = undefined
+  private stop(): void {
+    this.unwatch?.()
+    this.unwatch = undefined
   }
 
   private judge(): void {
-    const { oldest, options, standby } = this
+    const { options, standby } = this
+    const { oldest } = options.requests
     const connection = options.connection()
     if (!oldest || !connection?.open) return
     const silentMs = performance.now() - this.quietSince(oldest)
@@ -156,12 +145,12 @@ export class Doubt {
       standby.want()
       return
     }
-    if (silentMs >= longestWorkMs && !this.excused(oldest) && !repeatable.has(apiKeyOf(oldest.frame))) this.relieve()
+    if (silentMs >= longestWorkMs && !this.excused(oldest) && !repeatable.has(apiKeyOf(oldest.frame))) this.failover()
     else this.askTwice(standby.line)
   }
 
   private askTwice(line: Line): void {
-    for (const request of this.options.outstanding) {
+    for (const request of this.options.requests) {
       if (request.standby === line || !repeatable.has(apiKeyOf(request.frame))) continue
       request.standby = line
       request.askedTwiceAt = performance.now()
@@ -193,36 +182,30 @@ export class Doubt {
   }
 
   /** What is held, or is work for the broker, keeps everything behind it waiting, and nothing before it: a connection is answered in order. */
-  private excused(request: Outstanding): boolean {
+  private excused(request: InFlightRequest): boolean {
     const since = performance.now() - longestWorkMs
-    return [...this.options.outstanding].some(
+    return [...this.options.requests].some(
       ({ frame, silenceMs, sentAt }) =>
         sentAt <= request.sentAt && (silenceMs === Infinity || (!repeatable.has(apiKeyOf(frame)) && sentAt > since)),
     )
   }
 
-  /** The oldest of those that may not wait for ever. */
-  private get oldest(): Outstanding | undefined {
-    for (const request of this.options.outstanding) if (request.silenceMs !== Infinity) return request
-    return undefined
-  }
-
-  private patience({ silenceMs }: Outstanding): number {
+  private patience({ silenceMs }: InFlightRequest): number {
     return silenceMs + Math.max(0, (this.options.connection()?.roundTrip.lateMs ?? 0) - nearMs)
   }
 
   /** Since when the node owes this request a byte. */
-  private quietSince({ sentAt }: Outstanding): number {
+  private quietSince({ sentAt }: InFlightRequest): number {
     return Math.max(sentAt, this.options.connection()?.lastDataAt ?? 0)
   }
 
-  private dueMs(request: Outstanding): number {
+  private dueMs(request: InFlightRequest): number {
     const patienceMs = this.patience(request)
     return Math.min(patienceMs * 2 ** this.doublings, patienceMs + this.requestTimeoutMs)
   }
 
   /** The newest answer that was asked for after the request went out does not name the node. */
-  private hasLeft({ sentAt }: Outstanding): boolean {
+  private hasLeft({ sentAt }: InFlightRequest): boolean {
     const { cluster, nodeId } = this.options
     const newest = cluster.newest()
     const sinceMs = performance.now() - sentAt
