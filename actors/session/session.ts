@@ -113,10 +113,10 @@ export class Session {
       nodeNames: () =>
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
-      beforeFetch: (nodeId) => this.routes.turn(nodeId),
-      onMetadata: () => this.routes.wake(),
+      beforeFetch: (nodeId) => this.routes.awaitFetchTurn(nodeId),
+      onMetadata: () => this.routes.wakeup(),
     })
-    this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
+    this.reader = new KafkaJsReader(this.kafka, () => this.routes.wakeup())
     this.routes = new Routes({
       cluster,
       dial,
@@ -140,7 +140,7 @@ export class Session {
       groupId,
       clientId,
       cluster,
-      linkTo: (nodeId, mayBeHeld) => this.routes.control(nodeId, mayBeHeld),
+      linkTo: (nodeId, mayBeHeld) => this.routes.links.controlLink(nodeId, mayBeHeld),
       signal: this.stop.signal,
     })
     this.membership = new Membership({
@@ -159,7 +159,7 @@ export class Session {
         this.fail(failure)
       },
       reset: (topic, partition) => this.positions.reset({ topic, partition }),
-      hurry: () => this.routes.hurry(),
+      hurry: () => this.routes.interruptPolls(),
     })
     const { epoch, membership, stop } = this
     const { signal } = stop
@@ -183,7 +183,7 @@ export class Session {
       log: new LogEdges({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
-        linkTo: (nodeId) => this.routes.control(nodeId),
+        linkTo: (nodeId) => this.routes.links.controlLink(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
       committedOf: (topic) => this.committedOf(topic),
@@ -387,7 +387,7 @@ export class Session {
   private placed(): void {
     const { assignment } = this
     if (!assignment?.open) return
-    this.routes.wake()
+    this.routes.wakeup()
     if (this.positions.complete) this.announce(assignment)
   }
 

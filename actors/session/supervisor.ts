@@ -63,7 +63,7 @@ export class Supervisor {
   notice(fact: Fact): void {
     if (fact.type === 'endpoint.refused') {
       this.refused.add(fact.nodeId)
-      this.session?.routes.recheck()
+      this.session?.routes.links.recheck()
     }
     if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
@@ -150,7 +150,7 @@ export class Supervisor {
     let forced = false
     if (plan?.kind === 'in-place') {
       const isLeftOut = (nodeId: number) => this.isLeftOut(nodeId)
-      forced = !(await session?.routes.caughtUp(isLeftOut, this.rebuildWithinMs, signal))
+      forced = !(await session?.routes.links.caughtUp(isLeftOut, this.rebuildWithinMs, signal))
     } else {
       this.unwatch()
       forced = (await session?.drain(drainTimeoutMs)) ?? false
