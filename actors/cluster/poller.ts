@@ -19,7 +19,7 @@ import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { AddressBook } from './address-book.ts'
-import { type Candidates, failureOf } from './candidates.ts'
+import { type Candidates, failureOf } from './endpoint-pool.ts'
 import { createHedge, type Hedge } from './hedge.ts'
 import type { Source, SourceReading } from './source.ts'
 

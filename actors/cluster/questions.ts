@@ -3,10 +3,10 @@
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { ConnectionError } from '../connection/connection.ts'
-import { bounds, Streak } from '../connection/retry-pace.ts'
+import { bounds, Streak } from '../connection/dial-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
-import type { Candidates } from './candidates.ts'
+import type { Candidates } from './endpoint-pool.ts'
 import { createHedge } from './hedge.ts'
 
 export interface QuestionsOptions {

@@ -10,8 +10,8 @@ import { codeOf, type Failure, isError, messageOf } from '../../machines/failure
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
+import type { RetryPace } from './dial-pace.ts'
 import { namesOf } from './names.ts'
-import type { RetryPace } from './retry-pace.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
 

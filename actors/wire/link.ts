@@ -13,7 +13,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endp
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, type Line } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
-import { bounds, isAbsence, isRefusal, Streak } from '../connection/retry-pace.ts'
+import { bounds, isAbsence, isRefusal, Streak } from '../connection/dial-pace.ts'
 import { apiKeyOf, apiVersionOf } from '../protocol/frames.ts'
 import { requestName } from '../protocol/versions.ts'
 import { steadyNow } from '../time/steady-clock.ts'

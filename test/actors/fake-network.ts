@@ -1,6 +1,6 @@
 // A network in memory: brokers that listen at endpoints, and a dial that reaches them. No sockets, no timers of its own but the dial's deadline.
 
-import type { OpenLine } from '../../actors/cluster/candidates.ts'
+import type { OpenLine } from '../../actors/cluster/endpoint-pool.ts'
 import { ConnectionError, type Line } from '../../actors/connection/connection.ts'
 import { RoundTrip } from '../../actors/connection/round-trip.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'

@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { bounds, RetryPace, Streak } from '../../../actors/connection/retry-pace.ts'
+import { bounds, RetryPace, Streak } from '../../../actors/connection/dial-pace.ts'
 import type { Endpoint } from '../../../machines/endpoint.ts'
 import type { FailureKind } from '../../../machines/failure.ts'
 
