@@ -13,7 +13,8 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import type { Relocation, Verdict } from '../../machines/verdict.ts'
 import { ConnectionError, type Line } from '../connection/connection.ts'
-import { isAbsence, isRefusal, RetryPace } from '../connection/dial-pace.ts'
+import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
+import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { AddressBook } from './address-book.ts'
@@ -50,7 +51,7 @@ export interface Remembered {
 export interface Cluster {
   readonly book: AddressBook
   /** When endpoints are dialled, by all that hold this cluster. */
-  readonly pace: RetryPace
+  readonly pace: DialPace
   readonly clusterId: string | undefined
   /** An answer that brokers give at once is late after so many milliseconds, where they are farthest; 0 while none is connected. */
   readonly lateMs: number
@@ -134,7 +135,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
 
 class SharedCluster {
   readonly book: AddressBook
-  readonly pace: RetryPace
+  readonly pace: DialPace
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
@@ -157,7 +158,7 @@ class SharedCluster {
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
-    this.pace = new RetryPace(random)
+    this.pace = new DialPace(random)
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
         nodeId,

@@ -2,10 +2,12 @@
 
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
-import { type Failure, messageOf } from '../../machines/failure.ts'
+import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import { ConnectionError, type Line } from '../connection/connection.ts'
-import { bounds, type RetryPace, Streak } from '../connection/dial-pace.ts'
+import { fromDial } from '../connection/dial-failure.ts'
+import type { DialPace } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence, type SilenceOptions } from '../connection/silence.ts'
 import { type SpokenVersions, speaks } from '../protocol/versions.ts'
 import { steadyNow } from '../time/steady-clock.ts'
@@ -15,7 +17,7 @@ export type OpenLine = (
   endpoint: Endpoint,
   options?: {
     readonly signal?: AbortSignal | undefined
-    readonly logins?: RetryPace
+    readonly logins?: DialPace
     readonly onHeard?: () => void
   },
 ) => Promise<Line>
@@ -23,7 +25,7 @@ export type OpenLine = (
 export interface CandidatesOptions {
   readonly dial: OpenLine
   /** When an endpoint may be dialled, and its outcome. */
-  readonly pace: RetryPace
+  readonly pace: DialPace
   /** Judges an answer: undefined when it can be used. For a foreign cluster the connection is closed and dialled again slowly. */
   readonly onSnapshot: (snapshot: Snapshot) => Failure | undefined
   /** A fresh dial failed; `times` in a row. */
@@ -237,7 +239,7 @@ export class Candidates {
           },
           (error) => {
             this.drop(candidate, line)
-            if (failureOf(error, candidate.endpoint).code === 'ETIMEDOUT') this.options.onSilent(candidate.endpoint)
+            if (fromDial(error, candidate.endpoint).code === 'ETIMEDOUT') this.options.onSilent(candidate.endpoint)
             if (!dialled()) reject(error)
           },
         )
@@ -288,7 +290,7 @@ export class Candidates {
 
   private failed({ endpoint }: Candidate, error: unknown): void {
     const { onSnapshot, onDialFailed, pace } = this.options
-    const failure = failureOf(error, endpoint)
+    const failure = fromDial(error, endpoint)
     if (failure.code === 'TOO_SOON') return
     // What it said of its cluster before the dial turned it down.
     if (error instanceof ConnectionError && error.snapshot) onSnapshot(error.snapshot)
@@ -300,12 +302,6 @@ export class Candidates {
     candidate.line = undefined
     line.close()
   }
-}
-
-/** The failure inside whatever was thrown. */
-export function failureOf(error: unknown, endpoint: Endpoint): Failure {
-  if (error instanceof ConnectionError) return error.failure
-  return { kind: 'dial-failed', message: messageOf(error), endpoint: formatEndpoint(endpoint) }
 }
 
 const notNow = (endpoint: Endpoint): ConnectionError =>

@@ -18,8 +18,9 @@ import {
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
+import { fromDial } from '../connection/dial-failure.ts'
 import type { AddressBook } from './address-book.ts'
-import { type Candidates, failureOf } from './endpoint-pool.ts'
+import type { Candidates } from './endpoint-pool.ts'
 import { createHedge, type Hedge } from './hedge.ts'
 import type { Source, SourceReading } from './source.ts'
 
@@ -209,7 +210,7 @@ export class Poller {
   private askOne(endpoint: Endpoint): Promise<unknown> {
     this.asking.push(endpoint)
     return this.options.candidates.ask(endpoint).catch((error) => {
-      const failure = failureOf(error, endpoint)
+      const failure = fromDial(error, endpoint)
       if (failure.code !== 'TOO_SOON') this.lastFailure = failure
       throw error
     })

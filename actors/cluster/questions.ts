@@ -3,7 +3,7 @@
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { ConnectionError } from '../connection/connection.ts'
-import { bounds, Streak } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
 import type { Candidates } from './endpoint-pool.ts'

@@ -6,11 +6,12 @@
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
-import { codeOf, type Failure, isError, messageOf } from '../../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
 import { Connection, ConnectionError, type Line } from './connection.ts'
-import type { RetryPace } from './dial-pace.ts'
+import { classify } from './dial-failure.ts'
+import type { DialPace } from './dial-pace.ts'
 import { namesOf } from './names.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
@@ -38,7 +39,7 @@ export interface Dialled {
   readonly nodeId?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** The turns in which logins are tried. */
-  readonly logins?: Pick<RetryPace, 'login'> | undefined
+  readonly logins?: Pick<DialPace, 'login'> | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
   readonly ready?: (() => Promise<Line | undefined>) | undefined
   /** It came a step further, or bytes came. */
@@ -263,24 +264,3 @@ function withDeadline<Value>(
     })
   })
 }
-
-/** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
-function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
-  const known: Error | undefined = isError(error) ? error : undefined
-  if (known instanceof ConnectionError) return known.failure
-  const message = messageOf(error)
-  const { name, type }: { name?: string; type?: string } = known ?? {}
-  const told = codeOf(error) ?? type
-  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
-    return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
-  if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
-    return { kind: 'identity-refused', message, code: told }
-  }
-  return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
-}
-
-const refusals: ReadonlySet<string> = new Set([
-  'SASL_AUTHENTICATION_FAILED',
-  'ILLEGAL_SASL_STATE',
-  'UNSUPPORTED_SASL_MECHANISM',
-])

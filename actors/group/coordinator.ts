@@ -3,7 +3,7 @@
 import { type Failure, remedyFor } from '../../machines/failure.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError } from '../connection/connection.ts'
-import { bounds, Streak } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
 import { held, type Link } from '../wire/link.ts'

@@ -2,7 +2,7 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import { ConnectionError } from '../connection/connection.ts'
-import { bounds, Streak } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { Log, LogEdge } from '../delivery/positions.ts'
 import { errorCodes, FrameReader } from '../protocol/frames.ts'
 import { epochEndRequest, logEdgeRequest } from '../protocol/requests.ts'

@@ -18,7 +18,7 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
-import { bounds, Streak } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { Backlog } from '../delivery/backlog.ts'
 import {
   apiVersionsAnswer,

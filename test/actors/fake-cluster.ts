@@ -6,7 +6,7 @@ import { Subject } from 'rxjs'
 import { AddressBook, type BookChange } from '../../actors/cluster/address-book.ts'
 import type { Cluster } from '../../actors/cluster/cluster.ts'
 import type { Line } from '../../actors/connection/connection.ts'
-import { RetryPace } from '../../actors/connection/dial-pace.ts'
+import { DialPace } from '../../actors/connection/dial-pace.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -58,7 +58,7 @@ class FakeBook extends AddressBook {
 
 export class FakeCluster implements Cluster {
   readonly book = new FakeBook()
-  readonly pace = new RetryPace()
+  readonly pace = new DialPace()
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
   readonly refused = false

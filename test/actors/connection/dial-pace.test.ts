@@ -1,9 +1,9 @@
-// The pace of trying again: who goes when, whose failure counts for whom, and how long everybody waits after it.
+// The pace of dials: who goes when, whose failure counts for whom, and how long everybody waits after it.
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { bounds, RetryPace, Streak } from '../../../actors/connection/dial-pace.ts'
+import { DialPace } from '../../../actors/connection/dial-pace.ts'
 import type { Endpoint } from '../../../machines/endpoint.ts'
 import type { FailureKind } from '../../../machines/failure.ts'
 
@@ -21,7 +21,7 @@ afterEach(() => void vi.restoreAllMocks())
 const failure = (code: string, kind: FailureKind = 'dial-failed') => new ConnectionError({ kind, message: code, code })
 
 /** Dials that are told how they end, in the order in which they began. */
-function stage(pace = new RetryPace(slowest)) {
+function stage(pace = new DialPace(slowest)) {
   const begun: { name: string; succeed: () => void; fail: (code?: string, kind?: FailureKind) => void }[] = []
   const ended: string[] = []
   const dial = (
@@ -56,7 +56,7 @@ test('eight dials of an endpoint run at a time, one more after each that succeed
 })
 
 test('each kind of failure grows by itself: the first refused login after many failed dials is tried again in 5 to 7.5 s', () => {
-  const pace = new RetryPace(slowest)
+  const pace = new DialPace(slowest)
   for (let times = 0; times < 10; times += 1) pace.failed(here, failure('ECONNREFUSED'))
   pace.failed(here, failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))
   expect(pace.waitMs(here)).toBeCloseTo(7500, 0)
@@ -108,42 +108,8 @@ test('a failure counts for all who wait, and once; then nobody dials before the 
   expect(begun.slice(9).map(({ name }) => name)).toEqual(['second', 'third'])
 })
 
-/** How often something that always fails is tried within a time, when it is tried as soon as it may be. */
-function triesWithin(limitMs: number, waitMs: () => number, fail: () => void): number {
-  const end = now + limitMs
-  let tries = 0
-  for (; now < end; now += waitMs()) {
-    tries += 1
-    fail()
-  }
-  return tries
-}
-
-test.each([
-  ['dial', 66, 60],
-  ['refusal', 60, 60],
-  ['login', 6, 2],
-  ['lookUp', 185, 181],
-  ['question', 66, 60],
-  ['denial', 14, 12],
-] as const)(
-  '%s: tried as soon as it may be, at most %i times in the first minute and %i in each later one',
-  (name, first, later) => {
-    const streak = new Streak(() => 0)
-    const tries = () =>
-      triesWithin(
-        60_000,
-        () => streak.waitMs,
-        () => streak.failed(bounds[name]),
-      )
-    expect(tries()).toBeLessThanOrEqual(first)
-    tries()
-    expect(tries()).toBeLessThanOrEqual(later)
-  },
-)
-
 test('links and the poller together dial an endpoint that is away at most 66 times in a minute', async () => {
-  const pace = new RetryPace(() => 0)
+  const pace = new DialPace(() => 0)
   let dials = 0
   const away = async () => {
     dials += 1
@@ -203,9 +169,9 @@ test('an endpoint that nobody wants any more keeps its wait, and is forgotten a 
 
 test.each([
   ['asked by some rounds of the poller only', 66, () => {}],
-  ['also named anew each time', 66 + 60 * 7, (pace: RetryPace) => pace.renew(here)],
+  ['also named anew each time', 66 + 60 * 7, (pace: DialPace) => pace.renew(here)],
 ])('an endpoint that is away and %s is dialled at most %i times in a minute', async (_title, most, beforeDial) => {
-  const pace = new RetryPace(() => 0)
+  const pace = new DialPace(() => 0)
   let dials = 0
   const away = async () => {
     dials += 1
@@ -217,115 +183,6 @@ test.each([
     if (pace.isFree(here)) await pace.run(here, {}, away).catch(() => {})
   }
   expect(dials).toBeLessThanOrEqual(most)
-})
-
-const refused = () => Promise.reject(failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))
-
-test('a login that was never accepted is tried once in 5 to 60 s over all endpoints, and those that wait share its failure', async () => {
-  const pace = new RetryPace(() => 0)
-  let tried = 0
-  const attempt = async () => {
-    tried += 1
-    return refused()
-  }
-  const ends = await Promise.allSettled([here, elsewhere, here].map((where) => pace.login(where, attempt)))
-  expect([tried, ends.map(({ status }) => status)]).toEqual([1, ['rejected', 'rejected', 'rejected']])
-  expect([pace.waitMs(here), pace.waitMs(elsewhere)]).toEqual([5000, 5000])
-  const times = [now]
-  while (times.length < 6) {
-    now += pace.waitMs(here)
-    times.push(now)
-    await pace.login(here, attempt).catch(() => {})
-  }
-  expect(times.map((time, index) => time - (times[index - 1] ?? time))).toEqual([
-    0, 5000, 10_000, 20_000, 40_000, 40_000,
-  ])
-})
-
-test('once a login was accepted the first at an endpoint goes alone, and those behind it run side by side', async () => {
-  const pace = new RetryPace()
-  await pace.login(elsewhere, async () => {})
-  expect(pace.isLoginProven).toBe(true)
-  const running: string[] = []
-  const ends: (() => void)[] = []
-  const begin = (name: string, where: Endpoint) =>
-    pace.login(where, () => {
-      running.push(name)
-      return new Promise<void>((resolve) => ends.push(resolve))
-    })
-  const all = [begin('one', here), begin('two', here), begin('three', here), begin('other', elsewhere)]
-  await turn()
-  expect(running).toEqual(['one', 'other'])
-  ends[0]?.()
-  await turn()
-  expect(running.slice(2)).toEqual(['two', 'three'])
-  for (const end of ends) end()
-  await Promise.all(all)
-})
-
-test('logins go side by side at an endpoint that accepted one a moment ago, as links follow the poller to a new place', async () => {
-  const pace = new RetryPace()
-  let running = 0
-  const ends: (() => void)[] = []
-  const begin = () =>
-    pace.run(here, {}, () =>
-      pace.login(here, () => {
-        running += 1
-        return new Promise<void>((resolve) => ends.push(resolve))
-      }),
-    )
-  const round = async (count: number) => {
-    running = 0
-    const all = Array.from({ length: count }, begin)
-    await turn()
-    const first = running
-    while (running < count || ends.length > 0) {
-      for (const end of ends.splice(0)) end()
-      await turn()
-    }
-    await Promise.all(all)
-    return first
-  }
-  expect(await round(1)).toBe(1)
-  now += 1000
-  expect(await round(3)).toBe(3)
-  now += 5000
-  expect(await round(3)).toBe(1)
-})
-
-test('a login that an endpoint refuses is tried there by one of many, and elsewhere as ever', async () => {
-  const pace = new RetryPace(() => 0)
-  await pace.login(elsewhere, async () => {})
-  let tried = 0
-  const attempt = async () => {
-    tried += 1
-    return refused()
-  }
-  const dials = [1, 2, 3].map((nodeId) => pace.run(here, { nodeId }, () => pace.login(here, attempt)))
-  await Promise.allSettled(dials)
-  await expect(pace.login(here, attempt)).rejects.toThrow()
-  expect([tried, pace.waitMs(here), pace.waitMs(elsewhere)]).toEqual([1, 5000, 0])
-  await pace.login(elsewhere, async () => {})
-  now += 5000
-  await pace.run(here, {}, () => pace.login(here, attempt)).catch(() => {})
-  expect([tried, pace.waitMs(here)]).toEqual([2, 10_000])
-})
-
-test('logins that go side by side end with the first that is refused, before they tell the same again', async () => {
-  const pace = new RetryPace(() => 0)
-  await pace.login(here, async () => {})
-  const begun: (() => void)[] = []
-  const attempt = () =>
-    new Promise<void>((_, reject) => begun.push(() => reject(failure('SASL_AUTHENTICATION_FAILED', 'login-refused'))))
-  const dials = [1, 2, 3].map((nodeId) => pace.run(here, { nodeId }, () => pace.login(here, attempt)))
-  await turn()
-  expect(begun).toHaveLength(3)
-  begun[1]?.()
-  const ends = await Promise.allSettled(dials)
-  expect(ends.map((end) => end.status === 'rejected' && end.reason.failure.kind)).toEqual(
-    Array(3).fill('login-refused'),
-  )
-  expect([pace.failuresAt(here), pace.waitMs(here)]).toEqual([1, 5000])
 })
 
 test('a login that is refused at an endpoint that was named anew meanwhile waits as ever', async () => {
@@ -345,7 +202,7 @@ test.each([
   ['before', 0],
   ['after', 1],
 ])('a login that is refused %s another dial fails that ran beside it waits as ever', async (_when, refusedAs) => {
-  const { pace, begun, dial } = stage(new RetryPace(() => 0))
+  const { pace, begun, dial } = stage(new DialPace(() => 0))
   dial('one')
   dial('other')
   for (const [index, { fail }] of begun.entries()) {
@@ -355,14 +212,4 @@ test.each([
   }
   pace.renew(here)
   expect(pace.waitMs(here)).toBeGreaterThanOrEqual(5000)
-})
-
-test('a login whose connection broke says nothing of the credentials', async () => {
-  const pace = new RetryPace()
-  await expect(pace.login(here, () => Promise.reject(failure('ECONNRESET')))).rejects.toThrow()
-  let tried = false
-  await pace.login(here, async () => {
-    tried = true
-  })
-  expect([tried, pace.waitMs(here)]).toEqual([true, 0])
 })
