@@ -11,7 +11,7 @@
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
 import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
@@ -64,7 +64,7 @@ export class Link {
   private readonly outstanding = new Set<Outstanding>()
   private readonly stop = new AbortController()
   private readonly unsubscribe: () => void
-  private connection: Line | undefined
+  private connection: HeldConnection | undefined
   private dialling = false
   private attempt = new AbortController()
   private wake: () => void = () => {}
@@ -77,9 +77,9 @@ export class Link {
   /** Connections in a row that ended without an answer to anything. */
   private readonly ends = new Streak()
   /** Connections that have answered something. */
-  private readonly proven = new WeakSet<Line>()
+  private readonly proven = new WeakSet<HeldConnection>()
   /** Its login is about to expire. */
-  private expiring: Line | undefined
+  private expiring: HeldConnection | undefined
 
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
@@ -188,13 +188,13 @@ export class Link {
     this.wake()
   }
 
-  private transmit(request: Outstanding, connection: Line): void {
+  private transmit(request: Outstanding, connection: HeldConnection): void {
     request.sentAt = performance.now()
     this.doubt.listen()
     this.sendOver(request, request.frame, connection)
   }
 
-  private sendOver(request: Outstanding, frame: Buffer, line: Line): void {
+  private sendOver(request: Outstanding, frame: Buffer, line: HeldConnection): void {
     line.send(frame).then(
       (answer) => {
         this.proven.add(line)
@@ -246,7 +246,7 @@ export class Link {
     const { cluster } = this.options
     const endpoint = cluster.book.entryOf(this.nodeId)
     if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.ends.waitMs)
-    cluster.poke('a node has no endpoint')
+    cluster.requestUpdate()
     return lookMs
   }
 
@@ -281,7 +281,7 @@ export class Link {
         connection.close()
         return false
       }
-      cluster.heal(nodeId, endpoint)
+      cluster.heal(nodeId)
       this.adopt(connection)
       return false
     } catch (error) {
@@ -295,13 +295,13 @@ export class Link {
       if (snapshot) cluster.observe(snapshot)
       if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
       if (isAbsence(failure)) cluster.report(endpoint)
-      cluster.poke('a dial failed')
+      cluster.requestUpdate()
       return true
     }
   }
 
   /** Until all that waits on a connection whose login expires is answered: it will be, only a new request would not. */
-  private answered(connection: Line, signal: AbortSignal): Promise<void> {
+  private answered(connection: HeldConnection, signal: AbortSignal): Promise<void> {
     if (this.outstanding.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       this.onAnswered = resolve
@@ -310,14 +310,14 @@ export class Link {
     })
   }
 
-  private adopt(connection: Line): void {
+  private adopt(connection: HeldConnection): void {
     const old = this.connection
     this.connection = connection
     this.adopted++
     this.adoptedAt = performance.now()
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
-      this.options.cluster.poke('a connection ended')
+      this.options.cluster.requestUpdate()
       if (!this.proven.has(connection)) this.hungUp()
       if (this.doubt.relieve()) return
       if (!this.options.urgent && this.outstanding.size === 0) {
@@ -351,7 +351,7 @@ export class Link {
   }
 
   /** A login that is about to expire is a soft move to the same endpoint. */
-  private renewLogin(connection: Line, inMs: number): void {
+  private renewLogin(connection: HeldConnection, inMs: number): void {
     clearTimeout(this.relogin)
     const waitMs = Math.min(inMs, longestTimerMs)
     this.relogin = setTimeout(() => {
