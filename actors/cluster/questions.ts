@@ -6,7 +6,7 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
-import type { Candidates } from './candidates.ts'
+import type { Candidates } from './endpoint-pool.ts'
 import { createHedge } from './hedge.ts'
 
 export interface QuestionsOptions {

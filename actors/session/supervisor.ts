@@ -189,7 +189,7 @@ export class Supervisor {
     const limit = timeLimit(this.rebuildWithinMs, signal)
     try {
       // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
-      await cluster.askedAfter(steadyNow(), limit.signal)
+      await cluster.snapshotSince(steadyNow(), limit.signal)
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return

@@ -7,7 +7,7 @@
 
 import { sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
@@ -23,11 +23,11 @@ export interface FailureDetectorOptions {
   readonly urgent?: boolean
   readonly requests: InFlightRequests
   /** The connection that carries the link. */
-  readonly connection: () => Line | undefined
+  readonly connection: () => HeldConnection | undefined
   /** Sends a request over the standby as well. */
-  readonly send: (request: InFlightRequest, line: Line) => void
+  readonly send: (request: InFlightRequest, line: HeldConnection) => void
   /** The standby is the link's connection from here on. */
-  readonly takeOver: (line: Line) => void
+  readonly takeOver: (line: HeldConnection) => void
   /** The connection is dead. */
   readonly drop: () => void
 }
@@ -84,7 +84,7 @@ export class FailureDetector {
   }
 
   /** This request was answered over this line, and waits no longer. */
-  answered(request: InFlightRequest, line: Line): void {
+  answered(request: InFlightRequest, line: HeldConnection): void {
     const { requests } = this.options
     const connection = this.options.connection()
     if (line === connection) {
@@ -124,7 +124,7 @@ export class FailureDetector {
     if (!oldest || !connection?.open) return
     const silentMs = performance.now() - this.quietSince(oldest)
     if (silentMs < this.dueMs(oldest)) return
-    options.cluster.poke('a request is unanswered')
+    options.cluster.requestUpdate()
     this.doublings++
     if (silentMs >= this.patience(oldest) + this.requestTimeoutMs || this.hasLeft(oldest)) {
       options.drop()
@@ -149,7 +149,7 @@ export class FailureDetector {
     else this.askTwice(standby.line)
   }
 
-  private askTwice(line: Line): void {
+  private askTwice(line: HeldConnection): void {
     for (const request of this.options.requests) {
       if (request.standby === line || !repeatable.has(apiKeyOf(request.frame))) continue
       request.standby = line
@@ -158,7 +158,7 @@ export class FailureDetector {
     }
   }
 
-  private dial(signal: AbortSignal): Promise<Line> {
+  private dial(signal: AbortSignal): Promise<HeldConnection> {
     const { nodeId, cluster, dial, urgent = false } = this.options
     const entry = cluster.book.entryOf(nodeId)
     if (!entry) return Promise.reject(new ConnectionError({ kind: 'dial-failed', message: 'gone', code: 'ABORT_ERR' }))
@@ -173,7 +173,7 @@ export class FailureDetector {
     const { failure, snapshot } = error
     const { cluster, nodeId, drop } = this.options
     if (snapshot) cluster.observe(snapshot)
-    cluster.poke('a dial failed')
+    cluster.requestUpdate()
     if (failure.kind !== 'dial-failed' || failure.code === 'ABORT_ERR') return false
     const entry = cluster.book.entryOf(nodeId)
     if (entry && failure.code !== 'WRONG_NODE') cluster.report(entry)

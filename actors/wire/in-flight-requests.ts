@@ -1,7 +1,7 @@
 /** In-flight requests: what one node was sent over a link and has not answered yet, the oldest first. */
 
 import type { Cluster } from '../cluster/cluster.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { apiKeyOf, apiVersionOf } from '../protocol/frames.ts'
 import { requestName } from '../protocol/versions.ts'
@@ -15,7 +15,7 @@ export interface InFlightRequest {
   readonly reject: (error: ConnectionError) => void
   sentAt: number
   /** The standby connection it went out on as well. */
-  standby: Line | undefined
+  standby: HeldConnection | undefined
   /** When it did. */
   askedTwiceAt: number
   /** Connections that ended without an answer to anything while it waited. */
@@ -40,7 +40,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   /** Connections in a row that ended without an answer to anything. */
   private readonly ends = new Streak()
   /** Connections that have answered something. */
-  private readonly proven = new WeakSet<Line>()
+  private readonly proven = new WeakSet<HeldConnection>()
   private onEmpty: () => void = () => {}
 
   /** `holdMs`: how long they wait for a node that is out of reach. */
@@ -90,7 +90,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   }
 
   /** Resolves when all of them are answered or given up, or with the end of the connection or the signal. */
-  emptied(connection: Line, signal: AbortSignal): Promise<void> {
+  emptied(connection: HeldConnection, signal: AbortSignal): Promise<void> {
     if (this.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       this.onEmpty = resolve
@@ -100,7 +100,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   }
 
   /** Something was answered over this connection. */
-  answeredOver(connection: Line): void {
+  answeredOver(connection: HeldConnection): void {
     this.proven.add(connection)
     this.ends.succeeded()
   }
@@ -109,7 +109,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
    * The connection has ended. If it never answered anything, the next dial waits: at once it would go on for as long as the broker does it. Requests
    * that have seen this too often are rejected.
    */
-  endedWith(connection: Line): void {
+  endedWith(connection: HeldConnection): void {
     if (this.proven.has(connection)) return
     this.ends.failed(bounds.dial)
     for (const request of [...this]) {

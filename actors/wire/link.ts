@@ -11,9 +11,9 @@
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
-import { isAbsence, isRefusal } from '../connection/retry-pace.ts'
+import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
 import { Condition } from '../time/condition.ts'
 import { FailureDetector } from './failure-detector.ts'
 import { type InFlightRequest, InFlightRequests, type Instant, instant } from './in-flight-requests.ts'
@@ -49,7 +49,7 @@ export class Link {
   private readonly requests: InFlightRequests
   private readonly stop = new AbortController()
   private readonly unsubscribe: () => void
-  private connection: Line | undefined
+  private connection: HeldConnection | undefined
   private dialling = false
   private attempt = new AbortController()
   /** Something to dial for may have changed. */
@@ -160,13 +160,13 @@ export class Link {
     this.changed.wakeup()
   }
 
-  private transmit(request: InFlightRequest, connection: Line): void {
+  private transmit(request: InFlightRequest, connection: HeldConnection): void {
     request.sentAt = performance.now()
     this.detector.watch()
     this.sendOver(request, request.frame, connection)
   }
 
-  private sendOver(request: InFlightRequest, frame: Buffer, line: Line): void {
+  private sendOver(request: InFlightRequest, frame: Buffer, line: HeldConnection): void {
     line.send(frame).then(
       (answer) => {
         this.requests.answeredOver(line)
@@ -214,7 +214,7 @@ export class Link {
     const { cluster } = this.options
     const endpoint = cluster.book.entryOf(this.nodeId)
     if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.requests.dialWaitMs)
-    cluster.poke('a node has no endpoint')
+    cluster.requestUpdate()
     return lookMs
   }
 
@@ -249,7 +249,7 @@ export class Link {
         connection.close()
         return false
       }
-      cluster.heal(nodeId, endpoint)
+      cluster.heal(nodeId)
       this.adopt(connection)
       return false
     } catch (error) {
@@ -263,19 +263,19 @@ export class Link {
       if (snapshot) cluster.observe(snapshot)
       if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
       if (isAbsence(failure)) cluster.report(endpoint)
-      cluster.poke('a dial failed')
+      cluster.requestUpdate()
       return true
     }
   }
 
-  private adopt(connection: Line): void {
+  private adopt(connection: HeldConnection): void {
     const old = this.connection
     this.connection = connection
     this.adopted++
     this.adoptedAt = performance.now()
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
-      this.options.cluster.poke('a connection ended')
+      this.options.cluster.requestUpdate()
       this.requests.endedWith(connection)
       if (this.detector.failover()) return
       if (!this.options.urgent && this.requests.size === 0) {

@@ -1,6 +1,6 @@
 /** The renewal of a login: a connection whose login is valid for a limited time is replaced before that is over. */
 
-import type { Line } from '../connection/connection.ts'
+import type { HeldConnection } from '../connection/connection.ts'
 
 /** A login is renewed after this share of its time. */
 const renewedAfter = 0.8
@@ -11,7 +11,7 @@ const longestTimerMs = 2 ** 31 - 1
 
 export class LoginRenewal {
   /** The connection whose login is about to expire. */
-  expiring: Line | undefined
+  expiring: HeldConnection | undefined
   private readonly onExpiring: () => void
   private timer: NodeJS.Timeout | undefined
 
@@ -20,7 +20,7 @@ export class LoginRenewal {
   }
 
   /** A connection whose login is valid for ever (0 ms) needs no renewal. */
-  schedule(connection: Line): void {
+  schedule(connection: HeldConnection): void {
     if (connection.loginValidMs > 0)
       this.arm(connection, Math.max(shortestLoginMs, connection.loginValidMs * renewedAfter))
   }
@@ -29,7 +29,7 @@ export class LoginRenewal {
     clearTimeout(this.timer)
   }
 
-  private arm(connection: Line, inMs: number): void {
+  private arm(connection: HeldConnection, inMs: number): void {
     clearTimeout(this.timer)
     const waitMs = Math.min(inMs, longestTimerMs)
     this.timer = setTimeout(() => {

@@ -3,11 +3,11 @@
  * stays while it may be needed again, and ends by itself.
  */
 
-import type { Line } from '../connection/connection.ts'
+import type { HeldConnection } from '../connection/connection.ts'
 
 export interface StandbyOptions {
-  readonly dial: (signal: AbortSignal) => Promise<Line>
-  readonly onOpen: (line: Line) => void
+  readonly dial: (signal: AbortSignal) => Promise<HeldConnection>
+  readonly onOpen: (line: HeldConnection) => void
   /** The dial failed, and nobody had given it up. Says whether another try soon may help. */
   readonly onFailed: (error: unknown) => boolean
   /** Whether there is still a use for it. */
@@ -23,7 +23,7 @@ export class Standby {
   private readonly options: StandbyOptions
   /** When the connection was made, on the clock of `performance.now()`. */
   openedAt = 0
-  private held: Line | undefined
+  private held: HeldConnection | undefined
   private attempt: AbortController | undefined
   private idle: NodeJS.Timeout | undefined
   private retry: NodeJS.Timeout | undefined
@@ -33,7 +33,7 @@ export class Standby {
   }
 
   /** The connection; undefined while there is none. */
-  get line(): Line | undefined {
+  get line(): HeldConnection | undefined {
     return this.held?.open ? this.held : undefined
   }
 
@@ -46,7 +46,7 @@ export class Standby {
   }
 
   /** Hands the connection over; it is no longer the standby. */
-  take(): Line | undefined {
+  take(): HeldConnection | undefined {
     const { line } = this
     this.held = undefined
     return line
