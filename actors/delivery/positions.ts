@@ -18,6 +18,7 @@ import {
 } from '../protocol/answers.ts'
 import { readCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -351,16 +352,7 @@ export class Positions {
     }
   }
 
-  private pause(waitMs: number): Promise<void> {
-    const { signal } = this.options
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = setTimeout(done, waitMs)
-      signal.addEventListener('abort', done, { once: true })
-    })
+  private pause(waitMs: number): Promise<boolean> {
+    return sleep(waitMs, this.options.signal)
   }
 }

@@ -11,7 +11,7 @@ import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { writeCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
-import { timeLimit } from '../time/time-limit.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Membership } from './membership.ts'
 
@@ -74,7 +74,7 @@ export class Commits {
     for (let attempt = 1; assignment?.open; attempt++) {
       await this.commitAll(pinWithinMs)
       if (progress.uncommitted === undefined || attempt === pinAttempts) return
-      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), assignment.closing).signal)
+      await sleep(backoffMs(attempt, pinPace, Math.random()), assignment.closing)
     }
   }
 
@@ -133,9 +133,3 @@ export class Commits {
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
 }
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

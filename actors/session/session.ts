@@ -38,6 +38,7 @@ import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
 import { within } from '../time/deadline.ts'
+import { sleep } from '../time/sleep.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
 import type { Topics } from '../topics/topics.ts'
@@ -240,7 +241,7 @@ export class Session {
         if (this.sealed || isStale()) return
         const { assignment } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
         const room = this.options.dispatcher.offer(batch, BigInt(fetchedOffsetOf(batch)), assignment)
-        if (!room) return pause(fencedPauseMs)
+        if (!room) return void (await sleep(fencedPauseMs))
         // The position runs ahead of the mark: KafkaJS fetches on while the queue works.
         if (last) resolveOffset(last.offset)
         await room
@@ -407,8 +408,6 @@ export class Session {
     this.joined()
   }
 }
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 /** KafkaJS's declaration of a batch leaves out where it was fetched from. */
 const fetchedOffsetOf = (batch: Batch): string => (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset
