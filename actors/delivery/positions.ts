@@ -8,16 +8,16 @@
 import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../../machines/backoff.ts'
 import type { Fact, TopicPartition } from '../../machines/fact.ts'
+import { readCommitNote } from '../protocol/commit-note.ts'
+import type { FetchedPartition } from '../protocol/fetch-answers.ts'
+import { errorCodes } from '../protocol/frames.ts'
 import {
   type CommittedOffset,
-  type FetchedPartition,
   offsetFetchAnswer,
   offsetFetchErrorOf,
   readOffsetFetch,
   readOffsetFetchRequest,
-} from '../protocol/answers.ts'
-import { readCommitNote } from '../protocol/commit-note.ts'
-import { errorCodes } from '../protocol/frames.ts'
+} from '../protocol/group-answers.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'

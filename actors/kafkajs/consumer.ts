@@ -1,7 +1,7 @@
 /** KafkaJS's consumer, which fetches, decodes and assigns. Nothing in it knows an address, a login or a deadline. */
 
 import type { Consumer, ISocketFactory, PartitionAssigner } from 'kafkajs'
-import { coordinatorNodeId } from '../protocol/answers.ts'
+import { coordinatorNodeId } from '../protocol/node-names.ts'
 import { coalesced } from '../time/coalesced.ts'
 import { askedInOrder, PartitionLists } from './partition-lists.ts'
 import {

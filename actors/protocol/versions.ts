@@ -1,6 +1,7 @@
 /** The versions of Kafka's requests that relisten speaks, and what is missing at a broker, by name. */
 
-import { apiKeys, FrameReader } from './frames.ts'
+import type { FetchVersion } from './fetch-answers.ts'
+import { apiKeys, errorCodes, FrameReader, FrameWriter } from './frames.ts'
 
 /** A request relisten cannot do without, in the one version it speaks. */
 export interface NeededRequest {
@@ -64,4 +65,26 @@ export function versionFlaw(spoken: SpokenVersions): string | undefined {
 export function requestName(apiKey: number, version: number): string {
   const name = neededRequests.find((needed) => needed.apiKey === apiKey)?.name ?? `the request with api key ${apiKey}`
   return `${name} v${version}`
+}
+
+/** The version of each other request KafkaJS is allowed to send. */
+const kafkaJsVersions: readonly (readonly [apiKey: number, version: number])[] = [
+  [apiKeys.listOffsets, 3],
+  [apiKeys.metadata, 6],
+  [apiKeys.offsetCommit, 5],
+  [apiKeys.offsetFetch, 4],
+  [apiKeys.findCoordinator, 2],
+  [apiKeys.joinGroup, 5],
+  [apiKeys.heartbeat, 3],
+  [apiKeys.leaveGroup, 3],
+  [apiKeys.syncGroup, 3],
+  [apiKeys.apiVersions, 2],
+]
+
+/** Tells KafkaJS the one version of each request that it may send. */
+export function apiVersionsAnswer(fetchVersion: FetchVersion): FrameWriter {
+  const spoken = [[apiKeys.fetch, fetchVersion] as const, ...kafkaJsVersions]
+  const answer = new FrameWriter().int16(errorCodes.none).int32(spoken.length)
+  for (const [apiKey, version] of spoken) answer.int16(apiKey).int16(version).int16(version)
+  return answer.int32(0)
 }

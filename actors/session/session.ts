@@ -27,14 +27,9 @@ import {
   openKafkaJs,
 } from '../kafkajs/consumer.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
-import {
-  type CommittedOffset,
-  nodeAddress,
-  nodeOfName,
-  offsetFetchErrorOf,
-  readOffsetFetch,
-} from '../protocol/answers.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
+import { nodeAddress, nodeOfName } from '../protocol/node-names.ts'
 import { type AskedPartition, offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
 import { within } from '../time/deadline.ts'

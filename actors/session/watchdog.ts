@@ -7,7 +7,7 @@
 import { byTopic, type Fact } from '../../machines/fact.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
-import { fetchErrorName } from '../protocol/answers.ts'
+import { fetchErrorName } from '../protocol/fetch-answers.ts'
 import { standstillSince } from '../time/event-loop.ts'
 import type { Session } from './session.ts'
 

@@ -12,7 +12,7 @@ import {
   type FetchSummary,
   type FetchVersion,
   readFetch,
-} from '../protocol/answers.ts'
+} from '../protocol/fetch-answers.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, maxBytesOf, readFetchRequest, setMaxBytes, setMaxWait } from '../protocol/requests.ts'
 import { sleep } from '../time/sleep.ts'

@@ -12,8 +12,9 @@
 
 import { setMaxListeners } from 'node:events'
 import { closedError } from '../connection/connection.ts'
-import { apiVersionsAnswer, findCoordinatorAnswer } from '../protocol/answers.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys } from '../protocol/frames.ts'
+import { findCoordinatorAnswer } from '../protocol/group-answers.ts'
+import { apiVersionsAnswer } from '../protocol/versions.ts'
 import { type FetchLongPollOptions, FetchLongPolls } from './fetch-long-poll.ts'
 import { FetchTurns } from './fetch-turns.ts'
 import { LinkPool, type LinkPoolOptions } from './link-pool.ts'
