@@ -18,11 +18,13 @@ import {
   readOffsetFetch,
   readOffsetFetchRequest,
 } from '../protocol/group-answers.ts'
+import type { EpochPlace } from '../protocol/requests.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { PartitionQueue } from './partition-queue.ts'
+import { Validation } from './validation.ts'
 
 /** Where a log begins or goes on. */
 export interface LogEdge {
@@ -37,6 +39,8 @@ export interface Log {
   edge(partition: TopicPartition, where: 'start' | 'end'): Promise<LogEdge>
   /** The end of this leader epoch in the log (OffsetForLeaderEpoch, KIP-320); undefined where the leader does not know. */
   epochEnd(partition: TopicPartition, leaderEpoch: number): Promise<bigint | undefined>
+  /** The same for many, in their order, with one request per leader. */
+  epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[]
 }
 
 export interface PositionsOptions {
@@ -49,6 +53,8 @@ export interface PositionsOptions {
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
   readonly commit: (queue: PartitionQueue) => Promise<void>
+  /** The leader epoch that metadata tells of; undefined where it does not. */
+  readonly leaderEpochOf: (partition: TopicPartition) => number | undefined
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
@@ -61,6 +67,7 @@ const answerWithinMs = 250
 const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
 
 export class Positions {
+  readonly validation: Validation
   private readonly options: PositionsOptions
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
   era = 0
@@ -81,6 +88,13 @@ export class Positions {
     this.options = options
     // Each partition that can't be looked up waits with it for the next attempt.
     setMaxListeners(0, options.signal)
+    this.validation = new Validation({
+      ...options,
+      epochEnds: (places) => options.log.epochEnds(places),
+      isPlaced: (queue) => this.ready.has(queue),
+      onCut: (queue) => this.goOn(queue),
+      pause: (waitMs) => this.pause(waitMs),
+    })
   }
 
   /** Another assignment: all places are to be found again. */
@@ -90,6 +104,7 @@ export class Positions {
     this.ready.clear()
     this.looking.clear()
     this.stuck.clear()
+    this.validation.begin(assignment)
     this.toldTo = 0
   }
 
@@ -177,6 +192,20 @@ export class Positions {
     }
     await Promise.all(partitions.map(look))
     return cut
+  }
+
+  /** The log was cut, and KafkaJS does not know. */
+  private goOn(queue: PartitionQueue): void {
+    const { assignment } = this
+    if (!assignment) return
+    this.ready.delete(queue)
+    this.look(queue, assignment, async () => {
+      const found = await this.backInRange(queue)
+      return () => {
+        found()
+        this.options.dispatcher.reread(queue)
+      }
+    })
   }
 
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
@@ -296,6 +325,7 @@ export class Positions {
     this.options.dispatcher.locate(queue)
     this.ready.add(queue)
     this.stuck.delete(queue)
+    this.validation.add(queue)
   }
 
   /** Nobody has a place in this partition: one that came while the group was subscribed begins at its start. */
@@ -352,7 +382,7 @@ export class Positions {
     }
   }
 
-  private pause(waitMs: number): Promise<boolean> {
-    return sleep(waitMs, this.options.signal)
+  private async pause(waitMs: number): Promise<void> {
+    await sleep(waitMs, this.options.signal)
   }
 }

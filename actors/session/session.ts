@@ -37,7 +37,7 @@ import { sleep } from '../time/sleep.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
 import type { Topics } from '../topics/topics.ts'
-import { LogEdges } from '../wire/log-offsets.ts'
+import { LogOffsets } from '../wire/log-offsets.ts'
 import { Routes } from '../wire/routes.ts'
 import { Wire } from '../wire/wire.ts'
 import { FetchRecord } from './fetch-record.ts'
@@ -110,13 +110,15 @@ export class Session {
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
       beforeFetch: (nodeId) => this.routes.awaitFetchTurn(nodeId),
-      onMetadata: () => this.routes.wakeup(),
+      onMetadata: () => {
+        this.routes.wakeup()
+        this.positions.validation.lookAtAll()
+      },
     })
+    const identify = coalesced(() => this.metadata.identify())
     this.reader = new KafkaJsReader(this.kafka, () => this.routes.wakeup())
     this.routes = new Routes({
-      cluster,
-      dial,
-      emit,
+      ...{ cluster, dial, emit, identify },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
@@ -171,20 +173,17 @@ export class Session {
       onRecreated: (topic) => this.positions.restart(topic),
     })
     this.positions = new Positions({
-      dispatcher,
-      topics,
-      fromBeginning,
-      emit,
-      signal,
-      log: new LogEdges({
+      ...{ dispatcher, topics, fromBeginning, emit, signal },
+      log: new LogOffsets({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
         linkTo: (nodeId) => this.routes.links.controlLink(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
+      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
       commit: (queue) => this.commits.commitPinned(queue),
-      lookAtTopics: coalesced(() => this.metadata.identify()),
+      lookAtTopics: identify,
       onChange: () => this.placed(),
     })
   }

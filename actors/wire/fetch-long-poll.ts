@@ -17,6 +17,7 @@ import { errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, maxBytesOf, readFetchRequest, setMaxBytes, setMaxWait } from '../protocol/requests.ts'
 import { sleep } from '../time/sleep.ts'
 import type { LinkPool } from './link-pool.ts'
+import type { TopicIdentity } from './topic-identity.ts'
 
 export interface FetchLongPollOptions {
   /** How long a broker may wait for something to send, in milliseconds. */
@@ -48,6 +49,7 @@ const emptyRoundMs = 10
 export class FetchLongPolls {
   private readonly options: FetchLongPollOptions
   private readonly links: LinkPool
+  private readonly topics: TopicIdentity
   private readonly signal: AbortSignal
   /** What ends each poll. */
   private readonly polls = new Set<() => void>()
@@ -55,9 +57,10 @@ export class FetchLongPolls {
   private readonly failedRounds = new Map<number, Streak>()
 
   /** `signal`: from here on no fetch goes out, and nothing is waited for. */
-  constructor(options: FetchLongPollOptions, links: LinkPool, signal: AbortSignal) {
+  constructor(options: FetchLongPollOptions, links: LinkPool, topics: TopicIdentity, signal: AbortSignal) {
     this.options = options
     this.links = links
+    this.topics = topics
     this.signal = signal
   }
 
@@ -109,6 +112,7 @@ export class FetchLongPolls {
     onAsked(readFetchRequest(request))
     const link = this.links.openFetchLink(nodeId)
     const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), interrupted])
+    if (frame) await this.topics.confirmed(nodeId)
     if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
     onFetched(nodeId, summary)

@@ -21,10 +21,13 @@ export class LinkPool {
   private readonly bypassLinks = new Map<number, Link>()
   /** A link is where the book says, or a node no longer counts. */
   private readonly changed = new Condition()
+  private readonly onFetchOutage: (nodeId: number) => void
   private closed = false
 
-  constructor(options: LinkPoolOptions) {
+  /** `onFetchOutage`: the link for a node's fetches is back after the node was out of reach. */
+  constructor(options: LinkPoolOptions, onFetchOutage: (nodeId: number) => void) {
     this.options = options
+    this.onFetchOutage = onFetchOutage
   }
 
   /** The number of nodes that something was fetched from. */
@@ -87,7 +90,10 @@ export class LinkPool {
       holdMs,
       requestTimeoutMs,
       urgent: links === this.fetchLinks,
-      onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
+      onRedial: (redial) => {
+        emit({ type: 'wire.redialled', ...redial })
+        if (links === this.fetchLinks && !redial.soft) this.onFetchOutage(nodeId)
+      },
       onCurrent: () => this.recheck(),
       onIdle: () => this.closeBypass(nodeId),
     })

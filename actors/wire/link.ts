@@ -133,8 +133,10 @@ export class Link {
       if (signal?.aborted) return reject(this.requests.failure('the request is no longer wanted', 'ABORT_ERR'))
       const request = this.requests.open(frame, silenceMs, resolve, reject)
       const giveUp = () => {
-        // The broker would go on holding it, and whatever comes behind it.
-        if (this.requests.delete(request) && silenceMs === held) this.drop()
+        const { slow } = this
+        if (!this.requests.delete(request)) return
+        // The broker would go on holding it, and whatever comes behind it. Or nobody is left who would find out that the connection is dead.
+        if (silenceMs === held || (slow && this.idle)) this.drop()
       }
       signal?.addEventListener('abort', giveUp)
       if (this.connection?.open) this.transmit(request, this.connection)

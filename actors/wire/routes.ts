@@ -19,8 +19,11 @@ import { type FetchLongPollOptions, FetchLongPolls } from './fetch-long-poll.ts'
 import { FetchTurns } from './fetch-turns.ts'
 import { LinkPool, type LinkPoolOptions } from './link-pool.ts'
 import { MetadataRequests, type MetadataRequestsOptions } from './metadata-requests.ts'
+import { TopicIdentity } from './topic-identity.ts'
 
 export interface RoutesOptions extends LinkPoolOptions, FetchLongPollOptions, MetadataRequestsOptions {
+  /** Looks whether the topics are still those that are read. Rejects with a ConnectionError where nobody can say. */
+  readonly identify: () => Promise<void>
   /** Answers group requests. */
   readonly group: (request: Buffer) => Promise<Buffer>
 }
@@ -47,9 +50,10 @@ export class Routes {
     // Each node's fetch may wait with it.
     setMaxListeners(0, signal)
     this.options = options
-    this.links = new LinkPool(options)
+    const topics = new TopicIdentity(options.identify)
+    this.links = new LinkPool(options, (nodeId) => topics.look(nodeId))
     this.turns = new FetchTurns(options.maxWaitMs, signal)
-    this.polls = new FetchLongPolls(options, this.links, signal)
+    this.polls = new FetchLongPolls(options, this.links, topics, signal)
     this.metadata = new MetadataRequests(options, signal)
   }
 

@@ -116,8 +116,8 @@ export class Log {
   endOfEpoch(epoch: number): { epoch: number; end: number } {
     const newest = this.stretches.findLast(({ leaderEpoch }) => leaderEpoch <= epoch)
     const next = this.stretches.find(({ leaderEpoch }) => leaderEpoch > epoch)
-    // Nothing is left of it: Kafka answers where the first later one begins.
-    if (!newest) return next ? { epoch, end: next.first } : { epoch: -1, end: -1 }
+    // Nothing is left of it: Kafka answers where the first later one begins. A leader notes its own at the end it was elected with.
+    if (!newest) return { epoch, end: next?.first ?? this.end }
     return { epoch: newest.leaderEpoch, end: next?.first ?? this.end }
   }
 
