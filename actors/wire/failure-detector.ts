@@ -25,21 +25,21 @@ export interface FailureDetectorOptions {
   /** The connection that carries the link. */
   readonly connection: () => HeldConnection | undefined
   /** Sends a request over the standby as well. */
-  readonly send: (request: InFlightRequest, line: HeldConnection) => void
+  readonly send: (request: InFlightRequest, connection: HeldConnection) => void
   /** The standby is the link's connection from here on. */
-  readonly takeOver: (line: HeldConnection) => void
+  readonly takeOver: (connection: HeldConnection) => void
   /** The connection is dead. */
   readonly drop: () => void
 }
 
-/** Asked twice, these change nothing at the broker. */
+/** These requests may be sent twice: they change nothing at the broker. */
 const repeatable: ReadonlySet<number> = new Set([
   ...[apiKeys.fetch, apiKeys.heartbeat, apiKeys.metadata],
   ...[apiKeys.findCoordinator, apiKeys.listOffsets, apiKeys.offsetForLeaderEpoch, apiKeys.offsetFetch],
 ])
-/** So long, in milliseconds, a broker may take for any other request: `offsets.commit.timeout.ms`. Until then what waits behind it is excused. */
+/** How long a broker may work on any other request, in milliseconds (`offsets.commit.timeout.ms`). Until then silence is excused for those behind it. */
 const longestWorkMs = 5000
-/** The silence of a request allows for a round trip of so many milliseconds; what a longer one takes is added. */
+/** The `silenceMs` of a request includes a round trip of this length, in milliseconds; what a longer one takes is added. */
 const nearMs = 250
 
 export class FailureDetector {
@@ -47,7 +47,7 @@ export class FailureDetector {
   private readonly requestTimeoutMs: number
   private readonly standby: Standby
   private unwatch: (() => void) | undefined
-  /** How often the patience with this node was doubled; an answer in time takes that back. */
+  /** How often the patience with this node was doubled. An answer in time resets it. */
   private doublings = 0
 
   constructor(options: FailureDetectorOptions) {
@@ -55,20 +55,20 @@ export class FailureDetector {
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.standby = new Standby({
       dial: (signal) => this.dial(signal),
-      onOpen: (line) => this.askTwice(line),
+      onOpen: (connection) => this.askTwice(connection),
       onFailed: (error) => this.failed(error),
       isWanted: () => this.slow,
     })
   }
 
-  /** Whether a request waits for longer than its node should be silent, and still may. */
+  /** Whether the node has been silent for longer than the oldest request allows for. */
   get slow(): boolean {
     const { oldest } = this.options.requests
     if (!oldest || !this.options.connection()?.open) return false
     return performance.now() - oldest.sentAt > this.patience(oldest)
   }
 
-  /** A request has gone out. One wait per link, for the oldest request. */
+  /** Watches the oldest request for silence, unless that is done already. To be called when a request was sent. */
   watch(): void {
     const { oldest } = this.options.requests
     if (this.unwatch || !oldest || !this.options.connection()?.open) return
@@ -83,23 +83,23 @@ export class FailureDetector {
     })
   }
 
-  /** This request was answered over this line, and waits no longer. */
-  answered(request: InFlightRequest, line: HeldConnection): void {
+  /** The request was answered over this connection. */
+  answered(request: InFlightRequest, over: HeldConnection): void {
     const { requests } = this.options
     const connection = this.options.connection()
-    if (line === connection) {
+    if (over === connection) {
       if (performance.now() - request.sentAt <= this.patience(request)) this.doublings = 0
     } else if (connection?.open && connection.lastDataAt < request.sentAt && !this.excused(request)) {
-      if (line === this.standby.line) this.failover()
+      if (over === this.standby.connection) this.failover()
     }
     if (requests.size === 0) this.stop()
   }
 
   /** Lets the standby take over. False where there is none. */
   failover(): boolean {
-    const line = this.standby.take()
-    if (line) this.options.takeOver(line)
-    return line !== undefined
+    const connection = this.standby.take()
+    if (connection) this.options.takeOver(connection)
+    return connection !== undefined
   }
 
   /** The node is elsewhere, or its connections are made anew. */
@@ -130,31 +130,31 @@ export class FailureDetector {
       options.drop()
       return
     }
-    // Where the node has moved meanwhile, the link is being dialled there.
+    // If the node has moved meanwhile, the link dials it there.
     const entry = options.cluster.book.entryOf(options.nodeId)
     if (!entry || !sameEndpoint(entry, connection.endpoint)) return
     standby.want()
-    if (!standby.line) return
-    // Made before the request went out, and silent since it was asked: whatever took the first one may have taken it as well.
+    if (!standby.connection) return
+    // A standby that is older than the request and silent since it was asked may be as dead as the first connection.
     if (
-      oldest.standby === standby.line &&
+      oldest.standby === standby.connection &&
       standby.openedAt < oldest.sentAt &&
-      standby.line.lastDataAt < oldest.askedTwiceAt
+      standby.connection.lastDataAt < oldest.askedTwiceAt
     ) {
       standby.close()
       standby.want()
       return
     }
     if (silentMs >= longestWorkMs && !this.excused(oldest) && !repeatable.has(apiKeyOf(oldest.frame))) this.failover()
-    else this.askTwice(standby.line)
+    else this.askTwice(standby.connection)
   }
 
-  private askTwice(line: HeldConnection): void {
+  private askTwice(connection: HeldConnection): void {
     for (const request of this.options.requests) {
-      if (request.standby === line || !repeatable.has(apiKeyOf(request.frame))) continue
-      request.standby = line
+      if (request.standby === connection || !repeatable.has(apiKeyOf(request.frame))) continue
+      request.standby = connection
       request.askedTwiceAt = performance.now()
-      this.options.send(request, line)
+      this.options.send(request, connection)
     }
   }
 
@@ -167,7 +167,7 @@ export class FailureDetector {
     return cluster.pace.run(entry, { nodeId, urgent, signal }, once)
   }
 
-  /** Where nobody listens any more, the silent connection is dead as well; where nobody answers, both may be slow. */
+  /** The dial of the standby failed. If nobody listens there any more, the silent connection is dead as well; if nobody answers, the node may be slow. */
   private failed(error: unknown): boolean {
     if (!(error instanceof ConnectionError)) throw error
     const { failure, snapshot } = error
@@ -181,7 +181,7 @@ export class FailureDetector {
     return failure.code === 'ETIMEDOUT'
   }
 
-  /** What is held, or is work for the broker, keeps everything behind it waiting, and nothing before it: a connection is answered in order. */
+  /** Whether a request before it is held, or is work for the broker: a connection is answered in order. */
   private excused(request: InFlightRequest): boolean {
     const since = performance.now() - longestWorkMs
     return [...this.options.requests].some(

@@ -27,7 +27,7 @@ export interface FetchLongPollOptions {
   readonly leaderOf: (topic: string, partition: number) => number | undefined
   /** Keeps what fetches may bring within bounds. */
   readonly backlog: Backlog
-  /** What was asked for in an earlier era is not wanted any more. */
+  /** Changes when what was asked for before is no longer wanted. */
   readonly era: () => unknown
   /** What a fetch asks for. */
   readonly onAsked: (asked: readonly AskedPartition[]) => void
@@ -38,12 +38,13 @@ export interface FetchLongPollOptions {
   readonly refreshMetadata: () => Promise<void>
 }
 
-/** How long a request waits for an answer before its connection counts as suspect, beside what the broker may wait itself. */
+/** How much longer than the broker may wait an answer may take before its connection is suspected, in milliseconds. */
 const slackMs = 250
+/** A round that failed takes at least this long, in milliseconds. */
 const failedRoundMs = 20
-/** A node whose answers show old leaders again and again, and nothing else, is asked so slowly at the least. */
+/** The longest wait between two rounds of a node whose answers go on to show old leaders and nothing else, in milliseconds. */
 const staleRoundMs = 100
-/** While its replicas catch up with a new leader, a broker answers fetches at once and with nothing, a thousand times a second. */
+/** A round that brings nothing takes at least this long, in milliseconds: while replicas catch up with a new leader, it would go on a thousand times a second. */
 const emptyRoundMs = 10
 
 export class FetchLongPolls {
@@ -120,7 +121,7 @@ export class FetchLongPolls {
     const cut = await diverged(summary.partitions)
     if (era() !== before) return undefined
     for (const { errorAt } of cut) frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
-    // Leaders moved: KafkaJS would rejoin the group for it, and ask again at once.
+    // Leaders moved. KafkaJS would rejoin the group because of it and ask again at once.
     if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), interrupted])
     else this.failedRounds.get(nodeId)?.succeeded()
     return { frame, recordBytes: summary.recordBytes }

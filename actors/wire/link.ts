@@ -1,12 +1,10 @@
 /**
- * A link: what relisten holds to one *node*. It outlives the connections under it.
+ * A link carries requests to one *node*. It outlives the connections under it.
  *
- * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the
- * requests that wait for an answer again. Where the old connection still lives, the new one is ready first (soft).
- * Requests fail only by rule: the newest snapshot taken after the break no longer names the node, or `holdMs` is over.
- *
- * A node that falls silent is asked again over a second connection, the standby. Where that one answers what the first did not, the
- * first is dead and the standby takes over; where neither answers, the node is slow, and both wait.
+ * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the in-flight requests
+ * again. While the old connection still lives, it is used until the new one is ready (a soft redial). Requests fail only by rule: the
+ * newest snapshot taken after the break no longer names the node, or `holdMs` is over. What happens when the node falls silent is up to the
+ * failure detector.
  */
 
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
@@ -27,17 +25,17 @@ export interface LinkOptions {
   readonly holdMs: number
   /** How long the node may be silent beyond the silence of the request, in milliseconds. Default 30,000. */
   readonly requestTimeoutMs?: number | undefined
-  /** It is wanted all the time: its dials go before those of other links, and do not wait for a request. Default false. */
+  /** It is dialled without waiting for a request, and before other links. Default: false. */
   readonly urgent?: boolean
   /** A new connection carries the link: how long the node was out of reach (0 when soft), in milliseconds. */
   readonly onRedial?: (redial: { nodeId: number; endpoint: string; tookMs: number; soft: boolean }) => void
-  /** It is connected to where the book says the node is, for the first time or again. */
+  /** It is connected to the endpoint in the address book, for the first time or again. */
   readonly onCurrent?: () => void
   /** Everything it was sent is answered. */
   readonly onIdle?: () => void
 }
 
-/** The silence of a request that the broker may hold for as long as it likes: it says nothing about the connection. */
+/** The `silenceMs` of a request that the broker may hold for as long as it likes: its silence says nothing about the connection. */
 export const held = Number.POSITIVE_INFINITY
 
 /** While nothing may be dialled, a link checks this often whether its requests have to fail, in milliseconds. */
@@ -68,9 +66,9 @@ export class Link {
       ...options,
       requests: this.requests,
       connection: () => this.connection,
-      send: (request, line) => this.sendOver(request, Buffer.from(request.frame), line),
-      takeOver: (line) => {
-        this.adopt(line)
+      send: (request, connection) => this.sendOver(request, Buffer.from(request.frame), connection),
+      takeOver: (connection) => {
+        this.adopt(connection)
         this.report(true, instant())
       },
       drop: () => this.drop(),
@@ -102,12 +100,12 @@ export class Link {
     return connection && connection.lastDataAt > this.adoptedAt ? connection.lastDataAt : 0
   }
 
-  /** Whether it was used: an unused link has no connection and needs none. */
+  /** Whether it has a connection or dials one. A link that nobody has used needs none. */
   get used(): boolean {
     return this.connection !== undefined || this.dialling
   }
 
-  /** Whether a request waits that the broker may hold. It reads no other one on that connection until it has answered. */
+  /** Whether the broker may hold a request of this link. Until it answers that one, it reads no other on the connection. */
   get holding(): boolean {
     return this.requests.holding
   }
@@ -117,14 +115,14 @@ export class Link {
     return this.requests.size === 0
   }
 
-  /** Whether a request waits for longer than its node should be silent, and still may. */
+  /** Whether the node has been silent for longer than a request allows for. */
   get slow(): boolean {
     return this.detector.slow
   }
 
   /**
    * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request
-   * waits the connection is doubted, later where the node is far; with `held` never. Rejects by the rule above. With `signal` aborted
+   * waits the connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. With `signal` aborted
    * nobody waits for it any more, and it is not sent again: what it says may be out of date by then.
    */
   send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
@@ -135,7 +133,7 @@ export class Link {
       const giveUp = () => {
         const { slow } = this
         if (!this.requests.delete(request)) return
-        // The broker would go on holding it, and whatever comes behind it. Or nobody is left who would find out that the connection is dead.
+        // The broker would go on holding it and whatever comes behind it, or nothing is left that would show that the connection is dead.
         if (silenceMs === held || (slow && this.idle)) this.drop()
       }
       signal?.addEventListener('abort', giveUp)
@@ -144,7 +142,7 @@ export class Link {
     })
   }
 
-  /** Leaves the connection as if it had ended. */
+  /** Closes the connection; the link goes on as if it had ended by itself. */
   drop(): void {
     this.detector.closeStandby()
     this.connection?.close()
@@ -168,12 +166,12 @@ export class Link {
     this.sendOver(request, request.frame, connection)
   }
 
-  private sendOver(request: InFlightRequest, frame: Buffer, line: HeldConnection): void {
-    line.send(frame).then(
+  private sendOver(request: InFlightRequest, frame: Buffer, connection: HeldConnection): void {
+    connection.send(frame).then(
       (answer) => {
-        this.requests.answeredOver(line)
+        this.requests.answeredOver(connection)
         if (!this.requests.delete(request)) return
-        this.detector.answered(request, line)
+        this.detector.answered(request, connection)
         if (this.idle) this.options.onIdle?.()
         request.resolve(answer)
       },

@@ -20,7 +20,7 @@ export interface MetadataRequestsOptions {
   readonly refreshMetadata: () => Promise<void>
 }
 
-/** The first look-up for a partition without a leader, and those after it. */
+/** The wait before looking up leaders again while a partition has none. */
 const leaderless = { baseMs: 150, capMs: 500 }
 
 export class MetadataRequests {
