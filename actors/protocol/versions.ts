@@ -67,24 +67,12 @@ export function requestName(apiKey: number, version: number): string {
   return `${name} v${version}`
 }
 
-/** The version of each other request KafkaJS is allowed to send. */
-const kafkaJsVersions: readonly (readonly [apiKey: number, version: number])[] = [
-  [apiKeys.listOffsets, 3],
-  [apiKeys.metadata, 6],
-  [apiKeys.offsetCommit, 5],
-  [apiKeys.offsetFetch, 4],
-  [apiKeys.findCoordinator, 2],
-  [apiKeys.joinGroup, 5],
-  [apiKeys.heartbeat, 3],
-  [apiKeys.leaveGroup, 3],
-  [apiKeys.syncGroup, 3],
-  [apiKeys.apiVersions, 2],
-]
-
-/** Tells KafkaJS the one version of each request that it may send. */
+/** Tells KafkaJS one version of each request that it may send: what is needed, but ListOffsets 3, as it does not know version 4. */
 export function apiVersionsAnswer(fetchVersion: FetchVersion): FrameWriter {
-  const spoken = [[apiKeys.fetch, fetchVersion] as const, ...kafkaJsVersions]
-  const answer = new FrameWriter().int16(errorCodes.none).int32(spoken.length)
-  for (const [apiKey, version] of spoken) answer.int16(apiKey).int16(version).int16(version)
+  const own: Readonly<Record<number, number>> = { [apiKeys.fetch]: fetchVersion, [apiKeys.listOffsets]: 3 }
+  const needed = neededRequests.map(({ apiKey, version }) => [apiKey, own[apiKey] ?? version] as const)
+  const told = [...needed, [apiKeys.apiVersions, 2] as const]
+  const answer = new FrameWriter().int16(errorCodes.none).int32(told.length)
+  for (const [apiKey, version] of told) answer.int16(apiKey).int16(version).int16(version)
   return answer.int32(0)
 }

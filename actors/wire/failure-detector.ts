@@ -126,7 +126,8 @@ export class FailureDetector {
     if (silentMs < this.dueMs(oldest)) return
     options.cluster.requestUpdate()
     this.doublings++
-    if (silentMs >= this.patience(oldest) + this.requestTimeoutMs || this.hasLeft(oldest)) {
+    const sentAt = steadyNow() - (performance.now() - oldest.sentAt)
+    if (silentMs >= this.patience(oldest) + this.requestTimeoutMs || options.requests.hasLeft(sentAt)) {
       options.drop()
       return
     }
@@ -202,13 +203,5 @@ export class FailureDetector {
   private dueMs(request: InFlightRequest): number {
     const patienceMs = this.patience(request)
     return Math.min(patienceMs * 2 ** this.doublings, patienceMs + this.requestTimeoutMs)
-  }
-
-  /** The newest answer that was asked for after the request went out does not name the node. */
-  private hasLeft({ sentAt }: InFlightRequest): boolean {
-    const { cluster, nodeId } = this.options
-    const newest = cluster.newest()
-    const sinceMs = performance.now() - sentAt
-    return newest !== undefined && newest.at > steadyNow() - sinceMs && !cluster.book.names(nodeId)
   }
 }

@@ -33,22 +33,24 @@ export const instant = (): Instant => ({ at: steadyNow(), since: performance.now
 /** A request goes out over at most this many connections that end without an answer: it may be what ends them. */
 const mostEnds = 5
 
+interface LinkOfRequests {
+  readonly nodeId: number
+  readonly cluster: Cluster
+  /** How long they wait for a node that is out of reach, in milliseconds. */
+  readonly holdMs: number
+}
+
 export class InFlightRequests extends Set<InFlightRequest> {
-  private readonly nodeId: number
-  private readonly cluster: Cluster
-  private readonly holdMs: number
-  /** Connections in a row that ended without an answer to anything. */
-  private readonly ends = new Streak()
+  private readonly link: LinkOfRequests
+  /** Connections in a row that ended without an answer to anything. The next dial waits for it. */
+  readonly ends = new Streak()
   /** Connections that have answered something. */
   private readonly proven = new WeakSet<HeldConnection>()
   private onEmpty: () => void = () => {}
 
-  /** `holdMs`: how long they wait for a node that is out of reach. */
-  constructor(nodeId: number, cluster: Cluster, holdMs: number) {
+  constructor(link: LinkOfRequests) {
     super()
-    this.nodeId = nodeId
-    this.cluster = cluster
-    this.holdMs = holdMs
+    this.link = link
   }
 
   /** Whether the broker may hold one of them. It reads no other on that connection until it has answered it. */
@@ -61,16 +63,6 @@ export class InFlightRequests extends Set<InFlightRequest> {
   get oldest(): InFlightRequest | undefined {
     for (const request of this) if (request.silenceMs !== Infinity) return request
     return undefined
-  }
-
-  /** How long the next dial waits for the connections that ended without an answer, in milliseconds. */
-  get dialWaitMs(): number {
-    return this.ends.waitMs
-  }
-
-  /** The node is elsewhere: how connections ended before says nothing of it. */
-  resetDialWait(): void {
-    this.ends.succeeded()
   }
 
   /** The request waits from now on. */
@@ -126,17 +118,22 @@ export class InFlightRequests extends Set<InFlightRequest> {
    * that began for these requests has failed or takes too long.
    */
   rejectOverdue(outOfReach: Instant, dialledSince: number, hasDialFailed: boolean): boolean {
-    const { cluster, nodeId, holdMs } = this
-    const newest = cluster.newest()
+    const { cluster, nodeId, holdMs } = this.link
     const now = performance.now()
-    const left = newest !== undefined && newest.at > outOfReach.at && !cluster.book.names(nodeId)
     const endpoint = cluster.book.entryOf(nodeId)
-    if (left && hasDialFailed && !(endpoint && cluster.pace.isRefused(endpoint)))
+    if (this.hasLeft(outOfReach.at) && hasDialFailed && !(endpoint && cluster.pace.isRefused(endpoint)))
       this.rejectAll('the node left the cluster', 'NODE_LEFT')
     else if (now - outOfReach.since > holdMs && (hasDialFailed || now - dialledSince > holdMs))
       this.rejectAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
     else return false
     return true
+  }
+
+  /** Whether the newest answer that was asked for after this instant does not name the node. */
+  hasLeft(since: number): boolean {
+    const { cluster, nodeId } = this.link
+    const newest = cluster.newest()
+    return newest !== undefined && newest.at > since && !cluster.book.names(nodeId)
   }
 
   rejectAll(reason: string, code: string): void {
@@ -146,7 +143,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   }
 
   failure(reason: string, code: string): ConnectionError {
-    const { nodeId } = this
+    const { nodeId } = this.link
     return new ConnectionError({ kind: 'dial-failed', message: `Node ${nodeId}: ${reason}`, code, nodeId })
   }
 }

@@ -61,7 +61,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.nodeId = options.nodeId
     this.options = options
-    this.requests = new InFlightRequests(options.nodeId, options.cluster, options.holdMs)
+    this.requests = new InFlightRequests(options)
     this.detector = new FailureDetector({
       ...options,
       requests: this.requests,
@@ -78,7 +78,7 @@ export class Link {
       // What is dialled now is no longer where the node is, and may be silent for long.
       if (moved.includes(this.nodeId)) {
         this.attempt.abort()
-        this.requests.resetDialWait()
+        this.requests.ends.succeeded()
         this.detector.closeStandby()
       }
       this.changed.wakeup()
@@ -213,7 +213,7 @@ export class Link {
   private waitMs(): number {
     const { cluster } = this.options
     const endpoint = cluster.book.entryOf(this.nodeId)
-    if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.requests.dialWaitMs)
+    if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.requests.ends.waitMs)
     cluster.requestUpdate()
     return lookMs
   }
