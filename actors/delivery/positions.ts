@@ -276,7 +276,7 @@ export class Positions {
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
-    this.look(queue, assignment, () => (progress.mark === undefined ? this.pinned(queue) : this.putBack()))
+    this.look(queue, assignment, () => (progress.mark === undefined ? this.pinned(queue) : this.putBack(topic)))
   }
 
   /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
@@ -336,8 +336,8 @@ export class Positions {
       queue,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
-    // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
-    await this.options.lookAtTopics()
+    // An edge says nothing of whose it is.
+    await this.lookAt(topic)
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       queue.progress.pin(offset, leaderEpoch)
@@ -345,8 +345,18 @@ export class Positions {
   }
 
   /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
-  private async putBack(): Promise<undefined> {
-    await this.options.lookAtTopics()
+  private async putBack(topic: string): Promise<undefined> {
+    await this.lookAt(topic)
+  }
+
+  /**
+   * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
+   * next one of its name will be another.
+   */
+  private async lookAt(topic: string): Promise<void> {
+    const { lookAtTopics, topics } = this.options
+    await lookAtTopics()
+    if (topics.isMissing(topic)) throw new Error(`The topic ${topic} is away`)
   }
 
   /**
@@ -362,7 +372,7 @@ export class Positions {
       log.edge(queue, 'end'),
     ])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
-    if (end < position) await this.options.lookAtTopics()
+    if (end < position) await this.lookAt(topic)
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(queue, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {

@@ -219,6 +219,28 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
 })
 
+test('no place of a topic that goes while it is looked up is taken: the next one of its name is looked up instead', async () => {
+  let now = { id: 'a', errorCode: 3, partitions: 0 }
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, ...now }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 40n
+  // KafkaJS is answered as long as it is away, and asks again.
+  const away = stage.assign({ 0: -1n })
+  await vi.advanceTimersByTimeAsync(250)
+  expect((await away).starts).toEqual([undefined])
+  expect(stage.queue(0).progress.mark).toBeUndefined()
+  now = { id: 'b', errorCode: 0, partitions: 1 }
+  stage.reader.start = 0n
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
 test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
   const stage = new Stage()
   const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }

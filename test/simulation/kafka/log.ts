@@ -29,7 +29,7 @@ export class Log {
   end = 0
   /** Something else was there before at some of its offsets. */
   isAnother = false
-  /** The lowest place it was ever cut at; undefined while it never was. */
+  /** The lowest place it was ever cut at, 0 where its topic was made again; undefined while neither was. */
   cutTo: number | undefined
   private stretches: Stretch[] = []
   private aborted: Aborted[] = []
@@ -73,6 +73,7 @@ export class Log {
   renewed(): Log {
     const log = new Log()
     log.isAnother = true
+    log.cutTo = 0
     for (const [offset, messages] of this.former) log.former.set(offset, [...messages])
     for (const [offset, message] of this.messages) log.former.set(offset, [...(log.former.get(offset) ?? []), message])
     return log
