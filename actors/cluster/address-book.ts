@@ -3,7 +3,6 @@
 import type { Acceptance, AcceptanceInput, AcceptanceStep } from '../../machines/acceptance.ts'
 import { accept, createAcceptance } from '../../machines/acceptance.ts'
 import type { Claim } from '../../machines/claim.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
 import type { BrokerEntry } from '../../machines/snapshot.ts'
 import type { BookEntry } from '../../machines/verdict.ts'
 
@@ -46,11 +45,6 @@ export class AddressBook {
 
   entryOf(nodeId: number): BookEntry | undefined {
     return this.index.get(nodeId)
-  }
-
-  endpointOf(nodeId: number): Endpoint | undefined {
-    const entry = this.entryOf(nodeId)
-    return entry && { host: entry.host, port: entry.port }
   }
 
   /** Whether the newest snapshot names this node. */

@@ -4,6 +4,7 @@ import { byTopic, type TopicPartition } from '../../machines/fact.ts'
 import { messageOf } from '../../machines/failure.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
 import { withoutSecrets } from '../security/secrets.ts'
+import { sleep } from '../time/sleep.ts'
 import { type HandlerTimeoutOptions, timed } from './handler-timeout.ts'
 import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 
@@ -76,7 +77,7 @@ export async function attempt(
       }
       // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
       const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2)
-      await aborted(assignment.closing, waitMs)
+      await sleep(waitMs, assignment.closing)
       if (!goesOn() || queue.held) return undefined
     }
   }
@@ -95,15 +96,3 @@ async function decide(
     return 'pause'
   }
 }
-
-const aborted = (signal: AbortSignal, waitMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, waitMs)
-    signal.addEventListener('abort', done)
-  })

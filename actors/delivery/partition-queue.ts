@@ -5,9 +5,10 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
+import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'
 import type { PrefetchBudget } from './prefetch-budget.ts'
-import { prefetchDepth, WaitingFetch } from './prefetch-depth.ts'
+import { prefetchDepth, roomWithinMs } from './prefetch-depth.ts'
 import type { Progress } from './progress.ts'
 
 /** What queues need of the session that reads at the moment. */
@@ -41,7 +42,8 @@ export class PartitionQueue {
   private readonly reader: () => Reader | undefined
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
   private readonly pauses = new Set<PausedBy>()
-  private readonly waitingFetch = new WaitingFetch()
+  /** Made for the first fetch that waits: most queues never fill up. */
+  private hasRoom: Condition | undefined
   private isOpen = false
   private isBusy = false
   private lastMovedAt = 0
@@ -129,14 +131,16 @@ export class PartitionQueue {
   /** Resolves when there is room for the next batch; where none comes in time, the partition is paused until there is. */
   async room(): Promise<void> {
     // A seek may have emptied the queue meanwhile.
-    if (this.depth <= prefetchDepth || (await this.waitingFetch.wait()) || this.depth <= prefetchDepth) return
+    if (this.depth <= prefetchDepth) return
+    this.hasRoom ??= new Condition()
+    if ((await this.hasRoom.wait(roomWithinMs)) || this.depth <= prefetchDepth) return
     this.pauses.add('prefetch')
     this.reader()?.pause(this)
   }
 
   /** Nothing more is handed out, so a fetch that waits for room need not. */
   stopWaiting(): void {
-    this.waitingFetch.goOn()
+    this.hasRoom?.wakeup()
   }
 
   /** A handler begins to work on the batches. */
@@ -217,7 +221,7 @@ export class PartitionQueue {
   }
 
   private makeRoom(): void {
-    if (this.depth <= prefetchDepth) this.waitingFetch.goOn()
+    if (this.depth <= prefetchDepth) this.hasRoom?.wakeup()
     if (this.depth < prefetchDepth && this.pauses.delete('prefetch') && this.pauses.size === 0)
       this.reader()?.resume(this)
   }

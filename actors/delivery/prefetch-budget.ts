@@ -3,6 +3,8 @@
  * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
  */
 
+import { Condition } from '../time/condition.ts'
+
 /** Room that a fetch has been given. Gives it back when its answer is there; what came is in the queues by then. */
 export interface Reservation {
   readonly bytes: number
@@ -13,7 +15,7 @@ export class PrefetchBudget {
   private readonly limit: number
   private bytes = 0
   private reserved = 0
-  private readonly waiting = new Set<() => void>()
+  private readonly freed = new Condition()
 
   /** `limit` in bytes: of keys, values and headers as they are handed out, with what their objects take. */
   constructor(limit: number) {
@@ -28,7 +30,7 @@ export class PrefetchBudget {
   /** Messages came into a queue, or left one with a negative number. */
   add(bytes: number): void {
     this.bytes += bytes
-    if (bytes < 0) this.wake()
+    if (bytes < 0) this.freed.wakeup()
   }
 
   /**
@@ -48,7 +50,7 @@ export class PrefetchBudget {
       if (this.bytes + this.reserved === 0) break
       const leftMs = until - performance.now()
       if (leftMs <= 0 || signal.aborted) return undefined
-      await this.change(leftMs, signal)
+      await this.freed.wait(leftMs, signal)
     }
     this.reserved += bytes
     let isReleased = false
@@ -58,26 +60,8 @@ export class PrefetchBudget {
         if (isReleased) return
         isReleased = true
         this.reserved -= bytes
-        this.wake()
+        this.freed.wakeup()
       },
     }
-  }
-
-  private change(withinMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        this.waiting.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, withinMs)
-      signal.addEventListener('abort', done, { once: true })
-      this.waiting.add(done)
-    })
-  }
-
-  private wake(): void {
-    for (const done of [...this.waiting]) done()
   }
 }

@@ -8,15 +8,16 @@
 import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../../machines/backoff.ts'
 import type { TopicPartition } from '../../machines/fact.ts'
+import { readCommitMetadata } from '../protocol/commit-metadata.ts'
+import { errorCodes } from '../protocol/frames.ts'
 import {
   type CommittedOffset,
   offsetFetchAnswer,
   offsetFetchErrorOf,
   readOffsetFetch,
   readOffsetFetchRequest,
-} from '../protocol/answers.ts'
-import { readCommitMetadata } from '../protocol/commit-metadata.ts'
-import { errorCodes } from '../protocol/frames.ts'
+} from '../protocol/group-answers.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
 import { OffsetReset, type OffsetResetOptions } from './offset-reset.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -278,16 +279,7 @@ export class StartPositions {
     this.validation.add(queue)
   }
 
-  private pause(waitMs: number): Promise<void> {
-    const { signal } = this.options
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = setTimeout(done, waitMs)
-      signal.addEventListener('abort', done, { once: true })
-    })
+  private async pause(waitMs: number): Promise<void> {
+    await sleep(waitMs, this.options.signal)
   }
 }

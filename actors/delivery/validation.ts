@@ -4,7 +4,7 @@
  */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { FetchedPartition } from '../protocol/answers.ts'
+import type { FetchedPartition } from '../protocol/fetch-answers.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Log } from './log.ts'

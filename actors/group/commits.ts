@@ -11,7 +11,7 @@ import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { writeCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
-import { timeLimit } from '../time/time-limit.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Membership } from './membership.ts'
 
@@ -74,7 +74,7 @@ export class Commits {
     for (let attempt = 1; assignment?.open; attempt++) {
       await this.commitAll(resetWithinMs)
       if (progress.uncommitted === undefined || attempt === resetAttempts) return
-      await ended(timeLimit(backoffMs(attempt, resetPace, Math.random()), assignment.closing).signal)
+      await sleep(backoffMs(attempt, resetPace, Math.random()), assignment.closing)
     }
   }
 
@@ -131,9 +131,3 @@ export class Commits {
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
 }
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

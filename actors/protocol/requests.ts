@@ -41,7 +41,7 @@ export function readFetchRequest(fetch: Buffer): AskedPartition[] {
   return asked
 }
 
-/** An edge of a log, as ListOffsets counts times. */
+/** The timestamps that ask ListOffsets for the first and the next offset of a log. */
 const edgeTimes = { start: -2n, end: -1n } as const
 
 /** Asks the leader for the first or next offset of a log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */

@@ -7,9 +7,9 @@
  */
 
 import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
-import { anyPort, coordinatorNodeId, nodeName } from '../protocol/answers.ts'
 import type { ClusterDescription, TopicDescription } from '../protocol/cluster-description.ts'
 import { errorCodes, FrameWriter } from '../protocol/frames.ts'
+import { anyPort, coordinatorNodeId, nodeName } from '../protocol/node-names.ts'
 import type { Subscription } from './subscription.ts'
 import type { Topics } from './topics.ts'
 

@@ -1,4 +1,4 @@
-/** The edges of logs: what the leaders of partitions say of where their logs begin and end, and how far a leader epoch reached. */
+/** Log offsets: asks the leaders of partitions where their logs begin and end (ListOffsets), and where a leader epoch ends (OffsetForLeaderEpoch). */
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import { ConnectionError } from '../connection/connection.ts'
@@ -8,7 +8,7 @@ import { errorCodes, FrameReader } from '../protocol/frames.ts'
 import { type EpochPlace, epochEndsRequest, logEdgeRequest } from '../protocol/requests.ts'
 import type { Link } from './link.ts'
 
-export interface LogEdgesOptions {
+export interface LogOffsetsOptions {
   readonly clientId: string
   readonly readUncommitted: boolean
   readonly leaderOf: (partition: TopicPartition) => number | undefined
@@ -17,14 +17,15 @@ export interface LogEdgesOptions {
   readonly refreshLeaders: () => void
 }
 
-const withinMs = 2000
+/** The longest silence while an answer is waited for, in milliseconds. */
+const silenceMs = 2000
 
-export class LogEdges implements Log {
-  private readonly options: LogEdgesOptions
-  /** Looks in a row that came to nothing. */
+export class LogOffsets implements Log {
+  private readonly options: LogOffsetsOptions
+  /** Failed look-ups in a row. */
   private readonly failures = new Streak()
 
-  constructor(options: LogEdgesOptions) {
+  constructor(options: LogOffsetsOptions) {
     this.options = options
   }
 
@@ -69,7 +70,7 @@ export class LogEdges implements Log {
 
   private async ask({ topic, partition }: TopicPartition, leader: number | undefined, frame: Buffer): Promise<Buffer> {
     if (leader === undefined) throw noOffset(`${topic}/${partition} has no leader`)
-    return this.options.linkTo(leader).send(frame, withinMs)
+    return this.options.linkTo(leader).send(frame, silenceMs)
   }
 
   private async looking<Found>(look: () => Promise<Found>): Promise<Found> {
@@ -78,7 +79,7 @@ export class LogEdges implements Log {
       this.failures.succeeded()
       return found
     } catch (error) {
-      // Another node may lead by now, and of a partition without a place no fetch would show that.
+      // Another node may lead by now. A partition without a position is not fetched, so no fetch would show it.
       if (this.failures.waitMs === 0) {
         this.failures.failed(bounds.lookUp)
         this.options.refreshLeaders()

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { Link } from '../../../actors/wire/link.ts'
-import { LogEdges } from '../../../actors/wire/log-edges.ts'
+import { LogOffsets } from '../../../actors/wire/log-offsets.ts'
 import { int16, int32, int64, list, text } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
 import { FakeCluster } from '../fake-cluster.ts'
@@ -30,8 +30,14 @@ const where = { topic: 'orders', partition: 4 }
 const edges = ({
   leaderOf = (_: { partition: number }): number | undefined => 1,
   readUncommitted = false,
-} = {}): LogEdges =>
-  new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link, refreshLeaders: () => void lookUps++ })
+} = {}): LogOffsets =>
+  new LogOffsets({
+    clientId: 'me',
+    readUncommitted,
+    leaderOf,
+    linkTo: () => link,
+    refreshLeaders: () => void lookUps++,
+  })
 
 const epochEnd = (error: number, epoch: number, end: bigint): Buffer =>
   Buffer.concat([
