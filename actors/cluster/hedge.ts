@@ -1,17 +1,17 @@
-/** A hedge: the same question put to one candidate after another, not waiting for the silent ones; the first answer wins. */
+/** A hedge: the same question is put to one candidate after another without waiting for silent ones; the first answer wins. */
 
 import { onSilence } from '../connection/silence.ts'
 
 export interface HedgeOptions {
   /** The next candidate is tried this long after the last one, or as soon as one fails. */
   readonly afterMs: number
-  /** No answer and no byte for so long is a failure. */
+  /** It fails after this time without an answer or a byte. */
   readonly deadlineMs: number
-  /** When a byte last came from one that was asked, on the clock of `performance.now()`. Default: never. */
+  /** When a byte last came from one of those asked, on the clock of `performance.now()`. Default: never. */
   readonly heardAt?: (() => number) | undefined
-  /** An answer is much to send: the next candidate waits while bytes come, too. Default false. */
+  /** The answer is large: while its bytes come, the next candidate waits. Default false. */
   readonly isHeavy?: boolean
-  /** No answer by then is a failure, whatever comes. Default: `deadlineMs`. */
+  /** It fails after this time, however many bytes come. Default: `deadlineMs`. */
   readonly atMostMs?: number
   readonly signal?: AbortSignal | undefined
 }
@@ -19,11 +19,11 @@ export interface HedgeOptions {
 export interface Hedge<Item, Answer> {
   /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
   readonly answer: Promise<Answer>
-  /** More candidates, behind those that wait. */
+  /** Adds candidates behind those that wait. */
   add(items: readonly Item[]): void
-  /** These at once, even when the hedge is over. */
-  rush(items: readonly Item[]): void
-  /** No more will come: all failed is a failure now. */
+  /** Asks these at once, even when the hedge is over. */
+  addAtOnce(items: readonly Item[]): void
+  /** No more candidates will come: it fails when all of them have. */
   seal(): void
 }
 
@@ -90,7 +90,7 @@ export function createHedge<Item, Answer>(
       waiting.push(...items)
       if (pace === undefined) next()
     },
-    rush: (items) => items.forEach(launch),
+    addAtOnce: (items) => items.forEach(launch),
     seal() {
       sealed = true
       if (running === 0) next()

@@ -47,7 +47,7 @@ test('an empty hedge that is sealed fails', async () => {
 
 test('one that is rushed is asked beside the silent one', async () => {
   const { hedge } = hedgeOver(['slow'])
-  hedge.rush(['two'])
+  hedge.addAtOnce(['two'])
   expect(await hedge.answer).toBe('two')
 })
 
