@@ -105,10 +105,8 @@ export const isReached = ({ newest, silence, foreign }: Knowledge): boolean => {
   return newest !== undefined && silence?.isTold !== true && !isTakenOver
 }
 
-const isOurs = (accepted: AcceptanceStep | undefined): boolean => {
-  const kind = accepted?.verdict?.kind
-  return kind !== undefined && kind !== 'foreign' && kind !== 'unknown'
-}
+const isOurs = (accepted: AcceptanceStep | undefined): boolean =>
+  accepted?.verdict !== undefined && 'moves' in accepted.verdict
 
 function inputOf(observation: Observation): AcceptanceInput | undefined {
   switch (observation.type) {

@@ -259,13 +259,9 @@ class SharedCluster {
 function recall(remembered: Remembered | undefined, clusterId: string | undefined): Acceptance {
   if (!remembered || (clusterId !== undefined && clusterId !== remembered.clusterId))
     return createAcceptance({ clusterId })
-  const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
-    nodeId,
-    host,
-    port,
-    addresses: [],
-    present: true,
-  }))
+  const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => {
+    return { nodeId, host, port, addresses: [], present: true }
+  })
   return createAcceptance({ clusterId: remembered.clusterId, entries })
 }
 

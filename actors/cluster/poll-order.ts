@@ -7,20 +7,16 @@ import type { EndpointPool } from './endpoint-pool.ts'
 /** Every 5th round asks endpoints first that only the source knows. */
 const sourceFirstEvery = 5
 
-export interface PollOrderOptions {
-  readonly book: AddressBook
-  readonly pool: EndpointPool
-  /** What the source names. */
-  readonly listed: readonly Endpoint[]
-  /** The number of the round; each begins with another endpoint. */
-  readonly round: number
-}
-
 /**
- * Connected endpoints of the book first, those of the source in between. Endpoints of another listener come last, unless the source
- * names nothing else. Those that must wait for their next dial are left out.
+ * Connected endpoints of the book first, those that the source lists in between; each round begins with another one. Endpoints of another
+ * listener come last, unless the source names nothing else. Those that must wait for their next dial are left out.
  */
-export function pollOrder({ book, pool, listed, round }: PollOrderOptions): Endpoint[] {
+export function pollOrder(
+  book: AddressBook,
+  pool: EndpointPool,
+  listed: readonly Endpoint[],
+  round: number,
+): Endpoint[] {
   const entries = book.entries()
   const isOpen = (endpoint: Endpoint) => pool.isOpen(endpoint)
   const present = rotate(

@@ -100,7 +100,7 @@ export class Poller {
   /** Whom to ask, in order. */
   order(): Endpoint[] {
     const { book, pool } = this.options
-    return pollOrder({ book, pool, listed: this.listed, round: this.round })
+    return pollOrder(book, pool, this.listed, this.round)
   }
 
   private notice(observation: Observation): void {
