@@ -35,7 +35,7 @@ export class AddressBook {
     return this.accepted.claims
   }
 
-  /** Where other listeners than the one in use place the nodes, as far as they are known. */
+  /** Where other listeners than the one in use announce the nodes, as far as they are known. */
   others(): readonly BrokerEntry[] {
     return [...this.accepted.history.values()].flatMap(({ elsewhere }) => elsewhere)
   }

@@ -178,12 +178,9 @@ class SharedCluster {
         if (entry) this.pool.renew(entry)
       }
     })
-    const observations$ = merge(
-      this.poller.observations$,
-      this.pool.observations$,
-      this.resolvedAnew$(),
-      this.observed$,
-    ).pipe(map((observation) => this.complete(observation)))
+    const observations$ = merge(this.poller.observations$, this.resolvedAnew$(), this.observed$).pipe(
+      map((observation) => this.complete(observation)),
+    )
     clusterFacts(observations$, start, (step) => this.follow(step))
       .pipe(takeUntil(aborted$(this.closing.signal)))
       .subscribe(this.facts$)

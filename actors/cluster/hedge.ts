@@ -24,10 +24,10 @@ export interface Hedge<Item, Answer> {
   /** Asks these at once, even when the hedge is over. */
   addAtOnce(items: readonly Item[]): void
   /** No more candidates will come: it fails when all of them have. */
-  seal(): void
+  close(): void
 }
 
-/** Starts with nobody: `add` candidates, then `seal`. Attempts that run on after the answer are left alone. */
+/** Starts with nobody: `add` candidates, then `close`. Attempts that run on after the answer are left alone. */
 export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
   { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
@@ -35,7 +35,7 @@ export function createHedge<Item, Answer>(
   const { promise, resolve, reject } = defer<Answer>()
   const waiting: Item[] = []
   let running = 0
-  let sealed = false
+  let closed = false
   let over = false
   let lastError: unknown
   let pace: (() => void) | undefined
@@ -80,7 +80,7 @@ export function createHedge<Item, Answer>(
     if (item !== undefined) {
       pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
       launch(item)
-    } else if (running === 0 && sealed) {
+    } else if (running === 0 && closed) {
       end(() => reject(lastError ?? new Error('there is no candidate to ask')))
     }
   }
@@ -91,8 +91,8 @@ export function createHedge<Item, Answer>(
       if (pace === undefined) next()
     },
     addAtOnce: (items) => items.forEach(launch),
-    seal() {
-      sealed = true
+    close() {
+      closed = true
       if (running === 0) next()
     },
   }

@@ -1,7 +1,7 @@
 /**
  * A poller: asks where the brokers are, one round at a time. A round asks the endpoints one after another, hedged, until one answers;
- * beside it the source is asked, and endpoints that it names for the first time are asked at once. Answers come out of the pool, also
- * those that come after their round; the poller itself tells of silences and of what the source names.
+ * beside it the source is asked, and endpoints that it names for the first time are asked at once. What comes of it is one stream: answers,
+ * also those that come after their round, rounds without any, and what the source names.
  */
 
 import {
@@ -51,7 +51,7 @@ const longestRoundMs = 10_000
 const wantedConnections = 3
 
 export class Poller {
-  /** Silences, and what the source names. Polls while it is subscribed to; it is subscribed to once. */
+  /** Answers, failed dials, silences, and what the source names. Polls while it is subscribed to; it is subscribed to once. */
   readonly observations$: Observable<Observation>
   private readonly options: PollerOptions
   private readonly emitted$ = new Subject<Observation>()
@@ -75,9 +75,9 @@ export class Poller {
   constructor(options: PollerOptions) {
     this.options = options
     const announced$ = options.source.changes$.pipe(tap((reading) => this.announced(reading)))
-    const noticed$ = options.pool.observations$.pipe(tap((observation) => this.notice(observation)))
-    const work$ = merge(noticed$, announced$, this.rounds()).pipe(ignoreElements())
-    this.observations$ = merge(this.emitted$, work$).pipe(finalize(() => this.stopping.abort()))
+    const asked$ = options.pool.observations$.pipe(tap((observation) => this.notice(observation)))
+    const work$ = merge(announced$, this.rounds()).pipe(ignoreElements())
+    this.observations$ = merge(this.emitted$, asked$, work$).pipe(finalize(() => this.stopping.abort()))
   }
 
   /**
@@ -158,12 +158,12 @@ export class Poller {
     this.asking = []
     const asked = this.order()
     hedge.add(asked)
-    if (asked.length > 0) hedge.seal()
+    if (asked.length > 0) hedge.close()
     void this.readSource().then((fresh) => {
       if (signal.aborted) return
       if (asked.length > 0) this.askAtOnce(fresh, hedge)
       else hedge.add(this.order())
-      hedge.seal()
+      hedge.close()
     })
     try {
       await hedge.answer

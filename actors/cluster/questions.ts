@@ -109,7 +109,7 @@ export class Questions {
       signal: limit,
     })
     hedge.add(order())
-    hedge.seal()
+    hedge.close()
     const answer = await hedge.answer.catch(() => undefined)
     return { answer, wasSent }
   }

@@ -64,7 +64,7 @@ export class Names {
     const name = this.nameOf(entry.host)
     const now = performance.now()
     if (!name.underway && now - name.foundAt > freshMs && now >= name.nextAt) {
-      this.look(entry.host, name, this.others).catch(() => {})
+      this.lookUp(entry.host, name, this.others).catch(() => {})
     }
     return { ...entry, addresses: addressesOf(name) }
   }
@@ -95,7 +95,7 @@ export class Names {
     const name = this.nameOf(host)
     const { found, foundAt } = name
     if (performance.now() - foundAt <= freshMs) return found
-    const fresh = name.underway ?? this.look(host, name, this.urgent)
+    const fresh = name.underway ?? this.lookUp(host, name, this.urgent)
     this.prioritise(name)
     if (found.length === 0) return fresh
     return new Promise((resolve) => {
@@ -118,7 +118,7 @@ export class Names {
     return name
   }
 
-  private look(host: string, name: Name, queue: Turn[]): Promise<readonly LookupAddress[]> {
+  private lookUp(host: string, name: Name, queue: Turn[]): Promise<readonly LookupAddress[]> {
     const work = async () => {
       await new Promise<void>((go) => {
         queue.push({ name, go })
@@ -127,7 +127,7 @@ export class Names {
       const startedAt = performance.now()
       try {
         const found = await this.ask(host)
-        this.settle(host, name, found, performance.now() - startedAt > slowMs)
+        this.resolved(host, name, found, performance.now() - startedAt > slowMs)
         return found
       } catch (error) {
         this.missed(name)
@@ -167,7 +167,7 @@ export class Names {
     })
   }
 
-  private settle(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {
+  private resolved(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {
     const before = addressesOf(name).join()
     name.found = found
     name.foundAt = performance.now()
