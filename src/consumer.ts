@@ -204,8 +204,8 @@ class LifecycleConsumer implements Consumer {
       ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
     })
     this.send = (fact) => actor.send(fact)
-    // Before the machine subscribes: a port that a fact starts finds it noticed.
-    cluster.facts$.subscribe((fact) => supervisor.notice(fact))
+    // Before the machine subscribes: a port that a fact starts finds it noticed. The machine answers for a stream that breaks.
+    cluster.facts$.subscribe({ next: (fact) => supervisor.notice(fact), error: () => {} })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
     this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
       if (data.decision === 'stop') void this.stop()

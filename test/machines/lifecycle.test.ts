@@ -64,6 +64,12 @@ test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ s
   expect(next.context.failure?.kind).toBe('bug')
 })
 
+test('a stream of facts that breaks ends the consumer as a bug', () => {
+  const broken = { type: 'xstate.error.actor.cluster', actorId: 'cluster', error: new Error('broken') }
+  const [next] = transition(lifecycleMachine, told(['startAsked', 'joined']), broken as unknown as Fact)
+  expect([next.value, next.context.failure?.kind]).toEqual(['stopping', 'bug'])
+})
+
 test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
