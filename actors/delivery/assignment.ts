@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from 'node:events'
 import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import { deadline } from '../time/deadline.ts'
 
 export class Assignment {
   readonly epoch: number
@@ -71,11 +72,7 @@ export class Assignment {
 
   private async settled(withinMs: number): Promise<boolean> {
     if (this.running.size === 0) return true
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), withinMs)
-    })
     const all = Promise.allSettled(this.running).then(() => true)
-    return Promise.race([all, deadline]).finally(() => clearTimeout(timer))
+    return deadline(all, withinMs, () => false)
   }
 }

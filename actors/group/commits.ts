@@ -11,7 +11,7 @@ import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { writeCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
-import { timeLimit } from '../time/time-limit.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Membership } from './membership.ts'
 
@@ -74,7 +74,7 @@ export class Commits {
     for (let attempt = 1; assignment?.open; attempt++) {
       await this.commitAll(pinWithinMs)
       if (progress.uncommitted === undefined || attempt === pinAttempts) return
-      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), assignment.closing).signal)
+      await sleep(backoffMs(attempt, pinPace, Math.random()), assignment.closing)
     }
   }
 
@@ -98,11 +98,9 @@ export class Commits {
       })
       const codes = await membership.commit(offsets, withinMs)
       for (const [index, { queue, offset, seeks }] of ordered.entries()) {
-        const code = codes[index]
-        if (code === errorCodes.none) queue.progress.committed(offset, true, seeks)
-        // A request that was sent again after its connection broke may be refused although the first one was applied.
-        // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
-        else if (code !== undefined && groupChanges.has(code)) queue.progress.committed(offset, false, seeks)
+        // A request that was sent again after its connection broke may be refused although the first one was applied, and for whatever reason:
+        // a topic of which the coordinator knows nothing yet, a right that was taken away meanwhile.
+        queue.progress.committed(offset, codes[index] === errorCodes.none, seeks)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {
@@ -133,9 +131,3 @@ export class Commits {
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
 }
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

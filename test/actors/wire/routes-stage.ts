@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
 import { Backlog } from '../../../actors/delivery/backlog.ts'
-import type { FetchSummary } from '../../../actors/protocol/answers.ts'
+import type { FetchSummary } from '../../../actors/protocol/fetch-answers.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { MetadataView } from '../../../actors/topics/metadata-view.ts'
 import { Subscription } from '../../../actors/topics/subscription.ts'
@@ -65,6 +65,7 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     era: () => 0,
     onAsked: () => {},
     diverged: async () => [],
+    identify: async () => {},
     view: (description, nodes) => view.view(description, nodes),
     emit: (fact) => facts.push(fact),
     group: async (request) => answerFrame(0, int32(0), request),
