@@ -8,10 +8,11 @@
  *              │  ▼          ▼           └─ unproven ┤ (in place → by replacement)
  *              └─ retrying ◀─┘               failed ─▶ retrying (then connecting)
  *
- * Every event is a fact. Ports do the work and report facts; time, randomness and ids come in with them.
+ * Every event is a fact. The cluster's facts come as a stream, subscribed to at the root until an end is reached. Ports do the work and
+ * report facts; time, randomness and ids come in with them.
  */
 
-import { assign, fromCallback, setup } from 'xstate'
+import { assign, fromCallback, fromEventObservable, setup } from 'xstate'
 import type { Fact, Plan } from './fact.ts'
 import { type Failure, remedyFor } from './failure.ts'
 
@@ -45,6 +46,9 @@ const unfilled = fromCallback<Fact, PortInput>(() => {
   throw new Error('This port is not filled: the lifecycle needs provide({ actors })')
 })
 
+/** Tells nothing until it is filled with the facts of a cluster. */
+const unfilledStream = fromEventObservable<Fact, undefined>(() => ({ subscribe: () => ({ unsubscribe: () => {} }) }))
+
 const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): PortInput => ({
   epoch,
   plan,
@@ -61,7 +65,14 @@ const bug = { target: 'stopping', actions: 'noteBug' } as const
 
 export const lifecycleMachine = setup({
   types: {} as { context: LifecycleContext; events: Fact; input: LifecycleInput },
-  actors: { open: unfilled, drain: unfilled, rebuild: unfilled, backOff: unfilled, shutDown: unfilled },
+  actors: {
+    clusterFacts: unfilledStream,
+    open: unfilled,
+    drain: unfilled,
+    rebuild: unfilled,
+    backOff: unfilled,
+    shutDown: unfilled,
+  },
   guards: {
     /** The fact speaks of the newest session, or of none. */
     isCurrent: ({ context, event }) => !('epoch' in event) || event.epoch === context.epoch,
@@ -110,6 +121,7 @@ export const lifecycleMachine = setup({
     // `transition()` calls this without an input and throws the result away.
     retryBudget: input?.retryBudget ?? null,
   }),
+  invoke: { id: 'cluster', src: 'clusterFacts', onError: { target: '.stopping', actions: 'noteBug' } },
   initial: 'idle',
   states: {
     idle: {

@@ -1,6 +1,6 @@
 /** The façade: a consumer that follows its brokers. Everything it shows is a projection of facts. */
 
-import { createActor } from 'xstate'
+import { createActor, fromEventObservable } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
@@ -195,23 +195,22 @@ class LifecycleConsumer implements Consumer {
       emit,
     })
     this.supervisor = supervisor
-    const machine = recorded(lifecycleMachine.provide({ actors: supervisor.ports }), this.recorder.append)
+    const clusterFacts = fromEventObservable<Fact, undefined>(() => cluster.facts$)
+    const actors = { ...supervisor.ports, clusterFacts }
+    const machine = recorded(lifecycleMachine.provide({ actors }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget },
       ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
     })
     this.send = (fact) => actor.send(fact)
-    const facts = cluster.facts$.subscribe((fact) => {
-      supervisor.notice(fact)
-      emit(fact)
-    })
+    // Before the machine subscribes: a port that a fact starts finds it noticed. The machine answers for a stream that breaks.
+    cluster.facts$.subscribe({ next: (fact) => supervisor.notice(fact), error: () => {} })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
     this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
       if (data.decision === 'stop') void this.stop()
     })
     this.release = () => {
-      facts.unsubscribe()
       unwatch()
       cluster.release()
       this.recorder.close()

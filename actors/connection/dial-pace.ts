@@ -35,23 +35,27 @@ interface Waiting {
 }
 
 /** What is known of the dials of one endpoint. */
-interface EndpointDials {
+class EndpointDials {
   readonly streak: Streak
   /** How many failures have counted, ever: unlike those of the streak it never goes back. */
-  counted: number
+  counted = 0
   /** Nodes that were expected here and are not. */
-  readonly strangers: Map<number, Streak>
-  running: number
+  readonly strangers = new Map<number, Streak>()
+  running = 0
   /** Dials that may run now. 1 after a failure. */
-  atOnce: number
-  urgent: Waiting[]
-  others: Waiting[]
-  renewedAt: number
+  atOnce = firstAtOnce
+  urgent: Waiting[] = []
+  others: Waiting[] = []
+  renewedAt = Number.NEGATIVE_INFINITY
   /** What the newest try failed with. */
   error: unknown
   /** Why the newest try failed, if it was turned down by name. */
   refusal: FailureKind | undefined
-  readonly logins: EndpointLogins
+  readonly logins = new EndpointLogins()
+
+  constructor(random: () => number) {
+    this.streak = new Streak(random)
+  }
 }
 
 export class DialPace {
@@ -180,21 +184,7 @@ export class DialPace {
 
   private dialsAt(endpoint: Endpoint): EndpointDials {
     const name = formatEndpoint(endpoint)
-    const known = this.endpoints.get(name)
-    if (known) return known
-    const dials: EndpointDials = {
-      streak: new Streak(this.random),
-      counted: 0,
-      strangers: new Map(),
-      running: 0,
-      atOnce: firstAtOnce,
-      urgent: [],
-      others: [],
-      renewedAt: Number.NEGATIVE_INFINITY,
-      error: undefined,
-      refusal: undefined,
-      logins: new EndpointLogins(),
-    }
+    const dials = this.endpoints.get(name) ?? new EndpointDials(this.random)
     this.endpoints.set(name, dials)
     return dials
   }

@@ -7,7 +7,7 @@
 import { ConnectionError } from './connection.ts'
 import { bounds, Streak } from './retry-pace.ts'
 
-/** After an accepted login, logins at the same endpoint run side by side for this long, in milliseconds: links follow the poller to a new place. */
+/** After an accepted login, logins at the same endpoint run side by side for this long, in milliseconds: links follow the poller to a new endpoint. */
 const provenForMs = 5000
 
 /** The logins at one endpoint. */

@@ -1,6 +1,6 @@
 // A network in memory: brokers that listen at endpoints, and a dial that reaches them. No sockets, no timers of its own but the dial's deadline.
 
-import type { OpenConnection } from '../../actors/cluster/endpoint-pool.ts'
+import type { OpenConnection } from '../../actors/cluster/pooled-endpoint.ts'
 import { ConnectionError, type HeldConnection } from '../../actors/connection/connection.ts'
 import { RoundTrip } from '../../actors/connection/round-trip.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'

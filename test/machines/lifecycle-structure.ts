@@ -29,7 +29,9 @@ export function flawsIn(machine: Machine) {
     demand(Object.keys(node.config.after ?? {}).length === 0, `${node.key} has a timer that no fact tells of`)
     demand(node.config.always === undefined, `${node.key} goes on without a fact`)
   }
-  demand(root.ownEvents.length === 0, `the root listens to ${root.ownEvents.join(', ')}`)
+  const thrown = root.invoke.map(({ id }) => `xstate.error.actor.${id}`)
+  const others = root.ownEvents.filter((event) => !thrown.includes(event))
+  demand(others.length === 0, `the root listens to ${others.join(', ')}`)
   const targets = targetsIn(machine)
   const reached = reach(targets, 'idle')
   for (const { key, type } of states) {

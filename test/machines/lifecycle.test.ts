@@ -1,8 +1,10 @@
 // The lifecycle machine: its table cell by cell, what its context counts, and that nothing it names is missing.
+import { Subject } from 'rxjs'
 import { expect, test } from 'vitest'
-import { transition } from 'xstate'
+import { createActor, fromCallback, fromEventObservable, transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
-import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { lifecycleMachine, type PortInput } from '../../machines/lifecycle.ts'
+import { recorded } from '../../machines/recorded.ts'
 import { after, outcome, stories, told } from './lifecycle-stories.ts'
 import { flawsIn } from './lifecycle-structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
@@ -62,9 +64,38 @@ test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ s
   expect(next.context.failure?.kind).toBe('bug')
 })
 
+test('a stream of facts that breaks ends the consumer as a bug', () => {
+  const broken = { type: 'xstate.error.actor.cluster', actorId: 'cluster', error: new Error('broken') }
+  const [next] = transition(lifecycleMachine, told(['startAsked', 'joined']), broken as unknown as Fact)
+  expect([next.value, next.context.failure?.kind]).toEqual(['stopping', 'bug'])
+})
+
 test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 9, transitions: expect.any(Number), ports: 5 })
+  expect(seen).toEqual({ states: 9, transitions: expect.any(Number), ports: 6 })
   expect(seen.transitions).toBeGreaterThan(30)
+})
+
+test('the facts of a cluster are recorded from the start on, and the machine leaves their stream at its end', () => {
+  const facts$ = new Subject<Fact>()
+  const idle = fromCallback<Fact, PortInput>(() => {})
+  const clusterFacts = fromEventObservable<Fact, undefined>(() => facts$)
+  const actors = { open: idle, drain: idle, rebuild: idle, backOff: idle, shutDown: idle, clusterFacts }
+  const steps: string[] = []
+  const machine = recorded(lifecycleMachine.provide({ actors }), ({ type, to }) => steps.push(`${type} → ${to}`))
+  const actor = createActor(machine, { id: 'consumer', input: { retryBudget: null } }).start()
+  actor.send({ type: 'start.requested' })
+  facts$.next({ type: 'cluster.reached', clusterId: 'ours', brokers: {} })
+  actor.send({ type: 'session.joined', epoch: 1, memberId: 'me', generation: 1 })
+  facts$.next({ type: 'cluster.moved', moves: [], reason: 'moved' })
+  expect(steps.slice(2)).toEqual([
+    'cluster.reached → connecting',
+    'session.joined → consuming',
+    'cluster.moved → draining',
+  ])
+  actor.send({ type: 'stop.requested' })
+  expect(facts$.observed).toBe(true)
+  actor.send({ type: 'stop.completed', tookMs: 1, forced: false })
+  expect([actor.getSnapshot().value, facts$.observed]).toEqual(['stopped', false])
 })

@@ -369,16 +369,26 @@ test('holders of one key share one cluster, and the last one out closes it', asy
 
 test('a service whose list went obsolete finds its cluster by what a journal remembers', async () => {
   const { network } = ours()
-  const { cluster, book } = watch(network, ['gone:1'])
-  const entries = old.split(' ').map((place, index) => ({
-    nodeId: index + 1,
-    ...endpointOf(place.split('@')[1] ?? ''),
-    addresses: [],
-  }))
-  expect(cluster.book.restore(entries, 'ours')).toBe(true)
+  const { cluster, book } = watch(network, ['gone:1'], { remembered: remembered() })
+  expect(book()).toBe(old)
   await cluster.ready()
   expect(book()).toBe(old)
-  expect(cluster.book.restore(entries, 'ours')).toBe(false)
+})
+
+test('what a journal remembers of another cluster than the one that is expected is left out', async () => {
+  const { network } = ours(elsewhere)
+  const { cluster, book } = watch(network, endpoints(elsewhere), {
+    remembered: { ...remembered(), clusterId: 'theirs' },
+    clusterId: 'ours',
+  })
+  expect(book()).toBe('')
+  await cluster.ready()
+  expect(book()).toBe(elsewhere)
+})
+
+const remembered = () => ({
+  clusterId: 'ours',
+  endpoints: new Map(endpoints(old).map((endpoint, index) => [index + 1, endpointOf(endpoint)])),
 })
 
 test('after a hundred moves few connections are open and none of them to an old endpoint', async () => {
