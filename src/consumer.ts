@@ -6,6 +6,8 @@ import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
 import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
+import { actorsOf } from '../actors/session/actors.ts'
+import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
@@ -119,7 +121,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   async commit(): Promise<void> {
-    await this.supervisor?.session?.commits.commitAll(2000)
+    await this.supervisor?.session?.commit(2000)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
@@ -184,18 +186,18 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
+    const { dispatcher } = this
+    const seen = this.progress.topics
     const supervisor = new Supervisor({
       ...options,
       predecessors: this.earlier.members,
-      clientId,
       cluster,
-      dial,
-      dispatcher: this.dispatcher,
-      seen: this.progress.topics,
+      dispatcher,
+      createSession: (epoch) => new Session({ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit }),
       emit,
     })
     this.supervisor = supervisor
-    const machine = recorded(lifecycleMachine.provide({ actors: supervisor.ports }), this.recorder.append)
+    const machine = recorded(lifecycleMachine.provide({ actors: actorsOf(supervisor) }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget },
