@@ -14,9 +14,9 @@ import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
-import { type EarlierLife, earlierLife } from './journal/earlier-life.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
+import { type Recovery, recovery } from './journal/recovery.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -61,7 +61,7 @@ const settingsWithinMs = 3000
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
   private readonly key: string
-  private readonly earlier: EarlierLife
+  private readonly earlier: Recovery
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
@@ -84,7 +84,7 @@ class LifecycleConsumer implements Consumer {
     this.options = options
     this.key = key
     const { groupId, journal, onJournalError, logger } = options
-    this.earlier = earlierLife(journal)
+    this.earlier = recovery(journal)
     this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
     this.recorder.onFact((record) => {
       this.fold = reduceStatus(this.fold, record)
@@ -190,7 +190,7 @@ class LifecycleConsumer implements Consumer {
     const seen = this.progress.topics
     const supervisor = new Supervisor({
       ...options,
-      predecessors: this.earlier.members,
+      members: () => actor.getSnapshot().context.members,
       cluster,
       dispatcher,
       createSession: (epoch) => new Session({ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit }),
@@ -200,7 +200,7 @@ class LifecycleConsumer implements Consumer {
     const machine = recorded(lifecycleMachine.provide({ actors: actorsOf(supervisor) }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
-      input: { retryBudget: options.retryBudget },
+      input: { retryBudget: options.retryBudget, members: this.earlier.members },
       ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
     })
     this.send = (fact) => actor.send(fact)

@@ -13,7 +13,7 @@ import { since } from './task.ts'
 export type SupervisedSession = Pick<
   Session,
   | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
+  | ('memberId' | 'commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
 >
 
 export interface SupervisorOptions {
@@ -21,8 +21,8 @@ export interface SupervisorOptions {
   readonly dispatcher: Dispatcher
   readonly createSession: (epoch: number) => SupervisedSession
   readonly emit: (fact: Fact) => void
-  /** Members of an earlier life of this consumer, which may still be in the group. Default none. */
-  readonly predecessors?: readonly string[]
+  /** Members of ours that may still be in the group. */
+  readonly members: () => readonly string[]
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
@@ -39,18 +39,13 @@ export class Supervisor {
   /** Ends an attempt to reach the cluster. */
   onLoginRefused = () => {}
   readonly options: SupervisorOptions
-  /**
-   * Sessions taken out of service, and how far that is. Their members may still be in the group, where they block a join until their session
-   * times out.
-   */
+  /** Sessions taken out of service whose members may still be in the group, and how far that is. */
   readonly discarded = new Map<SupervisedSession, Promise<void>>()
   private readonly refused = new Set<number>()
   private lastFailure: Failure | undefined
-  private readonly predecessors: Set<string>
 
   constructor(options: SupervisorOptions) {
     this.options = options
-    this.predecessors = new Set(options.predecessors)
   }
 
   /** What the cluster shows that matters here. */
@@ -92,16 +87,13 @@ export class Supervisor {
 
   /** Opens a session and joins. Resolves with what it failed with; undefined when it has joined. Rejects once `signal` has aborted. */
   async join(epoch: number, signal: AbortSignal): Promise<Failure | undefined> {
-    for (const old of this.discarded.keys()) {
-      signal.throwIfAborted()
-      await this.evict(old)
-    }
     signal.throwIfAborted()
     const session = this.options.createSession(epoch)
     this.session = session
     this.options.emit({ type: 'session.opened', epoch })
     try {
-      await this.evictPredecessors(session)
+      await this.evictZombies(session)
+      signal.throwIfAborted()
       await session.open()
       return undefined
     } catch (error) {
@@ -140,23 +132,19 @@ export class Supervisor {
     session.seal()
     await this.options.dispatcher.close(0)
     await session.salvage(salvageWithinMs)
-    await this.evict(session)
+    // One that can't leave now stays: the next session evicts its member before it joins.
+    if (await session.leave(salvageWithinMs).catch(() => false)) this.closeLeft(session)
   }
 
-  /** Until its session times out, a member that was killed keeps the group from giving its partitions to anybody. */
-  private async evictPredecessors(session: SupervisedSession): Promise<void> {
-    for (const memberId of this.predecessors) {
-      if (await session.evict(memberId, salvageWithinMs)) this.predecessors.delete(memberId)
-    }
+  /** Until its session times out, a member that is left behind keeps the group from giving its partitions to anybody. */
+  private async evictZombies(session: SupervisedSession): Promise<void> {
+    const { members } = this.options
+    for (const memberId of members()) await session.evict(memberId, salvageWithinMs)
+    for (const old of this.discarded.keys()) if (!members().includes(old.memberId)) this.closeLeft(old)
   }
 
-  private async evict(session: SupervisedSession): Promise<void> {
-    try {
-      if (!(await session.leave(salvageWithinMs))) return
-      this.discarded.delete(session)
-      void session.close(closeWithinMs)
-    } catch {
-      // It stays: the next session tries again before it joins.
-    }
+  private closeLeft(session: SupervisedSession): void {
+    this.discarded.delete(session)
+    void session.close(closeWithinMs)
   }
 }

@@ -29,7 +29,14 @@ export function flawsIn(machine: Machine) {
     demand(Object.keys(node.config.after ?? {}).length === 0, `${node.key} has a timer that no fact tells of`)
     demand(node.config.always === undefined, `${node.key} goes on without a fact`)
   }
-  demand(root.ownEvents.length === 0, `the root listens to ${root.ownEvents.join(', ')}`)
+  // In every state it only keeps who is in the group.
+  for (const [event, listed] of root.transitions) {
+    demand(event !== '*', 'the root answers everything')
+    demand(
+      listed.every(({ target }) => target === undefined),
+      `the root leads somewhere by ${event}`,
+    )
+  }
   const targets = targetsIn(machine)
   const reached = reach(targets, 'idle')
   for (const { key, type } of states) {

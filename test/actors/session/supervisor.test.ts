@@ -1,6 +1,7 @@
 // The supervisor: what becomes of the session it holds.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ConnectionError } from '../../../actors/connection/connection.ts'
 import { advance, fakeSession, TaskStage } from './task-stage.ts'
 
 let stage: TaskStage
@@ -26,4 +27,50 @@ test('a supervisor that is abandoned closes its session without leaving the grou
   await advance(20_000)
   expect(calls).toEqual(['close'])
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('all members of ours that may still be in the group leave it before a session joins', async () => {
+  const order: string[] = []
+  stage.members = ['killed', 'discarded']
+  const session = fakeSession({
+    evict: async (memberId, withinMs) => order.push(`${memberId} within ${withinMs}`) > 0,
+    open: async () => void order.push('open'),
+  })
+  stage.enter(stage.supervisor({ createSession: () => session }), 'open')
+  await advance(0)
+  expect(order).toEqual(['killed within 2000', 'discarded within 2000', 'open'])
+})
+
+test('a session does not join beside a member that can not be reached: the attempt fails', async () => {
+  stage.members = ['killed']
+  const failure = { kind: 'unreachable', message: 'no coordinator' } as const
+  const evict = () => Promise.reject(new ConnectionError(failure))
+  let joins = 0
+  const session = fakeSession({ evict, open: async () => void joins++ })
+  stage.enter(stage.supervisor({ createSession: () => session }), 'open', { epoch: 3 })
+  await advance(0)
+  expect(stage.factsOf('session.failed')).toEqual([{ type: 'session.failed', epoch: 3, failure }])
+  expect(joins).toBe(0)
+})
+
+test.each([
+  ['is closed once the next session has evicted its member', true],
+  ['stays open for the stop while its member may be in the group', false],
+])('a session that could not leave %s', async (_what, isEvicted) => {
+  stage.members = ['old']
+  const closed: string[] = []
+  const evict = async () => {
+    if (isEvicted) stage.members = []
+    return isEvicted
+  }
+  const supervisor = stage.supervisor({ createSession: () => fakeSession({ evict }) })
+  supervisor.session = fakeSession({
+    memberId: 'old',
+    leave: async () => false,
+    close: async () => void closed.push('old'),
+  })
+  stage.enter(supervisor, 'open', { epoch: 2 })
+  await advance(0)
+  expect(closed).toEqual(isEvicted ? ['old'] : [])
+  expect(supervisor.discarded.size).toBe(isEvicted ? 0 : 1)
 })

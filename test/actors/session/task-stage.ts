@@ -19,6 +19,8 @@ export class TaskStage {
   readonly facts: Fact[] = []
   /** `task: fact` for each fact that an inspector sees a task send. */
   readonly sent: string[] = []
+  /** Members of ours that may still be in the group. */
+  members: readonly string[] = []
   /** Sessions in the order of their opening. */
   readonly opened: number[] = []
   private readonly running: AnyActorRef[] = []
@@ -35,6 +37,7 @@ export class TaskStage {
         return fakeSession()
       },
       emit: (fact) => this.facts.push(fact),
+      members: () => this.members,
       ...options,
     })
   }
@@ -74,6 +77,7 @@ export class TaskStage {
 
 /** A session that does all at once and without failing, but for what is given. */
 export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSession => ({
+  memberId: '',
   open: async () => {},
   caughtUp: async () => true,
   recheck: () => {},

@@ -118,17 +118,23 @@ test('a task that was left while it looked for the cluster opens no session, alt
 
 test('a task that was left while the old session leaves the group opens no session', async () => {
   const supervisor = stage.supervisor()
-  let tries = 0
-  const failure = { kind: 'unreachable', message: 'no coordinator' } as const
-  supervisor.session = fakeSession({
-    leave: () => (++tries === 1 ? Promise.reject(new ConnectionError(failure)) : after(100, true)),
-  })
+  supervisor.session = fakeSession({ leave: () => after(100, true) })
   const leave = stage.enter(supervisor, 'open', { epoch: 2 })
   await advance(50)
   leave()
   await advance(100)
-  expect(tries).toBe(2)
   expect(stage.opened).toEqual([])
+})
+
+test('a task that was left while zombie members are evicted does not join', async () => {
+  stage.members = ['zombie']
+  let joins = 0
+  const session = fakeSession({ evict: () => after(100, true), open: async () => void joins++ })
+  const leave = stage.enter(stage.supervisor({ createSession: () => session }), 'open')
+  await advance(50)
+  leave()
+  await advance(100)
+  expect(joins).toBe(0)
 })
 
 test('a replacement that was left while the cluster was probed gives nothing up', async () => {
