@@ -164,11 +164,6 @@ export class Session {
     })
   }
 
-  /** Empty before a broker has named it. */
-  get memberId(): string {
-    return this.membership.memberId
-  }
-
   /** Connects, subscribes, joins. Resolves when it is known where to read what the group gave; rejects with a ConnectionError by a deadline. */
   async open(): Promise<void> {
     const { rebalanceTimeout, metadataMaxAge, commitIntervalMs, emit, dispatcher, maxWaitTimeInMs } = this.options

@@ -13,8 +13,8 @@ import { since } from './task.ts'
 export type SupervisedSession = Pick<
   Session,
   | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('memberId' | 'commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
->
+  | ('commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
+> & { readonly membership: { readonly memberId: string } }
 
 export interface SupervisorOptions {
   readonly cluster: Cluster
@@ -140,7 +140,7 @@ export class Supervisor {
   private async evictZombies(session: SupervisedSession): Promise<void> {
     const { members } = this.options
     for (const memberId of members()) await session.evict(memberId, salvageWithinMs)
-    for (const old of this.discarded.keys()) if (!members().includes(old.memberId)) this.closeLeft(old)
+    for (const old of this.discarded.keys()) if (!members().includes(old.membership.memberId)) this.closeLeft(old)
   }
 
   private closeLeft(session: SupervisedSession): void {

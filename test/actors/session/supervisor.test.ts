@@ -65,7 +65,7 @@ test.each([
   }
   const supervisor = stage.supervisor({ createSession: () => fakeSession({ evict }) })
   supervisor.session = fakeSession({
-    memberId: 'old',
+    membership: { memberId: 'old' },
     leave: async () => false,
     close: async () => void closed.push('old'),
   })

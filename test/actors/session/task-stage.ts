@@ -77,7 +77,7 @@ export class TaskStage {
 
 /** A session that does all at once and without failing, but for what is given. */
 export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSession => ({
-  memberId: '',
+  membership: { memberId: '' },
   open: async () => {},
   caughtUp: async () => true,
   recheck: () => {},
