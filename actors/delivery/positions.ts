@@ -18,10 +18,12 @@ import {
 } from '../protocol/answers.ts'
 import { readCommitNote } from '../protocol/commit-note.ts'
 import { errorCodes } from '../protocol/frames.ts'
+import type { EpochPlace } from '../protocol/requests.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { PartitionQueue } from './partition-queue.ts'
+import { Validation } from './validation.ts'
 
 /** Where a log begins or goes on. */
 export interface LogEdge {
@@ -36,6 +38,8 @@ export interface Log {
   edge(partition: TopicPartition, where: 'start' | 'end'): Promise<LogEdge>
   /** The end of this leader epoch in the log (OffsetForLeaderEpoch, KIP-320); undefined where the leader does not know. */
   epochEnd(partition: TopicPartition, leaderEpoch: number): Promise<bigint | undefined>
+  /** The same for many, in their order, with one request per leader. */
+  epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[]
 }
 
 export interface PositionsOptions {
@@ -48,6 +52,8 @@ export interface PositionsOptions {
   readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
   readonly commit: (queue: PartitionQueue) => Promise<void>
+  /** The leader epoch that metadata tells of; undefined where it does not. */
+  readonly leaderEpochOf: (partition: TopicPartition) => number | undefined
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
   /** The place of a partition became known, or could not be looked up. */
@@ -60,6 +66,7 @@ const answerWithinMs = 250
 const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
 
 export class Positions {
+  readonly validation: Validation
   private readonly options: PositionsOptions
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
   era = 0
@@ -80,6 +87,13 @@ export class Positions {
     this.options = options
     // Each partition that can't be looked up waits with it for the next attempt.
     setMaxListeners(0, options.signal)
+    this.validation = new Validation({
+      ...options,
+      epochEnds: (places) => options.log.epochEnds(places),
+      isPlaced: (queue) => this.ready.has(queue),
+      onCut: (queue) => this.goOn(queue),
+      pause: (waitMs) => this.pause(waitMs),
+    })
   }
 
   /** Another assignment: all places are to be found again. */
@@ -89,6 +103,7 @@ export class Positions {
     this.ready.clear()
     this.looking.clear()
     this.stuck.clear()
+    this.validation.begin(assignment)
     this.toldTo = 0
   }
 
@@ -178,6 +193,20 @@ export class Positions {
     return cut
   }
 
+  /** The log was cut, and KafkaJS does not know. */
+  private goOn(queue: PartitionQueue): void {
+    const { assignment } = this
+    if (!assignment) return
+    this.ready.delete(queue)
+    this.look(queue, assignment, async () => {
+      const found = await this.backInRange(queue)
+      return () => {
+        found()
+        this.options.dispatcher.reread(queue)
+      }
+    })
+  }
+
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
     const { dispatcher } = this.options
     const { assignment } = this
@@ -246,7 +275,7 @@ export class Positions {
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
-    this.look(queue, assignment, () => (progress.mark === undefined ? this.pinned(queue) : this.putBack()))
+    this.look(queue, assignment, () => (progress.mark === undefined ? this.pinned(queue) : this.putBack(topic)))
   }
 
   /** Looks the place up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the place. */
@@ -295,6 +324,7 @@ export class Positions {
     this.options.dispatcher.locate(queue)
     this.ready.add(queue)
     this.stuck.delete(queue)
+    this.validation.add(queue)
   }
 
   /** Nobody has a place in this partition: one that came while the group was subscribed begins at its start. */
@@ -305,8 +335,8 @@ export class Positions {
       queue,
       fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
     )
-    // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
-    await this.options.lookAtTopics()
+    // An edge says nothing of whose it is.
+    await this.lookAt(topic)
     return () => {
       emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
       queue.progress.pin(offset, leaderEpoch)
@@ -314,8 +344,18 @@ export class Positions {
   }
 
   /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
-  private async putBack(): Promise<undefined> {
-    await this.options.lookAtTopics()
+  private async putBack(topic: string): Promise<undefined> {
+    await this.lookAt(topic)
+  }
+
+  /**
+   * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
+   * next one of its name will be another.
+   */
+  private async lookAt(topic: string): Promise<void> {
+    const { lookAtTopics, topics } = this.options
+    await lookAtTopics()
+    if (topics.isMissing(topic)) throw new Error(`The topic ${topic} is away`)
   }
 
   /**
@@ -331,7 +371,7 @@ export class Positions {
       log.edge(queue, 'end'),
     ])
     // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
-    if (end < position) await this.options.lookAtTopics()
+    if (end < position) await this.lookAt(topic)
     const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(queue, progress.leaderEpoch)
     const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
     return () => {

@@ -98,11 +98,9 @@ export class Commits {
       })
       const codes = await membership.commit(offsets, withinMs)
       for (const [index, { queue, offset, seeks }] of ordered.entries()) {
-        const code = codes[index]
-        if (code === errorCodes.none) queue.progress.committed(offset, true, seeks)
-        // A request that was sent again after its connection broke may be refused although the first one was applied.
-        // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
-        else if (code !== undefined && groupChanges.has(code)) queue.progress.committed(offset, false, seeks)
+        // A request that was sent again after its connection broke may be refused although the first one was applied, and for whatever reason:
+        // a topic of which the coordinator knows nothing yet, a right that was taken away meanwhile.
+        queue.progress.committed(offset, codes[index] === errorCodes.none, seeks)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {

@@ -18,17 +18,20 @@ import {
 } from '../kafkajs/consumer.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { nodeOfName } from '../protocol/answers.ts'
+import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
 import type { AskedPartition } from '../protocol/requests.ts'
 import { within } from '../time/within.ts'
 import type { Subscription } from '../topics/subscription.ts'
 import { Wire } from '../wire/wire.ts'
+import type { FetchRecord } from './fetch-record.ts'
 
-export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory' | 'heartbeatInterval' | 'onMetadata'> {
+export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory' | 'heartbeatInterval'> {
   readonly epoch: number
   readonly topics: readonly (string | RegExp)[]
   readonly fromBeginning: boolean
   readonly dispatcher: Dispatcher
   readonly emit: (fact: Fact) => void
+  readonly fetched: FetchRecord
   /** Answers a request of KafkaJS's to this node. */
   readonly answer: (nodeId: number, request: Buffer) => Promise<Buffer>
   /** Lets nodes that had nothing to fetch look again. */
@@ -63,7 +66,6 @@ export class Runner implements Reader {
       heartbeatInterval: kafkaJsHeartbeatMs,
       // A session that is closed has no node: it is the one answer that ends KafkaJS's attempts to connect.
       nodeNames: () => (this.closed ? [] : options.nodeNames()),
-      onMetadata: options.wake,
       socketFactory: this.socketFactory,
     })
     this.listen()
@@ -163,7 +165,8 @@ export class Runner implements Reader {
       onConnect,
       answer: async (request) => {
         if (this.sealed) throw closedError('This session')
-        return this.options.answer(nodeId, request)
+        const answer = this.options.answer(nodeId, request)
+        return apiKeyOf(request) === apiKeys.fetch ? this.options.fetched.during(nodeId, answer) : answer
       },
       onEnd: () => this.wires.delete(wire),
     })

@@ -17,7 +17,7 @@ import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Membership } from '../group/membership.ts'
 import { type CommittedOffset, nodeAddress, offsetFetchErrorOf, readOffsetFetch } from '../protocol/answers.ts'
-import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+import { errorCodes } from '../protocol/frames.ts'
 import { offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
 import { within } from '../time/within.ts'
@@ -34,7 +34,7 @@ import { watch } from './watchdog.ts'
 export interface SessionOptions
   extends Omit<
     RunnerOptions,
-    'nodeNames' | 'answer' | 'beforeFetch' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
+    'nodeNames' | 'fetched' | 'answer' | 'beforeFetch' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
   > {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
@@ -82,8 +82,13 @@ export class Session {
     this.runner = new Runner({
       ...options,
       nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
-      answer: (nodeId, request) => this.answer(nodeId, request),
+      fetched: this.fetched,
+      answer: (nodeId, request) => this.routes.answer(nodeId, request),
       beforeFetch: (nodeId) => this.routes.turn(nodeId),
+      onMetadata: () => {
+        this.routes.wake()
+        this.positions.validation.lookAtAll()
+      },
       wake: () => this.routes.wake(),
       onAssigned: (partitions) => {
         this.listener.onPartitionsAssigned(partitions)
@@ -92,6 +97,7 @@ export class Session {
       onCrash: (failure) => this.fail(failure),
     })
     const { runner } = this
+    const identify = coalesced(() => this.metadata.identify())
     this.positions = new Positions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogEdges({
@@ -100,14 +106,15 @@ export class Session {
         linkTo: (nodeId) => this.routes.control(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
+      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
       commit: (queue) => this.commits.commitPinned(queue),
-      lookAtTopics: coalesced(() => this.metadata.identify()),
+      lookAtTopics: identify,
       onChange: () => this.listener.onPositions(),
     })
     const { positions } = this
     this.routes = new Routes({
-      ...{ cluster, dial, emit, clientId },
+      ...{ cluster, dial, emit, clientId, identify },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
@@ -275,11 +282,6 @@ export class Session {
   private lookAtTopics(): void {
     this.refreshLeaders()
     void this.metadata.look()
-  }
-
-  private answer(nodeId: number, request: Buffer): Promise<Buffer> {
-    const answer = this.routes.answer(nodeId, request)
-    return apiKeyOf(request) === apiKeys.fetch ? this.fetched.during(nodeId, answer) : answer
   }
 
   /** It has ended by itself, or the group does not want it. */

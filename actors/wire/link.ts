@@ -151,16 +151,16 @@ export class Link {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.gone('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.gone('the request is no longer wanted', 'ABORT_ERR'))
-      const sentAt = performance.now()
       const request: Outstanding = {
-        ...{ frame, silenceMs, resolve, reject, sentAt },
+        ...{ frame, silenceMs, resolve, reject, sentAt: performance.now() },
         ...{ standby: undefined, askedTwiceAt: 0, ends: 0 },
       }
       this.outstanding.add(request)
       const giveUp = () => {
+        const { slow } = this
         if (!this.outstanding.delete(request)) return
-        // The broker would go on holding it, and whatever comes behind it.
-        if (silenceMs === held) this.drop()
+        // The broker would go on holding it, and whatever comes behind it. Or nobody is left who would find out that the connection is dead.
+        if (silenceMs === held || (slow && this.idle)) this.drop()
         else if (this.idle) this.onAnswered()
       }
       signal?.addEventListener('abort', giveUp)

@@ -5,7 +5,7 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { Log, LogEdge } from '../delivery/positions.ts'
 import { errorCodes, FrameReader } from '../protocol/frames.ts'
-import { epochEndRequest, logEdgeRequest } from '../protocol/requests.ts'
+import { type EpochPlace, epochEndsRequest, logEdgeRequest } from '../protocol/requests.ts'
 import type { Link } from './link.ts'
 
 export interface LogEdgesOptions {
@@ -28,50 +28,90 @@ export class LogEdges implements Log {
     this.options = options
   }
 
-  async edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
-    const { readUncommitted, clientId } = this.options
-    const request = logEdgeRequest(where, edge, readUncommitted, clientId)
-    const reader = await this.ask(where, `the ${edge}`, request, partitionsBefore + partitionBefore)
-    reader.skip(8) // time
-    return { offset: reader.int64(), leaderEpoch: reader.int32() }
+  edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
+    const { leaderOf, readUncommitted, clientId } = this.options
+    return this.looking(async () => {
+      const reader = new FrameReader(
+        await this.ask(where, leaderOf(where), logEdgeRequest(where, edge, readUncommitted, clientId)),
+      )
+      reader.skip(4 + 4) // throttle, topics
+      reader.string()
+      reader.skip(4 + 4) // partitions, and the number of this one
+      const errorCode = reader.int16()
+      if (errorCode !== errorCodes.none) throw refused(`the ${edge}`, where, errorCode)
+      reader.skip(8) // time
+      return { offset: reader.int64(), leaderEpoch: reader.int32() }
+    })
   }
 
   async epochEnd(where: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
-    const request = epochEndRequest(where, leaderEpoch, this.options.clientId)
-    const reader = await this.ask(where, `the end of leader epoch ${leaderEpoch}`, request, partitionsBefore)
-    reader.skip(partitionBefore + 4) // and the newest epoch that is not later
-    const end = reader.int64()
-    return end < 0n ? undefined : end
+    return await this.epochEnds([{ ...where, leaderEpoch }])[0]
   }
 
-  /** The answer behind its error code, which comes so many bytes after the topic. */
-  private async ask(where: TopicPartition, what: string, frame: Buffer, errorAfter: number): Promise<FrameReader> {
-    const { leaderOf, linkTo, refreshLeaders } = this.options
+  epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[] {
+    const { leaderOf, clientId } = this.options
+    const leaders = places.map((place) => leaderOf(place))
+    const answers = new Map<number | undefined, Promise<ReadonlyMap<string, EpochEnd>>>()
+    return places.map((place, index) =>
+      this.looking(async () => {
+        const leader = leaders[index]
+        const led = () => places.filter((_, other) => leaders[other] === leader)
+        const answer =
+          answers.get(leader) ?? this.ask(place, leader, epochEndsRequest(led(), clientId)).then(readEpochEnds)
+        answers.set(leader, answer)
+        const what = `the end of leader epoch ${place.leaderEpoch}`
+        const { errorCode, end } = (await answer).get(`${place.topic}/${place.partition}`) ?? unanswered
+        if (errorCode !== errorCodes.none) throw refused(what, place, errorCode)
+        return end < 0n ? undefined : end
+      }),
+    )
+  }
+
+  private async ask({ topic, partition }: TopicPartition, leader: number | undefined, frame: Buffer): Promise<Buffer> {
+    if (leader === undefined) throw noOffset(`${topic}/${partition} has no leader`)
+    return this.options.linkTo(leader).send(frame, withinMs)
+  }
+
+  private async looking<Found>(look: () => Promise<Found>): Promise<Found> {
     try {
-      const leader = leaderOf(where)
-      if (leader === undefined) throw noOffset(`${where.topic}/${where.partition} has no leader`)
-      const reader = new FrameReader(await linkTo(leader).send(frame, withinMs))
-      reader.skip(4 + 4) // throttle, topics
-      reader.string()
-      reader.skip(errorAfter)
-      const errorCode = reader.int16()
-      if (errorCode !== errorCodes.none) throw refused(what, where, errorCode)
+      const found = await look()
       this.failures.succeeded()
-      return reader
+      return found
     } catch (error) {
       // Another node may lead by now, and of a partition without a place no fetch would show that.
       if (this.failures.waitMs === 0) {
         this.failures.failed(bounds.lookUp)
-        refreshLeaders()
+        this.options.refreshLeaders()
       }
       throw error
     }
   }
 }
 
-/** Bytes of the number of partitions, and of the number of one. */
-const partitionsBefore = 4
-const partitionBefore = 4
+/** What a leader answers of one epoch; the end is −1 where it knows nothing of it. */
+interface EpochEnd {
+  readonly errorCode: number
+  readonly end: bigint
+}
+
+const unanswered: EpochEnd = { errorCode: errorCodes.unknownServerError, end: -1n }
+
+/** By topic and partition. */
+function readEpochEnds(frame: Buffer): Map<string, EpochEnd> {
+  const reader = new FrameReader(frame)
+  reader.skip(4) // throttle
+  const found = new Map<string, EpochEnd>()
+  reader.array(() => {
+    const topic = reader.string()
+    reader.array(() => {
+      const errorCode = reader.int16()
+      const partition = reader.int32()
+      reader.skip(4) // the newest epoch that is not later
+      found.set(`${topic}/${partition}`, { errorCode, end: reader.int64() })
+    })
+  })
+  return found
+}
 
 const refused = (what: string, { topic, partition }: TopicPartition, code: number): ConnectionError =>
   noOffset(`asking for ${what} of ${topic}/${partition} gave Kafka's error ${code}`)

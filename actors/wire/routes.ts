@@ -62,6 +62,8 @@ export interface RoutesOptions {
   readonly onAsked: (asked: readonly AskedPartition[]) => void
   /** Of what a fetch brought, the partitions whose log was cut below what was read. Rejects with a ConnectionError where nobody can say. */
   readonly diverged: (partitions: readonly FetchedPartition[]) => Promise<readonly FetchedPartition[]>
+  /** Looks whether the topics are still those that are read. Rejects with a ConnectionError where nobody can say. */
+  readonly identify: () => Promise<void>
   readonly emit: (fact: Fact) => void
   /** Answers group requests. */
   readonly group: (request: Buffer) => Promise<Buffer>
@@ -109,6 +111,8 @@ export class Routes {
   private readonly unansweredMetadata = new Streak()
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
   private readonly failedRounds = new Map<number, Streak>()
+  /** By node that was out of reach: the look at topics since then. One may have been made again meanwhile, and a fetch says nothing of whose log it reads. */
+  private readonly identified = new Map<number, Promise<void>>()
 
   constructor(options: RoutesOptions) {
     this.options = options
@@ -274,6 +278,7 @@ export class Routes {
     onAsked(readFetchRequest(request))
     const link = this.link(this.fetchLinks, nodeId)
     const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), hurried])
+    if (frame) await this.sameTopics(nodeId)
     if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
     onFetched(nodeId, summary)
@@ -285,6 +290,25 @@ export class Routes {
     if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), hurried])
     else this.failedRounds.get(nodeId)?.succeeded()
     return { frame, recordBytes: summary.recordBytes }
+  }
+
+  /** Resolves when it is known that no topic was made again while the node was out of reach, or the era is another. */
+  private async sameTopics(nodeId: number): Promise<void> {
+    const look = this.identified.get(nodeId)
+    if (!look) return
+    try {
+      await look
+      if (this.identified.get(nodeId) === look) this.identified.delete(nodeId)
+    } catch (error) {
+      if (this.identified.get(nodeId) === look) this.identify(nodeId)
+      throw error
+    }
+  }
+
+  private identify(nodeId: number): void {
+    const look = this.options.identify()
+    look.catch(() => {}) // it may end before anybody waits for it
+    this.identified.set(nodeId, look)
   }
 
   /** Looks leaders up again, for at least a moment and at most `maxWaitMs`; not again before the wait of this node's failed rounds is over. */
@@ -361,7 +385,10 @@ export class Routes {
         holdMs,
         requestTimeoutMs,
         urgent: links === this.fetchLinks,
-        onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
+        onRedial: (redial) => {
+          emit({ type: 'wire.redialled', ...redial })
+          if (links === this.fetchLinks && !redial.soft) this.identify(nodeId)
+        },
         onCurrent: () => this.recheck(),
         onIdle: () => this.tidy(nodeId),
       })

@@ -9,6 +9,7 @@ import { acquireProgress } from '../../actors/delivery/progress.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafkajs/consumer.ts'
 import { readOffsetFetch } from '../../actors/protocol/answers.ts'
 import { apiKeys } from '../../actors/protocol/frames.ts'
+import type { EpochPlace } from '../../actors/protocol/requests.ts'
 import { Topics } from '../../actors/topics/topics.ts'
 import type { Fact, FactOf, FactType, TopicPartition } from '../../machines/fact.ts'
 
@@ -133,6 +134,14 @@ class FakeReader implements Reader, Log {
     this.log.push(`look ${partition} epoch ${leaderEpoch}`)
     return this.epochs.get(leaderEpoch)
   }
+  epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[] {
+    this.log.push(`look at epochs ${places.map(({ partition, leaderEpoch }) => `${partition}/${leaderEpoch}`)}`)
+    return places.map(async ({ partition, leaderEpoch }) => {
+      const error = this.failing.get(partition)
+      if (error) throw error
+      return this.epochs.get(leaderEpoch)
+    })
+  }
 }
 
 let stages = 0
@@ -166,6 +175,8 @@ export class Stage {
   readonly topics = new Topics()
   readonly dispatcher: Dispatcher
   readonly positions: Positions
+  /** The leader epoch that metadata tells of every partition. */
+  ledIn: number | undefined = -1
   /** How often the group was asked what is committed. */
   asked = 0
   commits = 0
@@ -201,6 +212,7 @@ export class Stage {
       topics: this.topics,
       fromBeginning,
       emit,
+      leaderEpochOf: () => this.ledIn,
       committedOf: committedOf ?? (async () => []),
       commit: commit ?? (async () => {}),
       lookAtTopics: lookAtTopics ?? (async () => {}),

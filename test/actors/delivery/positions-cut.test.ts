@@ -107,6 +107,91 @@ test('after a restart the leader epoch comes from the commit', async () => {
   expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
 })
 
+test('a log that was cut and grew to the very place that is committed shows at the assignment, by the later epoch of its leader', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  stage.reader.leaderEpoch = 7
+  stage.reader.end = 20n
+  stage.reader.epochs.set(5, 15n)
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '20', to: '20', next: '15', reason: 'truncated' },
+  ])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 15')
+  expect(stage.queue(0).progress).toMatchObject({ mark: 15n, uncommitted: 15n, leaderEpoch: 7 })
+})
+
+test('the places of an assignment are looked at together, once, and only those whose leader is of a later epoch', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  for (const epoch of [5, 6]) stage.reader.epochs.set(epoch, 20n)
+  const committed = (epoch: number) => ({ offset: 20n, metadata: `relisten/1 - 4 ${epoch}` })
+  const { starts } = await stage.assign({ 0: committed(5), 1: committed(7), 2: committed(6), 3: 20n })
+  stage.positions.validation.lookAtAll()
+  await settled()
+  expect(starts).toEqual([20n, 20n, 20n, 20n])
+  expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual(['look at epochs 0/5,2/6'])
+  expect(stage.queue(0).progress).toMatchObject({ mark: 20n, uncommitted: undefined, leaderEpoch: 7 })
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+})
+
+test('a log that is cut while it is read, and grew to our place again, shows when metadata tells of its leader', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.epochs.set(3, 13n)
+  stage.reader.end = 14n
+  stage.ledIn = 4
+  stage.positions.validation.lookAtAll()
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '13', to: '14', next: '12', reason: 'truncated' }])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 12')
+})
+
+test('a leader that does not say is asked again, and reading does not wait for it', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  stage.reader.failing.set(0, new Error('gone'))
+  stage.reader.epochs.set(5, 15n)
+  const { starts } = await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  expect(starts).toEqual([20n])
+  await settled()
+  stage.reader.failing.clear()
+  await vi.advanceTimersByTimeAsync(2000)
+  await settled()
+  expect(stage.queue(0).progress.mark).toBe(15n)
+})
+
+test('where metadata tells no leader epoch, leaders are asked once per assignment', async () => {
+  const stage = new Stage()
+  stage.ledIn = undefined
+  stage.reader.epochs.set(5, 20n)
+  const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
+  for (const _ of [1, 2]) {
+    await stage.assign(committed)
+    stage.positions.validation.lookAtAll()
+    await settled()
+  }
+  expect(stage.reader.log.filter((line) => line.startsWith('look'))).toHaveLength(2)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(5)
+})
+
+test('what a leader says of a place that was left meanwhile counts for nothing', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  let answer = (_end: bigint) => {}
+  stage.reader.epochEnds = () => [new Promise((resolve) => (answer = resolve))]
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  stage.dispatcher.seek({ topic, partition: 0 }, 10n)
+  answer(5n)
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+  expect(stage.queue(0).progress).toMatchObject({ mark: 10n, leaderEpoch: 5 })
+})
+
 test('a place that was looked up has the leader epoch of that moment: a log that is cut below it before it is read shows', async () => {
   const stage = new Stage()
   stage.reader.leaderEpoch = 4
@@ -130,6 +215,28 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   stage.reader.end = 5n
   await stage.assign({ 0: -1n })
   // It came while the group was subscribed: from its start.
+  expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+})
+
+test('no place of a topic that goes while it is looked up is taken: the next one of its name is looked up instead', async () => {
+  let now = { id: 'a', errorCode: 3, partitions: 0 }
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, ...now }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 40n
+  // KafkaJS is answered as long as it is away, and asks again.
+  const away = stage.assign({ 0: -1n })
+  await vi.advanceTimersByTimeAsync(250)
+  expect((await away).starts).toEqual([undefined])
+  expect(stage.queue(0).progress.mark).toBeUndefined()
+  now = { id: 'b', errorCode: 0, partitions: 1 }
+  stage.reader.start = 0n
+  await vi.advanceTimersByTimeAsync(2000)
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
   expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
 })

@@ -290,7 +290,7 @@ test('an answer with topic ids says the same as one without', () => {
   const [topic] = readTopicIds(answerFrame(1, topicIdsBody('0'.repeat(32)))).topics
   expect(topic).toEqual({
     ...{ topic: 'orders', id: undefined, errorCode: 0, isInternal: false },
-    partitions: [{ partition: 0, leader: 1, replicas: [1, 2], isr: [1], offline: [] }],
+    partitions: [{ partition: 0, leader: 1, leaderEpoch: 7, replicas: [1, 2], isr: [1], offline: [] }],
   })
 })
 

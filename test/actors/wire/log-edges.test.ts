@@ -27,7 +27,10 @@ afterEach(async () => {
 })
 
 const where = { topic: 'orders', partition: 4 }
-const edges = ({ leaderOf = (): number | undefined => 1, readUncommitted = false } = {}): LogEdges =>
+const edges = ({
+  leaderOf = (_: { partition: number }): number | undefined => 1,
+  readUncommitted = false,
+} = {}): LogEdges =>
   new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link, refreshLeaders: () => void lookUps++ })
 
 const epochEnd = (error: number, epoch: number, end: bigint): Buffer =>
@@ -50,6 +53,27 @@ test('where a leader epoch ends is asked of the leader, as a consumer asks', asy
   ])
   expect(request.subarray(-body.length)).toEqual(body)
   expect(request.readInt16BE(6)).toBe(3)
+})
+
+test('the ends of many epochs are asked with one request per leader, and an error of one is none of the others', async () => {
+  const ends = [0, 1].map((partition) =>
+    Buffer.concat([int16(partition === 1 ? 74 : 0), int32(partition), int32(3), int64(17n)]),
+  )
+  const answer = Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list(ends)])])])
+  broker.answering.set(apiKeys.offsetForLeaderEpoch, () => answer)
+  const leaderOf = ({ partition }: { partition: number }) => (partition === 2 ? undefined : 1)
+  const places = [0, 1, 2, 3].map((partition) => ({ topic: 'orders', partition, leaderEpoch: 5, ledIn: 6 }))
+  const found = await Promise.allSettled(edges({ leaderOf }).epochEnds(places))
+  expect(found).toMatchObject([
+    { value: 17n },
+    { reason: { message: expect.stringContaining("Kafka's error 74") } },
+    { reason: { message: 'orders/2 has no leader' } },
+    { status: 'rejected' },
+  ])
+  const asked = [0, 1, 3].map((partition) => Buffer.concat([int32(partition), int32(6), int32(5)]))
+  const body = Buffer.concat([int32(-1), list([Buffer.concat([text('orders'), list(asked)])])])
+  const request = await broker.asked(apiKeys.offsetForLeaderEpoch)
+  expect(request.subarray(-body.length)).toEqual(body)
 })
 
 test('an epoch the leader knows nothing of has no end', async () => {

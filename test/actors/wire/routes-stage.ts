@@ -65,6 +65,7 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     era: () => 0,
     onAsked: () => {},
     diverged: async () => [],
+    identify: async () => {},
     view: (description, nodes) => view.view(description, nodes),
     emit: (fact) => facts.push(fact),
     group: async (request) => answerFrame(0, int32(0), request),

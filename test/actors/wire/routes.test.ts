@@ -229,6 +229,32 @@ test('nor what became of another one while the end of its leader epoch was looke
   expect(await routesWith({ era: () => era, diverged }).answer(1, fetchRequest())).toEqual(emptyFetch)
 })
 
+test('after a node was out of reach, what it brings is given to KafkaJS once the topics are known to be the same', async () => {
+  let era = 1
+  let looks = 0
+  // The second time the topic is another one, the third time nobody can say at first.
+  const identify = async () => {
+    looks++
+    if (looks === 2) era++
+    if (looks === 3) throw new ConnectionError({ kind: 'unreachable', message: 'nobody answers' })
+  }
+  const records = fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('of some topic') }] })
+  broker.answering.set(apiKeys.fetch, () => records)
+  const routes = routesWith({ era: () => era, identify })
+  const bytes = async () => readFetch(await routes.answer(1, fetchRequest()), 10, 1, () => 1).recordBytes
+  const lose = async () => {
+    broker.reset()
+    await broker.left()
+  }
+  const brought: number[] = [await bytes()]
+  for (let breaks = 0; breaks < 3; breaks++) {
+    await lose()
+    brought.push(await bytes(), await bytes())
+  }
+  expect(brought).toEqual([13, 13, 13, 0, 13, 0, 13])
+  expect(looks).toBe(4)
+})
+
 test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {
   const partitions = [0, 1].map((partition) => ({ partition, highWatermark: 9n }))
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))
