@@ -85,7 +85,10 @@ export class Supervisor {
     return isPassing ? { ...failure, kind: 'unreachable' } : failure
   }
 
-  /** Opens a session and joins. Resolves with what it failed with; undefined when it has joined. Rejects once `signal` has aborted. */
+  /**
+   * Opens a session and joins. Resolves with what it failed with; undefined when it has joined. Once `signal` has aborted nothing more is
+   * begun, and nobody hears how it ends.
+   */
   async join(epoch: number, signal: AbortSignal): Promise<Failure | undefined> {
     signal.throwIfAborted()
     const session = this.options.createSession(epoch)
