@@ -15,6 +15,7 @@
 import { assign, fromCallback, fromEventObservable, setup } from 'xstate'
 import type { Fact, Plan } from './fact.ts'
 import { type Failure, remedyFor } from './failure.ts'
+import { membersAfter } from './members.ts'
 
 /** Raised with each change that makes an old journal lead to other states. 2: a member that is lost before it has joined fails that session. */
 export const machineVersion = '2'
@@ -30,6 +31,8 @@ export interface LifecycleContext {
   readonly failure: Failure | null
   /** Attempts in a row before it fails; null for no limit. */
   readonly retryBudget: number | null
+  /** Members of ours that may still be in the group. */
+  readonly members: readonly string[]
 }
 
 /** What a port is told when its state is entered. */
@@ -37,6 +40,8 @@ export type PortInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
 
 export interface LifecycleInput {
   readonly retryBudget: number | null
+  /** Those of an earlier life. Default none. */
+  readonly members?: readonly string[]
 }
 
 /** Attempts after which a refused login or a missing topic ends the consumer: more logins would lock the account, and brokers learn of a new topic one after the other. */
@@ -109,6 +114,8 @@ export const lifecycleMachine = setup({
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     recover: assign({ plan: null, attempt: 0, failure: null }),
     forgetFailure: assign({ failure: null }),
+    // A snapshot that an older version saved has none.
+    noteMembers: assign({ members: ({ context, event }) => membersAfter(context.members ?? [], event) }),
   },
 }).createMachine({
   id: 'lifecycle',
@@ -120,8 +127,10 @@ export const lifecycleMachine = setup({
     failure: null,
     // `transition()` calls this without an input and throws the result away.
     retryBudget: input?.retryBudget ?? null,
+    members: input?.members ?? [],
   }),
   invoke: { id: 'cluster', src: 'clusterFacts', onError: { target: '.stopping', actions: 'noteBug' } },
+  on: { 'member.named': { actions: 'noteMembers' }, 'member.evicted': { actions: 'noteMembers' } },
   initial: 'idle',
   states: {
     idle: {

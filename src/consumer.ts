@@ -6,15 +6,17 @@ import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
 import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
+import { actorsOf } from '../actors/session/actors.ts'
+import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
-import { type EarlierLife, earlierLife } from './journal/earlier-life.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
+import { type Recovery, recovery } from './journal/recovery.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -59,7 +61,7 @@ const settingsWithinMs = 3000
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
   private readonly key: string
-  private readonly earlier: EarlierLife
+  private readonly earlier: Recovery
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
@@ -82,7 +84,7 @@ class LifecycleConsumer implements Consumer {
     this.options = options
     this.key = key
     const { groupId, journal, onJournalError, logger } = options
-    this.earlier = earlierLife(journal)
+    this.earlier = recovery(journal)
     this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
     this.recorder.onFact((record) => {
       this.fold = reduceStatus(this.fold, record)
@@ -119,7 +121,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   async commit(): Promise<void> {
-    await this.supervisor?.session?.commits.commitAll(2000)
+    await this.supervisor?.session?.commit(2000)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
@@ -184,23 +186,23 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
+    const { dispatcher } = this
+    const seen = this.progress.topics
     const supervisor = new Supervisor({
       ...options,
-      predecessors: this.earlier.members,
-      clientId,
+      members: () => actor.getSnapshot().context.members,
       cluster,
-      dial,
-      dispatcher: this.dispatcher,
-      seen: this.progress.topics,
+      dispatcher,
+      createSession: (epoch) => new Session({ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit }),
       emit,
     })
     this.supervisor = supervisor
     const clusterFacts = fromEventObservable<Fact, undefined>(() => cluster.facts$)
-    const actors = { ...supervisor.ports, clusterFacts }
+    const actors = { ...actorsOf(supervisor), clusterFacts }
     const machine = recorded(lifecycleMachine.provide({ actors }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
-      input: { retryBudget: options.retryBudget },
+      input: { retryBudget: options.retryBudget, members: this.earlier.members },
       ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
     })
     this.send = (fact) => actor.send(fact)

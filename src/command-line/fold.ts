@@ -3,7 +3,7 @@
 import { lifecycleMachine, machineVersion } from '../../machines/lifecycle.ts'
 import { replay } from '../../machines/replay.ts'
 import type { JournalRecord } from '../journal/journal.ts'
-import { nothingRemembered, type Remembered, remember } from '../journal/remembered.ts'
+import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
 import { upcast } from '../journal/upcast.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/status.ts'
 

@@ -1,5 +1,5 @@
 // Completions of ports, moves, losses and the stop in every order a scheduler can find: the lifecycle live and recorded, on ports that
-// end by themselves. It cannot see what a real port leaves behind: see supervisor.test.ts.
+// end by themselves. It cannot see what a real port leaves behind: see tasks.test.ts.
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import type { Fact } from '../../machines/fact.ts'

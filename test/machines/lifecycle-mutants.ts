@@ -43,6 +43,9 @@ export function* mutants(): Generator<Mutant> {
     if (type === 'final')
       yield mutant('end lost', `${state} is no end`, state, (config) => delete stateIn(config, state).type)
   }
+  for (const event of Object.keys(original.on ?? {})) {
+    yield mutant('transition lost', `the root on ${event}`, undefined, (config) => delete config.on?.[event])
+  }
   yield mutant('wildcard', 'the root answers everything', undefined, (config) => {
     config.on = { '*': { actions: 'noteFailure' } }
   })
@@ -174,6 +177,8 @@ const wrongActions = {
   'noteFailure keeps nothing': {},
   'noteBug says unreachable': { failure: { kind: 'unreachable', message: 'A port of the lifecycle threw an error' } },
   'forgetFailure forgets nothing': {},
+  'noteMembers notes nobody': {},
+  'noteMembers keeps who was evicted': { members: ['me', 'you'] },
 }
 
 const isRecent = ({ context, event }: { context: { epoch: number }; event: object }): boolean =>

@@ -1,5 +1,5 @@
 // What must hold at each step of the lifecycle, whatever its transitions say. SPEC.md lists these under the same ids.
-import type { Fact } from '../../machines/fact.ts'
+import type { Fact, FactOf } from '../../machines/fact.ts'
 import type { Snapshot } from './lifecycle-stories.ts'
 
 /** One fact given to a live, recorded lifecycle on fake ports. */
@@ -59,7 +59,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     },
   },
   M4: {
-    holds: 'A fact that speaks of an older session changes nothing.',
+    holds: 'A fact that speaks of an older session changes nothing but `members`.',
     check: ({ before, fact, after }) => !('epoch' in fact) || fact.epoch === before.context.epoch || after === before,
   },
   M5: {
@@ -147,4 +147,20 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     holds: 'In an end the machine is done; before it, it is alive.',
     check: ({ after: { value, status } }) => status === (value === 'stopped' || value === 'failed' ? 'done' : 'active'),
   },
+  M16: {
+    holds:
+      '`members` are those that were named and not evicted since, in every state. These two facts change nothing else, and no other changes them.',
+    check: ({ before, fact, after }) => {
+      const members = new Set(before.context.members)
+      if (isOfMembers(fact)) members.delete(fact.memberId)
+      if (fact.type === 'member.named') members.add(fact.memberId)
+      const expected = [before.value, { ...before.context, members: [...members] }]
+      if (isOfMembers(fact)) return JSON.stringify([after.value, after.context]) === JSON.stringify(expected)
+      return after.context.members.join() === [...members].join()
+    },
+  },
 }
+
+/** What holds of `members` is M16; to the others these facts are ignored. */
+export const isOfMembers = (fact: Fact): fact is FactOf<'member.named' | 'member.evicted'> =>
+  fact.type === 'member.named' || fact.type === 'member.evicted'

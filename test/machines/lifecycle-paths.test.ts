@@ -1,5 +1,5 @@
 // Paths through the lifecycle, generated from the machine, driven into a live recorded actor on ports that do nothing by themselves.
-// It cannot see what the ports do: see supervisor.test.ts and test/real.
+// It cannot see what the ports do: see tasks.test.ts and test/real.
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { budgets, drive, factCount, graphOf } from './lifecycle-stage.ts'

@@ -29,9 +29,15 @@ export function flawsIn(machine: Machine) {
     demand(Object.keys(node.config.after ?? {}).length === 0, `${node.key} has a timer that no fact tells of`)
     demand(node.config.always === undefined, `${node.key} goes on without a fact`)
   }
+  // In every state it only keeps who is in the group, and ends when what it is told breaks.
   const thrown = root.invoke.map(({ id }) => `xstate.error.actor.${id}`)
-  const others = root.ownEvents.filter((event) => !thrown.includes(event))
-  demand(others.length === 0, `the root listens to ${others.join(', ')}`)
+  for (const [event, listed] of root.transitions) {
+    demand(event !== '*', 'the root answers everything')
+    demand(
+      thrown.includes(event) || listed.every(({ target }) => target === undefined),
+      `the root leads somewhere by ${event}`,
+    )
+  }
   const targets = targetsIn(machine)
   const reached = reach(targets, 'idle')
   for (const { key, type } of states) {

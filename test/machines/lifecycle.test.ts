@@ -22,7 +22,7 @@ test.each(cells)('$situation: $event → $expected', ({ situation, event, expect
 
 test('consuming forgets the plan, the attempts and the failure of the way there', () => {
   const there = told(['startAsked', 'failed', 'elapsed', 'joined'])
-  expect(there.context).toEqual({ epoch: 2, plan: null, attempt: 0, failure: null, retryBudget: null })
+  expect(there.context).toEqual({ epoch: 2, plan: null, attempt: 0, failure: null, retryBudget: null, members: [] })
   expect(told(['startAsked', 'joined', 'stalled', 'drained', 'proven']).context.plan).toBeNull()
 })
 

@@ -10,6 +10,7 @@ import {
   darkWhileHeld,
   dialFailed,
   dialled,
+  ended,
   excused,
   expired,
   first,
@@ -32,6 +33,7 @@ import {
   refusedLogin,
   released,
   removed,
+  sent,
   sought,
   stopAsked,
   threw,
@@ -247,6 +249,10 @@ test.each<[string, Moment[]]>([
   ],
   ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],
   ['a dial now and then', Array.from({ length: 60 }, (_, index) => [index * 1000, dialFailed]).flat()],
+  [
+    'a task that ends in its state, also where that has states inside it',
+    [sent(true), ended('drain.completed', 'draining'), ended('rebuild.proven', { rebuilding: 'inPlace' })],
+  ],
   ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])

@@ -16,16 +16,19 @@ test('show prints a line per record: time, state and how long the one before las
   expect(code).toBe(0)
   expect(out).toHaveLength(records.length + 1)
   expect(out[0]).toMatch(/^time \(UTC\) +record +state +after +fact +cause +what it says$/)
-  expect(out.slice(1, 8).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
+  expect(out.slice(1, 9).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
     '2026-01-01 00:00:00.000 | 1 | idle | actor.started | A life of the consumer begins',
     '2026-01-01 00:00:00.400 | 2 | idle → connecting | 400 ms | start.requested | Start was requested',
     '2026-01-01 00:00:00.800 | 3 | connecting | cluster.reached | Cluster EbqYVNZ4Q9eP-7G3cGQdOg is reached, 3 brokers',
     '2026-01-01 00:00:01.200 | 4 | connecting | session.opened | by 2 | Session 1 is opened',
     expect.stringMatching(
-      /^2026-01-01 00:00:01.600 \| 5 \| connecting → consuming \| 1.2 s \| session.joined \| by 2 \| The/,
+      /^2026-01-01 00:00:01.600 \| 5 \| connecting \| member.named \| by 2 \| The group knows us as/,
     ),
-    '2026-01-01 00:00:02.000 | 6 | consuming | partitions.assigned | by 5 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
-    '2026-01-01 00:00:02.400 | 7 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
+    expect.stringMatching(
+      /^2026-01-01 00:00:02.000 \| 6 \| connecting → consuming \| 1.6 s \| session.joined \| by 2 \| The/,
+    ),
+    '2026-01-01 00:00:02.400 | 7 | consuming | partitions.assigned | by 6 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
+    '2026-01-01 00:00:02.800 | 8 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
   ])
 })
 
@@ -97,12 +100,12 @@ test.each(['verify', 'show', 'export', 'replay'])(
 
 test('verify finds a journal whose machine went elsewhere than it says', () => {
   const { records } = lived()
-  const forged = resealed(records.map((record) => (record.seq === 8 ? { ...record, to: 'retrying' } : record)))
+  const forged = resealed(records.map((record) => (record.seq === 9 ? { ...record, to: 'retrying' } : record)))
   const { code, out } = relisten('journal', 'verify', exported(forged))
   expect(code).toBe(1)
   expect(out).toContain('chain    good')
   expect(out.join('\n')).toMatch(
-    /replay +BROKEN: Replay ends at record 8: .*recorded "retrying", replayed "rebuilding"/,
+    /replay +BROKEN: Replay ends at record 9: .*recorded "retrying", replayed "rebuilding"/,
   )
 })
 

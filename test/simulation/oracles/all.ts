@@ -7,6 +7,7 @@ import * as manners from './manners.ts'
 import type { Oracle } from './oracle.ts'
 import * as record from './record.ts'
 import * as security from './security.ts'
+import * as tasks from './tasks.ts'
 import * as told from './told.ts'
 
 /** Options of the consumers that oracles judge by. */
@@ -43,6 +44,7 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   told.readyIsTrue(timeouts),
   told.lossIsTold(),
   told.noStorm(),
+  tasks.noLateResult(),
   manners.asksSparingly(),
   manners.heldIsNotCut(),
 ]

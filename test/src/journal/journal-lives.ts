@@ -1,7 +1,7 @@
 // Lives of a consumer without Kafka: the real lifecycle on ports that do nothing, recorded into a journal.
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
-import { lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
+import { type LifecycleContext, lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
 import { recorded } from '../../../machines/recorded.ts'
 import type { Journal } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
@@ -14,7 +14,7 @@ export interface Life {
   retry(): void
   /** Where the brokers are, by node id. */
   brokers(): Readonly<Record<number, string>>
-  snapshot(): { readonly value: unknown; readonly context: unknown; readonly status: string }
+  snapshot(): { readonly value: unknown; readonly context: LifecycleContext; readonly status: string }
 }
 
 /** Starts a consumer that joins at once. */
@@ -32,6 +32,7 @@ export function startLife(journal: Journal, now: () => number = Date.now): Life 
     generation += 1
     const memberId = `orders-6f1c3a52-9d0e-4e0b-8a55-${String(generation).padStart(12, '0')}`
     send({ type: 'session.opened', epoch: epoch() })
+    send({ type: 'member.named', epoch: epoch(), memberId })
     send({ type: 'session.joined', epoch: epoch(), memberId, generation })
     send({ type: 'partitions.assigned', epoch: epoch(), generation, partitions: { orders: [0, 1, 2, 3, 4, 5] } })
   }

@@ -8,9 +8,9 @@ import { expect, test } from 'vitest'
 import { machineVersion } from '../../../machines/lifecycle.ts'
 import { runCommand } from '../../../src/command-line/command.ts'
 import { stateAfter } from '../../../src/command-line/fold.ts'
-import { earlierLife } from '../../../src/journal/earlier-life.ts'
 import { fileJournal } from '../../../src/journal/file-journal.ts'
 import type { JournalRecord } from '../../../src/journal/journal.ts'
+import { recovery } from '../../../src/journal/recovery.ts'
 import { newPath, opened } from './journal-files.ts'
 import { startLife } from './journal-lives.ts'
 
@@ -90,7 +90,7 @@ test('a new life on an older journal knows cluster and member, and its own recor
   const { path, records } = copied()
   const member = records.findLast(({ type }) => type === 'member.named')?.data.memberId
   const journal = fileJournal(path)
-  const { cluster, members } = earlierLife(journal)
+  const { cluster, members } = recovery(journal)
   expect(members).toEqual([member])
   expect(cluster?.endpoints.size).toBe(3)
   startLife(journal).retry()

@@ -63,9 +63,10 @@ test('the cause is the record whose transition started what reports, and nothing
   recorder.append(step('start.requested'))
   recorder.append(step('session.opened', { epoch: 1 }))
   recorder.append(step('wire.redialled', {}, { changed: false }))
+  recorder.append(step('member.named', { epoch: 1, memberId: 'm-1' }))
   recorder.append(step('session.joined', { epoch: 1 }))
   recorder.append(step('cluster.moved', { moves: [] }))
-  expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, null])
+  expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, 2, null])
 })
 
 test('the epoch is the one the machine is in, also when a fact speaks of an earlier session', () => {
