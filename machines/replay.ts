@@ -2,7 +2,7 @@
 
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, SnapshotFrom, StateValue } from 'xstate'
 import { initialTransition, transition } from 'xstate'
-import { agrees, restored, savedIn, snapshotType } from './saved.ts'
+import { agrees, restored, savedIn, snapshotType } from './machine-snapshot.ts'
 
 /** What a replay needs of a step or a journal record. */
 export interface ReplayStep {
