@@ -2,10 +2,10 @@
 
 import type { Acceptance, AcceptanceInput, AcceptanceStep } from '../../machines/acceptance.ts'
 import { accept, createAcceptance } from '../../machines/acceptance.ts'
+import type { BookEntry } from '../../machines/book.ts'
 import type { Claim } from '../../machines/claim.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { BrokerEntry } from '../../machines/snapshot.ts'
-import type { BookEntry } from '../../machines/verdict.ts'
 
 /** What changed, by node id. */
 export interface BookChange {
