@@ -222,11 +222,9 @@ class LifecycleConsumer implements Consumer {
         reject(error)
       }
       actor.subscribe({
-        next: ({ value, context }) => {
+        next: ({ value, status, output }) => {
           if (value === 'consuming') resolve()
-          if (value === 'failed')
-            finish(errorFrom(context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
-          if (value === 'stopped') finish(stopped())
+          if (status === 'done') finish(output?.failure ? errorFrom(output.failure) : stopped())
         },
         error: (error) => {
           actor.stop()

@@ -20,7 +20,7 @@ export function logFacts(logger: Logger): (record: JournalRecord) => void {
   return (record) => {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
-    const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
+    const moved = from === to ? {} : { stateBefore: from, state: to }
     return logger[level](
       { ...data, seq, consumer, epoch, fact: type, ...moved },
       printable(`${message}${adviceIn(record)}`),

@@ -3,8 +3,9 @@
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
-import type { FactRecord, JournalRecord, StateValue } from '../journal/journal.ts'
-import { type Evidence, type LifecycleState, lifecycleStates, type Readiness, readiness } from './readiness.ts'
+import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
+import type { FactRecord, JournalRecord } from '../journal/journal.ts'
+import { type Evidence, type Readiness, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -92,7 +93,8 @@ export const emptyStatus: StatusFold = {
 
 /** Folds one record. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
 export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFold {
-  const anew = record.type === 'actor.started' && record.data.restored !== true && stateName(record.to) !== undefined
+  const anew =
+    record.type === 'actor.started' && record.data.restored !== true && lifecycleState(record.to) !== undefined
   if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
   const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
@@ -107,18 +109,16 @@ export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0)
 }
 
 function reduceState(fold: StatusFold, { epoch, at, to, plan }: JournalRecord): StatusFold {
-  const state = stateName(to)
+  const state = lifecycleState(to)
   if (state === undefined) return { ...fold, epoch }
   const entered = state === fold.state ? {} : { state, since: at }
-  const handingOver = state === 'draining' || state === 'rebuilding'
-  const interruptedAt = handingOver ? (fold.interruptedAt ?? at) : undefined
+  const interruptedAt = meaningOf(state, plan).tags.has('handing-over') ? (fold.interruptedAt ?? at) : undefined
   return { ...fold, ...entered, epoch, plan, interruptedAt }
 }
 
-function stateName(value: StateValue | null): LifecycleState | undefined {
-  const name = typeof value === 'object' && value !== null ? Object.keys(value)[0] : value
-  return typeof name === 'string' && lifecycleStates().includes(name) ? (name as LifecycleState) : undefined
-}
+/** Other actors have states of their own. */
+const lifecycleState = (name: string | null): LifecycleState | undefined =>
+  name !== null && isLifecycleState(name) ? name : undefined
 
 function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
   const { counts } = fold

@@ -5,7 +5,8 @@ import { afterAll, expect, test } from 'vitest'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine, type PortInput } from '../../machines/lifecycle.ts'
 import { live, type PortName } from './lifecycle-stage.ts'
-import { failure } from './lifecycle-stories.ts'
+import { failure, stateOf } from './lifecycle-stories.ts'
+import { leavesOf, pathOf } from './lifecycle-structure.ts'
 
 /** How each port can end; the stop always ends in order. */
 const endings: Readonly<Record<PortName, readonly ((told: PortInput) => Fact)[]>> = {
@@ -52,7 +53,7 @@ test('whatever order completions, moves, losses and the stop come in, what must 
           // A completion may come while a fact is being processed; the actor takes them one after the other.
           if (stage.actor.getSnapshot().status !== 'active') return
           broken.push(...stage.send(fact).map((id) => `${id} after ${fact.type}`))
-          seen.states.add(stage.actor.getSnapshot().value)
+          seen.states.add(stateOf(stage.actor.getSnapshot()))
         }
         const work = (port: PortName, told: PortInput) => {
           let isLeft = false
@@ -88,7 +89,8 @@ test('whatever order completions, moves, losses and the stop come in, what must 
     { numRuns: 200 },
   )
   expect([...seen.states].toSorted()).toEqual(
-    Object.keys(lifecycleMachine.states)
+    leavesOf(lifecycleMachine)
+      .map(pathOf)
       .filter((state) => state !== 'idle')
       .toSorted(),
   )

@@ -1,6 +1,7 @@
 // What must hold at each step of the lifecycle, whatever its transitions say. SPEC.md lists these under the same ids.
 import type { Fact } from '../../machines/fact.ts'
-import type { Snapshot } from './lifecycle-stories.ts'
+import { stateName } from '../../machines/state-value.ts'
+import { type Snapshot, stateOf } from './lifecycle-stories.ts'
 
 /** One fact given to a live, recorded lifecycle on fake ports. */
 export interface Observed {
@@ -40,7 +41,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   M1: {
     holds: 'At most one port is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
     check: ({ after, running }) => {
-      const port = portOf[after.value]
+      const port = portOf[stateName(after.value)]
       return running.join() === (port === undefined ? '' : atWork(port, after.context))
     },
   },
@@ -52,9 +53,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     holds:
       'Epochs only grow, by one, and only where a session is opened: on the way to `connecting`, or to `rebuilding` by replacement.',
     check: ({ before, after }) => {
-      const isEntered = after !== before && after.value !== before.value
-      const isByReplacement = after.value === 'rebuilding' && after.context.plan?.kind === 'replacement'
-      const opens = isEntered && (after.value === 'connecting' || isByReplacement)
+      const isEntered = stateOf(after) !== stateOf(before)
+      const opens = isEntered && ['connecting', 'rebuilding.replacement'].includes(stateOf(after))
       return after.context.epoch - before.context.epoch === (opens ? 1 : 0)
     },
   },
@@ -74,28 +74,29 @@ export const oracles: Readonly<Record<string, Oracle>> = {
       after.value !== 'consuming' ||
       after === before ||
       (before.value === 'connecting' && fact.type === 'session.joined') ||
-      (before.value === 'rebuilding' && fact.type === 'rebuild.proven'),
+      (stateName(before.value) === 'rebuilding' && fact.type === 'rebuild.proven'),
   },
   M7: {
     holds:
-      '`draining` and `rebuilding` have a plan, and its reason is that of the fact that made it; a plan changes only on the way to `draining`.',
+      '`draining` and `rebuilding` have a plan, its kind is the nested state, and its reason is that of the fact that made it; a plan changes only on the way to `draining`.',
     check: ({ before, fact, after }) => {
       const { plan } = after.context
-      if (after.value !== 'draining') {
-        return (after.value !== 'rebuilding' || plan !== null) && (plan === null || plan === before.context.plan)
-      }
-      if (after === before) return plan !== null
+      const { value } = after
+      if (typeof value !== 'string' && Object.values(value).join() !== plan?.kind) return false
+      if (stateName(value) !== 'draining') return plan === null || plan === before.context.plan
+      if (after === before) return true
       if (fact.type === 'cluster.moved') return plan?.kind === 'in-place' && plan.reason === fact.reason
       const reason = 'failure' in fact ? fact.failure.kind : 'subscription-changed'
       return plan?.kind === 'replacement' && plan.reason === reason
     },
   },
   M8: {
-    holds: '`rebuilding` is entered from `draining` by `drain.completed`, and by nothing else.',
+    holds:
+      '`rebuilding` is entered by `drain.completed` from `draining`, and by nothing else: in place from in place, by replacement from replacement.',
     check: ({ before, fact, after }) =>
-      after.value !== 'rebuilding' ||
+      stateName(after.value) !== 'rebuilding' ||
       after === before ||
-      (before.value === 'draining' && fact.type === 'drain.completed'),
+      (stateOf(before) === stateOf(after).replace('rebuilding', 'draining') && fact.type === 'drain.completed'),
   },
   M9: {
     holds: '`retrying` counts one attempt more than before and keeps the failure that led there.',
@@ -117,8 +118,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     holds: 'A stop that is asked for is never ignored before the end has begun, and from then on nothing leads back.',
     check: ({ before, fact, after }) => {
       const ends: readonly string[] = ['stopping', 'stopped', 'failed']
-      if (ends.includes(before.value)) return ends.includes(after.value)
-      return fact.type !== 'stop.requested' || ends.includes(after.value)
+      if (ends.includes(stateOf(before))) return ends.includes(stateOf(after))
+      return fact.type !== 'stop.requested' || ends.includes(stateOf(after))
     },
   },
   M12: {
@@ -144,7 +145,10 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     check: ({ isRecordedFirst }) => isRecordedFirst,
   },
   M15: {
-    holds: 'In an end the machine is done; before it, it is alive.',
-    check: ({ after: { value, status } }) => status === (value === 'stopped' || value === 'failed' ? 'done' : 'active'),
+    holds: 'In an end the machine is done, and its output says what failed; before it, it is alive.',
+    check: ({ after: { value, status, output, context } }) =>
+      value === 'stopped' || value === 'failed'
+        ? status === 'done' && output?.failure === context.failure
+        : status === 'active' && output === undefined,
   },
 }

@@ -5,8 +5,9 @@ import type { Fact } from '../../machines/fact.ts'
 import { type LifecycleInput, lifecycleMachine, type PortInput } from '../../machines/lifecycle.ts'
 import { recorded, type Step } from '../../machines/recorded.ts'
 import { replay } from '../../machines/replay.ts'
+import { stateName } from '../../machines/state-value.ts'
 import { atWork, oracles, portOf } from './lifecycle-oracles.ts'
-import { failure, type Machine, type Snapshot } from './lifecycle-stories.ts'
+import { failure, type Machine, type Snapshot, stateOf } from './lifecycle-stories.ts'
 
 /** Budgets of attempts the lifecycle is tested with: without any, and with few enough to be spent. */
 export const budgets = [0, 2] as const
@@ -30,7 +31,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'rebuild.proven', epoch: of, tookMs: 1, gapMs: 0 },
     { type: 'rebuild.unproven', epoch: of, failure: failure('unproven') },
   ]
-  const port = portOf[value]
+  const port = portOf[stateName(value)]
   const facts: Fact[] = [
     { type: 'start.requested' },
     { type: 'stop.requested' },
@@ -49,7 +50,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
 
 /** What tells two states apart: epochs only grow, so they do not count. */
 const serializeState = ({ value, context }: Snapshot): string =>
-  [value, context.plan?.kind ?? '-', context.attempt, context.failure?.kind ?? '-'].join(' ')
+  [stateOf({ value }), context.plan?.kind ?? '-', context.attempt, context.failure?.kind ?? '-'].join(' ')
 
 /** States, edges, and for each edge a path that ends with it; facts are given as places in the list of `factsIn`. */
 export interface Graph {
@@ -75,7 +76,7 @@ export function graphOf(retryBudget: number): Graph {
   })
   const paths = found
     .filter(({ state }) => state.status === 'active')
-    .flatMap(({ way, state }) => factsIn(state).map((_, place) => ({ from: state.value, places: [...way, place] })))
+    .flatMap(({ way, state }) => factsIn(state).map((_, place) => ({ from: stateOf(state), places: [...way, place] })))
   return { states: adjacency.length, edges: new Set(edges), ways: found.map(({ way }) => way), paths }
 }
 
@@ -94,7 +95,7 @@ export function live(
   const port = (name: PortName) =>
     fromCallback<Fact, PortInput>(({ input: told }) => {
       starts.count += 1
-      starts.areRecorded &&= portOf[String(steps.at(-1)?.to)] === name
+      starts.areRecorded &&= portOf[stateName(steps.at(-1)?.to ?? '')] === name
       const line = atWork(name, told)
       running.push(line)
       const leave = work(name, told)

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
-import { after, outcome, stories, told } from './lifecycle-stories.ts'
-import { flawsIn } from './lifecycle-structure.ts'
+import { after, outcome, stateOf, stories, told } from './lifecycle-stories.ts'
+import { flawsIn, nodesOf, pathOf } from './lifecycle-structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
@@ -50,12 +50,10 @@ test.each([
   expect(told(story).value).toBe('stopped')
 })
 
-const ports = Object.values(lifecycleMachine.states).flatMap((node) =>
-  node.invoke.map(({ id }) => ({ state: node.key, id })),
-)
+const ports = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))
 
 test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ state, id }) => {
-  const story = Object.values(stories).find((events) => told(events).value === state) ?? []
+  const story = Object.values(stories).find((events) => stateOf(told(events)) === state) ?? []
   const thrown = { type: `xstate.error.actor.${id}`, actorId: id, error: new Error('thrown') } as unknown as Fact
   const [next] = transition(lifecycleMachine, told(story), thrown)
   expect(next.value).toBe(state === 'stopping' ? 'failed' : 'stopping')
@@ -65,6 +63,6 @@ test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ s
 test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 9, transitions: expect.any(Number), ports: 5 })
+  expect(seen).toEqual({ states: 13, transitions: expect.any(Number), ports: 7 })
   expect(seen.transitions).toBeGreaterThan(30)
 })

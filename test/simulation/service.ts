@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { stateValue } from '../../machines/state-value.ts'
 import { createConsumer } from '../../src/consumer.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import type { FactRecord } from '../../src/journal/journal.ts'
@@ -264,7 +266,7 @@ export class Service {
     const about = partition === undefined ? {} : { partition }
     world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data })
     if (record.type === 'journal.failed') return this.giveUp(life)
-    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
+    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(wholeState(record)) })
     // Where it had joined before it failed, nothing else tells its user.
     if (record.to === 'failed' && !this.stopped) this.giveUp(life)
   }
@@ -380,3 +382,6 @@ export class Service {
 
 /** A short name for a text of any length. */
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+/** The state that a record tells, with the nested one. */
+const wholeState = ({ to, plan }: FactRecord) => (to === null ? null : stateValue(lifecycleMachine, to, plan))
