@@ -15,6 +15,7 @@ import { callError, errorFrom, failureFrom } from './error.ts'
 import { type EarlierLife, earlierLife } from './journal/earlier-life.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
+import { renamed } from './journal/upcast.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -38,7 +39,10 @@ export interface Consumer extends AsyncDisposable {
   seek(position: TopicPartition & { readonly offset: string }): void
   /** What it is doing and has done; `ready` is what a readiness probe asks for. */
   status(): Status
-  /** Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. */
+  /**
+   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. Throws a RelistenError
+   * with code `invalid-call` for a name that a fact had in an earlier version.
+   */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: FactRecord) => void): () => void
   /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
@@ -144,6 +148,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   on(type: string, listener: (record: never) => void): () => void {
+    const name = renamed.get(type)
+    if (name !== undefined) throw callError(`The fact \`${type}\` is called \`${name}\` now`, `listen to \`${name}\``)
     const set = this.listeners.get(type) ?? new Set()
     this.listeners.set(type, set.add(listener))
     return () => set.delete(listener)

@@ -308,7 +308,7 @@ export class Positions {
     // An edge says nothing of whose it is. Where the topic was made again meanwhile, this look begins it anew.
     await this.options.lookAtTopics()
     return () => {
-      emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+      emit({ type: 'offset.reset', topic, partition, offset: `${offset}` })
       queue.progress.pin(offset, leaderEpoch)
     }
   }

@@ -279,7 +279,7 @@ export class Session {
     this.sealed = true
     for (const timer of this.timers) clearInterval(timer)
     this.kafka.endFetchers()
-    this.options.emit({ type: 'session.sealed', epoch: this.epoch })
+    this.options.emit({ type: 'session.fenced', epoch: this.epoch })
   }
 
   /** Commits what was handled under the old member and generation, although the session is sealed. */

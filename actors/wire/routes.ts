@@ -361,7 +361,7 @@ export class Routes {
         holdMs,
         requestTimeoutMs,
         urgent: links === this.fetchLinks,
-        onRedial: (redial) => emit({ type: 'wire.redialled', ...redial }),
+        onRedial: (redial) => emit({ type: 'link.reconnected', ...redial }),
         onCurrent: () => this.recheck(),
         onIdle: () => this.tidy(nodeId),
       })

@@ -9,7 +9,8 @@ export const heading = row(['time (UTC)', 'record', 'state', 'after', 'fact', 'c
 /** Makes the function that turns each record, in order, into its line. */
 export function timeLine(): (record: JournalRecord) => string {
   const enteredAt = new Map<string, number>()
-  return (record) => {
+  return (written) => {
+    const record = upcast(written)
     const { seq, at, actor, type, from, to, cause } = record
     const isChange = from !== to && to !== null
     const since = enteredAt.get(actor)
@@ -21,7 +22,7 @@ export function timeLine(): (record: JournalRecord) => string {
       isChange && from !== null && since !== undefined ? duration(at - since) : '',
       type,
       cause === null ? '' : `by ${cause}`,
-      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(upcast(record)),
+      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(record),
     ])
   }
 }

@@ -26,7 +26,7 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
       return { ...known, brokers: { ...known.brokers, ...moved } }
     }
     // A link may be at a node's new place before the move is told, as moves are gathered: the node has shown there who it is.
-    case 'wire.redialled':
+    case 'link.reconnected':
       return { ...known, brokers: { ...known.brokers, [data.nodeId]: data.endpoint } }
     case 'member.named':
     case 'session.joined':

@@ -31,9 +31,9 @@ export interface Counts {
   readonly rebalances: number
   readonly retries: number
   /** Connections made anew under a living session. */
-  readonly redials: number
-  /** Messages not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
-  readonly fenced: { readonly handouts: number; readonly results: number }
+  readonly reconnects: number
+  /** Batches not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
+  readonly fenced: { readonly batches: number; readonly results: number }
   /** Messages read again and not handed out again, as this process had handled them. */
   readonly suppressedReReads: number
   readonly handlerFailures: number
@@ -86,7 +86,7 @@ export const emptyStatus: StatusFold = {
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
-    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, redials: 0, fenced: { handouts: 0, results: 0 } },
+    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, reconnects: 0, fenced: { batches: 0, results: 0 } },
     ...{ suppressedReReads: 0, handlerFailures: 0, commitFailures: 0 },
   },
 }
@@ -141,8 +141,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return { ...fold, refusedEndpoints: [...withoutNode(fold, record.data.nodeId), record.data] }
     case 'endpoint.healed':
       return { ...fold, refusedEndpoints: withoutNode(fold, record.data.nodeId) }
-    case 'wire.redialled':
-      return count(fold, { redials: counts.redials + 1 })
+    case 'link.reconnected':
+      return count(fold, { reconnects: counts.reconnects + 1 })
     case 'session.opened':
       return opened(fold, record)
     case 'session.joined': {
@@ -164,8 +164,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { retries: counts.retries + 1 })
     case 'commit.failed':
       return count(fold, { commitFailures: counts.commitFailures + 1 })
-    case 'handout.fenced':
-      return count(fold, { fenced: { ...counts.fenced, handouts: counts.fenced.handouts + 1 } })
+    case 'batch.fenced':
+      return count(fold, { fenced: { ...counts.fenced, batches: counts.fenced.batches + 1 } })
     case 'result.fenced':
       return count(fold, { fenced: { ...counts.fenced, results: counts.fenced.results + 1 } })
     case 'handler.failed':

@@ -131,7 +131,7 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   await stage.assign({ 0: -1n })
   // It came while the group was subscribed: from its start.
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
-  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+  expect(stage.factsOf('offset.reset')).toMatchObject([{ offset: '0' }])
 })
 
 test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {

@@ -52,5 +52,5 @@ function place(brokers: Map<number, string>, { type, data }: JournalRecord): voi
   if (type === 'cluster.moved') {
     for (const { nodeId, to } of data.moves as readonly { nodeId: number; to: string }[]) brokers.set(nodeId, to)
   }
-  if (type === 'wire.redialled') brokers.set(data.nodeId as number, data.endpoint as string)
+  if (type === 'link.reconnected') brokers.set(data.nodeId as number, data.endpoint as string)
 }

@@ -14,6 +14,7 @@ import { stateAfter } from '../../../src/command-line/fold.ts'
 import { earlierLife } from '../../../src/journal/earlier-life.ts'
 import { fileJournal } from '../../../src/journal/file-journal.ts'
 import type { JournalRecord } from '../../../src/journal/journal.ts'
+import { renamed } from '../../../src/journal/upcast.ts'
 import { newPath, opened } from './journal-files.ts'
 import { startLife } from './journal-lives.ts'
 
@@ -84,6 +85,24 @@ test('the status of an older journal knows the partition that was given up', () 
   const { records } = copied()
   const { status } = stateAfter(records.slice(0, seqOf(records, 'partition.stalled')))
   expect(status?.paused).toEqual([{ topic: 'orders', partition: 1 }])
+})
+
+test('facts of version 2 are read under the names of today', () => {
+  const { path, records } = copied(2)
+  const { status } = stateAfter(records.slice(0, seqOf(records, 'actor.started', 1) - 1))
+  expect(status?.counts).toMatchObject({ reconnects: 3, fenced: { batches: 1, results: 0 } })
+  const lines: string[] = []
+  runCommand(['journal', 'show', path], { out: (text) => lines.push(text), error: (text) => lines.push(text) })
+  const shown = (type: string) => lines.filter((line) => line.includes(` ${type} `)).length
+  const before = records.map(({ type }) => type).filter((type) => renamed.has(type))
+  expect(new Set(before)).toEqual(new Set(renamed.keys()))
+  for (const [earlier, name] of renamed) {
+    expect([earlier, shown(earlier), shown(name)]).toEqual([
+      earlier,
+      0,
+      before.filter((type) => type === earlier).length,
+    ])
+  }
 })
 
 test('a snapshot of an older version is taken as it is, one of the version in force has to agree', () => {

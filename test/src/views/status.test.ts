@@ -256,8 +256,8 @@ test('everything countable is counted', () => {
   const story = consuming()
     .tell('cluster.moved', { moves: [], reason: 'resolved-anew' })
     .tell('cluster.membership-changed', { joined: [4], left: [] })
-    .tell('wire.redialled', { nodeId: 1, endpoint: 'a:1', tookMs: 3, soft: true })
-    .tell('handout.fenced', at)
+    .tell('link.reconnected', { nodeId: 1, endpoint: 'a:1', tookMs: 3, soft: true })
+    .tell('batch.fenced', at)
     .tell('result.fenced', at)
     .tell('commit.failed', { epoch: 1, failure })
     .tell('handler.failed', { ...at, attempt: 1, failure })
@@ -265,7 +265,7 @@ test('everything countable is counted', () => {
   expect(viewStatus(story.fold, story.at, 12).counts).toEqual({
     endpointChanges: { moved: 0, resolvedAnew: 1, membership: 1, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
-    ...{ sessions: 1, joins: 1, rebalances: 1, retries: 0, redials: 1, fenced: { handouts: 1, results: 1 } },
+    ...{ sessions: 1, joins: 1, rebalances: 1, retries: 0, reconnects: 1, fenced: { batches: 1, results: 1 } },
     ...{ suppressedReReads: 12, handlerFailures: 1, commitFailures: 1 },
   })
 })
