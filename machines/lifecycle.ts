@@ -79,11 +79,11 @@ const isCurrent = {
   type: 'isCurrent',
   params: ({ event: { epoch } }: { event: OfSession }): OfSession => ({ epoch }),
 } as const
-const failed = ({ event: { epoch, failure } }: { event: OfFailed }): OfFailed => ({ epoch, failure })
-const noteFailure = { type: 'noteFailure', params: failed } as const
+const failureIn = ({ event: { epoch, failure } }: { event: OfFailed }): OfFailed => ({ epoch, failure })
+const noteFailure = { type: 'noteFailure', params: failureIn } as const
 
 const retryOrEnd = [
-  { guard: { type: 'isTerminal', params: failed }, target: '#lifecycle.stopping', actions: noteFailure },
+  { guard: { type: 'isTerminal', params: failureIn }, target: '#lifecycle.stopping', actions: noteFailure },
   { guard: isCurrent, target: '#lifecycle.retrying', actions: noteFailure },
 ] as const
 const replaceFailed = {
