@@ -40,7 +40,11 @@ const seen = { runs: 0, states: new Set<string>(), late: 0 }
 
 test('whatever order completions, moves, losses and the stop come in, what must hold holds and the stop ends it', async () => {
   const choices = fc.array(fc.nat(2), { minLength: 40, maxLength: 40 })
-  const elsewhere = fc.array(fc.nat(disturbances.length - 1), { maxLength: 8 })
+  // A move alone leads to a hand-over in place, and what ends sessions comes in between: most of what happens are moves.
+  const elsewhere = fc.array(
+    fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(disturbances.length - 1) }),
+    { maxLength: 8 },
+  )
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
@@ -86,7 +90,7 @@ test('whatever order completions, moves, losses and the stop come in, what must 
         seen.runs += 1
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 500 },
   )
   expect([...seen.states].toSorted()).toEqual(
     leavesOf(lifecycleMachine)
