@@ -8,7 +8,7 @@
  *             │  ▼           ▼                                │
  *             └─ retrying ◀──┴─────────── failed ─────────────┘
  *
- * Every event is a fact. Ports do the work and report facts; time, randomness and ids come in with them. What each state means is its
+ * Every event is a fact. Invoked actors do the work and report facts; time, randomness and ids come in with them. What each state means is its
  * description: the documents, the status and readiness are made from it. A nested state is called like the kind of its plan.
  */
 
@@ -35,8 +35,8 @@ export interface LifecycleContext {
   readonly retryBudget: number | null
 }
 
-/** What a port is told when its state is entered. */
-export type PortInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
+/** What an invoked actor is told when its state is entered. */
+export type TaskInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
 
 export interface LifecycleInput {
   readonly retryBudget: number | null
@@ -54,11 +54,11 @@ type Tag = 'ready' | 'handing-over'
 /** Attempts after which a refused login or a missing topic ends the consumer: more logins would lock the account, and brokers learn of a new topic one after the other. */
 const terminalAfter = 3
 
-const unfilled = fromCallback<Fact, PortInput>(() => {
-  throw new Error('This port is not filled: the lifecycle needs provide({ actors })')
+const unfilled = fromCallback<Fact, TaskInput>(() => {
+  throw new Error('This actor is not filled: the lifecycle needs provide({ actors })')
 })
 
-const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): PortInput => ({
+const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): TaskInput => ({
   epoch,
   plan,
   attempt,
@@ -111,7 +111,7 @@ const moving = {
 } as const
 const reconnecting = { target: 'connecting', actions: 'beginEpoch' } as const
 
-/** A port that throws is a bug: the consumer ends in order and says so. */
+/** An actor that throws is a bug: the consumer ends in order and says so. */
 const bug = { target: '#lifecycle.stopping', actions: 'noteBug' } as const
 const drain = { id: 'drain', src: 'drain', input, onError: bug } as const
 const rebuild = { id: 'rebuild', src: 'rebuild', input, onError: bug } as const
@@ -142,7 +142,7 @@ export const lifecycleMachine = setup({
     planInPlace: assign({ plan: (_, { reason }: Reason): Plan => ({ kind: 'in-place', reason }) }),
     planReplacement: assign({ plan: (_, { reason }: Reason): Plan => ({ kind: 'replacement', reason }) }),
     noteFailure: assign({ failure: (_, { failure }: OfFailed) => failure }),
-    noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'A port of the lifecycle threw an error' }) }),
+    noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'An actor of the lifecycle threw an error' }) }),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     recover: assign({ plan: null, attempt: 0, failure: null }),
     forgetFailure: assign({ failure: null }),

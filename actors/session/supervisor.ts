@@ -7,7 +7,7 @@ import { fromCallback } from 'xstate'
 import { backoffMs } from '../../machines/backoff.ts'
 import type { Fact } from '../../machines/fact.ts'
 import { type Failure, messageOf } from '../../machines/failure.ts'
-import type { PortInput } from '../../machines/lifecycle.ts'
+import type { TaskInput } from '../../machines/lifecycle.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { steadyNow } from '../time/steady-clock.ts'
@@ -26,7 +26,7 @@ const salvageWithinMs = 2000
 const closeWithinMs = 3000
 const backoff = { baseMs: 250, capMs: 10_000 }
 
-type Port = ReturnType<typeof fromCallback<Fact, PortInput>>
+type Port = ReturnType<typeof fromCallback<Fact, TaskInput>>
 
 export class Supervisor {
   /** The session that lives, or is about to. */
@@ -88,8 +88,8 @@ export class Supervisor {
     return rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs)
   }
 
-  private port(work: (input: PortInput, signal: AbortSignal) => Promise<void>): Port {
-    return fromCallback<Fact, PortInput>(({ input }) => {
+  private port(work: (input: TaskInput, signal: AbortSignal) => Promise<void>): Port {
+    return fromCallback<Fact, TaskInput>(({ input }) => {
       const stop = new AbortController()
       work(input, stop.signal).catch((error: unknown) => {
         if (stop.signal.aborted) return
@@ -142,7 +142,7 @@ export class Supervisor {
     return true
   }
 
-  private async drain({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
+  private async drain({ epoch, plan }: TaskInput, signal: AbortSignal): Promise<void> {
     const { emit, drainTimeoutMs } = this.options
     const startedAt = performance.now()
     if (this.handoverAt === 0) this.handoverAt = startedAt
@@ -160,7 +160,7 @@ export class Supervisor {
     emit({ type: 'drain.completed', epoch, tookMs: since(startedAt), forced })
   }
 
-  private async rebuild({ epoch, plan }: PortInput, signal: AbortSignal): Promise<void> {
+  private async rebuild({ epoch, plan }: TaskInput, signal: AbortSignal): Promise<void> {
     return plan?.kind === 'in-place' ? this.prove(epoch, signal) : this.replace(epoch, signal)
   }
 
@@ -253,7 +253,7 @@ export class Supervisor {
   }
 
   /** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
-  private async shutDown({ epoch }: PortInput): Promise<void> {
+  private async shutDown({ epoch }: TaskInput): Promise<void> {
     const { emit, stopTimeoutMs } = this.options
     const startedAt = performance.now()
     let timer: NodeJS.Timeout | undefined

@@ -45,7 +45,7 @@ export function* mutants(): Generator<Mutant> {
     for (const event of Object.keys(on ?? {})) yield* transitionMutants(state, event)
     if (entry)
       yield mutant('action dropped', `${state}: entry ${entry}`, state, (config) => delete stateIn(config, state).entry)
-    if (invoke) yield* portMutants(state, invoke)
+    if (invoke) yield* actorMutants(state, invoke)
     if (type === 'final')
       yield mutant('end lost', `${state} is no end`, state, (config) => delete stateIn(config, state).type)
     if (output) {
@@ -137,20 +137,20 @@ function* transitionMutants(state: string, event: string): Generator<Mutant> {
   }
 }
 
-function* portMutants(state: string, { src, onError }: NonNullable<State['invoke']>): Generator<Mutant> {
+function* actorMutants(state: string, { src, onError }: NonNullable<State['invoke']>): Generator<Mutant> {
   const change = (kind: string, name: string, apply: (invoke: NonNullable<State['invoke']>) => unknown) =>
     mutant(kind, `${state}: ${name}`, state, (config) => apply(stateIn(config, state).invoke as never))
-  const port = src === 'drain' ? 'rebuild' : 'drain'
+  const actor = src === 'drain' ? 'rebuild' : 'drain'
   yield mutant(
-    'port missing',
+    'actor missing',
     `${state}: ${src} is not started`,
     state,
     (config) => delete stateIn(config, state).invoke,
   )
-  yield change('wrong port', `${port} instead of ${src}`, (invoke) => {
-    invoke.src = port
+  yield change('wrong actor', `${actor} instead of ${src}`, (invoke) => {
+    invoke.src = actor
   })
-  yield change('port told wrong', `${src} is told the epoch before`, (invoke) => {
+  yield change('actor told wrong', `${src} is told the epoch before`, (invoke) => {
     invoke.input = ({ context }: { context: { epoch: number } }) => ({ ...context, epoch: context.epoch - 1 })
   })
   yield change('throw unanswered', `nobody answers for ${src}`, (invoke) => delete invoke.onError)
@@ -159,7 +159,7 @@ function* portMutants(state: string, { src, onError }: NonNullable<State['invoke
     if (invoke.onError) invoke.onError.target = '#lifecycle.retrying'
   })
   if (state === 'draining.in-place') {
-    yield mutant('port too high', `${src} goes on where ${state} is left for its sibling`, state, (config) => {
+    yield mutant('actor too high', `${src} goes on where ${state} is left for its sibling`, state, (config) => {
       const [outer = '', inner = ''] = state.split('.')
       stateIn(config, outer).invoke = stateIn(config, state).invoke as NonNullable<State['invoke']>
       delete stateIn(config, state).invoke
@@ -232,7 +232,7 @@ const wrongActions = {
   'recover keeps the attempts': { plan: null, failure: null },
   'recover keeps the failure': { plan: null, attempt: 0 },
   'noteFailure keeps nothing': {},
-  'noteBug says unreachable': { failure: { kind: 'unreachable', message: 'A port of the lifecycle threw an error' } },
+  'noteBug says unreachable': { failure: { kind: 'unreachable', message: 'An actor of the lifecycle threw an error' } },
   'forgetFailure forgets nothing': {},
 }
 

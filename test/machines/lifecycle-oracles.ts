@@ -3,14 +3,14 @@ import type { Fact } from '../../machines/fact.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { type Snapshot, stateOf } from './lifecycle-stories.ts'
 
-/** One fact given to a live, recorded lifecycle on fake ports. */
+/** One fact given to a live, recorded lifecycle on fake actors. */
 export interface Observed {
   readonly before: Snapshot
   readonly fact: Fact
   readonly after: Snapshot
-  /** The ports at work after it, with what they were told. */
+  /** The actors at work after it, with what they were told. */
   readonly running: readonly string[]
-  /** Ports that were started by it. */
+  /** Actors that were started by it. */
   readonly started: number
   /** Whether each of these found the step that started it recorded. */
   readonly isRecordedFirst: boolean
@@ -22,8 +22,8 @@ export interface Oracle {
   readonly check: (observed: Observed) => boolean
 }
 
-/** The port of each state; the others have none. */
-export const portOf: Readonly<Record<string, string>> = {
+/** The actor of each state; the others have none. */
+export const actorOf: Readonly<Record<string, string>> = {
   connecting: 'open',
   draining: 'drain',
   rebuilding: 'rebuild',
@@ -31,22 +31,23 @@ export const portOf: Readonly<Record<string, string>> = {
   stopping: 'shutDown',
 }
 
-/** How a port at work is written in `running`. */
+/** How an actor at work is written in `running`. */
 export const atWork = (
-  port: string,
+  actor: string,
   { epoch, plan, attempt }: Pick<Snapshot['context'], 'epoch' | 'plan' | 'attempt'>,
-) => `${port} of epoch ${epoch}, attempt ${attempt}, ${plan === null ? 'no plan' : `${plan.kind} (${plan.reason})`}`
+) => `${actor} of epoch ${epoch}, attempt ${attempt}, ${plan === null ? 'no plan' : `${plan.kind} (${plan.reason})`}`
 
 export const oracles: Readonly<Record<string, Oracle>> = {
   M1: {
-    holds: 'At most one port is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
+    holds:
+      'At most one invoked actor is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
     check: ({ after, running }) => {
-      const port = portOf[stateName(after.value)]
-      return running.join() === (port === undefined ? '' : atWork(port, after.context))
+      const actor = actorOf[stateName(after.value)]
+      return running.join() === (actor === undefined ? '' : atWork(actor, after.context))
     },
   },
   M2: {
-    holds: 'A fact starts one port at most, and a fact that is ignored starts none.',
+    holds: 'A fact starts one actor at most, and a fact that is ignored starts none.',
     check: ({ before, after, started }) => started <= (after === before ? 0 : 1),
   },
   M3: {
@@ -135,13 +136,13 @@ export const oracles: Readonly<Record<string, Oracle>> = {
     },
   },
   M13: {
-    holds: 'A port that throws leads to the end, as a failure of kind `bug`.',
+    holds: 'An actor that throws leads to the end, as a failure of kind `bug`.',
     check: ({ before, fact, after }) =>
       !fact.type.startsWith('xstate.error.') ||
       (after.value === (before.value === 'stopping' ? 'failed' : 'stopping') && after.context.failure?.kind === 'bug'),
   },
   M14: {
-    holds: 'A port starts after the step that started it was appended.',
+    holds: 'An actor starts after the step that started it was appended.',
     check: ({ isRecordedFirst }) => isRecordedFirst,
   },
   M15: {

@@ -15,13 +15,13 @@ export function nodesOf(machine: Machine): AnyStateNode[] {
 /** The states that have none in them. */
 export const leavesOf = (machine: Machine): AnyStateNode[] => nodesOf(machine).filter(({ type }) => type !== 'compound')
 
-/** Names that nobody fills, ports that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at. */
+/** Names that nobody fills, actors that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at. */
 export function flawsIn(machine: Machine) {
   const { root, implementations } = machine
   const { actions, guards, actors } = implementations
   const states = nodesOf(machine)
   const flaws: string[] = []
-  const seen = { states: states.length, transitions: 0, ports: 0 }
+  const seen = { states: states.length, transitions: 0, actors: 0 }
   const demand = (isRight: boolean, flaw: string) => {
     if (!isRight) flaws.push(flaw)
   }
@@ -39,9 +39,9 @@ export function flawsIn(machine: Machine) {
       demand(nameOf(action) in actions, `${name} names the action ${nameOf(action)}`)
     }
     for (const { id, src } of node.invoke) {
-      seen.ports += 1
-      demand(String(src) in actors, `${name} names the port ${src}`)
-      demand(!/^\d/.test(id), `the port ${src} of ${name} has no id of its own`)
+      seen.actors += 1
+      demand(String(src) in actors, `${name} names the actor ${src}`)
+      demand(!/^\d/.test(id), `the actor ${src} of ${name} has no id of its own`)
       demand(node.ownEvents.includes(`xstate.error.actor.${id}` as never), `${name} does not answer for ${src}`)
     }
     demand(Object.keys(node.config.after ?? {}).length === 0, `${name} has a timer that no fact tells of`)

@@ -50,9 +50,9 @@ test.each([
   expect(told(story).value).toBe('stopped')
 })
 
-const ports = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))
+const actors = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))
 
-test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ state, id }) => {
+test.each(actors)('an actor that throws in $state ends the consumer as a bug', ({ state, id }) => {
   const story = Object.values(stories).find((events) => stateOf(told(events)) === state) ?? []
   const thrown = { type: `xstate.error.actor.${id}`, actorId: id, error: new Error('thrown') } as unknown as Fact
   const [next] = transition(lifecycleMachine, told(story), thrown)
@@ -60,9 +60,9 @@ test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ s
   expect(next.context.failure?.kind).toBe('bug')
 })
 
-test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
+test('everything the machine names exists; every actor answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 13, transitions: expect.any(Number), ports: 7 })
+  expect(seen).toEqual({ states: 13, transitions: expect.any(Number), actors: 7 })
   expect(seen.transitions).toBeGreaterThan(30)
 })

@@ -22,7 +22,7 @@ export function withGenerated(document: string, parts: Readonly<Record<string, s
 /** The generated parts of SPEC.md; `told` says in which files each fact is told. */
 export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Readonly<Record<string, string>> => ({
   states: rows(
-    ['state', 'means', 'tags', 'port', 'in by', 'out by'],
+    ['state', 'means', 'tags', 'actor', 'in by', 'out by'],
     nodes.map((node) => {
       const { in: entering, out } = factsRound(pathOf(node))
       const cells = [node.tags, node.invoke.map(({ src }) => String(src)), entering, out]
@@ -87,7 +87,7 @@ const idOf = (path: string): string => path.replaceAll(/\W/g, '_')
 export const statesThatKnow = (fact: string): string[] =>
   nodes.filter(({ transitions }) => transitions.has(fact)).map(pathOf)
 
-/** The facts that lead into a state and out of it, each once. A port that throws leads to where a failure leads anyway. */
+/** The facts that lead into a state and out of it, each once. An actor that throws leads to where a failure leads anyway. */
 function factsRound(path: string) {
   const targets = targetsIn(lifecycleMachine)
   const own = (events: readonly string[]) => [...new Set(events)].filter((event) => !event.startsWith('xstate.'))

@@ -29,14 +29,14 @@ test('the state table names every state with the facts that lead in and out, and
   const real = nodesOf(lifecycleMachine).map((node) => ({
     state: pathOf(node),
     means: node.description,
-    port: node.invoke.map(({ src }) => src),
+    actor: node.invoke.map(({ src }) => src),
     in: own([...targets.values()].flatMap((arrows) => arrows.get(pathOf(node)) ?? [])),
     out: own([...(targets.get(pathOf(node))?.values() ?? [])].flat()),
   }))
   const named = tableOf(spec, 'state').map((row) => ({
     state: quoted(column(row, 'state'))[0],
     means: column(row, 'means'),
-    port: quoted(column(row, 'port')),
+    actor: quoted(column(row, 'actor')),
     in: quoted(column(row, 'in by')).toSorted(),
     out: quoted(column(row, 'out by')).toSorted(),
   }))

@@ -6,7 +6,7 @@ import { ConnectionError } from '../../../actors/connection/connection.ts'
 import type { Session } from '../../../actors/session/session.ts'
 import { Supervisor, type SupervisorOptions } from '../../../actors/session/supervisor.ts'
 import type { Fact, FactOf, FactType } from '../../../machines/fact.ts'
-import type { PortInput } from '../../../machines/lifecycle.ts'
+import type { TaskInput } from '../../../machines/lifecycle.ts'
 import { FakeCluster } from '../fake-cluster.ts'
 import { Stage } from '../stage.ts'
 
@@ -57,7 +57,7 @@ function keeperWith(options: Partial<SupervisorOptions> = {}): Supervisor {
 type PortName = keyof Supervisor['ports']
 
 /** Enters a port as the lifecycle does. Returns what leaves it again. */
-function enter(supervisor: Supervisor, name: PortName, input: Partial<PortInput> = {}): () => void {
+function enter(supervisor: Supervisor, name: PortName, input: Partial<TaskInput> = {}): () => void {
   const actor = createActor(supervisor.ports[name], { input: { epoch: 1, plan: null, attempt: 0, ...input } })
   running.push(actor)
   actor.start()
