@@ -107,6 +107,16 @@ test('verify finds a journal whose machine went elsewhere than it says', () => {
   )
 })
 
+test('verify finds a hand-over of another kind than its record says', () => {
+  const { records } = lived()
+  const seq = records.find(({ to }) => to === 'draining')?.seq
+  const plan = { kind: 'replacement', reason: 'moved' } as const
+  const forged = resealed(records.map((record) => (record.seq === seq ? { ...record, plan } : record)))
+  const { code, out } = relisten('journal', 'verify', exported(forged))
+  expect(code).toBe(1)
+  expect(out.join('\n')).toContain('recorded {"draining":"replacement"}, replayed {"draining":"in-place"}')
+})
+
 test('verify tells of a clock that went back, and of nothing else', () => {
   const { records } = lived()
   const back = resealed(records.map((record) => (record.seq < 5 ? record : { ...record, at: record.at - 3_600_000 })))
