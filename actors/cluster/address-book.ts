@@ -4,7 +4,6 @@ import type { Acceptance, AcceptanceInput, AcceptanceStep } from '../../machines
 import { accept, createAcceptance } from '../../machines/acceptance.ts'
 import type { BookEntry } from '../../machines/book.ts'
 import type { Claim } from '../../machines/claim.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
 import type { BrokerEntry } from '../../machines/snapshot.ts'
 
 /** What changed, by node id. */
@@ -46,11 +45,6 @@ export class AddressBook {
 
   entryOf(nodeId: number): BookEntry | undefined {
     return this.index.get(nodeId)
-  }
-
-  endpointOf(nodeId: number): Endpoint | undefined {
-    const entry = this.entryOf(nodeId)
-    return entry && { host: entry.host, port: entry.port }
   }
 
   /** Whether the newest snapshot names this node. */

@@ -12,13 +12,14 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import type { Relocation, Verdict } from '../../machines/verdict.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
+import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
-import { isAbsence, isRefusal, RetryPace } from '../connection/retry-pace.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { AddressBook } from './address-book.ts'
-import { Candidates, type OpenLine } from './candidates.ts'
-import { Chase } from './chase.ts'
+import { Chase } from './claim-probe.ts'
+import { Candidates, type OpenConnection } from './endpoint-pool.ts'
 import { Poller } from './poller.ts'
 import { Questions } from './questions.ts'
 import { Reachability } from './reachability.ts'
@@ -26,7 +27,7 @@ import type { Source, SourceReading } from './source.ts'
 
 export interface ClusterOptions {
   readonly brokers: Source
-  readonly dial: OpenLine
+  readonly dial: OpenConnection
   /** Time between two polls while all is well, ± 10 %, in milliseconds. */
   readonly pollIntervalMs: number
   /** Who gives the same key shares one cluster; the options of the first count. */
@@ -50,12 +51,10 @@ export interface Remembered {
 export interface Cluster {
   readonly book: AddressBook
   /** When endpoints are dialled, by all that hold this cluster. */
-  readonly pace: RetryPace
+  readonly pace: DialPace
   readonly clusterId: string | undefined
   /** An answer that brokers give at once is late after so many milliseconds, where they are farthest; 0 while none is connected. */
   readonly lateMs: number
-  /** Another cluster answers where ours does not. */
-  readonly refused: boolean
   /** What the cluster shows, from now on; begins with `cluster.reached` while it is. Ends with `release`. */
   readonly facts$: Observable<Fact>
   /** Whether the brokers speak this version of a request, as far as they have said: every one of those that answered last does. */
@@ -65,11 +64,11 @@ export interface Cluster {
   /** The newest answer of our cluster. */
   newest(): Snapshot | undefined
   /** The first answer that was asked for at `at` (milliseconds since the epoch) or later; asks at once where there is none. */
-  askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot>
-  /** Asks now: something has just gone wrong, or may have changed. Cheap; many pokes are one. */
-  poke(reason: string): void
+  snapshotSince(at: number, signal?: AbortSignal): Promise<Snapshot>
+  /** Asks where the brokers are as soon as it may: something has just gone wrong, or may have changed. Cheap; many requests are one poll. */
+  requestUpdate(): void
   /** Gives away the poller's connection to this endpoint if it is new; undefined when there is none. */
-  take(endpoint: Endpoint): Promise<Line | undefined>
+  take(endpoint: Endpoint): Promise<HeldConnection | undefined>
   /** Takes in an answer that somebody else got. */
   observe(snapshot: Snapshot): void
   /** A fresh dial of this endpoint was refused, reset or unanswered. */
@@ -77,7 +76,7 @@ export interface Cluster {
   /** A node's endpoint was refused for its identity or login: a fact, once until it heals. */
   refuse(nodeId: number, endpoint: Endpoint, failure: Failure): void
   /** A node was reached with its identity proven. */
-  heal(nodeId: number, endpoint: Endpoint): void
+  heal(nodeId: number): void
   /** Sends a request that any broker can answer, to the next one after a silence of 250 ms or a failure. Rejects with a ConnectionError after one of 2 s. */
   ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer>
   /** The last one out closes sockets and timers. */
@@ -106,15 +105,12 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     get lateMs() {
       return cluster.candidates.lateMs
     },
-    get refused() {
-      return cluster.reachability.refused
-    },
     facts$: defer(() => cluster.told()).pipe(takeUntil(released$)),
     speaks: (apiKey, version) => cluster.candidates.speaks(apiKey, version),
-    ready: async (signal) => void (await cluster.askedAfter(0, signal)),
+    ready: async (signal) => void (await cluster.snapshotSince(0, signal)),
     newest: () => cluster.newest,
-    askedAfter: (at, signal) => cluster.askedAfter(at, signal),
-    poke: () => cluster.poller.poke(),
+    snapshotSince: (at, signal) => cluster.snapshotSince(at, signal),
+    requestUpdate: () => cluster.poller.requestUpdate(),
     take: (endpoint) => cluster.candidates.take(endpoint),
     observe: (snapshot) => void cluster.observe(snapshot),
     report: (dead) => cluster.report(dead),
@@ -134,7 +130,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
 
 class SharedCluster {
   readonly book: AddressBook
-  readonly pace: RetryPace
+  readonly pace: DialPace
   readonly poller: Poller
   readonly reachability: Reachability
   newest: Snapshot | undefined
@@ -157,7 +153,7 @@ class SharedCluster {
     // Everybody who asks waits for this one; there may be many consumers.
     setMaxListeners(0, this.closing.signal)
     this.book = new AddressBook(clusterId)
-    this.pace = new RetryPace(random)
+    this.pace = new DialPace(random)
     if (remembered) {
       const entries = [...remembered.endpoints].map(([nodeId, { host, port }]) => ({
         nodeId,
@@ -174,7 +170,7 @@ class SharedCluster {
       onSnapshot: (snapshot) => this.observe(snapshot),
       onDialFailed: (endpoint, failure, times) => this.dialFailed(endpoint, failure, times),
       onSilent: (endpoint) => this.report(endpoint),
-      onLost: () => this.poller.poke(),
+      onLost: () => this.poller.requestUpdate(),
     })
     // Before the links hear of it: what is new may be dialled at once.
     this.book.onChange(({ moved, joined }) => {
@@ -196,7 +192,7 @@ class SharedCluster {
     this.questions = new Questions({
       candidates: this.candidates,
       order: () => this.poller.order(),
-      newerAnswer: (signal) => this.askedAfter(steadyNow(), signal),
+      newerAnswer: (signal) => this.snapshotSince(steadyNow(), signal),
       closing: this.closing.signal,
     })
     this.poller.start()
@@ -253,7 +249,7 @@ class SharedCluster {
     this.facts$.next({ type: 'endpoint.healed', nodeId, endpoint })
   }
 
-  askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
+  snapshotSince(at: number, signal?: AbortSignal): Promise<Snapshot> {
     const now = steadyNow()
     const floor = Math.min(at, now)
     if (this.newest && this.newest.at >= floor && this.newest.at <= now) return Promise.resolve(this.newest)
@@ -268,13 +264,13 @@ class SharedCluster {
         reject(aborts.find(({ aborted }) => aborted)?.reason)
       }
       const subscription = this.answers$.subscribe((snapshot) => {
-        if (snapshot.at < floor) return this.poller.poke()
+        if (snapshot.at < floor) return this.poller.requestUpdate()
         leave()
         resolve(snapshot)
       })
       for (const abort of aborts) abort.addEventListener('abort', onAbort, { once: true })
       if (aborts.some(({ aborted }) => aborted)) onAbort()
-      else this.poller.poke()
+      else this.poller.requestUpdate()
     })
   }
 
@@ -302,7 +298,7 @@ class SharedCluster {
 
   private dialFailed(endpoint: Endpoint, failure: Failure, times: number): void {
     this.poller.failed(failure)
-    if (times === 1) this.poller.poke()
+    if (times === 1) this.poller.requestUpdate()
     if (failure.kind === 'dial-failed') this.reachability.forget(formatEndpoint(endpoint))
     if (isAbsence(failure)) this.report(endpoint)
     if (!isRefusal(failure.kind)) return

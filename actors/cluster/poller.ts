@@ -18,8 +18,9 @@ import {
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
+import { fromDial } from '../connection/dial-failure.ts'
 import type { AddressBook } from './address-book.ts'
-import { type Candidates, failureOf } from './candidates.ts'
+import type { Candidates } from './endpoint-pool.ts'
 import { createHedge, type Hedge } from './hedge.ts'
 import type { Source, SourceReading } from './source.ts'
 
@@ -76,7 +77,7 @@ export class Poller {
     this.subscriptions.push(
       announced$.subscribe((reading) => {
         this.rush(this.learn(reading))
-        this.poke()
+        this.requestUpdate()
       }),
       // Not before whoever started it had the time to subscribe.
       timer(0)
@@ -91,10 +92,10 @@ export class Poller {
   }
 
   /**
-   * Wants a round whose requests go out after now; many pokes are one. A round that still waits asks the source again: it may have begun
+   * Wants a round whose requests go out after now; many requests are one. A round that still waits asks the source again: it may have begun
    * just before all moved and know only places where nobody is.
    */
-  poke(): void {
+  requestUpdate(): void {
     this.wanted$.next(true)
     const { hedge } = this
     if (!hedge || this.reading || performance.now() - this.readAt < minDistanceMs) return
@@ -151,11 +152,11 @@ export class Poller {
     // While a reported move waits for its witness, ask soon; less and less often when none comes.
     const openMs = this.unsettled > 0 ? Math.min(calmMs, 50 * 2 ** Math.min(this.unsettled, 10)) : calmMs
     const pauseMs = this.unanswered > 0 ? 100 + 150 * random() : openMs
-    const poked$ = this.wanted$.pipe(
+    const requested$ = this.wanted$.pipe(
       filter(Boolean),
       switchMap(() => timer(this.distanceMs())),
     )
-    return merge(timer(Math.max(pauseMs, this.distanceMs())), poked$).pipe(take(1))
+    return merge(timer(Math.max(pauseMs, this.distanceMs())), requested$).pipe(take(1))
   }
 
   private distanceMs(): number {
@@ -209,7 +210,7 @@ export class Poller {
   private askOne(endpoint: Endpoint): Promise<unknown> {
     this.asking.push(endpoint)
     return this.options.candidates.ask(endpoint).catch((error) => {
-      const failure = failureOf(error, endpoint)
+      const failure = fromDial(error, endpoint)
       if (failure.code !== 'TOO_SOON') this.lastFailure = failure
       throw error
     })

@@ -6,7 +6,8 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
-import type { Candidates } from './candidates.ts'
+import { sleep } from '../time/sleep.ts'
+import type { Candidates } from './endpoint-pool.ts'
 import { createHedge } from './hedge.ts'
 
 export interface QuestionsOptions {
@@ -70,7 +71,7 @@ export class Questions {
     this.streaks.set(kind, streak)
     while (!limit.aborted) {
       if (streak.waitMs > 0) {
-        await pause(Math.min(streak.waitMs, lookMs))
+        await sleep(Math.min(streak.waitMs, lookMs))
         continue
       }
       const { answer, wasSent } = await this.askOnce(frame, asked, limit)
@@ -80,7 +81,7 @@ export class Questions {
       }
       if (limit.aborted) break
       // Who asked at the same time has failed with it. Where nobody could be asked, the pace of dials is enough.
-      if (!wasSent) await pause(againMs)
+      if (!wasSent) await sleep(againMs)
       else if (streak.waitMs === 0) streak.failed(bounds.question)
       await this.options.newerAnswer(limit).catch(() => {})
     }
@@ -114,8 +115,6 @@ export class Questions {
     return { answer, wasSent }
   }
 }
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 const unanswered: Failure = {
   kind: 'unreachable',

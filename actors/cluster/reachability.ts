@@ -26,7 +26,7 @@ export class Reachability {
   }
 
   /** Whether another cluster answers where ours does not. */
-  get refused(): boolean {
+  private get refused(): boolean {
     return this.foreign.size > 0 && (this.silentSince !== undefined || this.reached === undefined)
   }
 

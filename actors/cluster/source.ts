@@ -66,7 +66,7 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
       return fail(`returned a list that can't be read: ${describe(error)}`)
     }
   }
-  const fail = (why: string): SourceReading => ({ endpoints: good, failure: failureOf(why) })
+  const fail = (why: string): SourceReading => ({ endpoints: good, failure: sourceFailure(why) })
   const hung = () => fail(`has not answered for ${sourceTimeoutMs} ms`)
 
   const call = async (): Promise<() => SourceReading> => {
@@ -162,8 +162,9 @@ function withDeadline<Value>(
 }
 
 function readList(list: unknown): SourceReading {
-  if (!Array.isArray(list)) return { endpoints: [], failure: failureOf(`returned ${describe(list)} instead of a list`) }
-  if (list.length === 0) return { endpoints: [], failure: failureOf('returned an empty list') }
+  if (!Array.isArray(list))
+    return { endpoints: [], failure: sourceFailure(`returned ${describe(list)} instead of a list`) }
+  if (list.length === 0) return { endpoints: [], failure: sourceFailure('returned an empty list') }
   const found = new Map<string, Endpoint>()
   const bad: unknown[] = []
   for (const entry of list.slice(0, maxEndpoints)) {
@@ -174,16 +175,16 @@ function readList(list: unknown): SourceReading {
   const endpoints = [...found.values()]
   if (bad.length > 0) {
     const named = bad.slice(0, 5).map(describe).join(', ')
-    return { endpoints, failure: failureOf(`returned ${bad.length} entries that are not host:port: ${named}`) }
+    return { endpoints, failure: sourceFailure(`returned ${bad.length} entries that are not host:port: ${named}`) }
   }
   if (list.length > maxEndpoints) {
     const why = `returned ${list.length} endpoints; only the first ${maxEndpoints} are used`
-    return { endpoints, failure: failureOf(why) }
+    return { endpoints, failure: sourceFailure(why) }
   }
   return { endpoints }
 }
 
-const failureOf = (why: string): Failure => ({
+const sourceFailure = (why: string): Failure => ({
   kind: 'source-failed',
   message: `The source of brokers ${why}. The last good list and the known brokers are used on; check what \`brokers\` returns.`,
 })

@@ -45,7 +45,7 @@ export interface ConnectionOptions {
 }
 
 /** A connection to whoever is given one. */
-export type Line = Pick<
+export type HeldConnection = Pick<
   Connection,
   | 'endpoint'
   | 'address'

@@ -6,12 +6,13 @@
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
-import { codeOf, type Failure, isError, messageOf } from '../../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
-import { Connection, ConnectionError, type Line } from './connection.ts'
+import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
+import { classify } from './dial-failure.ts'
+import type { DialPace } from './dial-pace.ts'
 import { namesOf } from './names.ts'
-import type { RetryPace } from './retry-pace.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
 
@@ -38,15 +39,15 @@ export interface Dialled {
   readonly nodeId?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** The turns in which logins are tried. */
-  readonly logins?: Pick<RetryPace, 'login'> | undefined
+  readonly logins?: Pick<DialPace, 'login'> | undefined
   /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
-  readonly ready?: (() => Promise<Line | undefined>) | undefined
+  readonly ready?: (() => Promise<HeldConnection | undefined>) | undefined
   /** It came a step further, or bytes came. */
   readonly onHeard?: (() => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
-export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
+export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<HeldConnection>
 
 /** A function that gives credentials has this long, in milliseconds. */
 const securityTimeoutMs = 3000
@@ -69,7 +70,7 @@ export function createDial(options: DialerOptions): Dial {
     if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
     const failed = (error: unknown) =>
       isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
-    const admit = (line: Line): Line => {
+    const admit = (line: HeldConnection): HeldConnection => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
         checkVersions(line, nodeId)
@@ -217,7 +218,7 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
   return { ...sasl } as SASLOptions
 }
 
-function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
+function checkIdentity(connection: HeldConnection, clusterId: string | undefined, nodeId: number | undefined): void {
   const { snapshot, endpoint } = connection
   const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
   if (snapshot.clusterId === '') {
@@ -237,7 +238,7 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
 }
 
 /** What it said of its cluster is left out: a cluster that can't be used is not reached. */
-function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefined): void {
+function checkVersions({ versions, endpoint: at }: HeldConnection, nodeId: number | undefined): void {
   const flaw = versionFlaw(versions)
   if (flaw === undefined) return
   const endpoint = formatEndpoint(at)
@@ -263,24 +264,3 @@ function withDeadline<Value>(
     })
   })
 }
-
-/** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
-function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
-  const known: Error | undefined = isError(error) ? error : undefined
-  if (known instanceof ConnectionError) return known.failure
-  const message = messageOf(error)
-  const { name, type }: { name?: string; type?: string } = known ?? {}
-  const told = codeOf(error) ?? type
-  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
-    return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
-  if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
-    return { kind: 'identity-refused', message, code: told }
-  }
-  return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
-}
-
-const refusals: ReadonlySet<string> = new Set([
-  'SASL_AUTHENTICATION_FAILED',
-  'ILLEGAL_SASL_STATE',
-  'UNSUPPORTED_SASL_MECHANISM',
-])

@@ -11,6 +11,7 @@ import { backoffMs } from '../../machines/backoff.ts'
 import { canonicalHost } from '../../machines/endpoint.ts'
 import { codeOf, messageOf } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
+import { deadline } from '../time/deadline.ts'
 
 /** All in milliseconds. An answer is used again for so long: a poll each second sees a fresh one. */
 const freshMs = 500
@@ -98,10 +99,11 @@ export class Names {
     const fresh = name.underway ?? this.look(host, name, this.urgent)
     this.hurry(name)
     if (found.length === 0) return fresh
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(found), patienceMs)
-      fresh.then(resolve, () => resolve(found)).finally(() => clearTimeout(timer))
-    })
+    return deadline(
+      fresh.catch(() => found),
+      patienceMs,
+      () => found,
+    )
   }
 
   private nameOf(host: string): Name {

@@ -1,7 +1,7 @@
 /** The reader of a session: what KafkaJS is told of single partitions, and what it knows of their leaders. It may have ended by itself. */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { Reader } from '../delivery/dispatcher.ts'
+import type { Reader } from '../delivery/partition-queue.ts'
 import type { KafkaJsConsumer } from '../kafkajs/consumer.ts'
 
 export class KafkaJsReader implements Reader {

@@ -14,7 +14,7 @@ import type { Dial } from '../connection/dial.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
-import { Positions } from '../delivery/positions.ts'
+import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Membership } from '../group/membership.ts'
@@ -27,21 +27,17 @@ import {
   openKafkaJs,
 } from '../kafkajs/consumer.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
-import {
-  type CommittedOffset,
-  nodeAddress,
-  nodeOfName,
-  offsetFetchErrorOf,
-  readOffsetFetch,
-} from '../protocol/answers.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
+import { nodeAddress, nodeOfName } from '../protocol/node-names.ts'
 import { type AskedPartition, offsetFetchRequest } from '../protocol/requests.ts'
 import { coalesced } from '../time/coalesced.ts'
-import { within } from '../time/within.ts'
+import { within } from '../time/deadline.ts'
+import { sleep } from '../time/sleep.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
 import type { Topics } from '../topics/topics.ts'
-import { LogEdges } from '../wire/log-edges.ts'
+import { LogOffsets } from '../wire/log-offsets.ts'
 import { Routes } from '../wire/routes.ts'
 import { Wire } from '../wire/wire.ts'
 import { FetchRecord } from './fetch-record.ts'
@@ -83,7 +79,7 @@ export class Session {
   readonly commits: Commits
   readonly fetched: FetchRecord
   readonly reader: KafkaJsReader
-  private readonly positions: Positions
+  private readonly positions: StartPositions
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
   private readonly options: SessionOptions
@@ -113,24 +109,26 @@ export class Session {
       nodeNames: () =>
         this.stop.signal.aborted ? [] : cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       socketFactory: this.socketFactory,
-      beforeFetch: (nodeId) => this.routes.turn(nodeId),
-      onMetadata: () => this.routes.wake(),
+      beforeFetch: (nodeId) => this.routes.awaitFetchTurn(nodeId),
+      onMetadata: () => {
+        this.routes.wakeup()
+        this.positions.validation.lookAtAll()
+      },
     })
-    this.reader = new KafkaJsReader(this.kafka, () => this.routes.wake())
+    const identify = coalesced(() => this.metadata.identify())
+    this.reader = new KafkaJsReader(this.kafka, () => this.routes.wakeup())
     this.routes = new Routes({
-      cluster,
-      dial,
-      emit,
+      ...{ cluster, dial, emit, identify },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
       fetchVersion: options.rackId === '' ? 10 : 11,
       clientId,
       leaderOf: (topic, partition) => this.reader.leaderOf({ topic, partition }),
-      backlog: options.dispatcher.backlog,
+      prefetchBudget: options.dispatcher.prefetchBudget,
       era: () => this.positions.era,
       onAsked: (asked) => this.note(asked),
-      diverged: (partitions) => this.positions.diverged(partitions),
+      diverged: (partitions) => this.positions.validation.diverged(partitions),
       group: (request) => this.membership.answer(request),
       refreshMetadata: () => this.kafka.refreshMetadata(),
       view: (description, nodes) => this.metadata.view(description, nodes),
@@ -140,7 +138,7 @@ export class Session {
       groupId,
       clientId,
       cluster,
-      linkTo: (nodeId, mayBeHeld) => this.routes.control(nodeId, mayBeHeld),
+      linkTo: (nodeId, mayBeHeld) => this.routes.links.controlLink(nodeId, mayBeHeld),
       signal: this.stop.signal,
     })
     this.membership = new Membership({
@@ -159,7 +157,7 @@ export class Session {
         this.fail(failure)
       },
       reset: (topic, partition) => this.positions.reset({ topic, partition }),
-      hurry: () => this.routes.hurry(),
+      hurry: () => this.routes.interruptPolls(),
     })
     const { epoch, membership, stop } = this
     const { signal } = stop
@@ -174,21 +172,18 @@ export class Session {
       onMissing: () => void this.positions.era++,
       onRecreated: (topic) => this.positions.restart(topic),
     })
-    this.positions = new Positions({
-      dispatcher,
-      topics,
-      fromBeginning,
-      emit,
-      signal,
-      log: new LogEdges({
+    this.positions = new StartPositions({
+      ...{ dispatcher, topics, fromBeginning, emit, signal },
+      log: new LogOffsets({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => this.reader.leaderOf(partition),
-        linkTo: (nodeId) => this.routes.control(nodeId),
+        linkTo: (nodeId) => this.routes.links.controlLink(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
+      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
       committedOf: (topic) => this.committedOf(topic),
-      commit: (queue) => this.commits.commitPinned(queue),
-      lookAtTopics: coalesced(() => this.metadata.identify()),
+      commit: (queue) => this.commits.commitReset(queue),
+      lookAtTopics: identify,
       onChange: () => this.placed(),
     })
   }
@@ -240,7 +235,7 @@ export class Session {
         if (this.sealed || isStale()) return
         const { assignment } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
         const room = this.options.dispatcher.offer(batch, BigInt(fetchedOffsetOf(batch)), assignment)
-        if (!room) return pause(fencedPauseMs)
+        if (!room) return void (await sleep(fencedPauseMs))
         // The position runs ahead of the mark: KafkaJS fetches on while the queue works.
         if (last) resolveOffset(last.offset)
         await room
@@ -387,7 +382,7 @@ export class Session {
   private placed(): void {
     const { assignment } = this
     if (!assignment?.open) return
-    this.routes.wake()
+    this.routes.wakeup()
     if (this.positions.complete) this.announce(assignment)
   }
 
@@ -407,8 +402,6 @@ export class Session {
     this.joined()
   }
 }
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 /** KafkaJS's declaration of a batch leaves out where it was fetched from. */
 const fetchedOffsetOf = (batch: Batch): string => (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset

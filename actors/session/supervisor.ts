@@ -10,9 +10,9 @@ import { type Failure, messageOf } from '../../machines/failure.ts'
 import type { TaskInput } from '../../machines/lifecycle.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
+import { within } from '../time/deadline.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { timeLimit } from '../time/time-limit.ts'
-import { within } from '../time/within.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { watch } from './watchdog.ts'
 
@@ -63,7 +63,7 @@ export class Supervisor {
   notice(fact: Fact): void {
     if (fact.type === 'endpoint.refused') {
       this.refused.add(fact.nodeId)
-      this.session?.routes.recheck()
+      this.session?.routes.links.recheck()
     }
     if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
@@ -150,7 +150,7 @@ export class Supervisor {
     let forced = false
     if (plan?.kind === 'in-place') {
       const isLeftOut = (nodeId: number) => this.isLeftOut(nodeId)
-      forced = !(await session?.routes.caughtUp(isLeftOut, this.rebuildWithinMs, signal))
+      forced = !(await session?.routes.links.caughtUp(isLeftOut, this.rebuildWithinMs, signal))
     } else {
       this.unwatch()
       forced = (await session?.drain(drainTimeoutMs)) ?? false
@@ -189,7 +189,7 @@ export class Supervisor {
     const limit = timeLimit(this.rebuildWithinMs, signal)
     try {
       // Probed before anything is given up: a cluster that can't be reached now is no better for a new session.
-      await cluster.askedAfter(steadyNow(), limit.signal)
+      await cluster.snapshotSince(steadyNow(), limit.signal)
     } catch {
       if (!signal.aborted) emit({ type: 'session.failed', epoch, failure: this.unreachable() })
       return

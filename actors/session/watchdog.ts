@@ -7,7 +7,7 @@
 import { byTopic, type Fact } from '../../machines/fact.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
-import { fetchErrorName } from '../protocol/answers.ts'
+import { fetchErrorName } from '../protocol/fetch-answers.ts'
 import { standstillSince } from '../time/event-loop.ts'
 import type { Session } from './session.ts'
 
@@ -47,7 +47,10 @@ interface Cause {
 
 /** Starts watching; the function it returns ends it. */
 export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions): () => void {
-  const { fetched: record, routes } = session
+  const {
+    fetched: record,
+    routes: { links },
+  } = session
   let startedAt = performance.now()
   /** Since when a new connection or session would help: a leader that comes back into reach has its time. And whether it was dialled anew. */
   const stalled = new Map<PartitionQueue, { oursSince: number | undefined; redialled: boolean }>()
@@ -63,8 +66,8 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
     const fetched = record.of(queue)
     const leader = session.reader.leaderOf(queue)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
-    const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
-    const link = routes.fetchLink(nodeId)
+    const nodeId = leader !== undefined && links.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
+    const link = links.fetchLink(nodeId)
     const askedAt = record.askedAt(nodeId) ?? Number.POSITIVE_INFINITY
     const isUnanswered = now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
     const isArriving = isUnanswered && now - askedAt < longestAnswerMs

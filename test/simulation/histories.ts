@@ -81,8 +81,8 @@ export const goesOn = (offset: number, from: number): Sighting => handedOut(offs
 export type Moment = Sighting | number
 
 /** Which oracles speak, in the order in which they do. */
-export function judged(history: readonly Moment[]): string[] {
-  const oracles = allOracles(['secret-word'])
+export function judged(history: readonly Moment[], options?: Parameters<typeof allOracles>[1]): string[] {
+  const oracles = allOracles(['secret-word'], options)
   const found = new Set<string>()
   let at = 0
   for (const moment of history) {

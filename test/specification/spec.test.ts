@@ -122,6 +122,17 @@ test('everything in the sources that waits or goes round is named, and every pla
   expect(waits.map(text).filter((place) => !named.map(text).includes(place))).toEqual([])
 })
 
+test('whatever waits in `actors/time/` is a wait where it is called', () => {
+  const offered = [...sources].flatMap(([file, code]) => {
+    const isOffered = ({ name }: Place) =>
+      new RegExp(`^(?:export function|  (?!private)(?:async )?)\\b *${name}\\b`, 'm').test(code)
+    return file.startsWith('actors/time/') ? waitsIn(file, code).filter(isOffered) : []
+  })
+  expect(offered.length).toBeGreaterThan(4)
+  for (const { name } of offered)
+    expect(waitsIn('caller.ts', `export async function call() {\n  await ${name}(ms)\n}`), name).toHaveLength(1)
+})
+
 test('every loop says what starts it, what changes, and what bounds it', () => {
   for (const row of [...tableOf(spec, 'loop'), ...tableOf(spec, 'cycle'), ...tableOf(spec, 'wait')]) {
     for (const [title, text] of Object.entries(row)) expect(text, `${Object.values(row)[0]}: ${title}`).not.toBe('')

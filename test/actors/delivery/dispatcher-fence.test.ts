@@ -24,7 +24,7 @@ test.each([
   },
 )
 
-test('a batch that comes before the place of its partition is known is turned down', async () => {
+test('a batch that comes before the start position of its partition is known is turned down', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5, 6, 7])
@@ -106,7 +106,7 @@ test('what was handled here before a seek that nobody has committed is not hande
   expect((await stage.assign({ 0: 0n })).starts).toEqual([2n])
 })
 
-test('a seek before the place of a partition is known is where reading begins', async () => {
+test('a seek before the start position of a partition is known is where reading begins', async () => {
   const stage = new Stage()
   stage.begin([0])
   stage.dispatcher.seek({ topic, partition: 0 }, 3n)

@@ -1,6 +1,6 @@
-// Positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
+// Start positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { LogEdge } from '../../../actors/delivery/positions.ts'
+import type { LogEdge } from '../../../actors/delivery/log.ts'
 import { Stage, settled, topic } from '../stage.ts'
 
 const UNSTABLE_OFFSET_COMMIT = 88

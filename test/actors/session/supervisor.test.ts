@@ -204,7 +204,7 @@ test('a port that was left reports nothing any more', async () => {
 
 test('a drain in place that was left for a replacement is not taken for the drain of the replacement', async () => {
   const supervisor = keeperWith()
-  const session = { ...sessionThat({}), routes: { caughtUp: () => after(100, true) }, drain: never }
+  const session = { ...sessionThat({}), routes: { links: { caughtUp: () => after(100, true) } }, drain: never }
   supervisor.session = session as unknown as Session
   const leave = enter(supervisor, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
   leave()
@@ -220,7 +220,7 @@ test('a drain in place that is left waits for no links any more', async () => {
     waiting = signal
     return never()
   }
-  supervisor.session = { ...sessionThat({}), routes: { caughtUp } } as unknown as Session
+  supervisor.session = { ...sessionThat({}), routes: { links: { caughtUp } } } as unknown as Session
   const leave = enter(supervisor, 'drain', { plan: { kind: 'in-place', reason: 'moved' } })
   leave()
   expect(waiting?.aborted).toBe(true)

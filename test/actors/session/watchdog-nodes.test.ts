@@ -56,7 +56,7 @@ function begin(): void {
     fetched: record,
     reader: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
-    routes: { fetchLink },
+    routes: { links: { fetchLink } },
     membership: {
       get joined() {
         return joined

@@ -55,7 +55,7 @@ function begin(waitMs: number): void {
     fetched: record,
     reader: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
-    routes: { fetchLink: link },
+    routes: { links: { fetchLink: link } },
     membership: {
       get joined() {
         return joined

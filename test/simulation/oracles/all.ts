@@ -13,6 +13,7 @@ import * as told from './told.ts'
 interface Judged {
   readonly isBatched?: boolean
   readonly maxWaitTimeInMs?: number
+  readonly minBytes?: number
   readonly requestTimeoutMs?: number
   readonly rebalanceTimeout?: number
   readonly pollIntervalMs?: number
@@ -39,7 +40,7 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   liveness.nothingEscapes(),
   calls.soughtComesNext(),
   calls.pausedRests(isBatched),
-  told.readyIsTrue(),
+  told.readyIsTrue(timeouts),
   told.lossIsTold(),
   told.noStorm(),
   manners.asksSparingly(),

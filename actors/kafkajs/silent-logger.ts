@@ -1,4 +1,4 @@
-/** KafkaJS says nothing: what happens is a fact, and relisten logs those. */
+/** KafkaJS's logger, which logs nothing: what happens is a fact, and relisten logs facts. */
 
 import { loggers } from './parts.cjs'
 

@@ -1,7 +1,9 @@
 /**
- * The backlog of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
+ * The prefetch budget of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
  * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
  */
+
+import { Condition } from '../time/condition.ts'
 
 /** Room that a fetch has been given. Gives it back when its answer is there; what came is in the queues by then. */
 export interface Reservation {
@@ -9,11 +11,11 @@ export interface Reservation {
   release(): void
 }
 
-export class Backlog {
+export class PrefetchBudget {
   private readonly limit: number
   private bytes = 0
   private reserved = 0
-  private readonly waiting = new Set<() => void>()
+  private readonly freed = new Condition()
 
   /** `limit` in bytes: of keys, values and headers as they are handed out, with what their objects take. */
   constructor(limit: number) {
@@ -28,7 +30,7 @@ export class Backlog {
   /** Messages came into a queue, or left one with a negative number. */
   add(bytes: number): void {
     this.bytes += bytes
-    if (bytes < 0) this.wake()
+    if (bytes < 0) this.freed.wakeup()
   }
 
   /**
@@ -44,11 +46,11 @@ export class Backlog {
     const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
     const until = performance.now() + withinMs
     while (this.bytes + this.reserved + bytes > this.limit) {
-      // What is too large for the limit by itself goes out when nothing else waits.
+      // A request that is larger than the limit goes out when nothing else waits.
       if (this.bytes + this.reserved === 0) break
       const leftMs = until - performance.now()
       if (leftMs <= 0 || signal.aborted) return undefined
-      await this.change(leftMs, signal)
+      await this.freed.wait(leftMs, signal)
     }
     this.reserved += bytes
     let isReleased = false
@@ -58,26 +60,8 @@ export class Backlog {
         if (isReleased) return
         isReleased = true
         this.reserved -= bytes
-        this.wake()
+        this.freed.wakeup()
       },
     }
-  }
-
-  private change(withinMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        this.waiting.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, withinMs)
-      signal.addEventListener('abort', done, { once: true })
-      this.waiting.add(done)
-    })
-  }
-
-  private wake(): void {
-    for (const done of [...this.waiting]) done()
   }
 }

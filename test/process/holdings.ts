@@ -1,36 +1,38 @@
-/** Holdings: the sockets, timers, listeners and heap of this process. */
+/** Holdings: the resources, listeners and heap of this process. */
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Fewest alive at any moment of a second: a timer that fires just now, or a socket that is being replaced, is no leak. */
+/** Fewest alive at any moment of two seconds: a timer that fires just now, or a socket that is being replaced, is no leak. */
 export interface Holdings {
-  readonly sockets: number
-  readonly timers: number
-  /** Listeners on sockets and on the process. */
+  /** By kind, such as `TCPSocketWrap` and `Timeout`. */
+  readonly active: Readonly<Record<string, number>>
+  /** Listeners on sockets and on the process itself. */
   readonly listeners: number
   /** Heap in use after a collection, in bytes. */
   readonly heapBytes: number
 }
 
-const SAMPLES = 20
+const samples = 40
+const sampleMs = 50
 
 /** Needs `--expose-gc` for the heap to be comparable. */
 export async function holdings(): Promise<Holdings> {
-  const sockets: number[] = []
-  const timers: number[] = []
+  const active = new Map<string, number[]>()
   const listeners: number[] = []
-  for (let sample = 0; sample < SAMPLES; sample += 1) {
-    await pause(50)
-    const active = process.getActiveResourcesInfo()
-    sockets.push(active.filter((kind) => kind === 'TCPSocketWrap').length)
-    timers.push(active.filter((kind) => kind === 'Timeout').length)
+  for (let sample = 0; sample < samples; sample += 1) {
+    await pause(sampleMs)
+    for (const kind of process.getActiveResourcesInfo()) {
+      const counts = active.get(kind) ?? Array.from<number>({ length: samples }).fill(0)
+      counts[sample] = (counts[sample] ?? 0) + 1
+      active.set(kind, counts)
+    }
     listeners.push(countListeners())
   }
   globalThis.gc?.()
-  await pause(50)
+  await pause(sampleMs)
   globalThis.gc?.()
+  const always = [...active].map(([kind, counts]) => [kind, Math.min(...counts)] as const)
   return {
-    sockets: Math.min(...sockets),
-    timers: Math.min(...timers),
+    active: Object.fromEntries(always.filter(([, fewest]) => fewest > 0)),
     listeners: Math.min(...listeners),
     heapBytes: process.memoryUsage().heapUsed,
   }

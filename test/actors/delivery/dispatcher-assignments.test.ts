@@ -1,4 +1,4 @@
-// The places of queues: whose turn it is, who is held and by whom, and what becomes of that between assignments, drains and seeks.
+// Between assignments, drains and seeks: who is held and by whom, which start positions are known, and what is turned down.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { partitionsIn } from '../../../actors/delivery/dispatcher.ts'
@@ -28,9 +28,8 @@ test('before the first assignment there is nothing to hand out, to commit, to st
   expect(await dispatcher.close(1000)).toBe(false)
   const queue = dispatcher.queueOf(zero)
   dispatcher.step(queue, 9n, 0n)
-  dispatcher.rewind(queue, 3n)
   dispatcher.seek(zero, 3n)
-  dispatcher.reread(queue)
+  queue.reread()
   expect([queue.depth, queue.progress.mark, reader.log]).toEqual([0, undefined, []])
 })
 
@@ -77,57 +76,6 @@ test('a pause of a topic leaves the partitions of others alone', async () => {
   expect(dispatcher.queueOf({ topic, partition: 2 }).held).toBe(false)
 })
 
-test('a fetch that waits for room goes on when the assignment ends, and nothing is paused for it', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const isThrough = watched(stage.take(0, [2]))
-  await settled()
-  expect(isThrough()).toBe(false)
-  void stage.dispatcher.close(1000)
-  await settled()
-  expect(isThrough()).toBe(true)
-  stage.reader.log.length = 0
-  await vi.advanceTimersByTimeAsync(500)
-  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([[], []])
-})
-
-test('two batches wait beside each other, and the fetch of the third one waits for room', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  const through = [0, 1, 2].map((offset) => watched(stage.take(0, [offset])))
-  await settled()
-  expect(through.map((is) => is())).toEqual([true, true, false])
-  await stage.handlers.end('0/0')
-  expect(through.map((is) => is())).toEqual([true, true, true])
-  await vi.advanceTimersByTimeAsync(500)
-  expect(stage.reader.log.filter((line) => line.startsWith('pause'))).toEqual([])
-})
-
-test('a partition that its backlog paused is read again after the next assignment', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
-  await vi.advanceTimersByTimeAsync(200)
-  expect([...stage.queue(0).pausedBy]).toEqual(['backlog'])
-  stage.reader.log.length = 0
-  stage.begin([0])
-  expect([[...stage.queue(0).pausedBy], stage.reader.log]).toEqual([[], ['resume 0']])
-})
-
-test('a queue that is paused by its backlog and by the user goes on when both are over', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2]) await stage.offer(0, [offset])
-  await vi.advanceTimersByTimeAsync(200)
-  stage.reader.log.length = 0
-  stage.pause(0)
-  // What was fetched is forgotten, so there is room; the user holds it still.
-  expect([stage.reader.log, [...stage.queue(0).pausedBy]]).toEqual([['pause 0'], ['user']])
-  stage.resume(0)
-  expect(stage.reader.log).toEqual(['pause 0', 'seek 0 0', 'resume 0'])
-})
-
 test('a resume of what was not paused moves nothing', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
@@ -137,7 +85,7 @@ test('a resume of what was not paused moves nothing', async () => {
   expect(stage.factsOf('partition.resumed')).toEqual([])
 })
 
-test('a partition that is resumed before its place is known is not read from the old one', async () => {
+test('a partition that is resumed before its start position is known is not read from the old one', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   stage.pause(0)
@@ -147,7 +95,7 @@ test('a partition that is resumed before its place is known is not read from the
   expect(stage.reader.log).toEqual(['resume 0'])
 })
 
-test('a queue whose place is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
+test('a queue whose start position is lost hands out nothing that was fetched, and commits nothing, until it is found', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0, 1])
@@ -156,26 +104,25 @@ test('a queue whose place is lost hands out nothing that was fetched, and commit
   await stage.handlers.end('0/0')
   const queue = stage.queue(0)
   expect(stage.dispatcher.uncommitted()).toEqual([queue])
-  stage.dispatcher.displace(queue)
+  queue.close()
   await settled()
-  expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.backlog.held]).toEqual([
+  expect([queue.depth, isThrough(), stage.dispatcher.uncommitted(), stage.dispatcher.prefetchBudget.held]).toEqual([
     0,
     true,
     [],
     0,
   ])
   expect(stage.take(0, [1])).toBeUndefined()
-  queue.outOfRange = true
-  stage.dispatcher.locate(queue)
-  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, [queue]])
+  queue.openAtMark()
+  expect(stage.dispatcher.uncommitted()).toEqual([queue])
 })
 
-test('a log that was cut is read from its new place, and what was fetched of the old one is forgotten', async () => {
+test('a log that was cut is read from its new position, and what was fetched of the old one is forgotten', async () => {
   const stage = new Stage()
-  await stage.assign({ 0: 10n })
+  const { assignment } = await stage.assign({ 0: 10n })
   for (const offset of [10, 11]) await stage.offer(0, [offset])
   const isThrough = watched(stage.take(0, [12]))
-  stage.dispatcher.rewind(stage.queue(0), 4n)
+  stage.queue(0).rewind(4n, assignment)
   await settled()
   expect([stage.queue(0).depth, stage.queue(0).position, isThrough()]).toEqual([0, 4n, true])
   await stage.handlers.end('0/10')
@@ -188,9 +135,9 @@ test.each([
   { what: 'does not count where nobody can say up to where the log is the same', sameTo: undefined, mark: 10n },
 ])('what is at work when a log is cut and lies $what', async ({ sameTo, mark }) => {
   const stage = new Stage()
-  await stage.assign({ 0: 10n })
+  const { assignment } = await stage.assign({ 0: 10n })
   await stage.offer(0, [10, 11, 12])
-  stage.dispatcher.rewind(stage.queue(0), 10n, sameTo)
+  stage.queue(0).rewind(10n, assignment, sameTo)
   await stage.handlers.end('0/10')
   expect(stage.queue(0).progress.mark).toBe(mark)
   // What else was fetched of the log as it was is not handed out.
@@ -199,18 +146,17 @@ test.each([
   expect(stage.handlers.log).toEqual(['0/10', `0/${mark}`])
 })
 
-test('an assignment finds no position out of range, and no place of the one before', async () => {
+test('an assignment finds no start position of the one before', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5])
   await stage.handlers.end('0/5')
-  const queue = stage.queue(0)
-  queue.outOfRange = true
+  expect(stage.dispatcher.uncommitted()).toEqual([stage.queue(0)])
   stage.begin([0])
-  expect([queue.outOfRange, stage.dispatcher.uncommitted()]).toEqual([false, []])
+  expect(stage.dispatcher.uncommitted()).toEqual([])
 })
 
-test('a sought place is committed also before the look for another one is over', async () => {
+test('a sought offset is committed also before the look for another one is over', async () => {
   const stage = new Stage()
   stage.begin([0])
   expect(stage.dispatcher.uncommitted()).toEqual([])
@@ -286,31 +232,6 @@ test('a partition that another consumer of this process still handles is handed 
   expect(other.dispatcher.handler.suppressed).toBe(1)
 })
 
-test('a handler that is given up frees one place, once, whenever it ends', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
-  await stage.offer(0, [0])
-  const closed = stage.dispatcher.close(0)
-  await vi.advanceTimersByTimeAsync(500)
-  expect(await closed).toBe(true)
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
-  await stage.handlers.end('0/0')
-  for (const partition of [1, 2]) await stage.offer(partition, [0])
-  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['1/0'])
-})
-
-test('of several that wait each gets the place that becomes free, in turn', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n, 3: 0n })
-  for (const partition of [0, 1, 2, 3]) await stage.offer(partition, [0])
-  stage.pause(1)
-  await stage.handlers.end('0/0')
-  // The paused one lets its turn go by.
-  expect(stage.handlers.log).toEqual(['0/0', '2/0'])
-  await stage.handlers.end('2/0', '3/0')
-  expect(stage.handlers.log).toEqual(['0/0', '2/0', '3/0'])
-})
-
 test('a partition whose handler failed for good is told with its reason, and one that another stop holds is not', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
@@ -321,16 +242,4 @@ test('a partition whose handler failed for good is told with its reason, and one
   ])
   stage.resume(0)
   expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
-})
-
-test('a drain that had to give a handler up leaves other partitions their places', async () => {
-  const stage = new Stage({ concurrency: 2 })
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, [0])
-  const closed = stage.dispatcher.close(0)
-  await vi.advanceTimersByTimeAsync(500)
-  await closed
-  await stage.assign({ 1: 0n, 2: 0n, 3: 0n })
-  for (const partition of [1, 2, 3]) await stage.offer(partition, [0])
-  expect(stage.handlers.atWork.map(({ at }) => at)).toEqual(['0/0', '1/0', '2/0'])
 })

@@ -2,28 +2,30 @@
 
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
-import { type Failure, messageOf } from '../../machines/failure.ts'
+import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
-import { ConnectionError, type Line } from '../connection/connection.ts'
-import { bounds, type RetryPace, Streak } from '../connection/retry-pace.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import { fromDial } from '../connection/dial-failure.ts'
+import type { DialPace } from '../connection/dial-pace.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence, type SilenceOptions } from '../connection/silence.ts'
 import { type SpokenVersions, speaks } from '../protocol/versions.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 
 /** Opens a line; every `Dial` does. */
-export type OpenLine = (
+export type OpenConnection = (
   endpoint: Endpoint,
   options?: {
     readonly signal?: AbortSignal | undefined
-    readonly logins?: RetryPace
+    readonly logins?: DialPace
     readonly onHeard?: () => void
   },
-) => Promise<Line>
+) => Promise<HeldConnection>
 
 export interface CandidatesOptions {
-  readonly dial: OpenLine
+  readonly dial: OpenConnection
   /** When an endpoint may be dialled, and its outcome. */
-  readonly pace: RetryPace
+  readonly pace: DialPace
   /** Judges an answer: undefined when it can be used. For a foreign cluster the connection is closed and dialled again slowly. */
   readonly onSnapshot: (snapshot: Snapshot) => Failure | undefined
   /** A fresh dial failed; `times` in a row. */
@@ -36,8 +38,8 @@ export interface CandidatesOptions {
 
 interface Candidate {
   readonly endpoint: Endpoint
-  line: Line | undefined
-  dialling: Promise<Line> | undefined
+  line: HeldConnection | undefined
+  dialling: Promise<HeldConnection> | undefined
   /** When its dial came a step further, on the clock of `performance.now()`. */
   heardAt: number
   /** Somebody takes over the line that is being dialled. */
@@ -86,7 +88,7 @@ export class Candidates {
   }
 
   /** The kept connection, or a new one. Rejects at once while this endpoint waits for its next dial, or too many dials run. */
-  async connect(endpoint: Endpoint): Promise<Line> {
+  async connect(endpoint: Endpoint): Promise<HeldConnection> {
     const candidate = this.candidateAt(endpoint)
     if (candidate.line?.open) return candidate.line
     if (candidate.dialling) return candidate.dialling
@@ -99,7 +101,7 @@ export class Candidates {
    * Hands over the connection to this endpoint that is being dialled, or was a moment ago; undefined when there is none. It
    * belongs to whoever takes it, and is proven and logged in: a second dial would only take longer. Rejects with the dial's failure.
    */
-  async take(endpoint: Endpoint): Promise<Line | undefined> {
+  async take(endpoint: Endpoint): Promise<HeldConnection | undefined> {
     const candidate = this.known.get(formatEndpoint(endpoint))
     if (!candidate || candidate.promised) return undefined
     candidate.promised = true
@@ -208,7 +210,7 @@ export class Candidates {
   }
 
   /** Asks over the kept connection; when that is slow, a fresh dial runs beside it, and the first answer counts. */
-  private askAgain(candidate: Candidate, line: Line): Promise<Snapshot> {
+  private askAgain(candidate: Candidate, line: HeldConnection): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const dialled = () => candidate.dialling?.then(({ snapshot }) => resolve(snapshot), reject)
       const askedAt = performance.now()
@@ -237,14 +239,14 @@ export class Candidates {
           },
           (error) => {
             this.drop(candidate, line)
-            if (failureOf(error, candidate.endpoint).code === 'ETIMEDOUT') this.options.onSilent(candidate.endpoint)
+            if (fromDial(error, candidate.endpoint).code === 'ETIMEDOUT') this.options.onSilent(candidate.endpoint)
             if (!dialled()) reject(error)
           },
         )
     })
   }
 
-  private async dial(candidate: Candidate): Promise<Line> {
+  private async dial(candidate: Candidate): Promise<HeldConnection> {
     const { endpoint } = candidate
     const { pace } = this.options
     this.dials++
@@ -272,7 +274,7 @@ export class Candidates {
     }
   }
 
-  private async open(candidate: Candidate): Promise<Line> {
+  private async open(candidate: Candidate): Promise<HeldConnection> {
     const { signal } = this.stop
     const { dial, pace, onSnapshot } = this.options
     const onHeard = () => {
@@ -288,24 +290,18 @@ export class Candidates {
 
   private failed({ endpoint }: Candidate, error: unknown): void {
     const { onSnapshot, onDialFailed, pace } = this.options
-    const failure = failureOf(error, endpoint)
+    const failure = fromDial(error, endpoint)
     if (failure.code === 'TOO_SOON') return
     // What it said of its cluster before the dial turned it down.
     if (error instanceof ConnectionError && error.snapshot) onSnapshot(error.snapshot)
     onDialFailed(endpoint, failure, pace.failuresAt(endpoint))
   }
 
-  private drop(candidate: Candidate, line: Line): void {
+  private drop(candidate: Candidate, line: HeldConnection): void {
     if (candidate.line !== line) return
     candidate.line = undefined
     line.close()
   }
-}
-
-/** The failure inside whatever was thrown. */
-export function failureOf(error: unknown, endpoint: Endpoint): Failure {
-  if (error instanceof ConnectionError) return error.failure
-  return { kind: 'dial-failed', message: messageOf(error), endpoint: formatEndpoint(endpoint) }
 }
 
 const notNow = (endpoint: Endpoint): ConnectionError =>

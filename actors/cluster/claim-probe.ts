@@ -4,7 +4,7 @@ import { backoffMs } from '../../machines/backoff.ts'
 import type { Claim } from '../../machines/claim.ts'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import type { AddressBook } from './address-book.ts'
-import type { Candidates } from './candidates.ts'
+import type { Candidates } from './endpoint-pool.ts'
 
 /** Of many open claims so many are looked into at once: each answer speaks about all of them. */
 const maxChased = 4

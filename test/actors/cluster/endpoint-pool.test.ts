@@ -1,7 +1,7 @@
 // The candidates: whose connections may be taken over by a link, and when.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Candidates } from '../../../actors/cluster/candidates.ts'
-import { RetryPace } from '../../../actors/connection/retry-pace.ts'
+import { Candidates } from '../../../actors/cluster/endpoint-pool.ts'
+import { DialPace } from '../../../actors/connection/dial-pace.ts'
 import { endpointOf, FakeNetwork } from '../fake-network.ts'
 
 const place = endpointOf('a:1')
@@ -13,7 +13,7 @@ beforeEach(() => {
   network.cluster({ clusterId: 'ours', places: '1@a:1' })
   candidates = new Candidates({
     dial: network.dial,
-    pace: new RetryPace(),
+    pace: new DialPace(),
     onSnapshot: () => undefined,
     onDialFailed: () => {},
     onSilent: () => {},

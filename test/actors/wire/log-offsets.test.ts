@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { Link } from '../../../actors/wire/link.ts'
-import { LogEdges } from '../../../actors/wire/log-edges.ts'
+import { LogOffsets } from '../../../actors/wire/log-offsets.ts'
 import { int16, int32, int64, list, text } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
 import { FakeCluster } from '../fake-cluster.ts'
@@ -27,8 +27,17 @@ afterEach(async () => {
 })
 
 const where = { topic: 'orders', partition: 4 }
-const edges = ({ leaderOf = (): number | undefined => 1, readUncommitted = false } = {}): LogEdges =>
-  new LogEdges({ clientId: 'me', readUncommitted, leaderOf, linkTo: () => link, refreshLeaders: () => void lookUps++ })
+const edges = ({
+  leaderOf = (_: { partition: number }): number | undefined => 1,
+  readUncommitted = false,
+} = {}): LogOffsets =>
+  new LogOffsets({
+    clientId: 'me',
+    readUncommitted,
+    leaderOf,
+    linkTo: () => link,
+    refreshLeaders: () => void lookUps++,
+  })
 
 const epochEnd = (error: number, epoch: number, end: bigint): Buffer =>
   Buffer.concat([
@@ -50,6 +59,27 @@ test('where a leader epoch ends is asked of the leader, as a consumer asks', asy
   ])
   expect(request.subarray(-body.length)).toEqual(body)
   expect(request.readInt16BE(6)).toBe(3)
+})
+
+test('the ends of many epochs are asked with one request per leader, and an error of one is none of the others', async () => {
+  const ends = [0, 1].map((partition) =>
+    Buffer.concat([int16(partition === 1 ? 74 : 0), int32(partition), int32(3), int64(17n)]),
+  )
+  const answer = Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list(ends)])])])
+  broker.answering.set(apiKeys.offsetForLeaderEpoch, () => answer)
+  const leaderOf = ({ partition }: { partition: number }) => (partition === 2 ? undefined : 1)
+  const places = [0, 1, 2, 3].map((partition) => ({ topic: 'orders', partition, leaderEpoch: 5, ledIn: 6 }))
+  const found = await Promise.allSettled(edges({ leaderOf }).epochEnds(places))
+  expect(found).toMatchObject([
+    { value: 17n },
+    { reason: { message: expect.stringContaining("Kafka's error 74") } },
+    { reason: { message: 'orders/2 has no leader' } },
+    { status: 'rejected' },
+  ])
+  const asked = [0, 1, 3].map((partition) => Buffer.concat([int32(partition), int32(6), int32(5)]))
+  const body = Buffer.concat([int32(-1), list([Buffer.concat([text('orders'), list(asked)])])])
+  const request = await broker.asked(apiKeys.offsetForLeaderEpoch)
+  expect(request.subarray(-body.length)).toEqual(body)
 })
 
 test('an epoch the leader knows nothing of has no end', async () => {

@@ -1,4 +1,4 @@
-// The routes: which of a node's links a request takes, and when links have caught up with the book.
+// The link pool: which of a node's links a request takes, and when links have caught up with the book.
 import { expect, test } from 'vitest'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { held } from '../../../actors/wire/link.ts'
@@ -16,9 +16,9 @@ test('while a join is held, others go past it on a connection that ends with the
     return namedBody('joined')
   })
   const routes = routesWith()
-  const ask = () => routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
+  const ask = () => routes.links.controlLink(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
   await ask()
-  const joining = routes.control(1, true).send(requestFrame(apiKeys.joinGroup, 5, 3), held)
+  const joining = routes.links.controlLink(1, true).send(requestFrame(apiKeys.joinGroup, 5, 3), held)
   await broker.asked(apiKeys.joinGroup)
   expect((await ask()).includes('at once')).toBe(true)
   await ask()
@@ -38,32 +38,32 @@ test('links have caught up only when a connection beside a held join has, too', 
   broker.answering.set(apiKeys.listOffsets, () => namedBody('at once'))
   broker.answering.set(apiKeys.joinGroup, () => undefined)
   const routes = routesWith()
-  routes
-    .control(1, true)
+  routes.links
+    .controlLink(1, true)
     .send(requestFrame(apiKeys.joinGroup, 5, 3), held)
     .catch(() => {})
   await broker.asked(apiKeys.joinGroup)
-  await routes.control(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
-  expect(await routes.caughtUp(() => false, 0)).toBe(true)
+  await routes.links.controlLink(1).send(requestFrame(apiKeys.listOffsets, 3, 2), 1000)
+  expect(await routes.links.caughtUp(() => false, 0)).toBe(true)
   const elsewhere = await FakeBroker.listen()
   elsewhere.view = broker.view
   cluster.book.put(1, elsewhere.endpoint)
-  expect(await routes.caughtUp(() => false, 0)).toBe(false)
+  expect(await routes.links.caughtUp(() => false, 0)).toBe(false)
   await elsewhere.close()
 })
 
 test('links have caught up when each in use is where the book says, those left out aside', async () => {
   broker.answering.set(apiKeys.listOffsets, () => namedBody('here'))
   const routes = routesWith()
-  expect(await routes.caughtUp(() => false, 1000)).toBe(true)
+  expect(await routes.links.caughtUp(() => false, 1000)).toBe(true)
   await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
   const next = await FakeBroker.listen()
   cluster.book.put(1, next.endpoint)
-  expect(await routes.caughtUp(() => false, 2000)).toBe(true)
+  expect(await routes.links.caughtUp(() => false, 2000)).toBe(true)
   expect(facts).toMatchObject([{ type: 'link.reconnected', nodeId: 1, soft: true, tookMs: 0 }])
   cluster.book.put(1, { host: '127.0.0.1', port: 1 })
-  expect(await routes.caughtUp(() => false, 60)).toBe(false)
-  expect(await routes.caughtUp((nodeId) => nodeId === 1, 60)).toBe(true)
+  expect(await routes.links.caughtUp(() => false, 60)).toBe(false)
+  expect(await routes.links.caughtUp((nodeId) => nodeId === 1, 60)).toBe(true)
   routes.close()
   await next.close()
 })
@@ -74,7 +74,7 @@ test('a wait for links that nobody waits for any more ends at once', async () =>
   await routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
   cluster.book.put(1, { host: '127.0.0.1', port: 1 })
   const left = new AbortController()
-  const caughtUp = routes.caughtUp(() => false, 60_000, left.signal)
+  const caughtUp = routes.links.caughtUp(() => false, 60_000, left.signal)
   left.abort()
   expect(await caughtUp).toBe(false)
 })
@@ -93,7 +93,7 @@ test('a link that is dialled for the first time when somebody waits for links is
   const asked = routes.answer(1, requestFrame(apiKeys.listOffsets, 3, 1))
   await broker.asked(apiKeys.metadata)
   const startedAt = Date.now()
-  const caughtUp = routes.caughtUp(() => false, 3000)
+  const caughtUp = routes.links.caughtUp(() => false, 3000)
   admit()
   expect(await caughtUp).toBe(true)
   expect(Date.now() - startedAt).toBeLessThan(2000)

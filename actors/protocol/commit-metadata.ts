@@ -1,9 +1,9 @@
 /**
- * A commit note: what relisten writes into the metadata of a commit, for whoever reads that commit later: which topic it was, how many partitions
- * the topic had when the group began to read it, and the leader epoch of what was read (KIP-320; OffsetCommit has a field for it only from version 6 on).
+ * Commit metadata: what relisten writes into the metadata field of a commit, for whoever reads that commit later: the id of the topic, how many
+ * partitions it had when the group began to read it, and the leader epoch of what was read (KIP-320; OffsetCommit has a field for it only from version 6 on).
  */
 
-export interface CommitNote {
+export interface CommitMetadata {
   readonly topicId: string | undefined
   readonly partitions: number
   /** −1 where none is known. */
@@ -12,11 +12,11 @@ export interface CommitNote {
 
 const mark = 'relisten/1'
 
-export const writeCommitNote = ({ topicId, partitions, leaderEpoch }: CommitNote): string =>
+export const writeCommitMetadata = ({ topicId, partitions, leaderEpoch }: CommitMetadata): string =>
   [mark, topicId ?? '-', partitions, leaderEpoch].join(' ')
 
 /** Undefined for whatever somebody else wrote. */
-export function readCommitNote(metadata: string | null): CommitNote | undefined {
+export function readCommitMetadata(metadata: string | null): CommitMetadata | undefined {
   const match = /^relisten\/1 (-|[0-9a-f]{32}) (\d{1,9}) (-1|\d{1,9})$/.exec(metadata ?? '')
   if (!match) return undefined
   const [, topicId, partitions, leaderEpoch] = match
