@@ -17,6 +17,7 @@ import { callError, errorFrom, failureFrom } from './error.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
+import { renamed } from './journal/upcast.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -40,7 +41,10 @@ export interface Consumer extends AsyncDisposable {
   seek(position: TopicPartition & { readonly offset: string }): void
   /** What it is doing and has done; `ready` is what a readiness probe asks for. */
   status(): Status
-  /** Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. */
+  /**
+   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. Throws a RelistenError
+   * with code `invalid-call` for a name that a fact had in an earlier version.
+   */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: FactRecord) => void): () => void
   /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
@@ -146,6 +150,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   on(type: string, listener: (record: never) => void): () => void {
+    const name = renamed.get(type)
+    if (name !== undefined) throw callError(`The fact \`${type}\` is called \`${name}\` now`, `listen to \`${name}\``)
     const set = this.listeners.get(type) ?? new Set()
     this.listeners.set(type, set.add(listener))
     return () => set.delete(listener)
@@ -223,11 +229,9 @@ class LifecycleConsumer implements Consumer {
         reject(error)
       }
       actor.subscribe({
-        next: ({ value, context }) => {
+        next: ({ value, status, output }) => {
           if (value === 'consuming') resolve()
-          if (value === 'failed')
-            finish(errorFrom(context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
-          if (value === 'stopped') finish(stopped())
+          if (status === 'done') finish(output?.failure ? errorFrom(output.failure) : stopped())
         },
         error: (error) => {
           actor.stop()

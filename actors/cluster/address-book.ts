@@ -2,11 +2,12 @@
 
 import type { Acceptance, AcceptanceStep } from '../../machines/acceptance.ts'
 import { createAcceptance } from '../../machines/acceptance.ts'
+import type { BookEntry } from '../../machines/book.ts'
 import type { Claim } from '../../machines/claim.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
-import { type BookEntry, verdict } from '../../machines/verdict.ts'
+import { verdict } from '../../machines/verdict.ts'
 
 /** What changed, by node id. */
 export interface BookChange {

@@ -175,7 +175,7 @@ export class Dispatcher {
     const { topic } = queue
     if (assignment?.fence(`${topic}/${queue.partition}`) ?? true) {
       const generation = assignment?.generation ?? -1
-      this.options.emit({ type: 'handout.fenced', topic, partition: queue.partition, generation, offset: `${from}` })
+      this.options.emit({ type: 'batch.fenced', topic, partition: queue.partition, generation, offset: `${from}` })
     }
     if (isOurs) queue.reread()
     return undefined

@@ -39,7 +39,7 @@ export class OffsetReset {
     // An edge says nothing of whose it is.
     await this.lookAt(topic)
     return () => {
-      emit({ type: 'offsets.pinned', topic, partition, offset: `${offset}` })
+      emit({ type: 'offset.reset', topic, partition, offset: `${offset}` })
       queue.progress.resetTo(offset, leaderEpoch)
     }
   }

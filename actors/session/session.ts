@@ -243,7 +243,7 @@ export class Session {
     if (this.runner.sealed) return
     for (const end of this.atSeal) end()
     this.runner.seal()
-    this.options.emit({ type: 'session.sealed', epoch: this.epoch })
+    this.options.emit({ type: 'session.fenced', epoch: this.epoch })
   }
 
   /** Commits what was handled under the old member and generation, although the session is sealed. */

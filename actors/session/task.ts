@@ -3,10 +3,10 @@
 import { fromCallback } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { messageOf } from '../../machines/failure.ts'
-import type { PortInput } from '../../machines/lifecycle.ts'
+import type { TaskInput } from '../../machines/lifecycle.ts'
 
-export type Task = ReturnType<typeof fromCallback<Fact, PortInput>>
-export type TaskInput = PortInput
+export type Task = ReturnType<typeof fromCallback<Fact, TaskInput>>
+export type { TaskInput }
 
 export interface TaskScope {
   /** Tells the machine a fact. Once the task's state was left, XState drops it. */

@@ -91,7 +91,7 @@ export class LinkPool {
       requestTimeoutMs,
       urgent: links === this.fetchLinks,
       onRedial: (redial) => {
-        emit({ type: 'wire.redialled', ...redial })
+        emit({ type: 'link.reconnected', ...redial })
         if (links === this.fetchLinks && !redial.soft) this.onFetchOutage(nodeId)
       },
       onCurrent: () => this.recheck(),

@@ -1,5 +1,6 @@
 /** A fold of a journal for its command line: what the lifecycle, the status and the memory were after a record. */
 
+import type { StateValue } from 'xstate'
 import { lifecycleMachine, machineVersion } from '../../machines/lifecycle.ts'
 import { replay } from '../../machines/replay.ts'
 import type { JournalRecord } from '../journal/journal.ts'
@@ -11,7 +12,7 @@ import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/sta
 export interface StateThen {
   readonly record: number
   readonly time: string
-  readonly machine: { readonly value: unknown; readonly status: string; readonly context: unknown }
+  readonly machine: { readonly value: StateValue; readonly status: string; readonly context: unknown }
   /** What `status()` said then; null when the start of that process is no longer in the journal. */
   readonly status: Status | null
   readonly remembered: Remembered

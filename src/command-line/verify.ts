@@ -1,5 +1,6 @@
 /** `relisten journal verify`: the chain, the order and the replay of a journal, told in a few lines. */
 
+import { stateName } from '../../machines/state-value.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import type { Survey } from '../journal/survey.ts'
 import { stateAfter } from './fold.ts'
@@ -42,7 +43,7 @@ function replayLine(all: Generator<JournalRecord>) {
   try {
     const { machine } = stateAfter(open)
     const lines = (lives: number) => [
-      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${machine.value}`,
+      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${stateName(machine.value)}`,
     ]
     return { lines, isGood: true }
   } catch (error) {

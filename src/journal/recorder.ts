@@ -3,8 +3,9 @@
 import { withoutSecrets } from '../../actors/security/secrets.ts'
 import type { Plan } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import { type SavedMachine, snapshotType } from '../../machines/machine-snapshot.ts'
 import type { Append, Step } from '../../machines/recorded.ts'
-import { type SavedMachine, snapshotType } from '../../machines/saved.ts'
+import { stateName } from '../../machines/state-value.ts'
 import { errorFrom, failureFrom } from '../error.ts'
 import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
 import { memoryJournal } from './memory-journal.ts'
@@ -80,7 +81,8 @@ export function createRecorder({
     const data = json(step.data)
     epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
-    store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
+    const from = step.from === undefined ? null : stateName(step.from)
+    store({ actor, type, data, from, to: stateName(step.to), plan: planIn(step.context), cause })
     if (step.changed && !isOnlyNoted(type)) changedBy.set(actor, end.seq)
     machines[actor] = savedFrom(step)
     if (inUse.wantsSnapshot) store(ofJournal(snapshotType, { machines, remembered }))

@@ -7,8 +7,8 @@ import type { Remembered as RememberedCluster } from '../../actors/cluster/clust
 import { type Endpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { LifecycleContext } from '../../machines/lifecycle.ts'
+import { savedIn, snapshotType } from '../../machines/machine-snapshot.ts'
 import { membersAfter } from '../../machines/members.ts'
-import { savedIn, snapshotType } from '../../machines/saved.ts'
 import type { FactRecord, Journal, JournalRecord } from './journal.ts'
 import { upcast } from './upcast.ts'
 
@@ -71,7 +71,7 @@ export function remember(known: Remembered, record: JournalRecord): Remembered {
       return { ...known, brokers: { ...known.brokers, ...moved } }
     }
     // A link may be at a node's new place before the move is told, as moves are gathered: the node has shown there who it is.
-    case 'wire.redialled':
+    case 'link.reconnected':
       return { ...known, brokers: { ...known.brokers, [data.nodeId]: data.endpoint } }
     case 'topic.observed':
       return {

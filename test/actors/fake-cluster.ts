@@ -7,11 +7,11 @@ import { AddressBook, type BookChange } from '../../actors/cluster/address-book.
 import type { Cluster } from '../../actors/cluster/cluster.ts'
 import type { HeldConnection } from '../../actors/connection/connection.ts'
 import { DialPace } from '../../actors/connection/dial-pace.ts'
+import type { BookEntry } from '../../machines/book.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
-import type { BookEntry } from '../../machines/verdict.ts'
 
 class FakeBook extends AddressBook {
   private readonly places = new Map<number, BookEntry>()

@@ -1,18 +1,19 @@
-// A stage for the lifecycle: live and recorded, on ports that only write down that they run, with paths through it from its own graph.
+// A stage for the lifecycle: live and recorded, on actors that only write down that they run, with paths through it from its own graph.
 import { type ActorLogic, createActor, fromCallback, transition } from 'xstate'
 import { type AdjacencyValue, getAdjacencyMap, getShortestPaths, type TraversalOptions } from 'xstate/graph'
 import type { Fact } from '../../machines/fact.ts'
-import { type LifecycleInput, lifecycleMachine, type PortInput } from '../../machines/lifecycle.ts'
+import { type LifecycleInput, lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { recorded, type Step } from '../../machines/recorded.ts'
 import { replay } from '../../machines/replay.ts'
-import { atWork, isOfMembers, oracles, portOf } from './lifecycle-oracles.ts'
-import { failure, type Machine, type Snapshot } from './lifecycle-stories.ts'
+import { stateName } from '../../machines/state-value.ts'
+import { actorOf, atWork, isOfMembers, oracles } from './lifecycle-oracles.ts'
+import { failure, type Machine, type Snapshot, stateOf } from './lifecycle-stories.ts'
 
 /** Budgets of attempts the lifecycle is tested with: without any, and with few enough to be spent. */
 export const budgets = [0, 2] as const
 
-/** So many facts are known in each state; the last one is left out where no port can throw. */
-export const factCount = 30
+/** So many facts are known in each state; the last one is left out where no actor can throw. */
+export const factCount = 28
 
 /** A life that an earlier one has left a member to. */
 const inputOf = (retryBudget: number): LifecycleInput => ({ retryBudget, members: ['me'] })
@@ -20,7 +21,7 @@ const inputOf = (retryBudget: number): LifecycleInput => ({ retryBudget, members
 /** Where each fact stood in its list: the way to a state may count other epochs than the state it was found in. */
 const places = new WeakMap<Fact, number>()
 
-/** One fact of each kind the machine listens to, those of a session for the newest epoch and for the one before, and the port's throw. */
+/** One fact of each kind the machine listens to, those of a session for the newest epoch and for the one before, and the actor's throw. */
 function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
   const ofSession = (of: number): Fact[] => [
     { type: 'session.joined', epoch: of, memberId: 'me', generation: 1 },
@@ -35,7 +36,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'member.named', epoch: of, memberId: 'you' },
     { type: 'member.evicted', epoch: of, memberId: 'me' },
   ]
-  const port = portOf[value]
+  const actor = actorOf[stateName(value)]
   const facts: Fact[] = [
     { type: 'start.requested' },
     { type: 'stop.requested' },
@@ -46,7 +47,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'stop.completed', tookMs: 1, forced: false },
     ...ofSession(epoch),
     ...ofSession(epoch - 1),
-    ...(port === undefined ? [] : [thrownBy(port)]),
+    ...(actor === undefined ? [] : [thrownBy(actor)]),
   ]
   for (const [place, fact] of facts.entries()) places.set(fact, place)
   return facts
@@ -54,7 +55,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
 
 /** What tells two states apart: epochs only grow, so they do not count. */
 const serializeState = ({ value, context }: Snapshot): string =>
-  [value, context.plan?.kind ?? '-', context.attempt, context.failure?.kind ?? '-'].join(' ')
+  [stateOf({ value }), context.plan?.kind ?? '-', context.attempt, context.failure?.kind ?? '-'].join(' ')
 
 /** States, edges, and for each edge a path that ends with it; facts are given as places in the list of `factsIn`. */
 export interface Graph {
@@ -80,26 +81,26 @@ export function graphOf(retryBudget: number): Graph {
   })
   const paths = found
     .filter(({ state }) => state.status === 'active')
-    .flatMap(({ way, state }) => factsIn(state).map((_, place) => ({ from: state.value, places: [...way, place] })))
+    .flatMap(({ way, state }) => factsIn(state).map((_, place) => ({ from: stateOf(state), places: [...way, place] })))
   return { states: adjacency.length, edges: new Set(edges), ways: found.map(({ way }) => way), paths }
 }
 
-export type PortName = 'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown'
+export type ActorName = 'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown'
 
-/** A live, recorded machine. `work` is what a port does; what it returns is called when the port's state is left. */
+/** A live, recorded machine. `work` is what an actor does; what it returns is called when the actor's state is left. */
 export function live(
   machine: Machine,
   retryBudget: number,
-  work: (port: PortName, told: PortInput) => (() => void) | undefined = () => undefined,
+  work: (actor: ActorName, told: TaskInput) => (() => void) | undefined = () => undefined,
 ) {
   const running: string[] = []
   const steps: Step[] = []
   const errors: unknown[] = []
   const starts = { count: 0, areRecorded: true }
-  const port = (name: PortName) =>
-    fromCallback<Fact, PortInput>(({ input: told }) => {
+  const invoked = (name: ActorName) =>
+    fromCallback<Fact, TaskInput>(({ input: told }) => {
       starts.count += 1
-      starts.areRecorded &&= portOf[String(steps.at(-1)?.to)] === name
+      starts.areRecorded &&= actorOf[stateName(steps.at(-1)?.to ?? '')] === name
       const line = atWork(name, told)
       running.push(line)
       const leave = work(name, told)
@@ -108,8 +109,8 @@ export function live(
         leave?.()
       }
     })
-  const names: readonly PortName[] = ['open', 'drain', 'rebuild', 'backOff', 'shutDown']
-  const actors = Object.fromEntries(names.map((name) => [name, port(name)])) as Record<PortName, never>
+  const names: readonly ActorName[] = ['open', 'drain', 'rebuild', 'backOff', 'shutDown']
+  const actors = Object.fromEntries(names.map((name) => [name, invoked(name)])) as Record<ActorName, never>
   const actor = createActor(
     recorded(machine.provide({ actors }), (step) => steps.push(step)),
     { id: 'consumer', input: inputOf(retryBudget) },
@@ -140,7 +141,7 @@ export function live(
         check(id === 'M16' ? observed : ofOthers) ? [] : [id],
       )
     },
-    /** What is wrong at the end: errors, ports that go on after a stop, a journal that does not lead to where the machine is. */
+    /** What is wrong at the end: errors, actors that go on after a stop, a journal that does not lead to where the machine is. */
     end(): string[] {
       const { value, context, status } = actor.getSnapshot()
       const flaws = errors.length > 0 ? ['an error left the machine'] : []
@@ -211,5 +212,5 @@ const common: TraversalOptions<Snapshot, Fact, LifecycleInput> = {
 }
 
 /** What XState tells a machine whose invoked actor has thrown. */
-const thrownBy = (port: string): Fact =>
-  ({ type: `xstate.error.actor.${port}`, actorId: port, error: new Error('thrown') }) as unknown as Fact
+const thrownBy = (actor: string): Fact =>
+  ({ type: `xstate.error.actor.${actor}`, actorId: actor, error: new Error('thrown') }) as unknown as Fact

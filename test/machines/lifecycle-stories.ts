@@ -77,6 +77,11 @@ export function outcome(before: Snapshot, next: Snapshot): Expected {
   if (next === before) return 'ignored'
   const { value, context } = next
   const plan = context.plan === null ? '' : ` ${context.plan.kind}`
+  const state = stateOf(next)
   const epochs = context.epoch === before.context.epoch ? '' : ` +${context.epoch - before.context.epoch}`
-  return `${value}${plan}${epochs}` as Expected
+  return `${typeof value === 'string' ? `${state}${plan}` : state.replace('.', ' ')}${epochs}` as Expected
 }
+
+/** The path of the state that a snapshot is in: `consuming`, `draining.in-place`. */
+export const stateOf = ({ value }: Pick<Snapshot, 'value'>): string =>
+  typeof value === 'string' ? value : Object.entries(value).flat().join('.')

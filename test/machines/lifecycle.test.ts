@@ -3,10 +3,11 @@ import { Subject } from 'rxjs'
 import { expect, test } from 'vitest'
 import { createActor, fromCallback, fromEventObservable, transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
-import { lifecycleMachine, type PortInput } from '../../machines/lifecycle.ts'
+import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { recorded } from '../../machines/recorded.ts'
-import { after, outcome, stories, told } from './lifecycle-stories.ts'
-import { flawsIn } from './lifecycle-structure.ts'
+import { stateName } from '../../machines/state-value.ts'
+import { after, outcome, stateOf, stories, told } from './lifecycle-stories.ts'
+import { flawsIn, nodesOf, pathOf } from './lifecycle-structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
@@ -52,12 +53,10 @@ test.each([
   expect(told(story).value).toBe('stopped')
 })
 
-const ports = Object.values(lifecycleMachine.states).flatMap((node) =>
-  node.invoke.map(({ id }) => ({ state: node.key, id })),
-)
+const actors = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))
 
-test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ state, id }) => {
-  const story = Object.values(stories).find((events) => told(events).value === state) ?? []
+test.each(actors)('an actor that throws in $state ends the consumer as a bug', ({ state, id }) => {
+  const story = Object.values(stories).find((events) => stateOf(told(events)) === state) ?? []
   const thrown = { type: `xstate.error.actor.${id}`, actorId: id, error: new Error('thrown') } as unknown as Fact
   const [next] = transition(lifecycleMachine, told(story), thrown)
   expect(next.value).toBe(state === 'stopping' ? 'failed' : 'stopping')
@@ -70,20 +69,22 @@ test('a stream of facts that breaks ends the consumer as a bug', () => {
   expect([next.value, next.context.failure?.kind]).toEqual(['stopping', 'bug'])
 })
 
-test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
+test('everything the machine names exists; every actor answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 9, transitions: expect.any(Number), ports: 6 })
+  expect(seen).toEqual({ states: 13, transitions: expect.any(Number), actors: 8 })
   expect(seen.transitions).toBeGreaterThan(30)
 })
 
 test('the facts of a cluster are recorded from the start on, and the machine leaves their stream at its end', () => {
   const facts$ = new Subject<Fact>()
-  const idle = fromCallback<Fact, PortInput>(() => {})
+  const idle = fromCallback<Fact, TaskInput>(() => {})
   const clusterFacts = fromEventObservable<Fact, undefined>(() => facts$)
   const actors = { open: idle, drain: idle, rebuild: idle, backOff: idle, shutDown: idle, clusterFacts }
   const steps: string[] = []
-  const machine = recorded(lifecycleMachine.provide({ actors }), ({ type, to }) => steps.push(`${type} → ${to}`))
+  const machine = recorded(lifecycleMachine.provide({ actors }), ({ type, to }) =>
+    steps.push(`${type} → ${stateName(to)}`),
+  )
   const actor = createActor(machine, { id: 'consumer', input: { retryBudget: null } }).start()
   actor.send({ type: 'start.requested' })
   facts$.next({ type: 'cluster.reached', clusterId: 'ours', brokers: {} })

@@ -3,6 +3,8 @@
 import { createHash } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { stateValue } from '../../machines/state-value.ts'
 import { createConsumer } from '../../src/consumer.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import type { FactRecord } from '../../src/journal/journal.ts'
@@ -267,7 +269,7 @@ export class Service {
     world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data, from: record.from })
     this.count(record)
     if (record.type === 'journal.failed') return this.giveUp(life)
-    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(record.to) })
+    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(wholeState(record)) })
     // Where it had joined before it failed, nothing else tells its user.
     if (record.to === 'failed' && !this.stopped) this.giveUp(life)
   }
@@ -403,3 +405,6 @@ function sentIn(event: InspectionEvent) {
   const { children } = event.actorRef.getSnapshot() as AnyMachineSnapshot
   return { fact: event.event.type, task: id, isAtWork: children[id]?.sessionId === sessionId }
 }
+
+/** The state that a record tells, with the nested one. */
+const wholeState = ({ to, plan }: FactRecord) => (to === null ? null : stateValue(lifecycleMachine, to, plan))

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { replay } from '../../machines/replay.ts'
+import { stateName } from '../../machines/state-value.ts'
 import { runCommand } from '../../src/command-line/command.ts'
 import { duration } from '../../src/command-line/show.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
@@ -105,8 +106,18 @@ test('verify finds a journal whose machine went elsewhere than it says', () => {
   expect(code).toBe(1)
   expect(out).toContain('chain    good')
   expect(out.join('\n')).toMatch(
-    /replay +BROKEN: Replay ends at record 9: .*recorded "retrying", replayed "rebuilding"/,
+    /replay +BROKEN: Replay ends at record 9: .*recorded "retrying", replayed {"rebuilding":"in-place"}/,
   )
+})
+
+test('verify finds a hand-over of another kind than its record says', () => {
+  const { records } = lived()
+  const seq = records.find(({ to }) => to === 'draining')?.seq
+  const plan = { kind: 'replacement', reason: 'moved' } as const
+  const forged = resealed(records.map((record) => (record.seq === seq ? { ...record, plan } : record)))
+  const { code, out } = relisten('journal', 'verify', exported(forged))
+  expect(code).toBe(1)
+  expect(out.join('\n')).toContain('recorded {"draining":"replacement"}, replayed {"draining":"in-place"}')
 })
 
 test('verify tells of a clock that went back, and of nothing else', () => {
@@ -139,7 +150,7 @@ test('replay gives the machine, the status and what is known after a record', ()
     const state = JSON.parse(out.join('\n'))
     const { value, context, status } = replay(lifecycleMachine, records.slice(0, seq))
     expect([code, state.record, state.machine]).toEqual([0, seq, { value, context, status }])
-    expect(state.status.state).toBe(value)
+    expect(state.status.state).toBe(stateName(value))
   }
   const newest = JSON.parse(relisten('journal', 'replay', path).out.join('\n'))
   expect(newest).toMatchObject({ record: records.length, remembered: { brokers: { 1: '127.0.2.1:9092' } } })

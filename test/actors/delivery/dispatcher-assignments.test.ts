@@ -197,11 +197,11 @@ test('a batch is turned down with one fact for each partition of an assignment',
   const stage = new Stage()
   await stage.assign({ 0: 5n, 1: 5n })
   for (const partition of [0, 1, 0, 1]) expect(stage.take(partition, [9])).toBeUndefined()
-  expect(stage.factsOf('handout.fenced').map(({ partition }) => partition)).toEqual([0, 1])
+  expect(stage.factsOf('batch.fenced').map(({ partition }) => partition)).toEqual([0, 1])
   // Of the next one they are told anew.
   await stage.assign({ 0: 5n })
   stage.take(0, [9])
-  expect(stage.factsOf('handout.fenced')).toHaveLength(3)
+  expect(stage.factsOf('batch.fenced')).toHaveLength(3)
 })
 
 test('a batch under an assignment that has ended, or is not the one in force, is turned down', async () => {

@@ -117,9 +117,9 @@ test('a batch of another assignment is fenced, with its fact', async () => {
   await stage.assign({ 0: 0n }, 2)
   expect(stage.takeUnder(assignment, 0, [0])).toBeUndefined()
   expect(stage.takeUnder(undefined, 0, [0])).toBeUndefined()
-  expect(stage.factsOf('handout.fenced')).toEqual([
-    { type: 'handout.fenced', topic, partition: 0, generation: 1, offset: '0' },
-    { type: 'handout.fenced', topic, partition: 0, generation: -1, offset: '0' },
+  expect(stage.factsOf('batch.fenced')).toEqual([
+    { type: 'batch.fenced', topic, partition: 0, generation: 1, offset: '0' },
+    { type: 'batch.fenced', topic, partition: 0, generation: -1, offset: '0' },
   ])
   expect(stage.handlers.log).toEqual([])
 })

@@ -216,7 +216,7 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   await stage.assign({ 0: -1n })
   // It came while the group was subscribed: from its start.
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
-  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+  expect(stage.factsOf('offset.reset')).toMatchObject([{ offset: '0' }])
 })
 
 test('no place of a topic that goes while it is looked up is taken: the next one of its name is looked up instead', async () => {
@@ -238,7 +238,7 @@ test('no place of a topic that goes while it is looked up is taken: the next one
   stage.reader.start = 0n
   await vi.advanceTimersByTimeAsync(2000)
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
-  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+  expect(stage.factsOf('offset.reset')).toMatchObject([{ offset: '0' }])
 })
 
 test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {

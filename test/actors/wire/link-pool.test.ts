@@ -60,7 +60,7 @@ test('links have caught up when each in use is where the book says, those left o
   const next = await FakeBroker.listen()
   cluster.book.put(1, next.endpoint)
   expect(await routes.links.caughtUp(() => false, 2000)).toBe(true)
-  expect(facts).toMatchObject([{ type: 'wire.redialled', nodeId: 1, soft: true, tookMs: 0 }])
+  expect(facts).toMatchObject([{ type: 'link.reconnected', nodeId: 1, soft: true, tookMs: 0 }])
   cluster.book.put(1, { host: '127.0.0.1', port: 1 })
   expect(await routes.links.caughtUp(() => false, 60)).toBe(false)
   expect(await routes.links.caughtUp((nodeId) => nodeId === 1, 60)).toBe(true)

@@ -1,6 +1,7 @@
 /** The lives that a journal tells of: its chain checked, each life replayed, and where the brokers were last. */
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { replay } from '../../../machines/replay.ts'
+import { stateName } from '../../../machines/state-value.ts'
 import { fileJournal, type JournalRecord } from '../../../src/index.ts'
 import { brokenChain, chainStart } from '../../../src/journal/journal.ts'
 
@@ -33,7 +34,7 @@ export function toldLives(path: string): ToldLives {
   for (const [index, life] of lives.entries()) {
     try {
       const { value } = replay(lifecycleMachine, life)
-      if (value !== life.at(-1)?.to) violations.push(`life ${index + 1} replays to ${value}`)
+      if (stateName(value) !== life.at(-1)?.to) violations.push(`life ${index + 1} replays to ${stateName(value)}`)
     } catch (error) {
       violations.push(`life ${index + 1} does not replay: ${error}`)
     }
@@ -51,5 +52,5 @@ function place(brokers: Map<number, string>, { type, data }: JournalRecord): voi
   if (type === 'cluster.moved') {
     for (const { nodeId, to } of data.moves as readonly { nodeId: number; to: string }[]) brokers.set(nodeId, to)
   }
-  if (type === 'wire.redialled') brokers.set(data.nodeId as number, data.endpoint as string)
+  if (type === 'link.reconnected') brokers.set(data.nodeId as number, data.endpoint as string)
 }

@@ -51,7 +51,8 @@ export function startLife(journal: Journal, now: () => number = Date.now): Life 
       })
       send({ type: 'cluster.moved', moves, reason: 'moved' })
       send({ type: 'drain.completed', epoch: epoch(), tookMs: 0, forced: false })
-      for (const { nodeId, to } of moves) send({ type: 'wire.redialled', nodeId, endpoint: to, tookMs: 12, soft: true })
+      for (const { nodeId, to } of moves)
+        send({ type: 'link.reconnected', nodeId, endpoint: to, tookMs: 12, soft: true })
       send({ type: 'rebuild.proven', epoch: epoch(), tookMs: 38, gapMs: 120 })
     },
     retry() {

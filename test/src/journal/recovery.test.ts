@@ -46,7 +46,7 @@ test('a life that ended without leaving is remembered with its member and where 
 })
 
 test('a life that ended before it told of a move knows where it dialled anew', () => {
-  const redialled = ['wire.redialled', { nodeId: 1, endpoint: 'c:9', tookMs: 3, soft: false }] as const
+  const redialled = ['link.reconnected', { nodeId: 1, endpoint: 'c:9', tookMs: 3, soft: false }] as const
   expect([...(recovery(journalOf(reached, named, redialled)).cluster?.endpoints ?? [])]).toEqual([
     [1, { host: 'c', port: 9 }],
     [2, { host: 'b', port: 1 }],

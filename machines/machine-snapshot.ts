@@ -1,6 +1,7 @@
 /** A saved machine: what a snapshot record keeps of it, so that a replay may begin there instead of at the first record. */
 
 import type { AnyMachineSnapshot, AnyStateMachine, StateValue } from 'xstate'
+import { stateValue } from './state-value.ts'
 
 /** The type of the records that hold saved machines in `data.machines`, by the machine's path of ids. */
 export const snapshotType = 'journal.snapshot'
@@ -23,9 +24,10 @@ export function savedIn(
   return name === undefined || saved === undefined ? undefined : { path: name, saved }
 }
 
-/** The snapshot to go on from. Throws when the machine has no such state. */
+/** The snapshot to go on from. Throws when the machine has no such state. A value of a version without nested states is that of the plan. */
 export function restored(machine: AnyStateMachine, { value, context, stopped }: SavedMachine): AnyMachineSnapshot {
-  return machine.resolveState({ value, context: context as object, ...(stopped ? { status: 'stopped' } : {}) })
+  const whole = stateValue(machine, value, (context as { readonly plan?: unknown } | null)?.plan)
+  return machine.resolveState({ value: whole, context: context as object, ...(stopped ? { status: 'stopped' } : {}) })
 }
 
 /** Whether a folded snapshot says the same as a saved one. */
