@@ -45,6 +45,23 @@ test('every path of a source or test that DESIGN names exists', async () => {
     ).resolves.toBeDefined()
 })
 
+test('every file of the sources is named with words of the glossary, or with those that DESIGN lists beside it', async () => {
+  const [, glossary = ''] = /\n## Glossary\n([\s\S]*?)\n## /.exec(design) ?? []
+  const singular = (word: string) => word.replace(/(?<!s)s$/, '')
+  const terms = tableOf(glossary, 'term').flatMap(({ term = '' }) => term.toLowerCase().split(/[ -]/))
+  const words = new Set([...terms, ...quoted(glossary)].map(singular))
+  const entries = await Promise.all(
+    ['machines', 'actors', 'src'].map((house) => readdir(join(root, house), { recursive: true })),
+  )
+  const files = entries.flat().filter((name) => /\.(ts|cjs)$/.test(name))
+  expect(files.length).toBeGreaterThan(100)
+  const strange = files.filter((name) => {
+    const [base = ''] = (name.split('/').at(-1) ?? '').split('.')
+    return base.split('-').some((word) => !words.has(singular(word)))
+  })
+  expect(strange).toEqual([])
+})
+
 test('DESIGN gives a reason for every dependency, and for no other', () => {
   const named = tableOf(design, 'package').flatMap((row) => quoted(row.package ?? ''))
   const used = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)]
