@@ -52,6 +52,9 @@ export interface SessionOptions
 
 const requestWithinMs = 2000
 
+/** Each of hundreds of partitions that are looked up asks for a look at the topics of its own: there are none sooner after another, in milliseconds. */
+const identifyApartMs = 20
+
 export class Session {
   readonly epoch: number
   readonly membership: Membership
@@ -66,6 +69,7 @@ export class Session {
   private readonly listener: RebalanceListener
   private readonly options: SessionOptions
   private readonly stop = new AbortController()
+  private readonly identify = coalesced(() => this.metadata.identify(), identifyApartMs)
   private readonly atSeal: (() => void)[] = []
   private given = () => {}
   private joined = () => {}
@@ -98,7 +102,7 @@ export class Session {
       onCrash: (failure) => this.fail(failure),
     })
     const { runner } = this
-    const identify = coalesced(() => this.metadata.identify())
+    const { identify } = this
     this.positions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogOffsets({

@@ -1,18 +1,30 @@
-/** Runs `call` one at a time: everybody who calls while it runs shares the next run, which begins when this one ends. */
-export function coalesced(call: () => Promise<void>): () => Promise<void> {
+import { sleep } from './sleep.ts'
+
+/**
+ * Runs `call` one at a time: everybody who calls while it runs shares the next run, which begins when this one ends, and `apartMs` (default 0)
+ * after this one began at the soonest.
+ */
+export function coalesced(call: () => Promise<void>, apartMs = 0): () => Promise<void> {
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined
+  let beganAt = Number.NEGATIVE_INFINITY
+  const tooSoonMs = () => beganAt + apartMs - performance.now()
   const begin = (): Promise<void> => {
     queued = undefined
+    beganAt = performance.now()
     const mine = call().finally(() => {
       if (running === mine) running = undefined
     })
     running = mine
     return mine
   }
+  const beginInTime = async (): Promise<void> => {
+    if (tooSoonMs() > 0) await sleep(tooSoonMs())
+    return begin()
+  }
   return () => {
-    if (!running) return begin()
-    queued ??= running.then(begin, begin)
+    if (!running && !queued && tooSoonMs() <= 0) return begin()
+    queued ??= running ? running.then(beginInTime, beginInTime) : beginInTime()
     return queued
   }
 }
