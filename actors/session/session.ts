@@ -20,7 +20,6 @@ import { errorCodes } from '../protocol/frames.ts'
 import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
 import { nodeAddress } from '../protocol/node-names.ts'
 import { offsetFetchRequest } from '../protocol/requests.ts'
-import { coalesced } from '../time/coalesced.ts'
 import { within } from '../time/deadline.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
@@ -52,9 +51,6 @@ export interface SessionOptions
 
 const requestWithinMs = 2000
 
-/** Each of hundreds of partitions that are looked up asks for a look at the topics of its own: there are none sooner after another, in milliseconds. */
-const identifyApartMs = 20
-
 export class Session {
   readonly epoch: number
   readonly membership: Membership
@@ -69,7 +65,6 @@ export class Session {
   private readonly listener: RebalanceListener
   private readonly options: SessionOptions
   private readonly stop = new AbortController()
-  private readonly identify = coalesced(() => this.metadata.identify(), identifyApartMs)
   private readonly atSeal: (() => void)[] = []
   private given = () => {}
   private joined = () => {}
@@ -102,7 +97,7 @@ export class Session {
       onCrash: (failure) => this.fail(failure),
     })
     const { runner } = this
-    const { identify } = this
+    const identify = () => this.metadata.identify()
     this.positions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogOffsets({

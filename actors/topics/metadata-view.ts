@@ -10,6 +10,7 @@ import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fac
 import type { ClusterDescription, TopicDescription } from '../protocol/cluster-description.ts'
 import { errorCodes, FrameWriter } from '../protocol/frames.ts'
 import { anyPort, coordinatorNodeId, nodeName } from '../protocol/node-names.ts'
+import { coalesced } from '../time/coalesced.ts'
 import type { Subscription } from './subscription.ts'
 import type { Topics } from './topics.ts'
 
@@ -38,6 +39,9 @@ export interface MetadataViewOptions {
 
 /** Of a topic that was there in an earlier life, and made again: its id was not told then. */
 const unknownId = ''
+
+/** Each of hundreds of partitions that are looked up wants a look of its own: none begins sooner after another, in milliseconds. */
+const identifyApartMs = 20
 
 export class MetadataView {
   private readonly options: MetadataViewOptions
@@ -103,10 +107,8 @@ export class MetadataView {
     if (topics) emit({ type: 'subscription.changed', epoch, topics })
   }
 
-  /** Looks whether the topics are still those that were seen last. */
-  async identify(): Promise<void> {
-    this.see(await this.options.subscription.describe())
-  }
+  /** Looks whether the topics are still those that were seen last. Rejects with a ConnectionError when nobody answers. */
+  readonly identify = coalesced(async () => this.see(await this.options.subscription.describe()), identifyApartMs)
 
   private see(described: readonly TopicDescription[]): void {
     const { topics, emit, onMissing, onRecreated } = this.options
