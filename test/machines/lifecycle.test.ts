@@ -4,7 +4,7 @@ import { transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { after, outcome, stories, told } from './lifecycle-stories.ts'
-import { flawsIn } from './lifecycle-structure.ts'
+import { flawsIn } from './structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
