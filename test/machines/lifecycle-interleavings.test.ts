@@ -50,9 +50,9 @@ test('whatever order completions, moves, losses and the stop come in, what must 
         const broken: string[] = []
         const send = (fact: Fact) => {
           // A completion may come while a fact is being processed; the actor takes them one after the other.
-          if (stage.actor.getSnapshot().status !== 'active') return
+          if (stage.snapshot().status !== 'active') return
           broken.push(...stage.send(fact).map((id) => `${id} after ${fact.type}`))
-          seen.states.add(stage.actor.getSnapshot().value)
+          seen.states.add(stage.snapshot().value)
         }
         const work = (port: PortName, told: PortInput) => {
           let isLeft = false
@@ -61,8 +61,7 @@ test('whatever order completions, moves, losses and the stop come in, what must 
           void scheduler.schedule(Promise.resolve(), `${port} ends`).then(() => {
             if (isLeft) seen.late += 1
             // A port whose state was left has nothing to say any more; one that is late all the same is of an older epoch.
-            if (ending && (!isLeft || (tellsLate && told.epoch < stage.actor.getSnapshot().context.epoch)))
-              send(ending(told))
+            if (ending && (!isLeft || (tellsLate && told.epoch < stage.snapshot().context.epoch))) send(ending(told))
           })
           return () => {
             isLeft = true
@@ -72,14 +71,14 @@ test('whatever order completions, moves, losses and the stop come in, what must 
         send({ type: 'start.requested' })
         for (const which of disturbing) {
           void scheduler.schedule(Promise.resolve(), 'disturbance').then(() => {
-            const fact = disturbances[which]?.(stage.actor.getSnapshot().context.epoch)
+            const fact = disturbances[which]?.(stage.snapshot().context.epoch)
             if (fact) send(fact)
           })
         }
         void scheduler.schedule(Promise.resolve(), 'stop').then(() => send({ type: 'stop.requested' }))
         await scheduler.waitIdle()
         expect(broken).toEqual([])
-        const ended = stage.actor.getSnapshot()
+        const ended = stage.snapshot()
         expect(['stopped', 'failed']).toContain(ended.value)
         expect(stage.end()).toEqual([])
         seen.runs += 1

@@ -1,25 +1,7 @@
 // What must hold at each step of the lifecycle, whatever its transitions say. SPEC.md lists these under the same ids.
 import type { Fact } from '../../machines/fact.ts'
 import type { Snapshot } from './lifecycle-stories.ts'
-
-/** One fact given to a live, recorded lifecycle on fake ports. */
-export interface Observed {
-  readonly before: Snapshot
-  readonly fact: Fact
-  readonly after: Snapshot
-  /** The ports at work after it, with what they were told. */
-  readonly running: readonly string[]
-  /** Ports that were started by it. */
-  readonly started: number
-  /** Whether each of these found the step that started it recorded. */
-  readonly isRecordedFirst: boolean
-}
-
-export interface Oracle {
-  /** The sentence of SPEC.md. */
-  readonly holds: string
-  readonly check: (observed: Observed) => boolean
-}
+import type { Oracle } from './stage.ts'
 
 /** The port of each state; the others have none. */
 export const portOf: Readonly<Record<string, string>> = {
@@ -36,7 +18,7 @@ export const atWork = (
   { epoch, plan, attempt }: Pick<Snapshot['context'], 'epoch' | 'plan' | 'attempt'>,
 ) => `${port} of epoch ${epoch}, attempt ${attempt}, ${plan === null ? 'no plan' : `${plan.kind} (${plan.reason})`}`
 
-export const oracles: Readonly<Record<string, Oracle>> = {
+export const oracles: Readonly<Record<string, Oracle<Snapshot, Fact>>> = {
   M1: {
     holds: 'At most one port is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
     check: ({ after, running }) => {
@@ -60,7 +42,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   },
   M4: {
     holds: 'A fact that speaks of an older session changes nothing.',
-    check: ({ before, fact, after }) => !('epoch' in fact) || fact.epoch === before.context.epoch || after === before,
+    check: ({ before, event: fact, after }) =>
+      !('epoch' in fact) || fact.epoch === before.context.epoch || after === before,
   },
   M5: {
     holds: '`consuming` knows no plan, no attempt and no failure.',
@@ -70,7 +53,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   M6: {
     holds:
       '`consuming` is entered by `session.joined` while connecting, or by `rebuild.proven` while rebuilding, and by nothing else.',
-    check: ({ before, fact, after }) =>
+    check: ({ before, event: fact, after }) =>
       after.value !== 'consuming' ||
       after === before ||
       (before.value === 'connecting' && fact.type === 'session.joined') ||
@@ -79,7 +62,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   M7: {
     holds:
       '`draining` and `rebuilding` have a plan, and its reason is that of the fact that made it; a plan changes only on the way to `draining`.',
-    check: ({ before, fact, after }) => {
+    check: ({ before, event: fact, after }) => {
       const { plan } = after.context
       if (after.value !== 'draining') {
         return (after.value !== 'rebuilding' || plan !== null) && (plan === null || plan === before.context.plan)
@@ -92,14 +75,14 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   },
   M8: {
     holds: '`rebuilding` is entered from `draining` by `drain.completed`, and by nothing else.',
-    check: ({ before, fact, after }) =>
+    check: ({ before, event: fact, after }) =>
       after.value !== 'rebuilding' ||
       after === before ||
       (before.value === 'draining' && fact.type === 'drain.completed'),
   },
   M9: {
     holds: '`retrying` counts one attempt more than before and keeps the failure that led there.',
-    check: ({ before, fact, after }) => {
+    check: ({ before, event: fact, after }) => {
       if (after.value !== 'retrying' || after === before)
         return after.value === 'retrying' || after.context.attempt <= before.context.attempt
       return (
@@ -115,7 +98,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   },
   M11: {
     holds: 'A stop that is asked for is never ignored before the end has begun, and from then on nothing leads back.',
-    check: ({ before, fact, after }) => {
+    check: ({ before, event: fact, after }) => {
       const ends: readonly string[] = ['stopping', 'stopped', 'failed']
       if (ends.includes(before.value)) return ends.includes(after.value)
       return fact.type !== 'stop.requested' || ends.includes(after.value)
@@ -124,7 +107,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   M12: {
     holds:
       'A consumer that was asked to stop ends in `stopped` without a failure, one that ended by itself in `failed` with the failure that ended it.',
-    check: ({ before, fact, after }) => {
+    check: ({ before, event: fact, after }) => {
       const { value, context } = after
       if (value === 'stopped') return context.failure === null
       if (value === 'failed') return context.failure !== null
@@ -135,7 +118,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   },
   M13: {
     holds: 'A port that throws leads to the end, as a failure of kind `bug`.',
-    check: ({ before, fact, after }) =>
+    check: ({ before, event: fact, after }) =>
       !fact.type.startsWith('xstate.error.') ||
       (after.value === (before.value === 'stopping' ? 'failed' : 'stopping') && after.context.failure?.kind === 'bug'),
   },

@@ -1,9 +1,10 @@
 // Stories: how each situation of the table comes about, and one fact of each class, told to the lifecycle or to a changed copy of it.
-import { initialTransition, type SnapshotFrom, transition } from 'xstate'
+import type { SnapshotFrom } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure, FailureKind } from '../../machines/failure.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { EventClass, Expected, Situation } from './lifecycle-table.ts'
+import { storiesOf } from './stories.ts'
 
 export type Machine = typeof lifecycleMachine
 export type Snapshot = SnapshotFrom<Machine>
@@ -61,16 +62,17 @@ export const stories: Record<Situation, readonly EventClass[]> = {
   failed: ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failedForGood', 'stopDone'],
 }
 
-/** The snapshot after one more fact. */
-export const after = (before: Snapshot, event: EventClass, machine: Machine = lifecycleMachine): Snapshot =>
-  transition(machine, before, facts[event](before.context.epoch))[0]
+const { after, told: toldTo } = storiesOf(lifecycleMachine, (event: EventClass, { context }) =>
+  facts[event](context.epoch),
+)
+
+export { after }
 
 /** The snapshot at the end of a story. */
 export const told = (
   story: readonly EventClass[],
   { retryBudget = null, machine = lifecycleMachine }: { retryBudget?: number | null; machine?: Machine } = {},
-): Snapshot =>
-  story.reduce((before, event) => after(before, event, machine), initialTransition(machine, { retryBudget })[0])
+): Snapshot => toldTo(story, machine, { retryBudget })
 
 /** What a fact made of a snapshot, in the words of the table. */
 export function outcome(before: Snapshot, next: Snapshot): Expected {

@@ -4,8 +4,8 @@ import { transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { after, outcome, stories, told } from './lifecycle-stories.ts'
-import { flawsIn } from './structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
+import { flawsIn } from './structure.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
   Object.entries(row).map(([event, expected]) => ({ situation, event, expected }) as Cell),

@@ -1,8 +1,8 @@
-// The structure of the lifecycle: what can be wrong with it before anything is sent to it.
-import type { Machine } from './lifecycle-stories.ts'
+// The structure of a machine: what can be wrong with it before anything is sent to it.
+import type { AnyStateMachine } from 'xstate'
 
 /** Names that nobody fills, ports that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at. */
-export function flawsIn(machine: Machine) {
+export function flawsIn(machine: AnyStateMachine) {
   const { root, implementations } = machine
   const { actions, guards, actors } = implementations
   const states = Object.values(root.states)
@@ -31,7 +31,7 @@ export function flawsIn(machine: Machine) {
   }
   demand(root.ownEvents.length === 0, `the root listens to ${root.ownEvents.join(', ')}`)
   const targets = targetsIn(machine)
-  const reached = reach(targets, 'idle')
+  const reached = reach(targets, root.initial.target?.[0]?.key ?? '')
   for (const { key, type } of states) {
     demand(reached.has(key), `nothing leads to ${key}`)
     const canEnd = [...reach(targets, key)].some((other) => states.find((node) => node.key === other)?.type === 'final')
@@ -42,7 +42,7 @@ export function flawsIn(machine: Machine) {
 }
 
 /** Where each state leads, and by which events. */
-export function targetsIn(machine: Machine): Map<string, Map<string, string[]>> {
+export function targetsIn(machine: AnyStateMachine): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>()
   for (const [from, { transitions }] of Object.entries(machine.states)) {
     const arrows = new Map<string, string[]>()
