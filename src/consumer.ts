@@ -184,8 +184,11 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
+    const inspect = options.inspect ? safeInspector(options.inspect) : undefined
     const supervisor = new Supervisor({
       ...options,
+      inspect,
+      append: this.recorder.append,
       predecessors: this.earlier.members,
       clientId,
       cluster,
@@ -199,7 +202,7 @@ class LifecycleConsumer implements Consumer {
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget },
-      ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
+      ...(inspect ? { inspect } : {}),
     })
     this.send = (fact) => actor.send(fact)
     const facts = cluster.facts$.subscribe((fact) => {

@@ -6,8 +6,10 @@
  *      └── batches ── dispatcher ── handlers
  */
 
+import type { InspectionEvent } from 'xstate'
 import type { Fact, TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { Append } from '../../machines/recorded.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
@@ -65,6 +67,9 @@ export interface SessionOptions
   /** What this process knows of the group's topics. */
   readonly seen: Topics
   readonly emit: (fact: Fact) => void
+  /** Records the steps of the membership's machine. */
+  readonly append: Append
+  readonly inspect?: ((event: InspectionEvent) => void) | undefined
 }
 
 /** KafkaJS asks its wire this often whether it has to rejoin, in milliseconds. No broker is asked. */
@@ -150,16 +155,18 @@ export class Session {
       heartbeatIntervalMs: options.heartbeatInterval,
       rebalanceTimeoutMs: options.rebalanceTimeout,
       emit,
+      append: options.append,
+      inspect: options.inspect,
       settle: () => this.settle(),
       fetchOffsets: (request, ask) => this.positions.answer(request, ask),
       onSync: (partitions) => this.metadata.reveal(partitions),
-      lost: () => this.lost(),
-      refused: (failure) => {
+      onLost: () => this.lost(),
+      onRefused: (failure) => {
         this.lost()
         this.fail(failure)
       },
       reset: (topic, partition) => this.positions.reset({ topic, partition }),
-      hurry: () => this.routes.hurry(),
+      interruptPolls: () => this.routes.hurry(),
     })
     const { epoch, membership, stop } = this
     const { signal } = stop
@@ -358,13 +365,11 @@ export class Session {
       this.asked.set(`${topic}/${partition}`, { assignment: this.assignment, from })
   }
 
-  private async settle(): Promise<void> {
+  private async settle(): Promise<Assignment | undefined> {
     const { assignment } = this
-    if (!assignment) return
-    const { rebalanceTimeout, drainTimeoutMs, emit } = this.options
-    await this.drain(Math.min(drainTimeoutMs, rebalanceTimeout * 0.7))
-    const { epoch, generation, partitions } = assignment
-    emit({ type: 'partitions.revoked', epoch, generation, partitions })
+    const { rebalanceTimeout, drainTimeoutMs } = this.options
+    if (assignment) await this.drain(Math.min(drainTimeoutMs, rebalanceTimeout * 0.7))
+    return assignment
   }
 
   /** It has ended by itself, or the group does not want it. */

@@ -80,7 +80,7 @@ export function createRecorder({
     }
     const { actor, type } = step
     const data = json(step.data)
-    epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
+    epoch = epochIn(step.context) ?? Math.max(epoch, epochIn(data) ?? 0)
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
     store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
     if (step.changed) changedBy.set(actor, end.seq)
@@ -186,7 +186,7 @@ function json(data: object): Readonly<Record<string, unknown>> {
 const withoutSecretsIn = (name: string, value: unknown): unknown =>
   (name === 'message' || name === 'code') && typeof value === 'string' ? withoutSecrets(value) : value
 
-/** A machine with sessions keeps the newest epoch in its context; other facts may name theirs. */
+/** A machine with sessions keeps the newest epoch in its context. Other facts may name theirs, which may be an older one. */
 function epochIn(holder: unknown): number | undefined {
   const epoch = (holder as { epoch?: unknown } | null | undefined)?.epoch
   return typeof epoch === 'number' ? epoch : undefined

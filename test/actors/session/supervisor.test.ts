@@ -50,6 +50,7 @@ function keeperWith(options: Partial<SupervisorOptions> = {}): Supervisor {
     dispatcher: stage.dispatcher,
     seen: stage.topics,
     emit: (fact) => facts.push(fact),
+    append: () => {},
     ...options,
   })
 }

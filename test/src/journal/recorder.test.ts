@@ -76,6 +76,13 @@ test('the epoch is the one the machine is in, also when a fact speaks of an earl
   expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2, 2])
 })
 
+test('what an earlier session does at its end takes the epoch of nobody back', () => {
+  const { recorder, heard } = recorderOn(memoryJournal())
+  recorder.append(step('start.requested', {}, { context: { epoch: 2 } }))
+  recorder.append(step('leave.requested', { epoch: 1 }, { actor: 'membership' }))
+  expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2])
+})
+
 test('a recorder goes on where the journal ends', () => {
   const journal = memoryJournal()
   recorderOn(journal).recorder.append(step('session.opened', { epoch: 4 }))
