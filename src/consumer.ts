@@ -12,6 +12,7 @@ import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
+import { createInbox } from './inbox.ts'
 import { type EarlierLife, earlierLife } from './journal/earlier-life.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
@@ -204,7 +205,12 @@ class LifecycleConsumer implements Consumer {
       input: { retryBudget: options.retryBudget },
       ...(inspect ? { inspect } : {}),
     })
-    this.send = (fact) => actor.send(fact)
+    this.send = createInbox({
+      acting: new Set<string>(lifecycleMachine.events),
+      isActive: () => actor.getSnapshot().status === 'active',
+      send: (fact) => actor.send(fact),
+      note: (fact) => this.recorder.note(actor.id, fact),
+    })
     const facts = cluster.facts$.subscribe((fact) => {
       supervisor.notice(fact)
       emit(fact)

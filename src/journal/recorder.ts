@@ -1,7 +1,7 @@
 /** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
 
 import { withoutSecrets } from '../../actors/security/secrets.ts'
-import type { Plan } from '../../machines/fact.ts'
+import type { Fact, Plan } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Append, Step } from '../../machines/recorded.ts'
 import { type SavedMachine, snapshotType } from '../../machines/saved.ts'
@@ -29,6 +29,8 @@ export interface RecorderOptions {
 export interface Recorder {
   /** For `recorded(machine, append)`. Throws when the journal fails and the policy is `stop-intake`, then and ever after. */
   readonly append: Append
+  /** Records a fact on which no machine acts, as one of this actor's: its state and context are what they were. Throws as `append` does. */
+  readonly note: (actor: string, fact: Fact) => void
   /** The journal in use: the given one, or the one in memory after it failed. */
   readonly journal: Journal
   /** What the given journal failed with; undefined while it is well. */
@@ -139,6 +141,12 @@ export function createRecorder({
 
   return {
     append,
+    note(actor, { type, ...data }) {
+      const saved = machines[actor]
+      if (!saved) throw new Error(`No step of ${actor} was recorded yet`)
+      const { value, context } = saved
+      append({ actor, type, data, from: value, to: value, changed: false, context })
+    },
     get journal() {
       return inUse
     },
