@@ -127,6 +127,11 @@ export class Supervisor {
     if (signal.aborted) return false
     const session = new Session({ ...this.options, epoch })
     this.session = session
+    // Its membership could not be recorded.
+    if (this.abandoned) {
+      void session.close(closeWithinMs)
+      return false
+    }
     emit({ type: 'session.opened', epoch })
     try {
       await this.evictPredecessors(session)

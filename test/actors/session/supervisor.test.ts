@@ -266,6 +266,25 @@ test('a defect in a port is reported as a bug, and a stop ends all the same', as
   expect(factsOf('stop.completed')).toMatchObject([{ forced: true }])
 })
 
+test('a session whose membership can not be recorded asks nothing of the group', async () => {
+  const supervisor: Supervisor = keeperWith({
+    predecessors: ['member-0'],
+    append: () => {
+      throw new Error('no space left')
+    },
+    emit: (fact) => {
+      facts.push(fact)
+      // As the consumer does when nothing can be recorded any more.
+      if (fact.type === 'session.failed') supervisor.abandon()
+    },
+  })
+  const ask = vi.spyOn(cluster, 'ask')
+  enter(supervisor, 'open')
+  await advance(10_000)
+  expect(facts.map(({ type }) => type)).toEqual(['session.failed', 'session.sealed'])
+  expect(ask).not.toHaveBeenCalled()
+})
+
 test('a supervisor that is abandoned closes its session without leaving the group, and watches nothing any more', async () => {
   const calls: string[] = []
   const supervisor = keeperWith()
