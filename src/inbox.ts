@@ -15,10 +15,14 @@ export function createInbox({ acting, isActive, send, note }: InboxOptions): (fa
   const waiting: Fact[] = []
   let isTaking = false
   const take = (fact: Fact): void => {
+    if (acting.has(fact.type)) {
+      send(fact)
+      return
+    }
+    // What comes after the end is nobody's any more.
+    if (!isActive()) return
     try {
-      if (acting.has(fact.type)) send(fact)
-      // What comes after the end is nobody's any more.
-      else if (isActive()) note(fact)
+      note(fact)
     } catch {
       // The journal has failed: by the same fact the machine fails, and the consumer with it.
       send(fact)
