@@ -1,13 +1,12 @@
 /**
  * The membership of one session in its consumer group: the classic protocol, seen from the member.
  *
- *                join.sent           member.joined         group.rebalancing
- *      unjoined ──────────▶ joining ──────────────▶ stable ─────────────────▶ settling
- *         ▲                    ▲                      │                         │ │
- *         │                    └──── join.sent ── rejoining ◀──── revoked ──────┘ │
- *         └─────────────── revoked, where KafkaJS has asked by itself ────────────┘
+ * unjoined ── join.sent ─▶ joining ── member.joined ─▶ stable ── group.rebalancing ─▶ settling
+ *    ▲                        ▲                                                        │   │
+ *    │                        └── join.sent ── rejoining ◀── partitions.revoked ───────┘   │
+ *    └─── partitions.revoked, where KafkaJS has asked to join by itself (join.requested) ───┘
  *
- *      any ─▶ left, fatal; in the group ─▶ lost
+ * any ─▶ left, fatal; stable, settling, rejoining ─▶ lost
  *
  * Handlers settle first: no join goes out of `stable` or `settling`. What the coordinator says of an older generation, or while
  * a join is under way, changes nothing.

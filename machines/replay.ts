@@ -97,7 +97,9 @@ function asRecorded(
   next: AnyMachineSnapshot,
   { to, epoch, plan }: ReplayStep,
 ): AnyMachineSnapshot {
-  const told = { ...(epoch !== undefined && { epoch }), ...(plan !== undefined && { plan }) }
+  // Every record has both; not every machine keeps them.
+  const isKept = ([name, value]: [string, unknown]) => value !== undefined && name in next.context
+  const told = Object.fromEntries(Object.entries({ epoch, plan }).filter(isKept))
   const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
   const agreed = Object.entries(told).every(([name, value]) => isSame(next.context[name], value))
   if (to === null || (agreed && isSame(next.value, to))) return next

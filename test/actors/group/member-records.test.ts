@@ -100,6 +100,16 @@ test('what it recorded replays to where it is, and a new session begins it anew'
   expect(replay(membershipMachine, steps).status).toBe('stopped')
 })
 
+test('what an older version recorded of it replays the same, although its records name an epoch that it does not keep', () => {
+  const member = joined()
+  member.send(rebalancing)
+  const { value, context } = member.getSnapshot()
+  const older = steps.map((step) => ({ ...step, machineVersion: '1', epoch: 3, plan: null }))
+  const replayed = replay(membershipMachine, older)
+  expect([replayed.value, replayed.context]).toEqual([value, context])
+  member.stop()
+})
+
 test('who is told of the end hears of it after the record, and heartbeats are over', async () => {
   joined().send({ type: 'member.fenced', epoch: 3, generation: 4, failure: lost })
   joined().send({ type: 'member.refused', epoch: 3, failure: { kind: 'not-authorized', message: 'no' } })
