@@ -7,19 +7,13 @@
  * this stops is staleness and accident: two brokers that lie together are believed.
  */
 
+import { type Book, type BookEntry, mergeEntries, samePlace } from './book.ts'
 import { type Claim, hear, isReachedAt, isRecent, isRefuted, type Testimony, type Witness } from './claim.ts'
+import { type DeadEndpoint, isDead, withDead, withoutLiving } from './dead-endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
-import type { Book, BookEntry, Relocation, Verdict } from './verdict.ts'
-import { samePlace, verdict, wasSeen } from './verdict.ts'
-
-/** An endpoint where a fresh dial was refused, reset or unanswered; with the address that was dialled, where it is known. */
-export interface DeadEndpoint {
-  readonly endpoint: Endpoint
-  readonly address?: string
-  readonly at: number
-}
+import { type Relocation, type Verdict, verdict } from './verdict.ts'
 
 /** The book, and what is needed to judge the next snapshot. */
 export interface Acceptance extends Book {
@@ -83,8 +77,7 @@ export function accept(state: Acceptance, input: AcceptanceInput): AcceptanceSte
 
 function acceptDead(state: Acceptance, dead: DeadEndpoint): Settled {
   const now = Math.max(state.newestAt, dead.at)
-  const others = state.dead.filter((known) => isRecent(known.at, now) && !sameDeath(known, dead))
-  return settle({ ...state, dead: [...others, dead].slice(-maxDead) }, now)
+  return settle({ ...state, dead: withDead(state.dead, dead, now) }, now)
 }
 
 /** The next answer of an endpoint that it names says what this means. */
@@ -115,11 +108,7 @@ function acceptSnapshot(state: Acceptance, snapshot: Snapshot): AcceptanceStep {
     endorsed: isEndorsed(state, snapshot),
     now,
   }
-  const isAlive = (dead: DeadEndpoint): boolean =>
-    sameEndpoint(dead.endpoint, snapshot.answeredBy) &&
-    (dead.address ?? snapshot.answeredBy.address) === snapshot.answeredBy.address &&
-    dead.at <= snapshot.at
-  const living = { ...state, dead: state.dead.filter((dead) => !isAlive(dead)) }
+  const living = { ...state, dead: withoutLiving(state.dead, snapshot) }
   const reported = found.moves.filter((move) => !isOfAnother(living, move, testimony))
   const claims = hear(state.claims, reported, testimony)
   const refuted = claims.filter((claim) => isRefuted(claim, testimony))
@@ -135,7 +124,7 @@ function acceptSnapshot(state: Acceptance, snapshot: Snapshot): AcceptanceStep {
   // Another listener may lack a node that is there.
   const counts = isNewest && (testimony.inUse || moves.length > 0)
   const { joined, left } = counts ? found : none
-  const entries = mergeEntries(next, snapshot, counts)
+  const entries = mergeEntries(next.entries, snapshot, counts)
   const known = new Set(entries.map(({ nodeId }) => nodeId))
   const history = new Map([...next.history].filter(([nodeId]) => known.has(nodeId)))
   const merged = { ...next, entries, history }
@@ -207,64 +196,6 @@ function speakerOf(state: Acceptance, { brokers, answeredBy }: Snapshot): number
   return undefined
 }
 
-function mergeEntries(state: Acceptance, snapshot: Snapshot, isNewest: boolean): BookEntry[] {
-  const named = new Map(snapshot.brokers.map((broker) => [broker.nodeId, broker]))
-  const known = new Set(state.entries.map(({ nodeId }) => nodeId))
-  const kept = state.entries.map((entry) => {
-    const broker = named.get(entry.nodeId)
-    if (!isNewest) return entry
-    if (broker === undefined) return { ...entry, present: false, absentSince: entry.absentSince ?? snapshot.at }
-    const isHere = samePlace(entry, broker) || wasSeen(entry, broker)
-    if (isHere && entry.present && isFresh(entry, broker, snapshot.at)) return entry
-    const addresses = isHere ? withAddresses(entry, broker, snapshot.at) : {}
-    return { ...entry, ...addresses, present: true, absentSince: undefined }
-  })
-  const added = isNewest ? snapshot.brokers.filter(({ nodeId }) => !known.has(nodeId)) : []
-  return [
-    ...withoutForgotten(kept, added.length, snapshot.at),
-    ...added.map((broker) => ({ ...broker, present: true })),
-  ]
-}
-
-/**
- * Nodes that are gone for good are forgotten, and only when others join: KafkaJS begins its fetches anew whenever its list of nodes
- * changes, and does so then anyway. Where none ever joins there are no more of them than the cluster has had nodes at a time.
- */
-function withoutForgotten(entries: readonly BookEntry[], joining: number, now: number): readonly BookEntry[] {
-  const absent = entries.filter(({ present }) => !present)
-  if (joining === 0 || absent.length === 0) return entries
-  const since = ({ absentSince = now }: BookEntry) => absentSince
-  const most = Math.max(fewAbsent, entries.length - absent.length + joining)
-  const kept = absent
-    .filter((entry) => now - since(entry) <= absentMs)
-    .toSorted((one, other) => since(other) - since(one))
-    .slice(0, most)
-  return entries.filter((entry) => entry.present || kept.includes(entry))
-}
-
-/** Whether these addresses were noted a moment ago: an answer that says the same again changes nothing. */
-const isFresh = ({ addresses, seen = {} }: BookEntry, broker: BrokerEntry, at: number): boolean =>
-  broker.addresses.every((address) => {
-    const seenAt = seen[address]
-    return seenAt === undefined
-      ? address === broker.host && addresses.includes(address)
-      : Math.abs(at - seenAt) <= addressFreshMs
-  })
-
-/** The addresses that a name had lately are all its own. */
-function withAddresses(
-  entry: BookEntry,
-  { host, addresses }: BrokerEntry,
-  at: number,
-): Pick<BookEntry, 'addresses' | 'seen'> {
-  if (addresses.length === 0 || addresses.includes(host)) return entry.addresses.length > 0 ? entry : { addresses }
-  const before = entry.seen ?? Object.fromEntries(entry.addresses.map((address) => [address, at]))
-  const known = Object.entries(before).filter(([, seenAt]) => at - seenAt <= addressWindowMs)
-  const seen = { ...Object.fromEntries(known), ...Object.fromEntries(addresses.map((address) => [address, at])) }
-  const kept = entry.addresses.filter((address) => seen[address] !== undefined)
-  return { addresses: [...new Set([...kept, ...addresses])].sort(), seen }
-}
-
 function confirm(state: Acceptance, { snapshot, speaker }: Testimony): Acceptance['history'] {
   const entry = state.entries.find(({ nodeId }) => nodeId === speaker)
   const listed = snapshot.brokers.find(({ nodeId }) => nodeId === speaker)
@@ -294,7 +225,7 @@ function settle(state: Acceptance, now: number): Settled {
     if (claim === undefined) return entry
     const { earlier, elsewhere } = history.get(entry.nodeId) ?? untold
     const others = elsewhere.filter((place) => !samePlace(place, claim.to) && !samePlace(place, entry))
-    const isLeft = claim.endorsedAt !== undefined && isRecent(claim.endorsedAt, now) && !isDead(state, entry, now)
+    const isLeft = claim.endorsedAt !== undefined && isRecent(claim.endorsedAt, now) && !isDead(state.dead, entry, now)
     history.set(entry.nodeId, {
       earlier: [...earlier.filter((place) => !samePlace(place, claim.to)), entry].slice(-maxEarlier),
       confirmedAt: claim.witnesses.find(({ who }) => who === 'self')?.at,
@@ -344,31 +275,11 @@ function isProven(state: Acceptance, claim: Claim, now: number): boolean {
 
 /** The endpoint in use is dead, or another node is known to be there. */
 const hasEnded = (state: Acceptance, { nodeId, from }: Pick<Relocation, 'nodeId' | 'from'>, now: number): boolean =>
-  isDead(state, from, now) || state.entries.some((entry) => entry.nodeId !== nodeId && samePlace(entry, from))
-
-const isDead = (state: Acceptance, entry: BrokerEntry, now: number): boolean =>
-  state.dead.some(({ endpoint, address, at }) => {
-    const isReached = address === undefined || entry.addresses.length === 0 || entry.addresses.includes(address)
-    return isRecent(at, now) && sameEndpoint(endpoint, entry) && isReached
-  })
+  isDead(state.dead, from, now) || state.entries.some((entry) => entry.nodeId !== nodeId && samePlace(entry, from))
 
 const isAmong = (endpoints: readonly Endpoint[], wanted: Endpoint): boolean =>
   endpoints.some((endpoint) => sameEndpoint(endpoint, wanted))
 
-const sameDeath = (one: DeadEndpoint, other: DeadEndpoint): boolean =>
-  sameEndpoint(one.endpoint, other.endpoint) && one.address === other.address
-
 const untold: NodeHistory = { earlier: [], confirmedAt: undefined, elsewhere: [] }
 
-/** A node is remembered for so long after it was last named, in milliseconds, and so many of them whatever the size of the cluster. */
-const absentMs = 600_000
-const fewAbsent = 8
-
-/** A name has the addresses that it had within this time, in milliseconds. */
-const addressWindowMs = 300_000
-/** When it had them is kept as exactly as this, in milliseconds. */
-const addressFreshMs = 1000
-
 const maxEarlier = 8
-
-const maxDead = 256

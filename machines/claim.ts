@@ -5,9 +5,10 @@
  * listener of the same brokers, or for one that has taken the place of the one in use. Which of the two it is, the one in use tells.
  */
 
+import { samePlace } from './book.ts'
 import { type Endpoint, sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
-import { type Relocation, samePlace } from './verdict.ts'
+import type { Relocation } from './verdict.ts'
 
 /**
  * Who said it: another broker by its node id, or the node itself at the claimed endpoint (`self`) or elsewhere (`old`). `inUse`: it was

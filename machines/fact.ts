@@ -52,7 +52,7 @@ export interface FactData {
   'source.recovered': object
   'endpoint.refused': { readonly nodeId: number; readonly endpoint: string; readonly failure: Failure }
   'endpoint.healed': { readonly nodeId: number; readonly endpoint: string }
-  'wire.redialled': {
+  'link.reconnected': {
     readonly nodeId: number
     readonly endpoint: string
     readonly tookMs: number
@@ -63,7 +63,7 @@ export interface FactData {
   'session.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }
   'session.failed': { readonly epoch: number; readonly failure: Failure }
   'session.stalled': { readonly epoch: number; readonly failure: Failure }
-  'session.sealed': { readonly epoch: number }
+  'session.fenced': { readonly epoch: number }
   /** Known to the broker from here on: until it leaves, others wait for it. Recorded before it joins, so that a next life can evict it. */
   'member.named': { readonly epoch: number; readonly memberId: string }
   /** KafkaJS asks to join although its member is in the group. */
@@ -98,9 +98,9 @@ export interface FactData {
   'retry.scheduled': { readonly attempt: number; readonly waitMs: number }
   'backoff.elapsed': { readonly attempt: number }
   'stop.completed': { readonly tookMs: number; readonly forced: boolean }
-  // What became of offsets, handlers and hand-outs.
+  // What became of offsets, batches and handlers.
   'offsets.salvaged': { readonly epoch: number; readonly partitions: number }
-  'offsets.pinned': TopicPartition & { readonly offset: string }
+  'offset.reset': TopicPartition & { readonly offset: string }
   /**
    * Offsets from `from` up to, not including, `to` are gone without having been handled (none where both are the same); reading goes on at `next`. `trimmed`: the log begins later
    * now · `truncated`: it was cut, as after an unclean election · `recreated`: the topic was deleted and made again.
@@ -112,7 +112,7 @@ export interface FactData {
     readonly reason: 'trimmed' | 'truncated' | 'recreated'
   }
   'commit.failed': { readonly epoch: number; readonly failure: Failure }
-  'handout.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
+  'batch.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
   'result.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
   'mark.dropped': TopicPartition & { readonly mark: string; readonly committed: string }
   'handler.failed': TopicPartition & { readonly offset: string; readonly attempt: number; readonly failure: Failure }

@@ -1,22 +1,28 @@
 /**
  * The lifecycle of one consumer.
  *
- *              ┌────────── resumed ───────────┐
- *              ▼                              │
- * idle ─▶ connecting ─▶ consuming ─▶ draining ─▶ rebuilding       any ─▶ stopping ─▶ stopped
- *              ▲  │          │           ▲           │                          └──▶ failed
- *              │  ▼          ▼           └─ unproven ┤ (in place → by replacement)
- *              └─ retrying ◀─┘               failed ─▶ retrying (then connecting)
+ *                            ┌──────────── proven ────────────┐
+ *                            ▼          ┌ in-place ───▶ in-place ┐
+ * idle ─▶ connecting ─▶ consuming ─▶ draining ───────▶ rebuilding       any ─▶ stopping ─▶ stopped
+ *             ▲  │           │          └ replacement ▶ replacement             └────────▶ failed
+ *             │  ▼           ▼                                │
+ *             └─ retrying ◀──┴─────────── failed ─────────────┘
  *
- * Every event is a fact. Ports do the work and report facts; time, randomness and ids come in with them.
+ * Every event is a fact. The cluster's facts come as a stream, subscribed to at the root until an end is reached. Invoked actors do the work
+ * and report facts; time, randomness and ids come in with them. What each state means is its description: the documents, the status and
+ * readiness are made from it. A nested state is called like the kind of its plan.
  */
 
-import { assign, fromCallback, setup } from 'xstate'
+import { assign, fromCallback, fromEventObservable, type StateValueFrom, setup } from 'xstate'
 import type { Fact, Plan } from './fact.ts'
 import { type Failure, remedyFor } from './failure.ts'
+import { membersAfter } from './members.ts'
 
-/** Raised with each change that makes an old journal lead to other states. 2: a member that is lost before it has joined fails that session. */
-export const machineVersion = '2'
+/**
+ * Raised with each change that makes an old journal lead to other states, or that renames a fact. 2: a member that is lost before it has
+ * joined fails that session. 3: in place and by replacement are states; four facts have other names.
+ */
+export const machineVersion = '3'
 
 export interface LifecycleContext {
   /** Number of the newest session; 0 before the first. */
@@ -29,75 +35,135 @@ export interface LifecycleContext {
   readonly failure: Failure | null
   /** Attempts in a row before it fails; null for no limit. */
   readonly retryBudget: number | null
+  /** Members of ours that may still be in the group. */
+  readonly members: readonly string[]
 }
 
-/** What a port is told when its state is entered. */
-export type PortInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
+/** What an invoked actor is told when its state is entered. */
+export type TaskInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
 
 export interface LifecycleInput {
   readonly retryBudget: number | null
+  /** Those of an earlier life. Default none. */
+  readonly members?: readonly string[]
 }
+
+/** How it ended. */
+export interface LifecycleOutput {
+  /** What ended it; null where a stop was asked for. */
+  readonly failure: Failure | null
+}
+
+/** `ready`: messages flow · `handing-over`: connections or a session are being replaced. */
+type Tag = 'ready' | 'handing-over'
 
 /** Attempts after which a refused login or a missing topic ends the consumer: more logins would lock the account, and brokers learn of a new topic one after the other. */
 const terminalAfter = 3
 
-const unfilled = fromCallback<Fact, PortInput>(() => {
-  throw new Error('This port is not filled: the lifecycle needs provide({ actors })')
+const unfilled = fromCallback<Fact, TaskInput>(() => {
+  throw new Error('This actor is not filled: the lifecycle needs provide({ actors })')
 })
 
-const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): PortInput => ({
+/** Tells nothing until it is filled with the facts of a cluster. */
+const unfilledStream = fromEventObservable<Fact, undefined>(() => ({ subscribe: () => ({ unsubscribe: () => {} }) }))
+
+const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): TaskInput => ({
   epoch,
   plan,
   attempt,
 })
 
-const replacing = { target: 'draining', reenter: true, actions: 'planReplacement' } as const
+/** What a fact says of the session it speaks of, as guards and actions are told it. */
+interface OfSession {
+  readonly epoch: number
+}
+interface OfFailed extends OfSession {
+  readonly failure: Failure
+}
+interface Reason {
+  readonly reason: string
+}
+
+const isCurrent = {
+  type: 'isCurrent',
+  params: ({ event: { epoch } }: { event: OfSession }): OfSession => ({ epoch }),
+} as const
+const failureIn = ({ event: { epoch, failure } }: { event: OfFailed }): OfFailed => ({ epoch, failure })
+const noteFailure = { type: 'noteFailure', params: failureIn } as const
+
 const retryOrEnd = [
-  { guard: 'isTerminal', target: 'stopping', actions: 'noteFailure' },
-  { guard: 'isCurrent', target: 'retrying', actions: 'noteFailure' },
+  { guard: { type: 'isTerminal', params: failureIn }, target: '#lifecycle.stopping', actions: noteFailure },
+  { guard: isCurrent, target: '#lifecycle.retrying', actions: noteFailure },
 ] as const
-/** A port that throws is a bug: the consumer ends in order and says so. */
-const bug = { target: 'stopping', actions: 'noteBug' } as const
+const replaceFailed = {
+  guard: isCurrent,
+  target: '#lifecycle.draining.replacement',
+  actions: {
+    type: 'planReplacement',
+    params: ({ event: { failure } }: { event: OfFailed }): Reason => ({ reason: failure.kind }),
+  },
+} as const
+/** What ends a session that is joined by another one. */
+const replacing = {
+  'session.stalled': replaceFailed,
+  'member.lost': replaceFailed,
+  // KafkaJS subscribes once in its life.
+  'subscription.changed': {
+    guard: isCurrent,
+    target: '#lifecycle.draining.replacement',
+    actions: { type: 'planReplacement', params: { reason: 'subscription-changed' } },
+  },
+} as const
+const moving = {
+  target: '#lifecycle.draining.in-place',
+  actions: { type: 'planInPlace', params: ({ event: { reason } }: { event: Reason }): Reason => ({ reason }) },
+} as const
+const reconnecting = { target: 'connecting', actions: 'beginEpoch' } as const
+
+/** An actor that throws is a bug: the consumer ends in order and says so. */
+const bug = { target: '#lifecycle.stopping', actions: 'noteBug' } as const
+const drain = { id: 'drain', src: 'drain', input, onError: bug } as const
+const rebuild = { id: 'rebuild', src: 'rebuild', input, onError: bug } as const
 
 export const lifecycleMachine = setup({
-  types: {} as { context: LifecycleContext; events: Fact; input: LifecycleInput },
-  actors: { open: unfilled, drain: unfilled, rebuild: unfilled, backOff: unfilled, shutDown: unfilled },
+  types: {} as {
+    context: LifecycleContext
+    events: Fact
+    input: LifecycleInput
+    output: LifecycleOutput
+    tags: Tag
+  },
+  actors: {
+    clusterFacts: unfilledStream,
+    open: unfilled,
+    drain: unfilled,
+    rebuild: unfilled,
+    backOff: unfilled,
+    shutDown: unfilled,
+  },
   guards: {
-    /** The fact speaks of the newest session, or of none. */
-    isCurrent: ({ context, event }) => !('epoch' in event) || event.epoch === context.epoch,
-    isCurrentInPlace: ({ context, event }) =>
-      context.plan?.kind === 'in-place' && 'epoch' in event && event.epoch === context.epoch,
-    isInPlace: ({ context }) => context.plan?.kind === 'in-place',
-    isTerminal: ({ context: { epoch, attempt, retryBudget }, event }) => {
-      if (!('failure' in event && 'epoch' in event) || event.epoch !== epoch) return false
+    /** The fact speaks of the newest session. */
+    isCurrent: ({ context }, { epoch }: OfSession) => epoch === context.epoch,
+    isTerminal: ({ context }, { epoch, failure }: OfFailed) => {
+      if (epoch !== context.epoch) return false
+      const { attempt, retryBudget } = context
       if (retryBudget !== null && attempt >= retryBudget) return true
-      const remedy = remedyFor(event.failure.kind)
+      const remedy = remedyFor(failure.kind)
       return (remedy === 'give-up' || remedy === 'refresh-credentials') && attempt + 1 >= terminalAfter
     },
     hasFailed: ({ context }) => context.failure !== null,
   },
   actions: {
     beginEpoch: assign({ epoch: ({ context }) => context.epoch + 1 }),
-    beginReplacement: assign({
-      epoch: ({ context }) => (context.plan?.kind === 'replacement' ? context.epoch + 1 : context.epoch),
-    }),
-    planInPlace: assign({
-      plan: ({ event }): Plan => ({
-        kind: 'in-place',
-        reason: event.type === 'cluster.moved' ? event.reason : 'moved',
-      }),
-    }),
-    planReplacement: assign({
-      plan: ({ event }): Plan => ({
-        kind: 'replacement',
-        reason: 'failure' in event ? event.failure.kind : 'subscription-changed',
-      }),
-    }),
-    noteFailure: assign({ failure: ({ context, event }) => ('failure' in event ? event.failure : context.failure) }),
-    noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'A port of the lifecycle threw an error' }) }),
+    planInPlace: assign({ plan: (_, { reason }: Reason): Plan => ({ kind: 'in-place', reason }) }),
+    planReplacement: assign({ plan: (_, { reason }: Reason): Plan => ({ kind: 'replacement', reason }) }),
+    noteFailure: assign({ failure: (_, { failure }: OfFailed) => failure }),
+    noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'An actor of the lifecycle threw an error' }) }),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     recover: assign({ plan: null, attempt: 0, failure: null }),
     forgetFailure: assign({ failure: null }),
+    // A snapshot that an older version saved has none.
+    noteMembers: assign({ members: ({ context, event }) => membersAfter(context.members ?? [], event) }),
   },
 }).createMachine({
   id: 'lifecycle',
@@ -109,19 +175,22 @@ export const lifecycleMachine = setup({
     failure: null,
     // `transition()` calls this without an input and throws the result away.
     retryBudget: input?.retryBudget ?? null,
+    members: input?.members ?? [],
   }),
+  output: ({ event }) => event.output as LifecycleOutput,
+  invoke: { id: 'cluster', src: 'clusterFacts', onError: { target: '.stopping', actions: 'noteBug' } },
+  on: { 'member.named': { actions: 'noteMembers' }, 'member.evicted': { actions: 'noteMembers' } },
   initial: 'idle',
   states: {
     idle: {
-      on: {
-        'start.requested': { target: 'connecting', actions: 'beginEpoch' },
-        'stop.requested': 'stopped',
-      },
+      description: 'The consumer was not started; nothing is connected.',
+      on: { 'start.requested': reconnecting, 'stop.requested': 'stopped' },
     },
     connecting: {
+      description: 'A session is opened and joins the group.',
       invoke: { id: 'open', src: 'open', input, onError: bug },
       on: {
-        'session.joined': { guard: 'isCurrent', target: 'consuming' },
+        'session.joined': { guard: isCurrent, target: 'consuming' },
         'session.failed': retryOrEnd,
         // It joins no more: without its member KafkaJS would consume outside of the group, and commit nothing.
         'member.lost': retryOrEnd,
@@ -129,58 +198,112 @@ export const lifecycleMachine = setup({
       },
     },
     consuming: {
+      description: 'The group is joined and messages are handled.',
+      tags: 'ready',
       entry: 'recover',
-      on: {
-        'cluster.moved': { target: 'draining', actions: 'planInPlace' },
-        'session.stalled': { ...replacing, guard: 'isCurrent' },
-        'member.lost': { ...replacing, guard: 'isCurrent' },
-        // KafkaJS subscribes once in its life.
-        'subscription.changed': { ...replacing, guard: 'isCurrent' },
-        'session.failed': retryOrEnd,
-        'stop.requested': 'stopping',
-      },
+      on: { 'cluster.moved': moving, ...replacing, 'session.failed': retryOrEnd, 'stop.requested': 'stopping' },
     },
     draining: {
-      invoke: { id: 'drain', src: 'drain', input, onError: bug },
-      on: {
-        'drain.completed': { guard: 'isCurrent', target: 'rebuilding', actions: 'beginReplacement' },
-        'session.stalled': { ...replacing, guard: 'isCurrentInPlace' },
-        'member.lost': { ...replacing, guard: 'isCurrentInPlace' },
-        'subscription.changed': { ...replacing, guard: 'isCurrentInPlace' },
-        'session.failed': { ...replacing, guard: 'isCurrentInPlace' },
-        'stop.requested': 'stopping',
+      description: 'A hand-over has begun: what it touches comes to a safe point.',
+      tags: 'handing-over',
+      initial: 'in-place',
+      on: { 'stop.requested': 'stopping' },
+      states: {
+        'in-place': {
+          description: 'Connections are made to where the nodes are now; what waits for an answer is sent again.',
+          tags: 'ready',
+          invoke: drain,
+          on: {
+            'drain.completed': { guard: isCurrent, target: '#lifecycle.rebuilding.in-place' },
+            ...replacing,
+            'session.failed': replaceFailed,
+          },
+        },
+        replacement: {
+          description:
+            'A new session takes over: no message is handed out, handlers settle or get their signal after drainTimeoutMs, progress is committed.',
+          invoke: drain,
+          on: {
+            'drain.completed': {
+              guard: isCurrent,
+              target: '#lifecycle.rebuilding.replacement',
+              actions: 'beginEpoch',
+            },
+          },
+        },
       },
     },
     rebuilding: {
-      invoke: { id: 'rebuild', src: 'rebuild', input, onError: bug },
+      description: 'The hand-over is carried out, and proven within rebuildTimeoutMs.',
+      tags: 'handing-over',
+      initial: 'in-place',
       on: {
-        'rebuild.proven': { guard: 'isCurrent', target: 'consuming' },
-        'rebuild.unproven': { ...replacing, guard: 'isCurrent' },
-        'cluster.moved': { guard: 'isInPlace', target: 'draining', actions: 'planInPlace' },
-        'session.stalled': { ...replacing, guard: 'isCurrentInPlace' },
-        'member.lost': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
-        'subscription.changed': { ...replacing, guard: 'isCurrentInPlace' },
-        'session.failed': [{ ...replacing, guard: 'isCurrentInPlace' }, ...retryOrEnd],
+        'rebuild.proven': { guard: isCurrent, target: 'consuming' },
+        'rebuild.unproven': replaceFailed,
         'stop.requested': 'stopping',
+      },
+      states: {
+        'in-place': {
+          description: 'The connections are made; a heartbeat sent now proves that the member still counts.',
+          tags: 'ready',
+          invoke: rebuild,
+          on: { 'cluster.moved': moving, ...replacing, 'session.failed': replaceFailed },
+        },
+        replacement: {
+          description:
+            'A new session takes over: the brokers are probed, the old session is fenced, its progress is committed, its member leaves, the next session joins.',
+          invoke: rebuild,
+          on: { 'session.failed': retryOrEnd, 'member.lost': retryOrEnd },
+        },
       },
     },
     retrying: {
+      description:
+        'No session works; the next attempt follows after a backoff, or as soon as the cluster is reached or moves.',
       entry: 'countAttempt',
       invoke: { id: 'backOff', src: 'backOff', input, onError: bug },
       on: {
-        'backoff.elapsed': { target: 'connecting', actions: 'beginEpoch' },
-        'cluster.moved': { target: 'connecting', actions: 'beginEpoch' },
-        'cluster.reached': { target: 'connecting', actions: 'beginEpoch' },
+        'backoff.elapsed': reconnecting,
+        'cluster.moved': reconnecting,
+        'cluster.reached': reconnecting,
         'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
       },
     },
     stopping: {
+      description:
+        'The consumer is stopping: handlers settle, progress is committed, the member leaves, connections close, all by stopTimeoutMs.',
       invoke: { id: 'shutDown', src: 'shutDown', input, onError: { target: 'failed', actions: 'noteBug' } },
-      on: {
-        'stop.completed': [{ guard: 'hasFailed', target: 'failed' }, { target: 'stopped' }],
-      },
+      on: { 'stop.completed': [{ guard: 'hasFailed', target: 'failed' }, { target: 'stopped' }] },
     },
-    stopped: { type: 'final' },
-    failed: { type: 'final' },
+    stopped: {
+      description: 'The consumer has stopped as asked.',
+      type: 'final',
+      output: { failure: null },
+    },
+    failed: {
+      description:
+        'The consumer has ended for good: by a failure that waiting does not cure, or because retryBudget is spent.',
+      type: 'final',
+      output: ({ context: { failure } }) => ({ failure }),
+    },
   },
 })
+
+type Name<Value> = Value extends string ? Value : keyof Value
+
+/** The states at the top level. */
+export type LifecycleState = Name<StateValueFrom<typeof lifecycleMachine>>
+
+/** Whether this is the name of a state of the lifecycle, at the top level. */
+export const isLifecycleState = (name: string): name is LifecycleState => Object.hasOwn(lifecycleMachine.states, name)
+
+/** What the chart says of a state: the description of the innermost one, and the tags of all that it is in. */
+export function meaningOf(
+  state: LifecycleState,
+  plan: Plan | null,
+): { description: string; tags: ReadonlySet<string> } {
+  const outer = lifecycleMachine.states[state]
+  const inner = plan === null ? undefined : outer?.states[plan.kind]
+  const { description = '' } = inner ?? outer ?? {}
+  return { description, tags: new Set([...(outer?.tags ?? []), ...(inner?.tags ?? [])]) }
+}

@@ -62,6 +62,7 @@ const join = {
 } as const
 const fence = { guard: ofThisGeneration, target: 'lost', actions: noteFailure } as const
 const refuse = { target: 'fatal', actions: noteFailure } as const
+const output = ({ context }: { readonly context: MembershipContext }) => context.failure
 /** An actor that throws is a bug: this membership is of no use any more. */
 const bug = { target: 'fatal', actions: 'noteBug' } as const
 
@@ -91,7 +92,7 @@ export const membershipMachine = setup({
   version: machineVersion,
   context: { generation: null, joinWaits: false, failure: null },
   initial: 'unjoined',
-  output: ({ context }) => context.failure,
+  output: ({ event }) => event.output as Failure | null,
   states: {
     unjoined: {
       description: 'Not in the group; KafkaJS may join.',
@@ -144,8 +145,12 @@ export const membershipMachine = setup({
         'leave.requested': 'left',
       },
     },
-    left: { type: 'final', description: 'It left.' },
-    lost: { type: 'final', description: 'The coordinator does not know it any more: its partitions are others’.' },
-    fatal: { type: 'final', description: 'The group refuses it, and waiting does not change that.' },
+    left: { type: 'final', description: 'It left.', output },
+    lost: {
+      type: 'final',
+      description: 'The coordinator does not know it any more: its partitions are others’.',
+      output,
+    },
+    fatal: { type: 'final', description: 'The group refuses it, and waiting does not change that.', output },
   },
 })

@@ -2,17 +2,19 @@
 
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, SnapshotFrom, StateValue } from 'xstate'
 import { initialTransition, transition } from 'xstate'
-import { agrees, restored, savedIn, snapshotType } from './saved.ts'
+import { agrees, restored, savedIn, snapshotType } from './machine-snapshot.ts'
+import { stateValue } from './state-value.ts'
 
 /** What a replay needs of a step or a journal record. */
 export interface ReplayStep {
   readonly actor: string
   readonly type: string
   readonly data: Readonly<Record<string, unknown>>
+  /** The whole value, or its top-level name: the plan says the rest. */
   readonly to: StateValue | null
   /** The machine version that wrote it. Default: the version of the machine that replays. */
   readonly machineVersion?: string
-  /** What records of an older version say of the context after the step. */
+  /** What records say of the context after the step. */
   readonly epoch?: number
   readonly plan?: unknown
 }
@@ -71,9 +73,10 @@ export function foldOf<Machine extends AnyStateMachine>(machine: Machine, actor?
     const before: AnyMachineSnapshot | undefined = snapshot
     snapshot = next(machine, before, step)
     if (isOlder(step, machine)) snapshot = asRecorded(machine, before, snapshot, step)
-    if (JSON.stringify(snapshot.value) !== JSON.stringify(step.to)) {
+    const recorded = stateValue(machine, step.to, step.plan)
+    if (!isSame(snapshot.value, recorded)) {
       throw new Error(
-        `Replay left the record at step ${count} (${step.type}): recorded ${JSON.stringify(step.to)}, ` +
+        `Replay left the record at step ${count} (${step.type}): recorded ${JSON.stringify(recorded)}, ` +
           `replayed ${JSON.stringify(snapshot.value)}. The machine has changed since, or the steps are not all there.`,
       )
     }
@@ -100,11 +103,14 @@ function asRecorded(
   // Every record has both; not every machine keeps them.
   const isKept = ([name, value]: [string, unknown]) => value !== undefined && name in next.context
   const told = Object.fromEntries(Object.entries({ epoch, plan }).filter(isKept))
-  const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
   const agreed = Object.entries(told).every(([name, value]) => isSame(next.context[name], value))
-  if (to === null || (agreed && isSame(next.value, to))) return next
-  return machine.resolveState({ value: to, context: { ...(before ?? next).context, ...told } })
+  if (to === null) return next
+  const value = stateValue(machine, to, plan)
+  if (agreed && isSame(next.value, value)) return next
+  return machine.resolveState({ value, context: { ...(before ?? next).context, ...told } })
 }
+
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
 
 function next(
   machine: AnyStateMachine,

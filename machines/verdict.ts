@@ -1,22 +1,8 @@
 /** A verdict: what one snapshot means against what was accepted before. A pure function; it accepts nothing by itself. */
 
+import { type Book, type BookEntry, samePlace, wasSeen } from './book.ts'
 import { sameEndpoint } from './endpoint.ts'
 import type { BrokerEntry, Snapshot } from './snapshot.ts'
-
-/** A broker as it was accepted. `present` is false while the newest snapshot does not name it; its place is kept all the same, for a while. */
-export interface BookEntry extends BrokerEntry {
-  /** The addresses that its name had lately, and when it last had them: a name whose answers take turns does not move. */
-  readonly seen?: Readonly<Record<string, number>> | undefined
-  readonly present: boolean
-  /** Since when it is not named. */
-  readonly absentSince?: number | undefined
-}
-
-/** What is accepted: the cluster id (undefined until one is known) and where each node is. */
-export interface Book {
-  readonly clusterId: string | undefined
-  readonly entries: readonly BookEntry[]
-}
 
 /** One node that a snapshot shows elsewhere. `resolved-anew`: the same host and port, but none of the addresses it had. */
 export interface Relocation {
@@ -67,14 +53,6 @@ export function verdict(book: Book | undefined, snapshot: Snapshot | undefined):
   return { kind, moves, joined, left: left.map(({ nodeId }) => nodeId) }
 }
 
-/** Whether two entries are one place: the same endpoint, and not two disjoint sets of addresses. A name that did not resolve says nothing. */
-export const samePlace = (one: BrokerEntry, other: BrokerEntry): boolean =>
-  sameEndpoint(one, other) && !disjoint(one.addresses, other.addresses)
-
-/** Whether the name had one of these addresses lately. */
-export const wasSeen = (from: BookEntry, to: BrokerEntry): boolean =>
-  sameEndpoint(from, to) && to.addresses.some((address) => from.seen?.[address] !== undefined)
-
 function nonsenseIn(snapshot: Snapshot | undefined): string | undefined {
   if (snapshot === undefined) return undefined
   const { clusterId, brokers } = snapshot
@@ -97,6 +75,3 @@ const relocation = (from: BookEntry, to: BrokerEntry): Relocation => ({
   to,
   reason: sameEndpoint(from, to) ? 'resolved-anew' : 'moved',
 })
-
-const disjoint = (one: readonly string[], other: readonly string[]): boolean =>
-  one.length > 0 && other.length > 0 && !one.some((address) => other.includes(address))

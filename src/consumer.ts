@@ -1,11 +1,14 @@
 /** The façade: a consumer that follows its brokers. Everything it shows is a projection of facts. */
 
-import { createActor } from 'xstate'
+import { filter } from 'rxjs'
+import { createActor, fromEventObservable } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
 import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
+import { actorsOf } from '../actors/session/actors.ts'
+import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
@@ -13,9 +16,10 @@ import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
 import { createInbox } from './inbox.ts'
-import { type EarlierLife, earlierLife } from './journal/earlier-life.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
+import { type Recovery, recovery } from './journal/recovery.ts'
+import { renamed } from './journal/upcast.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -39,7 +43,10 @@ export interface Consumer extends AsyncDisposable {
   seek(position: TopicPartition & { readonly offset: string }): void
   /** What it is doing and has done; `ready` is what a readiness probe asks for. */
   status(): Status
-  /** Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. */
+  /**
+   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. Throws a RelistenError
+   * with code `invalid-call` for a name that a fact had in an earlier version.
+   */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: FactRecord) => void): () => void
   /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
@@ -57,10 +64,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
 const settingsWithinMs = 3000
 
+/** The types of facts on which the lifecycle acts in some state: no other goes through its mailbox. */
+const acting: ReadonlySet<string> = new Set(lifecycleMachine.events)
+
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
   private readonly key: string
-  private readonly earlier: EarlierLife
+  private readonly earlier: Recovery
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
@@ -83,7 +93,7 @@ class LifecycleConsumer implements Consumer {
     this.options = options
     this.key = key
     const { groupId, journal, onJournalError, logger } = options
-    this.earlier = earlierLife(journal)
+    this.earlier = recovery(journal)
     this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
     this.recorder.onFact((record) => {
       this.fold = reduceStatus(this.fold, record)
@@ -120,7 +130,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   async commit(): Promise<void> {
-    await this.supervisor?.session?.commits.commitAll(2000)
+    await this.supervisor?.session?.commit(2000)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
@@ -145,6 +155,8 @@ class LifecycleConsumer implements Consumer {
   }
 
   on(type: string, listener: (record: never) => void): () => void {
+    const name = renamed.get(type)
+    if (name !== undefined) throw callError(`The fact \`${type}\` is called \`${name}\` now`, `listen to \`${name}\``)
     const set = this.listeners.get(type) ?? new Set()
     this.listeners.set(type, set.add(listener))
     return () => set.delete(listener)
@@ -185,42 +197,42 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
+    const { dispatcher } = this
+    const { append } = this.recorder
+    const seen = this.progress.topics
     const inspect = options.inspect ? safeInspector(options.inspect) : undefined
     const supervisor = new Supervisor({
       ...options,
-      inspect,
-      append: this.recorder.append,
-      predecessors: this.earlier.members,
-      clientId,
+      members: () => actor.getSnapshot().context.members,
       cluster,
-      dial,
-      dispatcher: this.dispatcher,
-      seen: this.progress.topics,
+      dispatcher,
+      createSession: (epoch) =>
+        new Session({ ...options, ...{ epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect } }),
       emit,
     })
     this.supervisor = supervisor
-    const machine = recorded(lifecycleMachine.provide({ actors: supervisor.ports }), this.recorder.append)
+    const clusterFacts = fromEventObservable<Fact, undefined>(() =>
+      cluster.facts$.pipe(filter(({ type }) => acting.has(type))),
+    )
+    const actors = { ...actorsOf(supervisor), clusterFacts }
+    const machine = recorded(lifecycleMachine.provide({ actors }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
-      input: { retryBudget: options.retryBudget },
+      input: { retryBudget: options.retryBudget, members: this.earlier.members },
       ...(inspect ? { inspect } : {}),
     })
-    this.send = createInbox({
-      acting: new Set<string>(lifecycleMachine.events),
-      isActive: () => actor.getSnapshot().status === 'active',
-      send: (fact) => actor.send(fact),
-      note: (fact) => this.recorder.note(actor.id, fact),
-    })
-    const facts = cluster.facts$.subscribe((fact) => {
+    this.send = createInbox({ actor, acting, note: (fact) => this.recorder.note(actor.id, fact) })
+    // Before the machine subscribes: a task that a fact starts finds it noticed. The machine answers for a stream that breaks.
+    const notice = (fact: Fact): void => {
       supervisor.notice(fact)
-      emit(fact)
-    })
+      if (!acting.has(fact.type)) emit(fact)
+    }
+    cluster.facts$.subscribe({ next: notice, error: () => {} })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
     this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
       if (data.decision === 'stop') void this.stop()
     })
     this.release = () => {
-      facts.unsubscribe()
       unwatch()
       cluster.release()
       this.recorder.close()
@@ -231,11 +243,9 @@ class LifecycleConsumer implements Consumer {
         reject(error)
       }
       actor.subscribe({
-        next: ({ value, context }) => {
+        next: ({ value, status, output }) => {
           if (value === 'consuming') resolve()
-          if (value === 'failed')
-            finish(errorFrom(context.failure ?? { kind: 'bug', message: 'It failed without a failure' }))
-          if (value === 'stopped') finish(stopped())
+          if (status === 'done') finish(output?.failure ? errorFrom(output.failure) : stopped())
         },
         error: (error) => {
           actor.stop()

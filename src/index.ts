@@ -2,7 +2,7 @@
 
 export type { BrokerSource, Brokers } from '../actors/cluster/source.ts'
 export type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
-export type { HandlerDecision, HandlerErrorContext } from '../actors/delivery/handler.ts'
+export type { HandlerDecision, HandlerErrorContext } from '../actors/delivery/handler-retry.ts'
 export type { Endpoint } from '../machines/endpoint.ts'
 export type {
   Fact,

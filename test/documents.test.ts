@@ -6,6 +6,7 @@ import { type FailureKind, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import type { ConsumerOptions } from '../src/options/consumer-options.ts'
 import { resolveOptions } from '../src/options/options.ts'
+import { nodesOf, pathOf, targetsIn } from './machines/structure.ts'
 import { codeBlocks, quoted, tableOf } from './markdown.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -116,7 +117,7 @@ test('the state diagram of the README has the states and transitions of the life
 
 test('the state table of the README names every state in order', () => {
   const named = tableOf(readme, 'state').flatMap(({ state = '' }) => quoted(state))
-  expect(named).toEqual(Object.keys(lifecycleMachine.states))
+  expect(named).toEqual(nodesOf(lifecycleMachine).map(pathOf))
 })
 
 function optionRows() {
@@ -140,49 +141,34 @@ function quotedName(text: string): string {
   return /^'([^']+)'/.exec(text)?.[1] ?? ''
 }
 
-/** `from → to: events` for each pair of states; an arrow from a group counts for each state in it, one to a group for its first. */
+/** `from → to: events` for each arrow that is drawn. */
 function drawn(): string[] {
   const [diagram = ''] = codeBlocks(readme, 'mermaid')
-  const [, group = '', inside = ''] = /state (\w+) \{\n([\s\S]*?)\n {2}\}/.exec(diagram) ?? []
-  const [, first = ''] = /^ +\[\*\] --> (\w+)$/m.exec(inside) ?? []
-  const members = [...new Set([...inside.matchAll(/^ +(\w+) -->/gm)].map(([, from = '']) => from))]
-  const plain = diagram.replace(/^ {4}\[\*\] .*\n/m, '').replaceAll(`--> ${group} `, `--> ${first} `)
-  const arrows = [...plain.matchAll(/^ *(\[\*\]|\w+) --> (\[\*\]|\w+)(?: : (.*))?$/gm)]
+  const paths = new Map<string, string>()
+  for (const [, outer = '', inside = ''] of diagram.matchAll(/^ {2}subgraph (\w+)\n([\s\S]*?)\n {2}end$/gm)) {
+    for (const [, id = '', name = ''] of inside.matchAll(/^ {4}(\w+)\["(.+)"\]$/gm)) paths.set(id, `${outer}.${name}`)
+  }
+  const named = (id: string) => paths.get(id) ?? id
+  const arrows = [...diagram.matchAll(/^ {2}(\w+)(?:\(\(" "\)\))? -->(?:\|"(.*)"\|)? (\w+)$/gm)]
+  expect(arrows).toHaveLength(diagram.match(/-->/g)?.length ?? 0)
   return arrows
-    .flatMap(([, from = '', to = '', label = '']) => {
+    .map(([, from = '', label = '', to = '']) => {
       const events = label.match(/[a-z]+\.[a-z-]+/g) ?? []
-      // What the members of a group have in common is drawn once; which of the events each of them knows is not.
-      return from === group
-        ? members.map((member) => `${member} → ${to}`)
-        : [`${from} → ${to}${events.length > 0 ? `: ${events.toSorted().join(', ')}` : ''}`]
+      return `${named(from)} → ${named(to)}: ${events.toSorted().join(', ')}`
     })
     .toSorted()
 }
 
+/** A port that throws leads to where a failure leads anyway. */
 function real(): string[] {
-  const { states, root: machine } = lifecycleMachine
-  const first = machine.initial.target?.map(({ key }) => `[*] → ${key}`) ?? []
-  const grouped = Object.keys(states).filter((from) => targets(from).has('stopping'))
-  const arrows = Object.entries(states).flatMap(([from, { type }]) => [
-    ...(type === 'final' ? [`${from} → [*]`] : []),
-    ...[...targets(from)].map(([to, events]) => {
-      return grouped.includes(from) && to === 'stopping' ? `${from} → ${to}` : `${from} → ${to}: ${events.join(', ')}`
-    }),
-  ])
-  return [...first, ...arrows].toSorted()
-}
-
-/** Where a state leads, and by which facts. A port that throws leads to where a failure leads anyway. */
-function targets(from: string): Map<string, string[]> {
-  const found = new Map<string, string[]>()
-  for (const [event, transitions] of lifecycleMachine.states[from as 'idle']?.transitions ?? []) {
-    for (const { target = [] } of transitions) {
-      for (const { key } of target) {
-        const events = found.get(key) ?? []
-        if (!event.startsWith('xstate.') && !events.includes(event)) events.push(event)
-        found.set(key, events.toSorted())
-      }
-    }
-  }
-  return found
+  const arrows = [...targetsIn(lifecycleMachine)].flatMap(([from, targets]) =>
+    [...targets].map(([to, events]) => [from, to, events.filter((event) => !event.startsWith('xstate.'))] as const),
+  )
+  const first = lifecycleMachine.root.initial.target?.map(({ key }) => `start → ${key}: `) ?? []
+  return [
+    ...first,
+    ...arrows
+      .filter(([, , events]) => events.length > 0)
+      .map(([from, to, events]) => `${from} → ${to}: ${events.toSorted().join(', ')}`),
+  ].toSorted()
 }

@@ -13,7 +13,7 @@ export interface SourceModule {
 /** From the bottom to the top: a file imports from its own folder and the ones before it. */
 export const layers = ['machines', 'actors', 'src', 'test'] as const
 
-const maxLines = 420
+const maxLines = 430
 const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.(ts|cjs)$/
 const emptyWord = /\b(utils?|types|helpers?|common|manager|misc)\b/
 /** The door to KafkaJS; what is required of its insides goes no further. */

@@ -1,11 +1,13 @@
-/** The address book: node id → accepted endpoint. The one place that knows where a node is; only the acceptance changes it. */
+/** The address book: node id → accepted endpoint. The one place that knows where a node is; it shows what the acceptance has accepted. */
 
-import type { Acceptance, AcceptanceInput, AcceptanceStep } from '../../machines/acceptance.ts'
-import { accept, createAcceptance } from '../../machines/acceptance.ts'
+import type { Acceptance, AcceptanceStep } from '../../machines/acceptance.ts'
+import { createAcceptance } from '../../machines/acceptance.ts'
+import type { BookEntry } from '../../machines/book.ts'
 import type { Claim } from '../../machines/claim.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
-import type { BrokerEntry } from '../../machines/snapshot.ts'
-import type { BookEntry } from '../../machines/verdict.ts'
+import { formatEndpoint } from '../../machines/endpoint.ts'
+import type { Failure } from '../../machines/failure.ts'
+import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
+import { verdict } from '../../machines/verdict.ts'
 
 /** What changed, by node id. */
 export interface BookChange {
@@ -15,42 +17,37 @@ export interface BookChange {
 }
 
 export class AddressBook {
-  private state: Acceptance
+  private accepted: Acceptance
   private index = new Map<number, BookEntry>()
   private readonly listeners = new Set<(change: BookChange) => void>()
 
-  /** `clusterId` is the one expected; without it the first answer decides. */
-  constructor(clusterId?: string) {
-    this.state = createAcceptance({ clusterId })
+  constructor(accepted = createAcceptance()) {
+    this.accepted = accepted
+    this.reindex()
   }
 
   /** The id of the cluster these entries belong to; undefined until one is known. */
   get clusterId(): string | undefined {
-    return this.state.clusterId
+    return this.accepted.clusterId
   }
 
   /** Moves that were reported and are not accepted yet. */
   get claims(): readonly Claim[] {
-    return this.state.claims
+    return this.accepted.claims
   }
 
-  /** Where other listeners than the one in use place the nodes, as far as they are known. */
+  /** Where other listeners than the one in use announce the nodes, as far as they are known. */
   others(): readonly BrokerEntry[] {
-    return [...this.state.history.values()].flatMap(({ elsewhere }) => elsewhere)
+    return [...this.accepted.history.values()].flatMap(({ elsewhere }) => elsewhere)
   }
 
   /** Every node ever accepted, absent ones included. */
   entries(): readonly BookEntry[] {
-    return this.state.entries
+    return this.accepted.entries
   }
 
   entryOf(nodeId: number): BookEntry | undefined {
     return this.index.get(nodeId)
-  }
-
-  endpointOf(nodeId: number): Endpoint | undefined {
-    const entry = this.entryOf(nodeId)
-    return entry && { host: entry.host, port: entry.port }
   }
 
   /** Whether the newest snapshot names this node. */
@@ -58,39 +55,34 @@ export class AddressBook {
     return this.entryOf(nodeId)?.present === true
   }
 
-  /** Calls `listener` after each change of the book. Returns what takes the listener away again. */
+  /** Why an answer can't be used: it comes from another cluster, or makes no sense. Undefined when it can. */
+  flawIn(snapshot: Snapshot): Failure | undefined {
+    const found = verdict({ clusterId: this.clusterId, entries: [] }, snapshot)
+    const endpoint = formatEndpoint(snapshot.answeredBy)
+    if (found.kind === 'foreign') {
+      const message = `Cluster ${found.got} answers at ${endpoint}, not ${found.expected}: the address is used by another cluster now, or \`brokers\` names the wrong one.`
+      return { kind: 'foreign-cluster', message, endpoint }
+    }
+    if (found.kind !== 'unknown') return undefined
+    return { kind: 'unreachable', message: `${endpoint} gave no usable answer: ${found.why}.`, endpoint }
+  }
+
+  /** Calls `listener` after each change of the book. Returns a function that removes it. */
   onChange(listener: (change: BookChange) => void): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
 
-  /** Puts in what a journal remembers. Does nothing and returns false once a snapshot was accepted or another cluster is expected. */
-  restore(entries: readonly BrokerEntry[], clusterId: string): boolean {
-    const { newestAt, clusterId: expected } = this.state
-    if (newestAt > 0 || (expected !== undefined && expected !== clusterId)) return false
-    this.state = createAcceptance({ clusterId, entries: entries.map((entry) => ({ ...entry, present: true })) })
+  /** Shows what was accepted. Only the cluster calls this. */
+  update({ state, moves, joined, left }: AcceptanceStep): void {
+    this.accepted = state
     this.reindex()
-    this.announce({ moved: [], joined: entries.map(({ nodeId }) => nodeId), left: [] })
-    return true
-  }
-
-  /** Takes in a snapshot, a dead endpoint or what the source names. Only the cluster calls this. */
-  take(input: AcceptanceInput): AcceptanceStep {
-    const step = accept(this.state, input)
-    this.state = step.state
-    this.reindex()
-    const { moves, joined, left } = step
-    if (moves.length + joined.length + left.length > 0) {
-      this.announce({ moved: moves.map(({ nodeId }) => nodeId), joined, left })
-    }
-    return step
+    if (moves.length + joined.length + left.length === 0) return
+    const change = { moved: moves.map(({ nodeId }) => nodeId), joined, left }
+    for (const listener of [...this.listeners]) listener(change)
   }
 
   private reindex(): void {
-    this.index = new Map(this.state.entries.map((entry) => [entry.nodeId, entry]))
-  }
-
-  private announce(change: BookChange): void {
-    for (const listener of [...this.listeners]) listener(change)
+    this.index = new Map(this.accepted.entries.map((entry) => [entry.nodeId, entry]))
   }
 }

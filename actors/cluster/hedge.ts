@@ -1,17 +1,17 @@
-/** A hedge: the same question put to one candidate after another, not waiting for the silent ones; the first answer wins. */
+/** A hedge: the same question is put to one candidate after another without waiting for silent ones; the first answer wins. */
 
 import { onSilence } from '../connection/silence.ts'
 
 export interface HedgeOptions {
   /** The next candidate is tried this long after the last one, or as soon as one fails. */
   readonly afterMs: number
-  /** No answer and no byte for so long is a failure. */
+  /** It fails after this time without an answer or a byte. */
   readonly deadlineMs: number
-  /** When a byte last came from one that was asked, on the clock of `performance.now()`. Default: never. */
+  /** When a byte last came from one of those asked, on the clock of `performance.now()`. Default: never. */
   readonly heardAt?: (() => number) | undefined
-  /** An answer is much to send: the next candidate waits while bytes come, too. Default false. */
+  /** The answer is large: while its bytes come, the next candidate waits. Default false. */
   readonly isHeavy?: boolean
-  /** No answer by then is a failure, whatever comes. Default: `deadlineMs`. */
+  /** It fails after this time, however many bytes come. Default: `deadlineMs`. */
   readonly atMostMs?: number
   readonly signal?: AbortSignal | undefined
 }
@@ -19,15 +19,15 @@ export interface HedgeOptions {
 export interface Hedge<Item, Answer> {
   /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
   readonly answer: Promise<Answer>
-  /** More candidates, behind those that wait. */
+  /** Adds candidates behind those that wait. */
   add(items: readonly Item[]): void
-  /** These at once, even when the hedge is over. */
-  rush(items: readonly Item[]): void
-  /** No more will come: all failed is a failure now. */
-  seal(): void
+  /** Asks these at once, even when the hedge is over. */
+  addAtOnce(items: readonly Item[]): void
+  /** No more candidates will come: it fails when all of them have. */
+  close(): void
 }
 
-/** Starts with nobody: `add` candidates, then `seal`. Attempts that run on after the answer are left alone. */
+/** Starts with nobody: `add` candidates, then `close`. Attempts that run on after the answer are left alone. */
 export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
   { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
@@ -35,7 +35,7 @@ export function createHedge<Item, Answer>(
   const { promise, resolve, reject } = defer<Answer>()
   const waiting: Item[] = []
   let running = 0
-  let sealed = false
+  let closed = false
   let over = false
   let lastError: unknown
   let pace: (() => void) | undefined
@@ -80,7 +80,7 @@ export function createHedge<Item, Answer>(
     if (item !== undefined) {
       pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
       launch(item)
-    } else if (running === 0 && sealed) {
+    } else if (running === 0 && closed) {
       end(() => reject(lastError ?? new Error('there is no candidate to ask')))
     }
   }
@@ -90,9 +90,9 @@ export function createHedge<Item, Answer>(
       waiting.push(...items)
       if (pace === undefined) next()
     },
-    rush: (items) => items.forEach(launch),
-    seal() {
-      sealed = true
+    addAtOnce: (items) => items.forEach(launch),
+    close() {
+      closed = true
       if (running === 0) next()
     },
   }

@@ -1,4 +1,4 @@
-/** Questions: requests that any broker can answer, put to one after another, and again while nobody answers. */
+/** Questions that any broker can answer: put to one after another, and again while nobody answers. */
 
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -6,11 +6,12 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
-import type { Candidates } from './candidates.ts'
+import { sleep } from '../time/sleep.ts'
+import type { EndpointPool } from './endpoint-pool.ts'
 import { createHedge } from './hedge.ts'
 
 export interface QuestionsOptions {
-  readonly candidates: Candidates
+  readonly pool: EndpointPool
   /** Whom to ask, in order. */
   readonly order: () => readonly Endpoint[]
   /** Resolves when the cluster has shown that it answers. */
@@ -18,19 +19,19 @@ export interface QuestionsOptions {
   readonly closing: AbortSignal
 }
 
-/** So long without a byte ends a question, in milliseconds, longer where the brokers are far. */
+/** A question fails after this time without a byte, in milliseconds; later where the brokers are far. */
 const timeoutMs = 2000
-/** The next broker is asked after so long without a byte, or a failure. */
+/** The next broker is asked after this time without a byte, in milliseconds, or after a failure. */
 const hedgeMs = 250
-/** However many bytes come, a question ends by then, in milliseconds. */
+/** A question ends by then, in milliseconds, however many bytes keep coming. */
 const longestMs = 30_000
 const againMs = 20
-/** Who waits for the next try looks so often whether its own time is over. */
+/** While the next try has to wait, the deadline of a question is checked this often, in milliseconds. */
 const lookMs = 100
 
 export class Questions {
   private readonly options: QuestionsOptions
-  /** By kind of request: those in a row that brokers were asked and did not answer, whoever asked. */
+  /** By kind of request: unanswered ones in a row, whoever asked. */
   private readonly streaks = new Map<number, Streak>()
 
   constructor(options: QuestionsOptions) {
@@ -39,15 +40,15 @@ export class Questions {
 
   /** The first answer. Rejects with a ConnectionError after 2 s without a byte, more where the brokers are far. */
   async ask(frame: Buffer, signal?: AbortSignal): Promise<Buffer> {
-    const { closing, candidates } = this.options
+    const { closing, pool } = this.options
     const asked: Endpoint[] = []
     const since = performance.now()
     const limit = new AbortController()
     const unasked = () => limit.abort(signal?.reason)
     const close = () => limit.abort(closing.reason)
     const silence = {
-      forMs: Math.max(timeoutMs, 2 * candidates.lateMs),
-      heardAt: () => Math.max(since, candidates.heardAt(asked)),
+      forMs: Math.max(timeoutMs, 2 * pool.lateMs),
+      heardAt: () => Math.max(since, pool.heardAt(asked)),
       atMostMs: longestMs,
     }
     const end = onSilence(silence, () => limit.abort(new ConnectionError(unanswered)))
@@ -70,7 +71,7 @@ export class Questions {
     this.streaks.set(kind, streak)
     while (!limit.aborted) {
       if (streak.waitMs > 0) {
-        await pause(Math.min(streak.waitMs, lookMs))
+        await sleep(Math.min(streak.waitMs, lookMs))
         continue
       }
       const { answer, wasSent } = await this.askOnce(frame, asked, limit)
@@ -79,8 +80,8 @@ export class Questions {
         return answer
       }
       if (limit.aborted) break
-      // Who asked at the same time has failed with it. Where nobody could be asked, the pace of dials is enough.
-      if (!wasSent) await pause(againMs)
+      // Questions that ran side by side count as one failure. Where nobody could be asked, the pace of dials is enough.
+      if (!wasSent) await sleep(againMs)
       else if (streak.waitMs === 0) streak.failed(bounds.question)
       await this.options.newerAnswer(limit).catch(() => {})
     }
@@ -92,30 +93,28 @@ export class Questions {
     asked: Endpoint[],
     limit: AbortSignal,
   ): Promise<{ answer: Buffer | undefined; wasSent: boolean }> {
-    const { candidates, order } = this.options
+    const { pool, order } = this.options
     let wasSent = false
     const attempt = async (endpoint: Endpoint) => {
       asked.push(endpoint)
-      const line = await candidates.connect(endpoint)
+      const connection = await pool.connect(endpoint)
       wasSent = true
       // Each connection writes its own correlation id into the frame.
-      return line.send(Buffer.from(frame))
+      return connection.send(Buffer.from(frame))
     }
     const hedge = createHedge(attempt, {
-      afterMs: Math.max(hedgeMs, candidates.lateMs),
+      afterMs: Math.max(hedgeMs, pool.lateMs),
       deadlineMs: longestMs,
-      heardAt: () => candidates.heardAt(asked),
+      heardAt: () => pool.heardAt(asked),
       isHeavy: true,
       signal: limit,
     })
     hedge.add(order())
-    hedge.seal()
+    hedge.close()
     const answer = await hedge.answer.catch(() => undefined)
     return { answer, wasSent }
   }
 }
-
-const pause = (waitMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs))
 
 const unanswered: Failure = {
   kind: 'unreachable',

@@ -1,4 +1,4 @@
-/** A source: where the user's knowledge of the brokers comes from. It has a deadline, never throws, and remembers the last good list. */
+/** A source: where the user says the brokers are. It has a deadline, never throws, and remembers the last good list. */
 
 import { EMPTY, merge, Observable, Subject } from 'rxjs'
 import type { Endpoint } from '../../machines/endpoint.ts'
@@ -24,7 +24,7 @@ export interface BrokerSource {
 /** The option `brokers`: a list of `host:port`, a function that returns one, or a source object. */
 export type Brokers = readonly string[] | BrokerSource['current'] | BrokerSource
 
-/** What the source said last: the list in use (the last good one after a failure), and what was wrong with the newest answer. */
+/** What the source said last: the list in use (after a failure the last good one), and what was wrong with the newest answer. */
 export interface SourceReading {
   readonly endpoints: readonly Endpoint[]
   readonly failure?: Failure
@@ -36,16 +36,16 @@ export interface SourceOptions {
 }
 
 export interface Source {
-  /** Never rejects; answers within the deadline, or at once when aborted. A call that hangs is made a second time after 10 seconds. */
+  /** Never rejects; resolves by the deadline, or at once when aborted. A call that hangs is made again after 10 seconds. */
   current(signal?: AbortSignal): Promise<SourceReading>
   /** Announced lists, and answers that came after their deadline. Never errs. */
   readonly changes$: Observable<SourceReading>
 }
 
-/** A call that hangs is given up after this time, and made anew: one that never ends must not be the last one. Milliseconds. */
+/** A call that hangs is given up and made again after this time, in milliseconds. */
 const againAfterMs = 10_000
 
-/** A list with more endpoints than this is cut off, with a failure that says so. */
+/** A longer list is cut off, with a failure that says so. */
 export const maxEndpoints = 64
 
 /** Makes a source of the option `brokers`. */
@@ -62,11 +62,11 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
       if (reading.endpoints.length > 0) good = reading.endpoints
       return { ...reading, endpoints: good }
     } catch (error) {
-      // A list of somebody's own making: its entries may throw when they are read.
+      // The user's own object: its entries may throw when they are read.
       return fail(`returned a list that can't be read: ${describe(error)}`)
     }
   }
-  const fail = (why: string): SourceReading => ({ endpoints: good, failure: failureOf(why) })
+  const fail = (why: string): SourceReading => ({ endpoints: good, failure: sourceFailure(why) })
   const hung = () => fail(`has not answered for ${sourceTimeoutMs} ms`)
 
   const call = async (): Promise<() => SourceReading> => {
@@ -81,7 +81,7 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
   const begin = (): Promise<SourceReading> => {
     askedAt = performance.now()
     const mine: Promise<SourceReading> = call().then((answer) => {
-      // Given up: a newer call knows better.
+      // It was given up, and a newer call knows better.
       if (hanging !== mine) return { endpoints: good }
       hanging = undefined
       const reading = answer()
@@ -118,7 +118,7 @@ function announced(
   if (changes === undefined) return EMPTY
   return new Observable((subscriber) => {
     const next = (list: unknown) => subscriber.next(read(list))
-    // The stream is over then; the list itself is still asked for at each poll.
+    // The stream has ended; `current()` is still called at each poll.
     const error = (reason: unknown) => subscriber.next(fail(`ended its stream of changes with ${describe(reason)}`))
     try {
       if (!(Symbol.asyncIterator in changes)) {
@@ -162,8 +162,9 @@ function withDeadline<Value>(
 }
 
 function readList(list: unknown): SourceReading {
-  if (!Array.isArray(list)) return { endpoints: [], failure: failureOf(`returned ${describe(list)} instead of a list`) }
-  if (list.length === 0) return { endpoints: [], failure: failureOf('returned an empty list') }
+  if (!Array.isArray(list))
+    return { endpoints: [], failure: sourceFailure(`returned ${describe(list)} instead of a list`) }
+  if (list.length === 0) return { endpoints: [], failure: sourceFailure('returned an empty list') }
   const found = new Map<string, Endpoint>()
   const bad: unknown[] = []
   for (const entry of list.slice(0, maxEndpoints)) {
@@ -174,21 +175,21 @@ function readList(list: unknown): SourceReading {
   const endpoints = [...found.values()]
   if (bad.length > 0) {
     const named = bad.slice(0, 5).map(describe).join(', ')
-    return { endpoints, failure: failureOf(`returned ${bad.length} entries that are not host:port: ${named}`) }
+    return { endpoints, failure: sourceFailure(`returned ${bad.length} entries that are not host:port: ${named}`) }
   }
   if (list.length > maxEndpoints) {
     const why = `returned ${list.length} endpoints; only the first ${maxEndpoints} are used`
-    return { endpoints, failure: failureOf(why) }
+    return { endpoints, failure: sourceFailure(why) }
   }
   return { endpoints }
 }
 
-const failureOf = (why: string): Failure => ({
+const sourceFailure = (why: string): Failure => ({
   kind: 'source-failed',
   message: `The source of brokers ${why}. The last good list and the known brokers are used on; check what \`brokers\` returns.`,
 })
 
-/** Short; the secrets go before it is cut, as nobody knows half of one. */
+/** A short text. Secrets are removed before it is cut: half of one would not be recognized. */
 function describe(value: unknown): string {
   const text = withoutSecrets(messageOf(value)).slice(0, 200)
   if (typeof value === 'string') return `"${text}"`
@@ -199,6 +200,6 @@ function quietly(end: () => void): void {
   try {
     end()
   } catch {
-    // Nothing of it is wanted any more.
+    // It is not needed any more.
   }
 }

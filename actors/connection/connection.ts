@@ -30,7 +30,7 @@ export class ConnectionError extends FailureError {
   }
 }
 
-/** What waits on something that was closed by its owner ends with this; also the reason to abort with. */
+/** Ends what waits on something that its owner closed; also the reason to abort with. */
 export const closedError = (what: string): ConnectionError =>
   new ConnectionError({ kind: 'dial-failed', message: `${what} is closed`, code: 'CLOSED' })
 
@@ -40,35 +40,21 @@ export interface ConnectionOptions {
   readonly clientId: string
   /** How long the login is valid, in milliseconds; 0 for ever. */
   readonly loginValidMs: number
-  /** What is known of the way there; this connection adds to it. */
+  /** The round trips to this endpoint; this connection adds to them. */
   readonly roundTrip: RoundTrip
 }
 
-/** A connection to whoever is given one. */
-export type Line = Pick<
-  Connection,
-  | 'endpoint'
-  | 'address'
-  | 'loginValidMs'
-  | 'roundTrip'
-  | 'snapshot'
-  | 'versions'
-  | 'lastDataAt'
-  | 'open'
-  | 'send'
-  | 'metadata'
-  | 'close'
-  | 'onClose'
->
+/** What holders of a connection may use. */
+export type HeldConnection = Omit<Connection, 'identify' | 'call'>
 
 /** Requests that a broker answers at once. */
 const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
-/** Requests whose answers begin with a throttle time in the versions that are sent, and that quotas are kept for. */
+/** Requests that count towards quotas and whose answers, in the versions we send, begin with a throttle time. */
 const throttledRequests: ReadonlySet<number> = new Set([
   ...briefRequests,
   ...[apiKeys.fetch, apiKeys.metadata, apiKeys.findCoordinator, apiKeys.listOffsets],
 ])
-/** A throttle time longer than this is not believed, in milliseconds: quotas are reckoned over some ten seconds. */
+/** Longer throttle times are not believed, in milliseconds: quotas are reckoned over some ten seconds. */
 const longestThrottleMs = 30_000
 
 /** The first version of Metadata whose answer has tags in its header. */
@@ -81,9 +67,9 @@ function throttleOffset(request: Buffer): number | undefined {
 }
 
 interface Waiting {
-  /** When it was written, if the time until its answer says how far the broker is. */
+  /** When it was written; undefined where the time until its answer does not measure the round trip. */
   readonly measuredFrom: number | undefined
-  /** Where its answer has the time for which the broker throttles us. */
+  /** The offset of the throttle time in its answer. */
   readonly throttleAt: number | undefined
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: ConnectionError) => void
@@ -95,8 +81,8 @@ export class Connection {
   readonly loginValidMs: number
   readonly roundTrip: RoundTrip
   /**
-   * When the last byte came, on the clock of `performance.now()`: the clock of the day may be set back. A broker that throttles this
-   * connection reads nothing from it until its time is over (KIP-219), so then it is the end of that time.
+   * When the last byte came, on the clock of `performance.now()`, as the clock of the day may be set back. A broker that throttles this
+   * connection reads nothing from it for that time (KIP-219), so then it is the end of that time.
    */
   lastDataAt = performance.now()
   private readonly socket: Socket
@@ -139,7 +125,7 @@ export class Connection {
     return !this.closed && !this.socket.destroyed
   }
 
-  /** What the endpoint said of the cluster when it was dialled. */
+  /** What the endpoint said about the cluster when it was dialled. */
   get snapshot(): Snapshot {
     if (!this.identity) throw new Error('a connection is asked who it is before it is handed out')
     return this.identity
@@ -151,8 +137,8 @@ export class Connection {
   }
 
   /**
-   * Sends a request frame, after the time for which the broker throttles us, and resolves with its answer frame; rejects with a
-   * ConnectionError when the socket ends first. `isBrief` says whether the broker answers at once.
+   * Sends a request frame, once the broker no longer throttles us, and resolves with its answer frame. Rejects with a
+   * ConnectionError when the socket ends first. `isBrief`: the broker answers at once.
    */
   async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
     if (this.throttled.size > 0 || this.throttledUntil > performance.now()) await this.unthrottled()
@@ -161,7 +147,7 @@ export class Connection {
       const id = this.correlationId
       this.correlationId = id === 0x7fffffff ? 0 : id + 1
       setCorrelation('request', frame, id)
-      // Behind another request it would measure that one.
+      // Behind another request it would measure that one as well.
       const measuredFrom = isBrief && this.waiting.size === 0 ? performance.now() : undefined
       this.waiting.set(id, { measuredFrom, throttleAt: throttleOffset(frame), resolve, reject })
       this.socket.write(frame)
@@ -174,14 +160,13 @@ export class Connection {
     return call.decode(answer.subarray(answerHeaderBytes))
   }
 
-  /** Asks for the brokers and no topic: the newest snapshot of this endpoint, without the addresses of names. */
+  /** Asks for the brokers and no topic. The answer has no addresses for brokers that are announced by name. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    const snapshot = this.read(await this.call(calls.metadata(), true), at)
-    return snapshot
+    return this.read(await this.call(calls.metadata(), true), at)
   }
 
-  /** Asks what it speaks and, in the same breath, who it is. */
+  /** Asks for the versions it speaks and, at the same time, who it is. */
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
     const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
@@ -194,7 +179,7 @@ export class Connection {
     this.ended()
   }
 
-  /** Calls `listener` once when the socket has ended, whoever ended it. Returns what takes the listener away again. */
+  /** Calls `listener` once when the socket has ended, whoever ended it. Returns a function that removes it. */
   onClose(listener: () => void): () => void {
     if (this.closed) queueMicrotask(listener)
     else this.listeners.add(listener)

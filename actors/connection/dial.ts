@@ -1,17 +1,18 @@
 /**
- * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS and its identity, login,
- * and two requests that show what it speaks, the cluster id and which node this is. Nothing of KafkaJS's goes out before all that.
+ * A dial: from an endpoint to a connection that may be used. In order: allow-list, socket, TLS with its identity, login, and two
+ * requests that show the versions it speaks, its cluster id and which node it is. No request of KafkaJS's goes out before all that.
  */
 
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
-import { codeOf, type Failure, isError, messageOf } from '../../machines/failure.ts'
+import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
-import { Connection, ConnectionError, type Line } from './connection.ts'
+import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
+import { classify } from './dial-failure.ts'
+import type { DialPace } from './dial-pace.ts'
 import { namesOf } from './names.ts'
-import type { RetryPace } from './retry-pace.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
 
@@ -21,9 +22,9 @@ export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
 export interface DialerOptions {
   /** Fresh options for each dial: credentials and certificates may have changed. */
   readonly security: () => Security | Promise<Security>
-  /** Silence allowed in each step of a dial, in milliseconds; undefined: 1000, or 2000 with TLS or login. */
+  /** How long each step of a dial may be silent, in milliseconds; undefined: 1000, or 2000 with TLS or login. */
   readonly dialTimeoutMs: number | undefined
-  /** Anything but true refuses the endpoint before a single byte goes there. */
+  /** Anything but true refuses the endpoint before a single byte is sent to it. */
   readonly allowEndpoint?: ((endpoint: Endpoint & { readonly nodeId?: number }) => boolean) | undefined
   /** The name every broker's certificate carries, instead of the dialled host. */
   readonly expectedIdentity?: string | undefined
@@ -37,23 +38,23 @@ export interface Dialled {
   /** Who must answer. */
   readonly nodeId?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** The turns in which logins are tried. */
-  readonly logins?: Pick<RetryPace, 'login'> | undefined
-  /** Gives a connection to this endpoint that somebody else dials in the same way, or did a moment ago. */
-  readonly ready?: (() => Promise<Line | undefined>) | undefined
-  /** It came a step further, or bytes came. */
+  /** The pace of logins. */
+  readonly logins?: Pick<DialPace, 'login'> | undefined
+  /** Hands over a connection to this endpoint that the poller is dialling, or was a moment ago. */
+  readonly ready?: (() => Promise<HeldConnection | undefined>) | undefined
+  /** Called when the dial makes progress: a step is done, or bytes came. */
   readonly onHeard?: (() => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
-export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<Line>
+export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<HeldConnection>
 
-/** A function that gives credentials has this long, in milliseconds. */
+/** The function that returns the settings has this long, in milliseconds. */
 const securityTimeoutMs = 3000
-/** The whole of a dial ends by then, in milliseconds, however many bytes keep coming. */
+/** A dial ends by then, in milliseconds, however many bytes keep coming. */
 const longestDialMs = 30_000
 
-/** Makes the dial that everything of one consumer shares. */
+/** Makes the dial that everything in one consumer shares. */
 export function createDial(options: DialerOptions): Dial {
   const { lookup } = namesOf(options.lookup)
   const roundTrips = new RoundTrips()
@@ -69,7 +70,7 @@ export function createDial(options: DialerOptions): Dial {
     if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
     const failed = (error: unknown) =>
       isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
-    const admit = (line: Line): Line => {
+    const admit = (line: HeldConnection): HeldConnection => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
         checkVersions(line, nodeId)
@@ -79,7 +80,7 @@ export function createDial(options: DialerOptions): Dial {
         throw error
       }
     }
-    // Whoever dials it shares its failure.
+    // Its failure is the failure of this dial.
     const given = ready?.()
     const line =
       given &&
@@ -154,7 +155,7 @@ export function createDial(options: DialerOptions): Dial {
   }
 }
 
-/** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a check that is broken has not allowed anything. */
+/** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a broken check allows nothing. */
 function objectionTo(
   endpoint: Endpoint & { readonly nodeId?: number },
   allowEndpoint: DialerOptions['allowEndpoint'],
@@ -168,7 +169,7 @@ function objectionTo(
   }
   if (answer === true) return undefined
   if (answer === false) return 'allowEndpoint refuses this endpoint'
-  // Nobody waits for it, so how it ends must not end the process.
+  // Nobody waits for this promise, and its rejection must not end the process.
   if (answer instanceof Promise) answer.catch(() => {})
   const got = answer instanceof Promise ? 'a promise' : answer === null ? 'null' : `a value of type ${typeof answer}`
   return `allowEndpoint returned ${got}; it must return true or false at once`
@@ -191,7 +192,7 @@ function tlsSocket(
     port,
     lookup,
     ...(net.isIP(identity) ? {} : { servername: identity }),
-    // Said outright, as NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide where nothing is said.
+    // Always given: otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide.
     rejectUnauthorized: rejectUnauthorized !== false,
     checkServerIdentity: (_name, certificate) => checkServerIdentity(identity, certificate),
   })
@@ -208,7 +209,7 @@ const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<
     socket.once('close', () => reject(Object.assign(new Error('closed while connecting'), { code: 'ECONNRESET' })))
   })
 
-/** KafkaJS keeps its login inside the object it is given, so each login gets a copy without what an earlier one left there. */
+/** KafkaJS keeps state of its login in the object it is given, so each login gets a fresh copy. */
 function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
   if ('mechanism' in sasl && 'username' in sasl) {
     const { mechanism, username, password } = sasl
@@ -217,7 +218,7 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
   return { ...sasl } as SASLOptions
 }
 
-function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: number | undefined): void {
+function checkIdentity(connection: HeldConnection, clusterId: string | undefined, nodeId: number | undefined): void {
   const { snapshot, endpoint } = connection
   const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
   if (snapshot.clusterId === '') {
@@ -236,8 +237,8 @@ function checkIdentity(connection: Line, clusterId: string | undefined, nodeId: 
   }
 }
 
-/** What it said of its cluster is left out: a cluster that can't be used is not reached. */
-function checkVersions({ versions, endpoint: at }: Line, nodeId: number | undefined): void {
+/** The failure carries no snapshot: a cluster that can't be used does not count as reached. */
+function checkVersions({ versions, endpoint: at }: HeldConnection, nodeId: number | undefined): void {
   const flaw = versionFlaw(versions)
   if (flaw === undefined) return
   const endpoint = formatEndpoint(at)
@@ -263,24 +264,3 @@ function withDeadline<Value>(
     })
   })
 }
-
-/** The failure behind an error of the system, of TLS, of KafkaJS's login, or whatever else was thrown. Never the error itself. */
-function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
-  const known: Error | undefined = isError(error) ? error : undefined
-  if (known instanceof ConnectionError) return known.failure
-  const message = messageOf(error)
-  const { name, type }: { name?: string; type?: string } = known ?? {}
-  const told = codeOf(error) ?? type
-  if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
-    return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
-  if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
-    return { kind: 'identity-refused', message, code: told }
-  }
-  return { kind: 'dial-failed', message, code: told ?? name ?? 'UNKNOWN' }
-}
-
-const refusals: ReadonlySet<string> = new Set([
-  'SASL_AUTHENTICATION_FAILED',
-  'ILLEGAL_SASL_STATE',
-  'UNSUPPORTED_SASL_MECHANISM',
-])

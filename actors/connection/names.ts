@@ -1,8 +1,8 @@
 /**
- * Names: what hosts resolve to, for all of a process that looks up in the same way. Nobody waits for a name but the dial that needs it.
+ * Names: what hosts resolve to, shared by everything in a process that uses the same `lookup`. Only a dial ever waits for a name.
  *
- * Look-ups under way are shared, and two at most run at once: Node resolves in the few threads that also read files, and a name server
- * that hangs must leave some of them. Of the names that were slow or failed last time, one at a time is looked up.
+ * Lookups under way are shared, and at most two run at once: Node resolves names in the few threads that also read files, and a name server
+ * that hangs must not take all of them. Names that were slow or failed last time are looked up one at a time.
  */
 
 import dns, { type LookupAddress } from 'node:dns'
@@ -11,17 +11,18 @@ import { backoffMs } from '../../machines/backoff.ts'
 import { canonicalHost } from '../../machines/endpoint.ts'
 import { codeOf, messageOf } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
+import { deadline } from '../time/deadline.ts'
 
-/** All in milliseconds. An answer is used again for so long: a poll each second sees a fresh one. */
+/** All in milliseconds. An answer is used again for this time: a poll each second sees a fresh one. */
 const freshMs = 500
-/** A dial that knows earlier addresses waits so long for fresh ones. */
+/** A dial that knows earlier addresses waits this long for fresh ones. */
 const patienceMs = 250
 const slowMs = 1000
-/** A look-up that takes longer is given up; it may go on in its thread. */
+/** A lookup that takes longer is given up; it may go on in its thread. */
 const longestMs = 10_000
 const pace = { floorMs: 1000, baseMs: 1000, capMs: 10_000 }
 const atOnce = 2
-/** Names beyond this are forgotten, the longest unused first. */
+/** Beyond this number names are forgotten, the longest unused first. */
 const maxNames = 2000
 
 interface Name {
@@ -29,7 +30,7 @@ interface Name {
   found: readonly LookupAddress[]
   foundAt: number
   underway: Promise<readonly LookupAddress[]> | undefined
-  /** Look-ups in a row that failed or were slow, and when it is looked up again beside the road. */
+  /** Lookups in a row that failed or were slow, and when the next one that no dial waits for may begin. */
   failures: number
   nextAt: number
 }
@@ -51,30 +52,30 @@ export class Names {
     this.resolver = resolver
   }
 
-  /** Calls `listener` when a host resolves to another set of addresses than before. Returns what takes the listener away again. */
+  /** Calls `listener` when a host resolves to other addresses than before. Returns a function that removes it. */
   onChange(listener: (host: string) => void): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
 
-  /** The entry with the addresses known now where it has none, and a look-up beside the road where they are not fresh. */
+  /** Fills in the addresses known now where the entry has none. Where they are not fresh, a lookup begins that nobody waits for. */
   fill<Entry extends BrokerEntry>(entry: Entry): Entry {
     if (entry.addresses.length > 0) return entry
     if (net.isIP(entry.host)) return { ...entry, addresses: [entry.host] }
     const name = this.nameOf(entry.host)
     const now = performance.now()
     if (!name.underway && now - name.foundAt > freshMs && now >= name.nextAt) {
-      this.look(entry.host, name, this.others).catch(() => {})
+      this.lookUp(entry.host, name, this.others).catch(() => {})
     }
     return { ...entry, addresses: addressesOf(name) }
   }
 
-  /** The answer with the addresses known now. */
+  /** The answer with the addresses known now; see `fill`. */
   complete(snapshot: Snapshot): Snapshot {
     return { ...snapshot, brokers: snapshot.brokers.map((broker) => this.fill(broker)) }
   }
 
-  /** For a socket: fresh addresses; where they do not come or there are none, the last good ones. */
+  /** A `lookup` for sockets: fresh addresses, or the last good ones where those come late or not at all. */
   readonly lookup: LookupFunction = (host, { all, family }, done) => {
     const wanted = family === 4 || family === 'IPv4' ? 4 : family === 6 || family === 'IPv6' ? 6 : 0
     const answer = (error: unknown, found: readonly LookupAddress[]) =>
@@ -95,13 +96,14 @@ export class Names {
     const name = this.nameOf(host)
     const { found, foundAt } = name
     if (performance.now() - foundAt <= freshMs) return found
-    const fresh = name.underway ?? this.look(host, name, this.urgent)
-    this.hurry(name)
+    const fresh = name.underway ?? this.lookUp(host, name, this.urgent)
+    this.prioritise(name)
     if (found.length === 0) return fresh
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(found), patienceMs)
-      fresh.then(resolve, () => resolve(found)).finally(() => clearTimeout(timer))
-    })
+    return deadline(
+      fresh.catch(() => found),
+      patienceMs,
+      () => found,
+    )
   }
 
   private nameOf(host: string): Name {
@@ -118,7 +120,7 @@ export class Names {
     return name
   }
 
-  private look(host: string, name: Name, queue: Turn[]): Promise<readonly LookupAddress[]> {
+  private lookUp(host: string, name: Name, queue: Turn[]): Promise<readonly LookupAddress[]> {
     const work = async () => {
       await new Promise<void>((go) => {
         queue.push({ name, go })
@@ -127,7 +129,7 @@ export class Names {
       const startedAt = performance.now()
       try {
         const found = await this.ask(host)
-        this.settle(host, name, found, performance.now() - startedAt > slowMs)
+        this.resolved(host, name, found, performance.now() - startedAt > slowMs)
         return found
       } catch (error) {
         this.missed(name)
@@ -142,7 +144,7 @@ export class Names {
     return name.underway
   }
 
-  /** What the resolver gives. It may be the user's own, which may throw and give anything: what Node can't read there would end the process. */
+  /** Asks the resolver. The user's own may throw or return anything, and what Node can't read there would end the process. */
   private ask(host: string): Promise<readonly LookupAddress[]> {
     return new Promise((resolve, reject) => {
       const late = Object.assign(new Error(`${host} was not resolved within ${longestMs} ms`), { code: 'ETIMEDOUT' })
@@ -167,7 +169,7 @@ export class Names {
     })
   }
 
-  private settle(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {
+  private resolved(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {
     const before = addressesOf(name).join()
     name.found = found
     name.foundAt = performance.now()
@@ -182,8 +184,8 @@ export class Names {
     name.nextAt = performance.now() + backoffMs(name.failures, pace, Math.random())
   }
 
-  /** A dial waits for a look-up that was to be made beside the road. */
-  private hurry(name: Name): void {
+  /** A dial waits for this lookup now. */
+  private prioritise(name: Name): void {
     const index = this.others.findIndex((turn) => turn.name === name)
     this.urgent.push(...(index < 0 ? [] : this.others.splice(index, 1)))
     this.admit()
@@ -205,7 +207,7 @@ export class Names {
 const system = new Names((host, how, done) => dns.lookup(host, how as never, done as never))
 const given = new WeakMap<LookupFunction, Names>()
 
-/** The names of this process as `lookup` resolves them; `dns.lookup` where there is none. */
+/** The names of this process as `lookup` resolves them. Default: `dns.lookup`. */
 export function namesOf(lookup: LookupFunction | undefined): Names {
   if (!lookup) return system
   const names = given.get(lookup) ?? new Names(lookup)

@@ -1,12 +1,12 @@
 /**
  * A round trip: how long an endpoint takes to answer what it answers at once, smoothed as TCP smooths its own (RFC 6298, section 2).
- * Deadlines are sized by it. Fetches and questions that are work for the broker do not count.
+ * Deadlines are derived from it. Fetches, and other requests that are work for the broker, do not count.
  */
 
-/** One sample makes no more of it than so many times what is known, and this: a process that stood still measures itself. */
+/** One sample counts as at most 4 times what is known plus 250 ms: a process that stood still measures itself. */
 const mostGrowth = 4
 const growthMs = 250
-/** No deadline waits longer than this for a round trip, in milliseconds: a busy machine measures itself, and must still see a silence. */
+/** The longest round trip a deadline allows for, in milliseconds: a busy machine measures itself, and must still notice a silence. */
 const mostMs = 1000
 /** Round trips of a rebuild: the move is seen, a socket, TLS and a login of up to seven, identity, what waited, the proof. */
 const rebuildTrips = 16
@@ -16,7 +16,7 @@ export class RoundTrip {
   private smoothedMs: number | undefined
   private varianceMs = 0
 
-  /** An answer that was given at once took this long. */
+  /** Adds a sample: an answer that was given at once took this long, in milliseconds. */
   note(tookMs: number): void {
     const { smoothedMs } = this
     if (smoothedMs === undefined) {
@@ -36,7 +36,7 @@ export class RoundTrip {
   }
 }
 
-/** The round trips to the endpoints that one dial reaches. Those not asked for longest are forgotten beyond 256. */
+/** The round trips to all endpoints of one dialer. Beyond 256 the longest unused are forgotten. */
 export class RoundTrips {
   private readonly known = new Map<string, RoundTrip>()
 
@@ -50,6 +50,6 @@ export class RoundTrips {
   }
 }
 
-/** How long a rebuild may take where a late answer takes `lateMs`: as the option says, or more where that is far. In milliseconds. */
+/** How long a rebuild may take where an answer is late after `lateMs`: the option, or more where the brokers are far. In milliseconds. */
 export const rebuildWithin = (rebuildTimeoutMs: number, lateMs: number): number =>
   Math.max(rebuildTimeoutMs, rebuildTrips * lateMs)

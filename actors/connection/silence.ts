@@ -1,18 +1,18 @@
 /**
- * A silence: the time since the last byte. It is judged by a timer, and a process that stood still finds its timers due before it
- * has read what waits in the kernel; so each judgement comes one turn of the event loop after its timer, when that has been read.
+ * A silence: the time since the last byte. After a process stood still, its timers are due before it has read the bytes that wait
+ * in the kernel. So a silence is judged one turn of the event loop after its timer, when they have been read.
  */
 
 export interface SilenceOptions {
-  /** So long nothing may be heard, in milliseconds. */
+  /** How long nothing may be heard, in milliseconds. */
   readonly forMs: number
-  /** Since when nothing was heard, on the clock of `performance.now()`. Default: since now. */
+  /** When something was last heard, on the clock of `performance.now()`. Default: now. */
   readonly heardAt?: () => number
-  /** Whatever is heard, it is over after this time, in milliseconds. Default: never. */
+  /** It is over after this time, in milliseconds, whatever is heard. Default: never. */
   readonly atMostMs?: number
 }
 
-/** Calls `judge` once, when nothing was heard for too long. Returns what ends the wait. */
+/** Calls `judge` once, when nothing was heard for too long. Returns a function that cancels it. */
 export function onSilence(options: SilenceOptions, judge: () => void): () => void {
   const startedAt = performance.now()
   const { forMs, heardAt = () => startedAt, atMostMs = Number.POSITIVE_INFINITY } = options

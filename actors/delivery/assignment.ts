@@ -2,15 +2,16 @@
 
 import { setMaxListeners } from 'node:events'
 import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import { deadline } from '../time/deadline.ts'
 
 export class Assignment {
   readonly epoch: number
   readonly generation: number
   readonly partitions: PartitionsByTopic
-  /** Handlers under way that were handed a message in this assignment. */
-  readonly running = new Set<Promise<void>>()
   /** Nobody waits for its handlers any more: what they still finish is stale. */
   over = false
+  /** Handlers under way that were handed a message in this assignment. */
+  private readonly running = new Set<Promise<void>>()
   private readonly controller = new AbortController()
   private readonly closer = new AbortController()
   private readonly fenced = new Set<string>()
@@ -49,6 +50,13 @@ export class Assignment {
     return this.names.has(`${topic}/${partition}`)
   }
 
+  /** A handler that works in this assignment: its end waits for it. */
+  track(work: Promise<void>): void {
+    this.running.add(work)
+    const end = () => this.running.delete(work)
+    work.then(end, end)
+  }
+
   /** Notes that a batch of this partition was turned down; true the first time. */
   fence(partition: string): boolean {
     if (this.fenced.has(partition)) return false
@@ -71,11 +79,7 @@ export class Assignment {
 
   private async settled(withinMs: number): Promise<boolean> {
     if (this.running.size === 0) return true
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), withinMs)
-    })
     const all = Promise.allSettled(this.running).then(() => true)
-    return Promise.race([all, deadline]).finally(() => clearTimeout(timer))
+    return deadline(all, withinMs, () => false)
   }
 }

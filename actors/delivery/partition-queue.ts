@@ -1,10 +1,22 @@
-/** A queue: one partition's way from the fetch to the handler, in order. It belongs to one consumer and outlives its sessions. */
+/**
+ * A queue: one partition's way from the fetch to the handler, in order. It belongs to one consumer and outlives its sessions. In each assignment it is
+ * closed until its start position is known: before that an old mark could take the group's commit back, so no batch counts and nothing is committed.
+ */
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
+import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'
-import type { Backlog } from './backlog.ts'
+import type { PrefetchBudget } from './prefetch-budget.ts'
+import { prefetchDepth, roomWithinMs } from './prefetch-depth.ts'
 import type { Progress } from './progress.ts'
+
+/** What queues need of the session that reads at the moment. */
+export interface Reader {
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  seek(partition: TopicPartition, offset: string): void
+}
 
 /** A batch that waits to be handed out, and how far it has been. */
 export interface QueuedBatch {
@@ -16,33 +28,61 @@ export interface QueuedBatch {
   next: number
 }
 
-/** What an object of a message takes beside its bytes, about. */
+/** Who wants a partition paused: the user, a handler that was given up, or a full queue. */
+type PausedBy = 'user' | 'handler' | 'prefetch'
+
+/** Roughly what the object of a message takes besides its bytes. */
 const messageBytes = 100
 
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly progress: Progress
-  /** Who wants it paused: the user, a handler that was given up, or the backlog. */
-  readonly pausedBy = new Set<'user' | 'handler' | 'backlog'>()
-  /** KafkaJS gave up its position: the next one is looked up anew. */
-  outOfRange = false
-  /** A handler of this queue is at work; also one of an earlier assignment that has not settled. */
-  busy = false
-  /** When a message was last handed out or handled, on the clock of `performance.now()`. */
-  movedAt = 0
-  private readonly backlog: Backlog
+  private readonly prefetchBudget: PrefetchBudget
+  private readonly reader: () => Reader | undefined
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
+  private readonly pauses = new Set<PausedBy>()
+  /** Made for the first fetch that waits: most queues never fill up. */
+  private hasRoom: Condition | undefined
+  private isOpen = false
+  private isBusy = false
+  private lastMovedAt = 0
 
-  constructor({ topic, partition }: TopicPartition, progress: Progress, backlog: Backlog) {
+  constructor(
+    { topic, partition }: TopicPartition,
+    progress: Progress,
+    prefetchBudget: PrefetchBudget,
+    reader: () => Reader | undefined,
+  ) {
     this.topic = topic
     this.partition = partition
     this.progress = progress
-    this.backlog = backlog
+    this.prefetchBudget = prefetchBudget
+    this.reader = reader
   }
 
+  /** Its start position in this assignment is known. */
+  get open(): boolean {
+    return this.isOpen
+  }
+
+  /** A handler of this queue is at work; also one of an earlier assignment that has not settled. */
+  get busy(): boolean {
+    return this.isBusy
+  }
+
+  /** When a message was last handed out or handled, on the clock of `performance.now()`. */
+  get movedAt(): number {
+    return this.lastMovedAt
+  }
+
+  get pausedBy(): ReadonlySet<PausedBy> {
+    return this.pauses
+  }
+
+  /** Nothing is handed out: the user or a handler that was given up has paused it. */
   get held(): boolean {
-    return this.pausedBy.has('user') || this.pausedBy.has('handler')
+    return this.pauses.has('user') || this.pauses.has('handler')
   }
 
   /** Batches that wait or are at work. */
@@ -58,31 +98,137 @@ export class PartitionQueue {
   /** The next offset to fetch: behind what waits here, or the mark; undefined before the first position. */
   get position(): bigint | undefined {
     const last = this.batches.at(-1)
-    return last ? BigInt(last.queued.batch.lastOffset()) + 1n : this.progress.mark
+    return last ? endOf(last.queued.batch) : this.progress.mark
+  }
+
+  /** An assignment begins: what was fetched before is forgotten, and the partition is read if it is assigned and not held. */
+  begin(isAssigned: boolean): void {
+    this.pauses.delete('prefetch')
+    this.close()
+    if (!isAssigned) return
+    if (this.held) this.reader()?.pause(this)
+    else this.reader()?.resume(this)
+  }
+
+  /** The mark is the start position in this assignment. */
+  openAtMark(): void {
+    this.isOpen = true
+  }
+
+  /** The start position is not known any more, and what was fetched counts for nothing. */
+  close(): void {
+    this.isOpen = false
+    this.clear()
+    this.makeRoom()
   }
 
   put(queued: QueuedBatch): void {
     const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
     this.batches.push({ queued, bytes })
-    this.backlog.add(bytes)
+    this.prefetchBudget.add(bytes)
   }
 
-  /** The first batch is worked, or not wanted any more. */
+  /** Resolves when there is room for the next batch; where none comes in time, the partition is paused until there is. */
+  async room(): Promise<void> {
+    // A seek may have emptied the queue meanwhile.
+    if (this.depth <= prefetchDepth) return
+    this.hasRoom ??= new Condition()
+    if ((await this.hasRoom.wait(roomWithinMs)) || this.depth <= prefetchDepth) return
+    this.pauses.add('prefetch')
+    this.reader()?.pause(this)
+  }
+
+  /** Nothing more is handed out, so a fetch that waits for room need not. */
+  stopWaiting(): void {
+    this.hasRoom?.wakeup()
+  }
+
+  /** A handler begins to work on the batches. */
+  startWork(): void {
+    this.isBusy = true
+  }
+
+  /** The handler has settled. */
+  endWork(): void {
+    this.isBusy = false
+  }
+
+  /** A message, or a batch of them, goes to the handler. */
+  noteHandOut(): void {
+    this.lastMovedAt = performance.now()
+  }
+
+  /** All of the batch below `mark` is handled. False when the mark does not move; `seeks` is what it was when the batch was handed out. */
+  advance({ from }: QueuedBatch, mark: bigint, seeks: number): boolean {
+    if (!this.progress.advance(from, mark, seeks)) return false
+    this.lastMovedAt = performance.now()
+    return true
+  }
+
+  /** The batch is handled to its end. */
+  finish(queued: QueuedBatch): void {
+    if (this.first !== queued) return
+    this.shift()
+    this.makeRoom()
+  }
+
+  /** The first batch is taken out, handled or not. */
   shift(): void {
-    this.backlog.add(-(this.batches.shift()?.bytes ?? 0))
+    this.prefetchBudget.add(-(this.batches.shift()?.bytes ?? 0))
+  }
+
+  /** Pauses the partition. What was fetched is fetched again when it goes on: it would take the room of others for as long as that lasts. */
+  hold(by: 'user' | 'handler'): void {
+    this.pauses.add(by)
+    this.reader()?.pause(this)
+    this.clear()
+    this.makeRoom()
+  }
+
+  /** Takes back a pause of the user's, and one after a handler was given up; true when there was one of the latter. */
+  release(): boolean {
+    const wasHeld = this.held
+    const wasGivenUp = this.pauses.delete('handler')
+    this.pauses.delete('user')
+    if (wasHeld && this.isOpen) this.reread()
+    if (this.pauses.size === 0) this.reader()?.resume(this)
+    return wasGivenUp
+  }
+
+  /** The user seeks: reading goes on at this offset. */
+  seek(offset: bigint, assignment: Assignment): void {
+    this.clear()
+    this.progress.seek(offset, assignment)
+    this.reread()
+    this.makeRoom()
+  }
+
+  /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. What is at work counts up to `sameTo`, where that is known. */
+  rewind(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
+    this.clear()
+    this.progress.seek(offset, assignment, sameTo)
+    this.makeRoom()
+  }
+
+  /** Reading goes on at the position, wherever KafkaJS is. */
+  reread(): void {
+    if (this.position !== undefined) this.reader()?.seek(this, `${this.position}`)
   }
 
   /** Forgets what was fetched: the position is the mark again. */
-  clear(): void {
+  private clear(): void {
     while (this.batches.length > 0) this.shift()
   }
 
-  /** Reading goes on at this offset; what was fetched before is forgotten. */
-  seek(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
-    this.clear()
-    this.progress.seek(offset, assignment, sameTo)
+  private makeRoom(): void {
+    if (this.depth <= prefetchDepth) this.hasRoom?.wakeup()
+    if (this.depth < prefetchDepth && this.pauses.delete('prefetch') && this.pauses.size === 0)
+      this.reader()?.resume(this)
   }
 }
+
+/** The offset behind the batch, and behind control records at its end. */
+export const endOf = (batch: Batch): bigint => BigInt(batch.lastOffset()) + 1n
 
 const bytesOf = ({ key, value, headers = {} }: KafkaMessage): number => {
   const parts = Object.entries(headers).flatMap(([name, values]) => [name, ...[values ?? []].flat()])

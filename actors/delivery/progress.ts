@@ -26,9 +26,9 @@ export class Progress {
   private leftBehind: { readonly mark: bigint | undefined; readonly leaderEpoch: number } | undefined
   /** Where the mark was set anew as the log was cut: up to here the log is the same, and what was under way then counts. */
   private sameTo: bigint | undefined
-  /** Leader epoch of the newest records that were fetched, or of the place that was looked up (KIP-320); −1 while none is known. */
+  /** Leader epoch of the newest records that were fetched, or of the position that was looked up (KIP-320); −1 while none is known. */
   leaderEpoch = -1
-  /** Id of the topic that the mark is a place in; undefined while none is known. */
+  /** Id of the topic that the mark is an offset of; undefined while none is known. */
   topicId: string | undefined
   /** Handlers at work, of whatever assignment and consumer; the partition is not handed out again until they have settled. */
   work: Promise<void> | undefined
@@ -36,7 +36,7 @@ export class Progress {
   /** What has to be committed; undefined when the group already knows. */
   get uncommitted(): bigint | undefined {
     const { mark, acknowledged, sought } = this
-    // A mark that was set anew is committed even where the group has this very offset: its note may speak of a log that was cut.
+    // A mark that was set anew is committed even where the group has this very offset: its metadata may speak of a log that was cut.
     const isKnown = !sought && (mark ?? -1n) <= (acknowledged ?? -1n)
     return isKnown ? undefined : mark
   }
@@ -57,15 +57,15 @@ export class Progress {
     return true
   }
 
-  /** A position that was looked up, as neither the group nor this process had one. */
-  pin(offset: bigint, leaderEpoch: number): void {
+  /** The offset reset: a position that was looked up, as neither the group nor this process had one. */
+  resetTo(offset: bigint, leaderEpoch: number): void {
     this.mark = offset
     this.leaderEpoch = leaderEpoch
   }
 
   /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */
   committed(offset: bigint, acknowledged: boolean, seeks: number = this.seeks): void {
-    // Since it was sent all was forgotten: it is a place in another log.
+    // Since it was sent all was forgotten: it is an offset of another log.
     if (seeks !== this.seeks && !this.sought) return
     if (!acknowledged) {
       this.unknown.add(offset)
@@ -74,7 +74,7 @@ export class Progress {
       return
     }
     this.acknowledged = offset
-    // A commit sent before the seek says nothing about it: the sought place is still to be committed.
+    // A commit sent before the seek says nothing about it: the sought offset is still to be committed.
     if (seeks === this.seeks) this.settleSeek()
     for (const each of this.unknown) if (each <= offset) this.unknown.delete(each)
   }
@@ -82,7 +82,7 @@ export class Progress {
   /**
    * Where reading begins in this assignment, given what the group has committed. A seek in this assignment counts whatever the group says. Else the mark
    * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
-   * `leaderEpoch` is what the commit notes.
+   * `leaderEpoch` is the one in the metadata of the commit.
    */
   startFrom(
     committed: bigint,
@@ -116,7 +116,7 @@ export class Progress {
     const { mark, leaderEpoch, leftBehind } = this
     if (mark === undefined || offset > mark) {
       this.leftBehind ??= { mark, leaderEpoch }
-      // Nobody has told the epoch of a place that lies ahead.
+      // Nobody has told the epoch of an offset that lies ahead.
       this.leaderEpoch = -1
     } else if (leftBehind?.mark !== undefined && offset <= leftBehind.mark) this.leftBehind = undefined
     this.mark = offset
@@ -146,7 +146,7 @@ export class Progress {
     this.unknown.clear()
   }
 
-  /** The seek is over: the group knows its place, or somebody else reads the partition now. */
+  /** The seek is over: the group knows its offset, or somebody else reads the partition now. */
   private settleSeek(): void {
     this.sought = undefined
     this.leftBehind = undefined

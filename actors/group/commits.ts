@@ -9,9 +9,9 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
-import { writeCommitNote } from '../protocol/commit-note.ts'
+import { writeCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
-import { timeLimit } from '../time/time-limit.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Membership } from './membership.ts'
 
@@ -37,10 +37,10 @@ const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.rebalanceInProgress,
 ])
 
-/** How often the commit of a looked-up position is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
-const pinAttempts = 5
-const pinWithinMs = 2000
-const pinPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
+/** How often the commit of an offset reset is tried before it is read without it, how long each may take, and the wait between, in milliseconds. */
+const resetAttempts = 5
+const resetWithinMs = 2000
+const resetPace = { floorMs: 50, baseMs: 200, capMs: 2000 }
 
 export class Commits {
   private readonly options: CommitsOptions
@@ -66,15 +66,15 @@ export class Commits {
   }
 
   /**
-   * Commits a position that was looked up, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
+   * Commits the position of an offset reset, until the group knows it. Durable before it is read: the next owner would otherwise begin at a later
    * end, and miss what came between. Partitions that ask meanwhile share the next commit.
    */
-  async commitPinned({ progress }: PartitionQueue): Promise<void> {
+  async commitReset({ progress }: PartitionQueue): Promise<void> {
     const { assignment } = this.options.dispatcher
     for (let attempt = 1; assignment?.open; attempt++) {
-      await this.commitAll(pinWithinMs)
-      if (progress.uncommitted === undefined || attempt === pinAttempts) return
-      await ended(timeLimit(backoffMs(attempt, pinPace, Math.random()), assignment.closing).signal)
+      await this.commitAll(resetWithinMs)
+      if (progress.uncommitted === undefined || attempt === resetAttempts) return
+      await sleep(backoffMs(attempt, resetPace, Math.random()), assignment.closing)
     }
   }
 
@@ -98,11 +98,9 @@ export class Commits {
       })
       const codes = await membership.commit(offsets, withinMs)
       for (const [index, { queue, offset, seeks }] of ordered.entries()) {
-        const code = codes[index]
-        if (code === errorCodes.none) queue.progress.committed(offset, true, seeks)
-        // A request that was sent again after its connection broke may be refused although the first one was applied.
-        // Stryker disable next-line ConditionalExpression: no code at all is none of the group's changes
-        else if (code !== undefined && groupChanges.has(code)) queue.progress.committed(offset, false, seeks)
+        // A request that was sent again after its connection broke may be refused although the first one was applied, and for whatever reason:
+        // a topic of which the coordinator knows nothing yet, a right that was taken away meanwhile.
+        queue.progress.committed(offset, codes[index] === errorCodes.none, seeks)
       }
       this.noteRefusal(codes.find((code) => code !== errorCodes.none))
     } catch (error) {
@@ -114,8 +112,8 @@ export class Commits {
 
   private offsetOf({ queue: { topic, partition, progress }, offset }: Mark) {
     const origin = this.options.topics.originOf(topic)
-    const note = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
-    return { partition, offset: `${offset}`, metadata: note ? writeCommitNote(note) : null }
+    const metadata = origin && { topicId: origin.id, partitions: origin.atFirst, leaderEpoch: progress.leaderEpoch }
+    return { partition, offset: `${offset}`, metadata: metadata ? writeCommitMetadata(metadata) : null }
   }
 
   /** A commit the coordinator refused, told once until one is accepted. */
@@ -133,9 +131,3 @@ export class Commits {
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure })
   }
 }
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

@@ -6,6 +6,8 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
+import { deadline } from '../time/deadline.ts'
+import { sleep } from '../time/sleep.ts'
 import { held, type Link } from '../wire/link.ts'
 
 export interface CoordinatorOptions {
@@ -65,14 +67,18 @@ export class Coordinator {
     let { last } = this
     while (performance.now() < end && !this.options.signal.aborted) {
       if (this.tries.waitMs > 0) {
-        await this.pause(Math.min(this.tries.waitMs, end - performance.now()))
+        await sleep(Math.min(this.tries.waitMs, end - performance.now()), this.options.signal)
         continue
       }
       const given = new AbortController()
       try {
         // Being cut off by the end of the time says less than the answer before it.
-        const late = () => last ?? this.missing('it did not answer in time')
-        const answer = await this.inTime(this.ask(frame, patience.silenceMs, given.signal), end, late)
+        const late = () => {
+          throw last ?? this.missing('it did not answer in time')
+        }
+        // A link holds a request for as long as its node may come back; whoever asks here may have less time.
+        const asked = this.ask(frame, patience.silenceMs, given.signal)
+        const answer = await deadline(asked, end - performance.now(), late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
         else if (code !== errorCodes.coordinatorLoadInProgress) {
@@ -117,31 +123,10 @@ export class Coordinator {
    */
   private async unheard(nodeId: number, signal: AbortSignal): Promise<never> {
     const frame = await encodeCall(calls.metadata(), this.options.clientId)
-    while (await elapsed(askEachMs, signal)) {
+    while (await sleep(askEachMs, signal)) {
       await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, signal)
     }
     return new Promise(() => {})
-  }
-
-  /** A link holds a request for as long as its node may come back; whoever asks here may have less time. */
-  private inTime(answer: Promise<Buffer>, end: number, late: () => ConnectionError): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(late()), end - performance.now())
-      answer.then(resolve, reject).finally(() => clearTimeout(timer))
-    })
-  }
-
-  private pause(waitMs: number): Promise<void> {
-    const { signal } = this.options
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = setTimeout(end, waitMs)
-      signal.addEventListener('abort', end)
-    })
   }
 
   private async find(): Promise<number> {
@@ -164,19 +149,4 @@ export class Coordinator {
     const message = `The coordinator of group ${this.options.groupId} is not available: ${why}`
     return new ConnectionError({ kind: 'unreachable', message, code: 'COORDINATOR_NOT_AVAILABLE' })
   }
-}
-
-/** True after this time, false as soon as the signal fires. */
-function elapsed(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const end = (isOver: boolean) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', cut)
-      resolve(isOver)
-    }
-    const cut = () => end(false)
-    const timer = setTimeout(end, ms, true)
-    signal.addEventListener('abort', cut)
-    if (signal.aborted) cut()
-  })
 }

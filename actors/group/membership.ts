@@ -12,6 +12,7 @@ import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
 import type { MembershipEvent } from '../../machines/membership.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import { calls } from '../kafkajs/calls.ts'
+import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import {
   groupErrorOf,
   heartbeatAnswer,
@@ -20,8 +21,7 @@ import {
   readJoin,
   readOffsetCommit,
   readSync,
-} from '../protocol/answers.ts'
-import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+} from '../protocol/group-answers.ts'
 import { idRequest } from '../protocol/requests.ts'
 import { held } from '../wire/link.ts'
 import type { Coordinator } from './coordinator.ts'

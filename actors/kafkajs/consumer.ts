@@ -1,7 +1,7 @@
 /** KafkaJS's consumer, which fetches, decodes and assigns. Nothing in it knows an address, a login or a deadline. */
 
 import type { Consumer, ISocketFactory, PartitionAssigner } from 'kafkajs'
-import { coordinatorNodeId } from '../protocol/answers.ts'
+import { coordinatorNodeId } from '../protocol/node-names.ts'
 import { coalesced } from '../time/coalesced.ts'
 import { askedInOrder, PartitionLists } from './partition-lists.ts'
 import {
@@ -11,7 +11,7 @@ import {
   createConsumer,
   InstrumentationEventEmitter,
 } from './parts.cjs'
-import { silent } from './silent.ts'
+import { silent } from './silent-logger.ts'
 import { withoutAborted } from './transactions.ts'
 
 export type {
@@ -27,7 +27,7 @@ export type {
 /** How members and assignments are written, as KafkaJS exports it; its index would load all of it. */
 export const assignerProtocol: typeof import('kafkajs').AssignerProtocol = assignerParts
 
-/** What KafkaJS is told; everything that names an address, a login or a deadline stays with relisten. */
+/** What KafkaJS is told. Addresses, logins and deadlines stay with relisten. */
 export interface KafkaJsOptions {
   readonly clientId: string
   readonly groupId: string
@@ -40,7 +40,7 @@ export interface KafkaJsOptions {
   readonly heartbeatInterval: number
   /** Awaited before each round of a node's fetch loop. */
   readonly beforeFetch: (nodeId: number) => Promise<void>
-  /** KafkaJS knows the leaders anew. */
+  /** KafkaJS has read the leaders again. */
   readonly onMetadata: () => void
   readonly minBytes?: number | undefined
   readonly maxBytes?: number | undefined
@@ -60,7 +60,7 @@ export interface KafkaJsConsumer {
   refreshMetadata(): Promise<void>
   /** The leader of a partition as KafkaJS knows it; undefined when it has none. */
   leaderOf(topic: string, partition: number): number | undefined
-  /** No fetcher begins from here on: one that begins while KafkaJS stops is stopped by nobody, and loops without a pause. */
+  /** Starts no fetcher from here on. KafkaJS does not stop one that starts while it stops; it would loop without a pause. */
   endFetchers(): void
 }
 
@@ -71,7 +71,7 @@ const kafkaJsWaitMs = 10
 export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   const isolationLevel = options.readUncommitted ? 0 : 1
   const instrumentationEmitter = new InstrumentationEventEmitter()
-  // Every wait that matters is ruled by the wire; KafkaJS's own retries only have to be steady and endless.
+  // The wire decides every wait that matters. KafkaJS's own retries only have to be steady and endless.
   const retry = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0, retries: Number.MAX_SAFE_INTEGER }
   const cluster = new Cluster({
     logger: silent,
@@ -93,15 +93,15 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
   })
   const builder = cluster.connectionPoolBuilder
   const build = builder.build.bind(builder)
-  builder.build = async (destination) => calm(await build(destination))
+  builder.build = async (destination) => withoutIdleChecks(await build(destination))
   const find = cluster.findBroker.bind(cluster)
   cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
   const lists = new PartitionLists(cluster, options.rackId === '')
   const known = cluster.getNodeIds.bind(cluster)
   let isEnding = false
-  // Only its fetchers ask. An empty list is no change for those that run, and to those that would begin it is an error that is not retried.
+  // Only fetchers ask for it. An empty list changes nothing for those that run; those about to start get an error that is not retried.
   cluster.getNodeIds = () => (isEnding ? [] : known().filter((id) => id !== String(coordinatorNodeId)))
-  // A round of a node's fetch loop tells its node, and in the same breath asks for the metadata.
+  // A round of a node's fetch loop announces its node and then, synchronously, asks for the metadata.
   let beginning: number | undefined
   instrumentationEmitter.addListener('consumer.fetch_start', ({ payload: { nodeId } }) => {
     beginning = Number(nodeId)
@@ -114,7 +114,7 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     return lists.begin(nodeId, options.beforeFetch(nodeId).then(refreshIfNecessary))
   }
   const refresh = cluster.refreshMetadata.bind(cluster)
-  // It asks again every 50 ms until all partitions have a leader.
+  // KafkaJS asks again every 50 ms until all partitions have a leader.
   cluster.refreshMetadata = coalesced(() => refresh().then(options.onMetadata))
   const consumer = createConsumer({
     cluster,
@@ -149,10 +149,10 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
 }
 
 /**
- * KafkaJS looks for requests it holds back each millisecond, on every connection and for ever, also when there are none. That is
- * a twentieth of a core for a consumer that does nothing.
+ * KafkaJS checks every millisecond for requests it holds back, on every connection and for ever, even when there are none. That costs a
+ * twentieth of a core for a consumer that does nothing.
  */
-function calm(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
+function withoutIdleChecks(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
   for (const { requestQueue } of pool.pool) {
     const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)
     requestQueue.scheduleCheckPendingRequests = () => {

@@ -9,7 +9,6 @@ declare module 'kafkajs/src/cluster/index.js' {
     refreshMetadataIfNecessary(): Promise<void>
     getNodeIds(): string[]
     findBroker(node: { readonly nodeId: string }): Promise<import('kafkajs/src/broker/index.js')>
-    findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
     findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
   }
   export = Cluster

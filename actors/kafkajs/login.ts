@@ -7,7 +7,7 @@ import type { Endpoint } from '../../machines/endpoint.ts'
 import { apiKeys } from '../protocol/frames.ts'
 import { keepingTokens } from '../security/secrets.ts'
 import { Broker, ConnectionPool, scram } from './parts.cjs'
-import { silent } from './silent.ts'
+import { silent } from './silent-logger.ts'
 
 export type { KafkaConfig, SASLOptions } from 'kafkajs'
 

@@ -1,11 +1,11 @@
 /**
- * Partition lists: those that KafkaJS searches. In each round of each node it searches a list of all partitions for each of them, from its
- * start, and copies what it has found so far for each. That grows with the square of the partitions, and again with the nodes: with some
- * thousand of them it is more than a core. It asks in the order in which it sorts, so a search that goes on where the last one ended finds
- * at once; and a round of one node is shown only what that node leads.
+ * The partition lists that KafkaJS searches. In each round of each node it searches a list of all partitions for every partition, from the
+ * start, and copies what it has found so far each time. The cost grows with the square of the partitions and with the nodes: a few thousand
+ * partitions take more than a core. KafkaJS searches in the order in which it sorts, so a search that goes on where the last one ended finds
+ * its item at once; and a round of one node is shown only what that node leads.
  */
 
-/** A list without duplicates, which is mostly searched in its own order. */
+/** A list without duplicates that is mostly searched in its own order. */
 export class InOrder<Item> extends Array<Item> {
   /** Not a property: a list has only its items. */
   #next = 0
@@ -41,7 +41,7 @@ class TopicList extends InOrder<PartitionMetadata> {
     return InOrder as unknown as ArrayConstructor
   }
 
-  /** Where it is set, others are not found, and not listed either. */
+  /** If set, only partitions with this leader are found and listed. */
   leader: number | undefined
   private leaders: ReadonlyMap<number, number> | undefined
   private led: ReadonlyMap<number, InOrder<PartitionMetadata>> | undefined
@@ -107,7 +107,7 @@ export class PartitionLists {
     return lists.sorted
   }
 
-  /** Resolves after `ready`. What KafkaJS does in the same breath as it goes on belongs to the round of this node. */
+  /** Resolves after `ready`. What KafkaJS then does synchronously belongs to the round of this node. */
   begin(nodeId: number, ready: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const goOn = () => {
@@ -136,7 +136,7 @@ interface Fetching {
 
 const searched = new WeakSet<object>()
 
-/** The same broker of KafkaJS: what it has asked for it searches for each partition that is answered. */
+/** The same broker of KafkaJS, which searches its own request for every partition in an answer. */
 export function askedInOrder<Broker>(broker: Broker & Fetching): Broker {
   if (searched.has(broker)) return broker
   searched.add(broker)

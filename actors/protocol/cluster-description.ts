@@ -5,6 +5,8 @@ import { FrameReader } from './frames.ts'
 interface PartitionDescription {
   readonly partition: number
   readonly leader: number
+  /** Counts the leaders; undefined where the answer does not say (before Kafka 2.8). */
+  readonly leaderEpoch?: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
   readonly offline: readonly number[]
@@ -91,8 +93,8 @@ export function readTopicIds(frame: Buffer): ClusterDescription {
       reader.int16()
       const partition = reader.int32()
       const leader = reader.int32()
-      reader.int32() // leader epoch
-      partitions.push({ partition, leader, replicas: list(), isr: list(), offline: list() })
+      const leaderEpoch = reader.int32()
+      partitions.push({ partition, leader, leaderEpoch, replicas: list(), isr: list(), offline: list() })
       reader.tags()
     })
     reader.int32() // what the caller may do with it

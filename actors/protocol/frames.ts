@@ -37,7 +37,6 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
-  memberIdRequired: 79,
 } as const
 
 /** A frame longer than this is not Kafka's: the largest answer a fetch can ask for stays far below. */

@@ -41,7 +41,7 @@ export function readFetchRequest(fetch: Buffer): AskedPartition[] {
   return asked
 }
 
-/** An edge of a log, as ListOffsets counts times. */
+/** The timestamps that ask ListOffsets for the first and the next offset of a log. */
 const edgeTimes = { start: -2n, end: -1n } as const
 
 /** Asks the leader for the first or next offset of a log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */
@@ -59,13 +59,22 @@ export const logEdgeRequest = (
   return body.int32(1).int32(partition).int32(-1).int64(edgeTimes[edge]).request(apiKeys.listOffsets, 4, clientId)
 }
 
-/** Asks the leader where this leader epoch ends in the log (OffsetForLeaderEpoch 3, Kafka 2.3; KIP-320). */
-export const epochEndRequest = (
-  { topic, partition }: TopicPartition,
-  leaderEpoch: number,
-  clientId: string,
-): Buffer => {
-  const body = new FrameWriter().int32(-1).int32(1).string(topic).int32(1).int32(partition).int32(-1).int32(leaderEpoch)
+/** A leader epoch in a partition's log. */
+export interface EpochPlace extends TopicPartition {
+  readonly leaderEpoch: number
+  /** Who leads in another epoch than this one is not to answer; undefined: whoever leads. */
+  readonly ledIn?: number | undefined
+}
+
+/** Asks the leader of these partitions where leader epochs end in their logs (OffsetForLeaderEpoch 3, Kafka 2.3; KIP-320). */
+export function epochEndsRequest(places: readonly EpochPlace[], clientId: string): Buffer {
+  const topics = [...new Set(places.map(({ topic }) => topic))]
+  const body = new FrameWriter().int32(-1).int32(topics.length)
+  for (const topic of topics) {
+    const list = places.filter((place) => place.topic === topic)
+    body.string(topic).int32(list.length)
+    for (const { partition, leaderEpoch, ledIn = -1 } of list) body.int32(partition).int32(ledIn).int32(leaderEpoch)
+  }
   return body.request(apiKeys.offsetForLeaderEpoch, 3, clientId)
 }
 

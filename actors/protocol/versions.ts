@@ -1,6 +1,7 @@
 /** The versions of Kafka's requests that relisten speaks, and what is missing at a broker, by name. */
 
-import { apiKeys, FrameReader } from './frames.ts'
+import type { FetchVersion } from './fetch-answers.ts'
+import { apiKeys, errorCodes, FrameReader, FrameWriter } from './frames.ts'
 
 /** A request relisten cannot do without, in the one version it speaks. */
 export interface NeededRequest {
@@ -64,4 +65,14 @@ export function versionFlaw(spoken: SpokenVersions): string | undefined {
 export function requestName(apiKey: number, version: number): string {
   const name = neededRequests.find((needed) => needed.apiKey === apiKey)?.name ?? `the request with api key ${apiKey}`
   return `${name} v${version}`
+}
+
+/** Tells KafkaJS one version of each request that it may send: what is needed, but ListOffsets 3, as it does not know version 4. */
+export function apiVersionsAnswer(fetchVersion: FetchVersion): FrameWriter {
+  const own: Readonly<Record<number, number>> = { [apiKeys.fetch]: fetchVersion, [apiKeys.listOffsets]: 3 }
+  const needed = neededRequests.map(({ apiKey, version }) => [apiKey, own[apiKey] ?? version] as const)
+  const told = [...needed, [apiKeys.apiVersions, 2] as const]
+  const answer = new FrameWriter().int16(errorCodes.none).int32(told.length)
+  for (const [apiKey, version] of told) answer.int16(apiKey).int16(version).int16(version)
+  return answer.int32(0)
 }

@@ -4,15 +4,28 @@
  * What a new session would not help is only reported: a leader that is unknown, out of reach or slow, or that answers with an error.
  */
 
-import { byTopic, type Fact } from '../../machines/fact.ts'
+import { byTopic, type Fact, type TopicPartition } from '../../machines/fact.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
-import { fetchErrorName } from '../protocol/answers.ts'
+import { fetchErrorName } from '../protocol/fetch-answers.ts'
 import { standstillSince } from '../time/event-loop.ts'
-import type { Session } from './session.ts'
+import type { Link } from '../wire/link.ts'
+import type { FetchRecord } from './fetch-record.ts'
+
+/** What the watchdog looks at. */
+export interface WatchedSession {
+  readonly epoch: number
+  readonly fetched: FetchRecord
+  readonly runner: { leaderOf(partition: TopicPartition): number | undefined }
+  readonly routes: {
+    readonly links: { fetchLink(nodeId: number): Pick<Link, 'current' | 'heardAt' | 'slow' | 'drop'> | undefined }
+  }
+  readonly membership: { readonly joined: boolean }
+  refreshLeaders(): void
+}
 
 export interface WatchdogOptions {
-  readonly session: Session
+  readonly session: WatchedSession
   readonly dispatcher: Dispatcher
   readonly emit: (fact: Fact) => void
   /** How long a broker may hold a fetch, in milliseconds. */
@@ -47,7 +60,10 @@ interface Cause {
 
 /** Starts watching; the function it returns ends it. */
 export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions): () => void {
-  const { fetched: record, routes } = session
+  const {
+    fetched: record,
+    routes: { links },
+  } = session
   let startedAt = performance.now()
   /** Since when a new connection or session would help: a leader that comes back into reach has its time. And whether it was dialled anew. */
   const stalled = new Map<PartitionQueue, { oursSince: number | undefined; redialled: boolean }>()
@@ -61,10 +77,10 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
   /** For how long a queue could have moved and has not, beyond what is no stall; and what for. */
   const examine = (queue: PartitionQueue, now: number) => {
     const fetched = record.of(queue)
-    const leader = session.reader.leaderOf(queue)
+    const leader = session.runner.leaderOf(queue)
     // A replica in one's rack may be read instead, and then nothing is fetched from the leader.
-    const nodeId = leader !== undefined && routes.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
-    const link = routes.fetchLink(nodeId)
+    const nodeId = leader !== undefined && links.fetchLink(leader) ? leader : (fetched?.nodeId ?? leader ?? nobody)
+    const link = links.fetchLink(nodeId)
     const askedAt = record.askedAt(nodeId) ?? Number.POSITIVE_INFINITY
     const isUnanswered = now - askedAt > maxWaitMs + unansweredAfterMs && (fetched?.at ?? 0) <= askedAt
     const isArriving = isUnanswered && now - askedAt < longestAnswerMs

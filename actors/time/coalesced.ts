@@ -1,4 +1,4 @@
-/** The call, one at a time: those who ask while it runs share one that begins behind it. */
+/** Runs `call` one at a time: everybody who calls while it runs shares the next run, which begins when this one ends. */
 export function coalesced(call: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined

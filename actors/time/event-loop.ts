@@ -1,9 +1,9 @@
 /**
- * The event loop, seen by its own lateness: a timer that comes late says for how long the loop stood still. Nobody could hear of it
- * earlier, as nothing runs in a loop that stands still. One timer per process, started with the first watcher and ended with the last.
+ * Watches the event loop by the lateness of a timer: one that comes late tells how long the loop stood still. That can't be known earlier, as
+ * nothing runs meanwhile. One timer per process, started with the first watcher and ended with the last.
  */
 
-/** How long the loop may stand still before it counts as starved, in milliseconds. */
+/** A loop that stands still for longer counts as starved, in milliseconds. */
 const starvedAfterMs = 1000
 const beatMs = 250
 /** A beat that comes later than this is a standstill to whoever judges a silence, in milliseconds. */

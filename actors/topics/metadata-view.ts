@@ -6,10 +6,10 @@
  * Partitions that came later are shown while the group joins and not before: KafkaJS would join by itself, once per node, in the middle of its fetches.
  */
 
-import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
-import { anyPort, coordinatorNodeId, nodeName } from '../protocol/answers.ts'
+import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
 import type { ClusterDescription, TopicDescription } from '../protocol/cluster-description.ts'
 import { errorCodes, FrameWriter } from '../protocol/frames.ts'
+import { anyPort, coordinatorNodeId, nodeName } from '../protocol/node-names.ts'
 import type { Subscription } from './subscription.ts'
 import type { Topics } from './topics.ts'
 
@@ -56,6 +56,12 @@ export class MetadataView {
     for (const [topic, partitions] of Object.entries(assigned)) {
       this.shown.set(topic, Math.max(this.shown.get(topic) ?? 0, ...partitions.map((partition) => partition + 1)))
     }
+  }
+
+  /** The newest leader epoch of a partition that an answer to KafkaJS has told; −1 before the first, undefined where brokers do not tell. */
+  leaderEpochOf({ topic, partition }: TopicPartition): number | undefined {
+    const told = this.last.get(topic)?.partitions[partition]
+    return told?.partition === partition ? told.leaderEpoch : -1
   }
 
   /** What KafkaJS sees of an answer. */
@@ -117,7 +123,7 @@ export class MetadataView {
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
     }
     for (const { topic, id, errorCode } of described) {
-      // Away when this session first looks: its places are those of the topic that was known then, so any other is a new one.
+      // Away when this session first looks: its positions are those of the topic that was known then, so any other is a new one.
       if (errorCode === errorCodes.unknownTopicOrPartition && !this.ids.has(topic))
         this.ids.set(topic, topics.idOf(topic) ?? unknownId)
       if (id === undefined || errorCode !== errorCodes.none) continue

@@ -93,6 +93,11 @@ export class Topics {
     return this.shared.known.has(topic)
   }
 
+  /** Whether this consumer has seen last that the topic is not there. */
+  isMissing(topic: string): boolean {
+    return this.told.get(topic)?.isMissing === true
+  }
+
   idOf(topic: string): string | undefined {
     return this.shared.known.get(topic)?.id
   }

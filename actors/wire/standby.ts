@@ -1,29 +1,29 @@
 /**
- * A standby: the second connection of a link. It is made when the first one falls silent, so that the same request can go out on both; it
- * stays while it may be needed again, and ends by itself.
+ * A standby: the second connection of a link. It is dialled when the first one falls silent, so that the same request can go out on both. It
+ * is kept while it may be needed again, and then closes itself.
  */
 
-import type { Line } from '../connection/connection.ts'
+import type { HeldConnection } from '../connection/connection.ts'
 
 export interface StandbyOptions {
-  readonly dial: (signal: AbortSignal) => Promise<Line>
-  readonly onOpen: (line: Line) => void
-  /** The dial failed, and nobody had given it up. Says whether another try soon may help. */
+  readonly dial: (signal: AbortSignal) => Promise<HeldConnection>
+  readonly onOpen: (connection: HeldConnection) => void
+  /** The dial failed and was not aborted. Returns whether another try soon may help. */
   readonly onFailed: (error: unknown) => boolean
   /** Whether there is still a use for it. */
   readonly isWanted: () => boolean
 }
 
-/** Looks after so long whether it is wanted, and closes when not, in milliseconds. */
+/** After this time without use it closes, in milliseconds. */
 const idleMs = 5000
-/** The next try after a dial without an answer, and up to half as long again, in milliseconds. */
+/** The wait after a dial without an answer, in milliseconds; up to half as long is added at random. */
 const retryMs = 600
 
 export class Standby {
   private readonly options: StandbyOptions
   /** When the connection was made, on the clock of `performance.now()`. */
   openedAt = 0
-  private held: Line | undefined
+  private held: HeldConnection | undefined
   private attempt: AbortController | undefined
   private idle: NodeJS.Timeout | undefined
   private retry: NodeJS.Timeout | undefined
@@ -33,23 +33,23 @@ export class Standby {
   }
 
   /** The connection; undefined while there is none. */
-  get line(): Line | undefined {
+  get connection(): HeldConnection | undefined {
     return this.held?.open ? this.held : undefined
   }
 
-  /** Somebody has a use for it now: dials unless it is there or on its way. */
+  /** It is needed now: dials unless it is connected or being dialled. */
   want(): void {
     clearTimeout(this.idle)
     this.idle = setTimeout(() => (this.options.isWanted() ? this.want() : this.close()), idleMs)
     this.idle.unref()
-    if (!this.line && !this.attempt) void this.open()
+    if (!this.connection && !this.attempt) void this.open()
   }
 
   /** Hands the connection over; it is no longer the standby. */
-  take(): Line | undefined {
-    const { line } = this
+  take(): HeldConnection | undefined {
+    const { connection } = this
     this.held = undefined
-    return line
+    return connection
   }
 
   close(): void {
@@ -66,12 +66,12 @@ export class Standby {
     const attempt = new AbortController()
     this.attempt = attempt
     try {
-      const line = await dial(attempt.signal)
-      if (attempt.signal.aborted) return line.close()
+      const connection = await dial(attempt.signal)
+      if (attempt.signal.aborted) return connection.close()
       this.attempt = undefined
-      this.held = line
+      this.held = connection
       this.openedAt = performance.now()
-      onOpen(line)
+      onOpen(connection)
     } catch (error) {
       if (attempt.signal.aborted) return
       this.attempt = undefined

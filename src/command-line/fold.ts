@@ -1,10 +1,11 @@
 /** A fold of a journal for its command line: what the lifecycle, the status and the memory were after a record. */
 
+import type { StateValue } from 'xstate'
 import { lifecycleMachine, machineVersion } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { foldOf } from '../../machines/replay.ts'
 import type { JournalRecord } from '../journal/journal.ts'
-import { nothingRemembered, type Remembered, remember } from '../journal/remembered.ts'
+import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
 import { upcast } from '../journal/upcast.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/status.ts'
 
@@ -21,7 +22,7 @@ export interface StateThen {
 }
 
 interface MachineThen {
-  readonly value: unknown
+  readonly value: StateValue
   readonly status: string
   readonly context: unknown
 }

@@ -1,6 +1,6 @@
 /** `relisten journal show`: a journal as a time line. One line per record: when, which, state, how long the one before lasted, fact, cause. */
 
-import type { JournalRecord, StateValue } from '../journal/journal.ts'
+import type { JournalRecord } from '../journal/journal.ts'
 import { upcast } from '../journal/upcast.ts'
 import { sentenceFor } from '../views/log.ts'
 import { actors } from './fold.ts'
@@ -10,19 +10,20 @@ export const heading = row(['time (UTC)', 'record', 'state', 'after', 'fact', 'c
 /** Makes the function that turns each record, in order, into its line. */
 export function timeLine(): (record: JournalRecord) => string {
   const enteredAt = new Map<string, number>()
-  return (record) => {
+  return (written) => {
+    const record = upcast(written)
     const { seq, at, actor, type, from, to, cause } = record
-    const isChange = nameOf(from) !== nameOf(to) && to !== null
+    const isChange = from !== to && to !== null
     const since = enteredAt.get(actor)
     if (isChange) enteredAt.set(actor, at)
     return row([
       new Date(at).toISOString().replace('T', ' ').replace('Z', ''),
       String(seq),
-      `${actor === actors.membership ? 'member ' : ''}${isChange && from !== null ? `${nameOf(from)} → ${nameOf(to)}` : nameOf(to)}`,
+      `${actor === actors.membership ? 'member ' : ''}${isChange && from !== null ? `${from} → ${to}` : (to ?? '')}`,
       isChange && from !== null && since !== undefined ? duration(at - since) : '',
       type,
       cause === null ? '' : `by ${cause}`,
-      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(upcast(record)),
+      type === 'actor.started' ? `A life of the ${actor} begins` : sentenceFor(record),
     ])
   }
 }
@@ -45,6 +46,3 @@ function row(cells: readonly string[]): string {
     .join('  ')
     .trimEnd()
 }
-
-const nameOf = (value: StateValue | null): string =>
-  typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value)

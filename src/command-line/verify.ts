@@ -1,5 +1,6 @@
 /** `relisten journal verify`: the chain, the order and the replay of a journal, told in a few lines. */
 
+import { stateName } from '../../machines/state-value.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import type { Survey } from '../journal/survey.ts'
 import { isStart, stateAfter } from './fold.ts'
@@ -43,7 +44,7 @@ function replayLine(all: Generator<JournalRecord>) {
     const { machine, membership } = stateAfter(open)
     const member = membership === null ? '' : `, its membership in ${membership.value}`
     const lines = (lives: number) => [
-      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${machine.value}${member}`,
+      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${stateName(machine.value)}${member}`,
     ]
     return { lines, isGood: true }
   } catch (error) {

@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../../machines/failure.ts'
-import { snapshotType } from '../../machines/saved.ts'
+import { snapshotType } from '../../machines/machine-snapshot.ts'
 import { optionError, RelistenError } from '../error.ts'
 import {
   assertAppendable,

@@ -5,9 +5,6 @@ import type { FactData, FactType, Plan } from '../../machines/fact.ts'
 import { codeOf } from '../../machines/failure.ts'
 import { errorFrom, type RelistenError } from '../error.ts'
 
-/** A state's name, or for nested states an object of them. */
-export type StateValue = string | { readonly [region: string]: StateValue | undefined }
-
 /** One recorded event, in an envelope. JSON throughout, no secrets. */
 export interface JournalRecord {
   /** Position in the journal; the first record has 1, each next one more. */
@@ -27,10 +24,10 @@ export interface JournalRecord {
   readonly type: string
   /** What the fact says beside its type. */
   readonly data: Readonly<Record<string, unknown>>
-  /** State before; null for the first event of a machine. */
-  readonly from: StateValue | null
-  /** State after; equal to `from` when the fact changed no state. */
-  readonly to: StateValue | null
+  /** The top-level state before; null for the first event of a machine. */
+  readonly from: string | null
+  /** The top-level state after; equal to `from` when the fact changed none. Which of its nested states it is, if it has any, is the kind of the plan. */
+  readonly to: string | null
   /** The plan in force after the fact; null when no hand-over is under way. */
   readonly plan: Plan | null
   /** `seq` of the record whose transition started what led here; null for what comes from outside. */

@@ -3,12 +3,13 @@
 import { withoutSecrets } from '../../actors/security/secrets.ts'
 import type { Fact, Plan } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import { type SavedMachine, snapshotType } from '../../machines/machine-snapshot.ts'
 import type { Append, Step } from '../../machines/recorded.ts'
-import { type SavedMachine, snapshotType } from '../../machines/saved.ts'
+import { stateName } from '../../machines/state-value.ts'
 import { errorFrom, failureFrom } from '../error.ts'
 import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
 import { memoryJournal } from './memory-journal.ts'
-import { nothingRemembered, type Remembered, remember } from './remembered.ts'
+import { nothingRemembered, remember } from './recovery.ts'
 import { upcast } from './upcast.ts'
 
 /** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
@@ -35,8 +36,6 @@ export interface Recorder {
   readonly journal: Journal
   /** What the given journal failed with; undefined while it is well. */
   readonly failure: Failure | undefined
-  /** What the journal knows of the cluster and our members, also from earlier processes as far as it goes back to its newest snapshot. */
-  readonly remembered: Remembered
   /**
    * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
    * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
@@ -84,8 +83,9 @@ export function createRecorder({
     const data = json(step.data)
     epoch = epochIn(step.context) ?? Math.max(epoch, epochIn(data) ?? 0)
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
-    store({ actor, type, data, from: step.from ?? null, to: step.to, plan: planIn(step.context), cause })
-    if (step.changed) changedBy.set(actor, end.seq)
+    const from = step.from === undefined ? null : stateName(step.from)
+    store({ actor, type, data, from, to: stateName(step.to), plan: planIn(step.context), cause })
+    if (step.changed && !isOnlyNoted(type)) changedBy.set(actor, end.seq)
     machines[actor] = savedFrom(step)
     if (inUse.wantsSnapshot) store(ofJournal(snapshotType, { machines, remembered }))
     tell()
@@ -153,9 +153,6 @@ export function createRecorder({
     get failure() {
       return failure
     },
-    get remembered() {
-      return remembered
-    },
     onFact(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -181,6 +178,9 @@ const savedFrom = ({ type, to, context }: Step): SavedMachine => {
 /** What the user, the cluster or the source does has no record behind it. */
 const isFromOutside = (type: string): boolean =>
   type.endsWith('.requested') || type.startsWith('cluster.') || type.startsWith('source.') || type === 'actor.started'
+
+/** The lifecycle keeps who is in the group and does nothing about it. */
+const isOnlyNoted = (type: string): boolean => type === 'member.named' || type === 'member.evicted'
 
 /**
  * The data as it will be read back, so that subscribers and readers of the journal see the same. What others wrote stands in the

@@ -1,5 +1,6 @@
 /** An upcast: a record of an older machine version, lifted to the one in force, so that old journals stay readable. */
 
+import type { FactType } from '../../machines/fact.ts'
 import type { JournalRecord } from './journal.ts'
 
 /** Lifts a record by one version; what it returns names that version. The chain is checked on the record as it was written. */
@@ -11,7 +12,16 @@ export type Upcast = (record: JournalRecord) => JournalRecord
  */
 const upcasts: Readonly<Record<string, Upcast>> = {
   1: (record) => ({ ...record, data: { ...record.data, ...stalledIn(record) }, machineVersion: '2' }),
+  2: (record) => ({ ...record, type: renamed.get(record.type) ?? record.type, machineVersion: '3' }),
 }
+
+/** Facts that had another name up to version 2, by that name. */
+export const renamed: ReadonlyMap<string, FactType> = new Map<string, FactType>([
+  ['wire.redialled', 'link.reconnected'],
+  ['session.sealed', 'session.fenced'],
+  ['offsets.pinned', 'offset.reset'],
+  ['handout.fenced', 'batch.fenced'],
+])
 
 /** A stall of version 1 is one of a single partition; from 2 on it names all that have its cause. */
 const stalledIn = ({ type, data }: JournalRecord): object =>

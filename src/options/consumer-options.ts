@@ -2,7 +2,7 @@
 
 import type { LookupFunction } from 'node:net'
 import type { Brokers } from '../../actors/cluster/source.ts'
-import type { HandlerDecision, HandlerErrorContext } from '../../actors/delivery/handler.ts'
+import type { HandlerDecision, HandlerErrorContext } from '../../actors/delivery/handler-retry.ts'
 import type {
   EachBatchPayload as KafkaBatchPayload,
   KafkaJsOptions,

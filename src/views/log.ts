@@ -20,7 +20,7 @@ export function logFacts(logger: Logger): (record: JournalRecord) => void {
   return (record) => {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
-    const moved = JSON.stringify(from) === JSON.stringify(to) ? {} : { stateBefore: from, state: to }
+    const moved = from === to ? {} : { stateBefore: from, state: to }
     return logger[level](
       { ...data, seq, consumer, epoch, fact: type, ...moved },
       printable(`${message}${adviceIn(record)}`),
@@ -96,7 +96,7 @@ const lines: Lines = {
     ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${failure.message}`,
   ],
   'endpoint.healed': ['info', ({ nodeId, endpoint }) => `Broker ${nodeId} at ${endpoint} is accepted again`],
-  'wire.redialled': [
+  'link.reconnected': [
     'debug',
     ({ nodeId, endpoint, tookMs }) => `Broker ${nodeId} is connected at ${endpoint} after ${tookMs} ms`,
   ],
@@ -107,7 +107,7 @@ const lines: Lines = {
   ],
   'session.failed': ['warn', ({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`],
   'session.stalled': ['warn', ({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`],
-  'session.sealed': ['info', ({ epoch }) => `Session ${epoch} is sealed`],
+  'session.fenced': ['info', ({ epoch }) => `Session ${epoch} is fenced`],
   'member.named': ['debug', ({ memberId }) => `The group knows us as ${memberId}`],
   'join.requested': ['debug', () => 'KafkaJS asks to join again'],
   'member.joined': ['debug', ({ memberId, generation }) => `Member ${memberId} is in generation ${generation}`],
@@ -144,14 +144,14 @@ const lines: Lines = {
   'backoff.elapsed': ['debug', ({ attempt }) => `Attempt ${attempt} begins`],
   'stop.completed': ['info', ({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`],
   'offsets.salvaged': ['info', ({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`],
-  'offsets.pinned': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
+  'offset.reset': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
   'offsets.lost': [
     'error',
     ({ topic, partition, from, to, next, reason }) =>
       `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled is' : `offsets from ${from} to before ${to} are`} lost; reading goes on at ${next}`,
   ],
   'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
-  'handout.fenced': [
+  'batch.fenced': [
     'debug',
     ({ topic, partition, offset }) => `${topic}/${partition} ${offset} is not handed out, it is another member's`,
   ],

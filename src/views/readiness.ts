@@ -1,6 +1,7 @@
 /** Readiness: whether this consumer should count as able to do its work now, and why. What a readiness probe asks for. */
 
 import type { Plan } from '../../machines/fact.ts'
+import { type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
 
 /** What readiness is judged by. Times in milliseconds since the epoch. */
 export interface Evidence {
@@ -15,9 +16,6 @@ export interface Evidence {
   readonly lastFailure: { readonly message: string } | null
   readonly journal: 'recording' | 'degraded' | 'failed'
 }
-
-/** States of the lifecycle. */
-export type LifecycleState = keyof typeof unready | 'consuming' | 'draining' | 'rebuilding'
 
 export interface Readiness {
   readonly ready: boolean
@@ -35,33 +33,30 @@ export const graceMs = 10_000
 export function readiness(evidence: Evidence, now: number): Readiness {
   const reason = obstacle(evidence, now)
   if (reason !== undefined) return { ready: false, reason }
-  if (evidence.state !== 'consuming') return { ready: true, reason: 'The connections are being rebuilt in place.' }
-  const degraded = evidence.journal === 'degraded' ? '; facts are kept in memory only' : ''
-  return { ready: true, reason: `The group is joined and messages are handled${degraded}.` }
+  const { description } = meaningOf(evidence.state, evidence.plan)
+  if (evidence.journal !== 'degraded') return { ready: true, reason: description }
+  return { ready: true, reason: `${withoutStop(description)}; facts are kept in memory only.` }
 }
 
-export const lifecycleStates = (): readonly string[] => [...Object.keys(unready), 'consuming', 'draining', 'rebuilding']
+/** Why a state that is not ready is not: what it means, and what led there. */
+function obstacleIn({ state, plan, lastFailure }: Evidence): string | undefined {
+  const { description, tags } = meaningOf(state, plan)
+  if (tags.has('ready')) return undefined
+  if (state === 'failed' && lastFailure) return `The consumer has failed: ${withoutStop(lastFailure.message)}.`
+  return plan && tags.has('handing-over') ? `${withoutStop(description)} (${plan.reason}).` : description
+}
 
-const unready = {
-  idle: 'The consumer was not started.',
-  connecting: 'The session has not joined the group yet.',
-  retrying: 'The session was lost and is tried again soon.',
-  stopping: 'The consumer is stopping.',
-  stopped: 'The consumer has stopped.',
-  failed: 'The consumer has failed and will not go on by itself.',
-} as const
+const withoutStop = (sentence: string): string => sentence.replace(/\.$/, '')
 
 function obstacle(evidence: Evidence, now: number): string | undefined {
-  const { state, plan, interruptedAt, unreachableSince, foreign, stalled, journal } = evidence
+  const { interruptedAt, unreachableSince, foreign, stalled, journal } = evidence
   if (journal === 'failed') return 'The journal can not append, so no message is taken.'
   if (foreign) {
     const { endpoint, got, expected } = foreign
     return `Another cluster (${got} instead of ${expected}) answers at ${endpoint}; nothing is read there.`
   }
-  if (state === 'failed' && evidence.lastFailure)
-    return `The consumer has failed: ${evidence.lastFailure.message.replace(/\.$/, '')}.`
-  if (Object.hasOwn(unready, state)) return unready[state as keyof typeof unready]
-  if (state !== 'consuming' && plan?.kind === 'replacement') return `A new session takes over (${plan.reason}).`
+  const unready = obstacleIn(evidence)
+  if (unready !== undefined) return unready
   if (interruptedAt !== undefined && now - interruptedAt > graceMs)
     return `The hand-over takes longer than ${graceMs} ms.`
   if (unreachableSince !== undefined && now - unreachableSince > graceMs)

@@ -3,8 +3,9 @@
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
-import type { FactRecord, JournalRecord, StateValue } from '../journal/journal.ts'
-import { type Evidence, type LifecycleState, lifecycleStates, type Readiness, readiness } from './readiness.ts'
+import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
+import type { FactRecord, JournalRecord } from '../journal/journal.ts'
+import { type Evidence, type Readiness, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -30,9 +31,9 @@ export interface Counts {
   readonly rebalances: number
   readonly retries: number
   /** Connections made anew under a living session. */
-  readonly redials: number
-  /** Messages not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
-  readonly fenced: { readonly handouts: number; readonly results: number }
+  readonly reconnects: number
+  /** Batches not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
+  readonly fenced: { readonly batches: number; readonly results: number }
   /** Messages read again and not handed out again, as this process had handled them. */
   readonly suppressedReReads: number
   readonly handlerFailures: number
@@ -85,14 +86,15 @@ export const emptyStatus: StatusFold = {
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
-    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, redials: 0, fenced: { handouts: 0, results: 0 } },
+    ...{ sessions: 0, joins: 0, rebalances: 0, retries: 0, reconnects: 0, fenced: { batches: 0, results: 0 } },
     ...{ suppressedReReads: 0, handlerFailures: 0, commitFailures: 0 },
   },
 }
 
 /** Folds one record. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
 export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFold {
-  const anew = record.type === 'actor.started' && record.data.restored !== true && stateName(record.to) !== undefined
+  const anew =
+    record.type === 'actor.started' && record.data.restored !== true && lifecycleState(record.to) !== undefined
   if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
   const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
@@ -107,18 +109,16 @@ export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0)
 }
 
 function reduceState(fold: StatusFold, { epoch, at, to, plan }: JournalRecord): StatusFold {
-  const state = stateName(to)
+  const state = lifecycleState(to)
   if (state === undefined) return { ...fold, epoch }
   const entered = state === fold.state ? {} : { state, since: at }
-  const handingOver = state === 'draining' || state === 'rebuilding'
-  const interruptedAt = handingOver ? (fold.interruptedAt ?? at) : undefined
+  const interruptedAt = meaningOf(state, plan).tags.has('handing-over') ? (fold.interruptedAt ?? at) : undefined
   return { ...fold, ...entered, epoch, plan, interruptedAt }
 }
 
-function stateName(value: StateValue | null): LifecycleState | undefined {
-  const name = typeof value === 'object' && value !== null ? Object.keys(value)[0] : value
-  return typeof name === 'string' && lifecycleStates().includes(name) ? (name as LifecycleState) : undefined
-}
+/** Other actors have states of their own. */
+const lifecycleState = (name: string | null): LifecycleState | undefined =>
+  name !== null && isLifecycleState(name) ? name : undefined
 
 function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
   const { counts } = fold
@@ -141,8 +141,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return { ...fold, refusedEndpoints: [...withoutNode(fold, record.data.nodeId), record.data] }
     case 'endpoint.healed':
       return { ...fold, refusedEndpoints: withoutNode(fold, record.data.nodeId) }
-    case 'wire.redialled':
-      return count(fold, { redials: counts.redials + 1 })
+    case 'link.reconnected':
+      return count(fold, { reconnects: counts.reconnects + 1 })
     case 'session.opened':
       return opened(fold, record)
     case 'session.joined': {
@@ -164,8 +164,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { retries: counts.retries + 1 })
     case 'commit.failed':
       return count(fold, { commitFailures: counts.commitFailures + 1 })
-    case 'handout.fenced':
-      return count(fold, { fenced: { ...counts.fenced, handouts: counts.fenced.handouts + 1 } })
+    case 'batch.fenced':
+      return count(fold, { fenced: { ...counts.fenced, batches: counts.fenced.batches + 1 } })
     case 'result.fenced':
       return count(fold, { fenced: { ...counts.fenced, results: counts.fenced.results + 1 } })
     case 'handler.failed':

@@ -5,13 +5,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Subject } from 'rxjs'
 import { AddressBook, type BookChange } from '../../actors/cluster/address-book.ts'
 import type { Cluster } from '../../actors/cluster/cluster.ts'
-import type { Line } from '../../actors/connection/connection.ts'
-import { RetryPace } from '../../actors/connection/retry-pace.ts'
+import type { HeldConnection } from '../../actors/connection/connection.ts'
+import { DialPace } from '../../actors/connection/dial-pace.ts'
+import type { BookEntry } from '../../machines/book.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
-import type { BookEntry } from '../../machines/verdict.ts'
 
 class FakeBook extends AddressBook {
   private readonly places = new Map<number, BookEntry>()
@@ -58,14 +58,13 @@ class FakeBook extends AddressBook {
 
 export class FakeCluster implements Cluster {
   readonly book = new FakeBook()
-  readonly pace = new RetryPace()
+  readonly pace = new DialPace()
   readonly facts$ = new Subject<Fact>()
   readonly clusterId = 'ours'
-  readonly refused = false
   lateMs = 0
-  /** Why it was poked, in order. */
-  readonly pokes: string[] = []
-  /** Emits `poke`. */
+  /** How often an update was requested. */
+  updateRequests = 0
+  /** Emits `update`. */
   readonly moments = new EventEmitter()
   /** Endpoints that were reported dead, refused or healed, in order: `dead host:port`. */
   readonly reports: string[] = []
@@ -73,7 +72,7 @@ export class FakeCluster implements Cluster {
   newestSnapshot: Snapshot | undefined
   /** Answers a request that any broker can answer. */
   answering: (frame: Buffer) => Promise<Buffer> = () => Promise.reject(new Error('nobody answers'))
-  /** Whether it is reached: `ready` and `askedAfter` wait for it. */
+  /** Whether it is reached: `ready` and `snapshotSince` wait for it. */
   reached: Promise<void> = Promise.resolve()
 
   ready(signal?: AbortSignal): Promise<void> {
@@ -82,19 +81,19 @@ export class FakeCluster implements Cluster {
   newest(): Snapshot | undefined {
     return this.newestSnapshot
   }
-  async askedAfter(at: number, signal?: AbortSignal): Promise<Snapshot> {
+  async snapshotSince(at: number, signal?: AbortSignal): Promise<Snapshot> {
     await this.ready(signal)
     return snapshotOf(at)
   }
   /** Gives away a connection that was dialled elsewhere. */
-  giving: (endpoint: Endpoint) => Line | undefined = () => undefined
+  giving: (endpoint: Endpoint) => HeldConnection | undefined = () => undefined
 
-  async take(endpoint: Endpoint): Promise<Line | undefined> {
+  async take(endpoint: Endpoint): Promise<HeldConnection | undefined> {
     return this.giving(endpoint)
   }
-  poke(reason: string): void {
-    this.pokes.push(reason)
-    this.moments.emit('poke')
+  requestUpdate(): void {
+    this.updateRequests++
+    this.moments.emit('update')
   }
   observe(snapshot: Snapshot): void {
     this.observed.push(snapshot)
@@ -105,8 +104,9 @@ export class FakeCluster implements Cluster {
   refuse(_nodeId: number, endpoint: Endpoint, { kind }: Failure): void {
     this.reports.push(`${kind} ${formatEndpoint(endpoint)}`)
   }
-  heal(_nodeId: number, endpoint: Endpoint): void {
-    this.reports.push(`healed ${formatEndpoint(endpoint)}`)
+  heal(nodeId: number): void {
+    const entry = this.book.entryOf(nodeId)
+    this.reports.push(`healed ${entry && formatEndpoint(entry)}`)
   }
   async ask(frame: Buffer): Promise<Buffer> {
     await turn()

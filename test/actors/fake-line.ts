@@ -1,6 +1,6 @@
 // Lines that a test holds in its hand, and a dial that makes them when it says so.
 
-import { ConnectionError, type Line } from '../../actors/connection/connection.ts'
+import { ConnectionError, type HeldConnection } from '../../actors/connection/connection.ts'
 import type { Dial } from '../../actors/connection/dial.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -65,13 +65,13 @@ export class FakeDials {
   }
 
   readonly dial = ((endpoint: Endpoint, options: Parameters<Dial>[1]) =>
-    new Promise<Line>((resolve, reject) => {
+    new Promise<HeldConnection>((resolve, reject) => {
       this.made.push({
         endpoint,
         options,
         open: async (loginValidMs) => {
           const line = new FakeLine(endpoint, loginValidMs)
-          resolve(line as unknown as Line)
+          resolve(line as unknown as HeldConnection)
           await settled()
           return line
         },

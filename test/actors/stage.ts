@@ -2,13 +2,15 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { Assignment } from '../../actors/delivery/assignment.ts'
-import { Dispatcher, type DispatcherOptions, type Reader } from '../../actors/delivery/dispatcher.ts'
-import type { PartitionQueue } from '../../actors/delivery/partition-queue.ts'
-import { type Log, type LogEdge, Positions, type PositionsOptions } from '../../actors/delivery/positions.ts'
+import { Dispatcher, type DispatcherOptions } from '../../actors/delivery/dispatcher.ts'
+import type { Log, LogEdge } from '../../actors/delivery/log.ts'
+import type { PartitionQueue, Reader } from '../../actors/delivery/partition-queue.ts'
 import { acquireProgress } from '../../actors/delivery/progress.ts'
+import { StartPositions, type StartPositionsOptions } from '../../actors/delivery/start-positions.ts'
 import type { Batch, EachBatchPayload, EachMessagePayload } from '../../actors/kafkajs/consumer.ts'
-import { readOffsetFetch } from '../../actors/protocol/answers.ts'
 import { apiKeys } from '../../actors/protocol/frames.ts'
+import { readOffsetFetch } from '../../actors/protocol/group-answers.ts'
+import type { EpochPlace } from '../../actors/protocol/requests.ts'
 import { Topics } from '../../actors/topics/topics.ts'
 import type { Fact, FactOf, FactType, TopicPartition } from '../../machines/fact.ts'
 
@@ -79,8 +81,8 @@ class Handlers {
   }
 
   /** Ends the calls on these messages, one after the other. */
-  async end(...places: string[]): Promise<void> {
-    for (const place of places) await this.at(place).end()
+  async end(...messages: string[]): Promise<void> {
+    for (const each of messages) await this.at(each).end()
   }
 
   private take(at: string, payload: (EachMessagePayload | EachBatchPayload) & { signal: AbortSignal }): Promise<void> {
@@ -133,6 +135,14 @@ class FakeReader implements Reader, Log {
     this.log.push(`look ${partition} epoch ${leaderEpoch}`)
     return this.epochs.get(leaderEpoch)
   }
+  epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[] {
+    this.log.push(`look at epochs ${places.map(({ partition, leaderEpoch }) => `${partition}/${leaderEpoch}`)}`)
+    return places.map(async ({ partition, leaderEpoch }) => {
+      const error = this.failing.get(partition)
+      if (error) throw error
+      return this.epochs.get(leaderEpoch)
+    })
+  }
 }
 
 let stages = 0
@@ -155,7 +165,7 @@ const committedBody = (committed: CommittedBy): Buffer => {
 }
 
 export type StageOptions = Partial<DispatcherOptions> &
-  Partial<Pick<PositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
+  Partial<Pick<StartPositionsOptions, 'fromBeginning' | 'committedOf' | 'commit' | 'lookAtTopics'>> & {
     readonly batches?: boolean
   }
 
@@ -165,11 +175,13 @@ export class Stage {
   readonly facts: Fact[] = []
   readonly topics = new Topics()
   readonly dispatcher: Dispatcher
-  readonly positions: Positions
+  readonly positions: StartPositions
+  /** The leader epoch that metadata tells of every partition. */
+  ledIn: number | undefined = -1
   /** How often the group was asked what is committed. */
   asked = 0
   commits = 0
-  /** The place of a partition became known. */
+  /** The start position of a partition became known. */
   onChange = () => {}
   private generation = 0
 
@@ -195,12 +207,13 @@ export class Stage {
       commit: async () => void this.commits++,
       ...options,
     })
-    this.positions = new Positions({
+    this.positions = new StartPositions({
       dispatcher: this.dispatcher,
       log: this.reader,
       topics: this.topics,
       fromBeginning,
       emit,
+      leaderEpochOf: () => this.ledIn,
       committedOf: committedOf ?? (async () => []),
       commit: commit ?? (async () => {}),
       lookAtTopics: lookAtTopics ?? (async () => {}),
@@ -215,7 +228,7 @@ export class Stage {
     return { assignment, starts: await this.place(committed) }
   }
 
-  /** An assignment whose places are not known yet. */
+  /** An assignment whose start positions are not known yet. */
   begin(partitions: readonly number[], epoch = 1): Assignment {
     const assignment = new Assignment(epoch, ++this.generation, { [topic]: [...partitions] })
     this.dispatcher.begin(assignment, this.reader)

@@ -1,4 +1,5 @@
 /** The inside of a client's process. It starts the members it is told to start and reports what they are handed, and when. */
+import { obey, outcomeOf, Questions, tellParent } from '../process/parent.ts'
 import type { Client, Handed, Member, MemberTask } from '../real/harness/member.ts'
 import type { FromClient, NodeClient, ToClient } from './client-process.ts'
 
@@ -13,31 +14,21 @@ const clients: Record<NodeClient, () => Promise<Client>> = {
 const client = await clients[process.argv[2] as NodeClient]()
 const members = new Map<string, Member>()
 let shared: Pick<MemberTask, 'brokers' | 'options'> | undefined
-const questions = new Map<number, (answer: string[]) => void>()
-let asked = 0
+const questions = new Questions<string[]>()
 
-process.on('message', async (message: ToClient) => {
-  if (message.kind === 'brokers') questions.get(message.question)?.(message.answer)
+obey(async (message: ToClient) => {
+  if (message.kind === 'brokers') questions.answered(message.question, message.answer)
   if (message.kind === 'start') await report('start', message.name, () => start(message))
   if (message.kind === 'stop') await report('stop', message.name, async () => members.get(message.name)?.stop())
 })
-// the benchmark that asked for this process has ended
-process.on('disconnect', () => process.exit())
 // a client that throws where nobody can catch it has to be rebuilt by its loop, not to end the process
 process.on('uncaughtException', () => {})
 process.on('unhandledRejection', () => {})
-send({ kind: 'up' })
 
-function send(message: FromClient): void {
-  if (process.connected) process.send?.(message)
-}
+const send = (message: FromClient): void => void tellParent(message)
 
 async function report(action: 'start' | 'stop', name: string, work: () => Promise<void>): Promise<void> {
-  const error = await work().then(
-    () => undefined,
-    (thrown: unknown) => String(thrown),
-  )
-  send({ kind: 'done', name, action, ...(error !== undefined && { error }) })
+  send({ kind: 'done', name, action, ...(await outcomeOf(work)) })
 }
 
 async function start({ name, groupId, topic, list, options }: Extract<ToClient, { kind: 'start' }>): Promise<void> {
@@ -62,15 +53,7 @@ async function start({ name, groupId, topic, list, options }: Extract<ToClient, 
 }
 
 function ask(): Promise<string[]> {
-  asked += 1
-  const question = asked
-  return new Promise((resolve) => {
-    questions.set(question, (answer) => {
-      questions.delete(question)
-      resolve(answer)
-    })
-    send({ kind: 'brokers', question })
-  })
+  return questions.ask((question) => send({ kind: 'brokers', question }))
 }
 
 function tell({ signal: _, process: __, ...handed }: Handed): void {

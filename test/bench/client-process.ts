@@ -2,11 +2,9 @@
  * A client under measurement in a process of its own, seen from the benchmark: every hand-out arrives with the time at which it
  * happened there. The other side is client-process-main.ts.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import type { FactRecord } from '../../src/index.ts'
+import { type Child, forkChild } from '../process/child.ts'
 import type { Handed, Member, MemberTask } from '../real/harness/member.ts'
-import { until } from '../real/harness/until.ts'
 import { compiled } from './compiled.ts'
 
 /** The clients that run under Node. */
@@ -52,27 +50,17 @@ export interface ClientProcess {
 /** Resolves when the process runs. */
 export async function startClientProcess(client: NodeClient): Promise<ClientProcess> {
   const main = await compiled(new URL('./client-process-main.ts', import.meta.url))
-  // what a client in trouble prints is no matter of the benchmark's reader
-  const child = fork(main, [client], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-  let said = ''
-  child.stderr?.on('data', (chunk) => {
-    said = `${said}${chunk}`.slice(-2000)
-  })
   const tasks = new Map<string, MemberTask>()
   const owned = new Map<string, { generation: number; partitions: number[] }>()
   const facts = new Map<string, FactRecord[]>()
   const done = new Map<string, string | undefined>()
-  let up = false
-  const alive = () => child.exitCode === null && child.signalCode === null
-  const send = (message: ToClient) => void (alive() && child.send(message, () => {}))
   const never = new AbortController().signal
 
-  child.on('message', async (message: FromClient) => {
-    if (message.kind === 'up') up = true
+  const hear = async (message: FromClient, { pid, send }: Child<ToClient>) => {
     if (message.kind === 'owns') owned.set(message.name, message)
     if (message.kind === 'told') facts.get(message.name)?.push(message.record)
     if (message.kind === 'handed') {
-      const handed: TimedHanded = { ...message.handed, process: String(child.pid), signal: never }
+      const handed: TimedHanded = { ...message.handed, process: String(pid), signal: never }
       await tasks.get(handed.member)?.handle(handed)
     }
     if (message.kind === 'done') done.set(`${message.action} ${message.name}`, message.error)
@@ -81,27 +69,28 @@ export async function startClientProcess(client: NodeClient): Promise<ClientProc
       const answer = typeof brokers === 'function' ? await brokers() : brokers
       send({ kind: 'brokers', question: message.question, answer: [...(answer as readonly string[])] })
     }
+  }
+  // what a client in trouble prints is no matter of the benchmark's reader
+  const child = forkChild<ToClient, FromClient>({
+    what: client,
+    main,
+    args: [client],
+    execArgv: [],
+    isQuiet: true,
+    hear,
   })
+  const { pid, send, kill } = child
 
   const finished = async (action: 'start' | 'stop', name: string) => {
     const key = `${action} ${name}`
-    await until(() => (done.has(key) || !alive() ? undefined : `the ${key} of ${client}`), { deadlineMs: 60_000 })
-    const error = done.has(key)
-      ? done.get(key)
-      : `The process of ${client} has ended: ${said.trim() || 'it said nothing'}`
+    await child.until(() => (done.has(key) ? undefined : `the ${key}`))
+    const error = done.get(key)
     if (error !== undefined) throw new Error(error)
   }
-  const kill = async () => {
-    if (!alive()) return
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-  }
-  await until(() => (up || !alive() ? undefined : `the process of ${client}`), { deadlineMs: 60_000 })
-  if (!up) throw new Error(`The process of ${client} did not start: ${said.trim()}`)
+  await child.up
 
   return {
-    pid: child.pid as number,
+    pid,
     member(task) {
       const { name, groupId, topic, options, brokers } = task
       tasks.set(name, task)
@@ -114,7 +103,7 @@ export async function startClientProcess(client: NodeClient): Promise<ClientProc
           await finished('start', name)
         },
         async stop() {
-          if (!alive()) return
+          if (!child.alive) return
           send({ kind: 'stop', name })
           await finished('stop', name)
         },

@@ -1,10 +1,29 @@
 // What must hold at each step of the lifecycle, whatever its transitions say. SPEC.md lists these under the same ids.
-import type { Fact } from '../../machines/fact.ts'
-import type { Snapshot } from './lifecycle-stories.ts'
-import type { Oracle } from './stage.ts'
+import type { Fact, FactOf } from '../../machines/fact.ts'
+import { stateName } from '../../machines/state-value.ts'
+import { type Snapshot, stateOf } from './lifecycle-stories.ts'
 
-/** The port of each state; the others have none. */
-export const portOf: Readonly<Record<string, string>> = {
+/** One fact given to a live, recorded lifecycle on fake actors. */
+export interface Observed {
+  readonly before: Snapshot
+  readonly fact: Fact
+  readonly after: Snapshot
+  /** The actors at work after it, with what they were told. */
+  readonly running: readonly string[]
+  /** Actors that were started by it. */
+  readonly started: number
+  /** Whether each of these found the step that started it recorded. */
+  readonly isRecordedFirst: boolean
+}
+
+export interface Oracle {
+  /** The sentence of SPEC.md. */
+  readonly holds: string
+  readonly check: (observed: Observed) => boolean
+}
+
+/** The actor of each state; the others have none. */
+export const actorOf: Readonly<Record<string, string>> = {
   connecting: 'open',
   draining: 'drain',
   rebuilding: 'rebuild',
@@ -12,38 +31,37 @@ export const portOf: Readonly<Record<string, string>> = {
   stopping: 'shutDown',
 }
 
-/** How a port at work is written in `running`. */
+/** How an actor at work is written in `running`. */
 export const atWork = (
-  port: string,
+  actor: string,
   { epoch, plan, attempt }: Pick<Snapshot['context'], 'epoch' | 'plan' | 'attempt'>,
-) => `${port} of epoch ${epoch}, attempt ${attempt}, ${plan === null ? 'no plan' : `${plan.kind} (${plan.reason})`}`
+) => `${actor} of epoch ${epoch}, attempt ${attempt}, ${plan === null ? 'no plan' : `${plan.kind} (${plan.reason})`}`
 
-export const oracles: Readonly<Record<string, Oracle<Snapshot, Fact>>> = {
+export const oracles: Readonly<Record<string, Oracle>> = {
   M1: {
-    holds: 'At most one port is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
+    holds:
+      'At most one invoked actor is at work: the one of the state, and it was told the newest epoch, plan and attempt.',
     check: ({ after, running }) => {
-      const port = portOf[after.value]
-      return running.join() === (port === undefined ? '' : atWork(port, after.context))
+      const actor = actorOf[stateName(after.value)]
+      return running.join() === (actor === undefined ? '' : atWork(actor, after.context))
     },
   },
   M2: {
-    holds: 'A fact starts one port at most, and a fact that is ignored starts none.',
+    holds: 'A fact starts one actor at most, and a fact that is ignored starts none.',
     check: ({ before, after, started }) => started <= (after === before ? 0 : 1),
   },
   M3: {
     holds:
       'Epochs only grow, by one, and only where a session is opened: on the way to `connecting`, or to `rebuilding` by replacement.',
     check: ({ before, after }) => {
-      const isEntered = after !== before && after.value !== before.value
-      const isByReplacement = after.value === 'rebuilding' && after.context.plan?.kind === 'replacement'
-      const opens = isEntered && (after.value === 'connecting' || isByReplacement)
+      const isEntered = stateOf(after) !== stateOf(before)
+      const opens = isEntered && ['connecting', 'rebuilding.replacement'].includes(stateOf(after))
       return after.context.epoch - before.context.epoch === (opens ? 1 : 0)
     },
   },
   M4: {
-    holds: 'A fact that speaks of an older session changes nothing.',
-    check: ({ before, event: fact, after }) =>
-      !('epoch' in fact) || fact.epoch === before.context.epoch || after === before,
+    holds: 'A fact that speaks of an older session changes nothing but `members`.',
+    check: ({ before, fact, after }) => !('epoch' in fact) || fact.epoch === before.context.epoch || after === before,
   },
   M5: {
     holds: '`consuming` knows no plan, no attempt and no failure.',
@@ -53,36 +71,37 @@ export const oracles: Readonly<Record<string, Oracle<Snapshot, Fact>>> = {
   M6: {
     holds:
       '`consuming` is entered by `session.joined` while connecting, or by `rebuild.proven` while rebuilding, and by nothing else.',
-    check: ({ before, event: fact, after }) =>
+    check: ({ before, fact, after }) =>
       after.value !== 'consuming' ||
       after === before ||
       (before.value === 'connecting' && fact.type === 'session.joined') ||
-      (before.value === 'rebuilding' && fact.type === 'rebuild.proven'),
+      (stateName(before.value) === 'rebuilding' && fact.type === 'rebuild.proven'),
   },
   M7: {
     holds:
-      '`draining` and `rebuilding` have a plan, and its reason is that of the fact that made it; a plan changes only on the way to `draining`.',
-    check: ({ before, event: fact, after }) => {
+      '`draining` and `rebuilding` have a plan, its kind is the nested state, and its reason is that of the fact that made it; a plan changes only on the way to `draining`.',
+    check: ({ before, fact, after }) => {
       const { plan } = after.context
-      if (after.value !== 'draining') {
-        return (after.value !== 'rebuilding' || plan !== null) && (plan === null || plan === before.context.plan)
-      }
-      if (after === before) return plan !== null
+      const { value } = after
+      if (typeof value !== 'string' && Object.values(value).join() !== plan?.kind) return false
+      if (stateName(value) !== 'draining') return plan === null || plan === before.context.plan
+      if (after === before) return true
       if (fact.type === 'cluster.moved') return plan?.kind === 'in-place' && plan.reason === fact.reason
       const reason = 'failure' in fact ? fact.failure.kind : 'subscription-changed'
       return plan?.kind === 'replacement' && plan.reason === reason
     },
   },
   M8: {
-    holds: '`rebuilding` is entered from `draining` by `drain.completed`, and by nothing else.',
-    check: ({ before, event: fact, after }) =>
-      after.value !== 'rebuilding' ||
+    holds:
+      '`rebuilding` is entered by `drain.completed` from `draining`, and by nothing else: in place from in place, by replacement from replacement.',
+    check: ({ before, fact, after }) =>
+      stateName(after.value) !== 'rebuilding' ||
       after === before ||
-      (before.value === 'draining' && fact.type === 'drain.completed'),
+      (stateOf(before) === stateOf(after).replace('rebuilding', 'draining') && fact.type === 'drain.completed'),
   },
   M9: {
     holds: '`retrying` counts one attempt more than before and keeps the failure that led there.',
-    check: ({ before, event: fact, after }) => {
+    check: ({ before, fact, after }) => {
       if (after.value !== 'retrying' || after === before)
         return after.value === 'retrying' || after.context.attempt <= before.context.attempt
       return (
@@ -98,16 +117,16 @@ export const oracles: Readonly<Record<string, Oracle<Snapshot, Fact>>> = {
   },
   M11: {
     holds: 'A stop that is asked for is never ignored before the end has begun, and from then on nothing leads back.',
-    check: ({ before, event: fact, after }) => {
+    check: ({ before, fact, after }) => {
       const ends: readonly string[] = ['stopping', 'stopped', 'failed']
-      if (ends.includes(before.value)) return ends.includes(after.value)
-      return fact.type !== 'stop.requested' || ends.includes(after.value)
+      if (ends.includes(stateOf(before))) return ends.includes(stateOf(after))
+      return fact.type !== 'stop.requested' || ends.includes(stateOf(after))
     },
   },
   M12: {
     holds:
       'A consumer that was asked to stop ends in `stopped` without a failure, one that ended by itself in `failed` with the failure that ended it.',
-    check: ({ before, event: fact, after }) => {
+    check: ({ before, fact, after }) => {
       const { value, context } = after
       if (value === 'stopped') return context.failure === null
       if (value === 'failed') return context.failure !== null
@@ -117,17 +136,36 @@ export const oracles: Readonly<Record<string, Oracle<Snapshot, Fact>>> = {
     },
   },
   M13: {
-    holds: 'A port that throws leads to the end, as a failure of kind `bug`.',
-    check: ({ before, event: fact, after }) =>
+    holds: 'An actor that throws leads to the end, as a failure of kind `bug`.',
+    check: ({ before, fact, after }) =>
       !fact.type.startsWith('xstate.error.') ||
       (after.value === (before.value === 'stopping' ? 'failed' : 'stopping') && after.context.failure?.kind === 'bug'),
   },
   M14: {
-    holds: 'A port starts after the step that started it was appended.',
+    holds: 'An actor starts after the step that started it was appended.',
     check: ({ isRecordedFirst }) => isRecordedFirst,
   },
   M15: {
-    holds: 'In an end the machine is done; before it, it is alive.',
-    check: ({ after: { value, status } }) => status === (value === 'stopped' || value === 'failed' ? 'done' : 'active'),
+    holds: 'In an end the machine is done, and its output says what failed; before it, it is alive.',
+    check: ({ after: { value, status, output, context } }) =>
+      value === 'stopped' || value === 'failed'
+        ? status === 'done' && output?.failure === context.failure
+        : status === 'active' && output === undefined,
+  },
+  M16: {
+    holds:
+      '`members` are those that were named and not evicted since, in every state. These two facts change nothing else, and no other changes them.',
+    check: ({ before, fact, after }) => {
+      const members = new Set(before.context.members)
+      if (isOfMembers(fact)) members.delete(fact.memberId)
+      if (fact.type === 'member.named') members.add(fact.memberId)
+      const expected = [before.value, { ...before.context, members: [...members] }]
+      if (isOfMembers(fact)) return JSON.stringify([after.value, after.context]) === JSON.stringify(expected)
+      return after.context.members.join() === [...members].join()
+    },
   },
 }
+
+/** What holds of `members` is M16; to the others these facts are ignored. */
+export const isOfMembers = (fact: Fact): fact is FactOf<'member.named' | 'member.evicted'> =>
+  fact.type === 'member.named' || fact.type === 'member.evicted'

@@ -1,5 +1,5 @@
-// Paths through the lifecycle, generated from the machine, driven into a live recorded actor on ports that do nothing by themselves.
-// It cannot see what the ports do: see supervisor.test.ts and test/real.
+// Paths through the lifecycle, generated from the machine, driven into a live recorded actor on actors that do nothing by themselves.
+// It cannot see what the actors do: see tasks.test.ts and test/real.
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { budgets, drive, factCount, graphOf } from './lifecycle-stage.ts'
@@ -30,7 +30,7 @@ test.each(named)(
 test.each(named)(
   'with %s to spend, random walks from every state the graph reaches keep what must hold',
   (_, { retryBudget, ways, walked }) => {
-    // Facts 1 and 6 ask for the end and reach it, the last is a port that throws; drawn as often as the others, no walk gets anywhere.
+    // Facts 1 and 6 ask for the end and reach it, the last is an actor that throws; drawn as often as the others, no walk gets anywhere.
     const rare = [1, 6, factCount - 1]
     const place = fc.nat(factCount - 1).map((drawn) => (rare.includes(drawn) ? 0 : drawn))
     const step = fc.oneof({ weight: 30, arbitrary: place }, { weight: 1, arbitrary: fc.nat(factCount - 1) })

@@ -1,10 +1,9 @@
 // Stories: how each situation of the table comes about, and one fact of each class, told to the lifecycle or to a changed copy of it.
-import type { SnapshotFrom } from 'xstate'
+import { initialTransition, type SnapshotFrom, transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure, FailureKind } from '../../machines/failure.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { EventClass, Expected, Situation } from './lifecycle-table.ts'
-import { storiesOf } from './stories.ts'
 
 export type Machine = typeof lifecycleMachine
 export type Snapshot = SnapshotFrom<Machine>
@@ -62,23 +61,27 @@ export const stories: Record<Situation, readonly EventClass[]> = {
   failed: ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failedForGood', 'stopDone'],
 }
 
-const { after, told: toldTo } = storiesOf(lifecycleMachine, (event: EventClass, { context }) =>
-  facts[event](context.epoch),
-)
-
-export { after }
+/** The snapshot after one more fact. */
+export const after = (before: Snapshot, event: EventClass, machine: Machine = lifecycleMachine): Snapshot =>
+  transition(machine, before, facts[event](before.context.epoch))[0]
 
 /** The snapshot at the end of a story. */
 export const told = (
   story: readonly EventClass[],
   { retryBudget = null, machine = lifecycleMachine }: { retryBudget?: number | null; machine?: Machine } = {},
-): Snapshot => toldTo(story, machine, { retryBudget })
+): Snapshot =>
+  story.reduce((before, event) => after(before, event, machine), initialTransition(machine, { retryBudget })[0])
 
 /** What a fact made of a snapshot, in the words of the table. */
 export function outcome(before: Snapshot, next: Snapshot): Expected {
   if (next === before) return 'ignored'
   const { value, context } = next
   const plan = context.plan === null ? '' : ` ${context.plan.kind}`
+  const state = stateOf(next)
   const epochs = context.epoch === before.context.epoch ? '' : ` +${context.epoch - before.context.epoch}`
-  return `${value}${plan}${epochs}` as Expected
+  return `${typeof value === 'string' ? `${state}${plan}` : state.replace('.', ' ')}${epochs}` as Expected
 }
+
+/** The path of the state that a snapshot is in: `consuming`, `draining.in-place`. */
+export const stateOf = ({ value }: Pick<Snapshot, 'value'>): string =>
+  typeof value === 'string' ? value : Object.entries(value).flat().join('.')

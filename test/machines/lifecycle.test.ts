@@ -1,11 +1,14 @@
 // The lifecycle machine: its table cell by cell, what its context counts, and that nothing it names is missing.
+import { Subject } from 'rxjs'
 import { expect, test } from 'vitest'
-import { transition } from 'xstate'
+import { createActor, fromCallback, fromEventObservable, transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
-import { lifecycleMachine } from '../../machines/lifecycle.ts'
-import { after, outcome, stories, told } from './lifecycle-stories.ts'
+import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
+import { recorded } from '../../machines/recorded.ts'
+import { stateName } from '../../machines/state-value.ts'
+import { after, outcome, stateOf, stories, told } from './lifecycle-stories.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
-import { flawsIn } from './structure.ts'
+import { flawsIn, nodesOf, pathOf } from './structure.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
   Object.entries(row).map(([event, expected]) => ({ situation, event, expected }) as Cell),
@@ -20,7 +23,7 @@ test.each(cells)('$situation: $event → $expected', ({ situation, event, expect
 
 test('consuming forgets the plan, the attempts and the failure of the way there', () => {
   const there = told(['startAsked', 'failed', 'elapsed', 'joined'])
-  expect(there.context).toEqual({ epoch: 2, plan: null, attempt: 0, failure: null, retryBudget: null })
+  expect(there.context).toEqual({ epoch: 2, plan: null, attempt: 0, failure: null, retryBudget: null, members: [] })
   expect(told(['startAsked', 'joined', 'stalled', 'drained', 'proven']).context.plan).toBeNull()
 })
 
@@ -50,21 +53,50 @@ test.each([
   expect(told(story).value).toBe('stopped')
 })
 
-const ports = Object.values(lifecycleMachine.states).flatMap((node) =>
-  node.invoke.map(({ id }) => ({ state: node.key, id })),
-)
+const actors = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))
 
-test.each(ports)('a port that throws in $state ends the consumer as a bug', ({ state, id }) => {
-  const story = Object.values(stories).find((events) => told(events).value === state) ?? []
+test.each(actors)('an actor that throws in $state ends the consumer as a bug', ({ state, id }) => {
+  const story = Object.values(stories).find((events) => stateOf(told(events)) === state) ?? []
   const thrown = { type: `xstate.error.actor.${id}`, actorId: id, error: new Error('thrown') } as unknown as Fact
   const [next] = transition(lifecycleMachine, told(story), thrown)
   expect(next.value).toBe(state === 'stopping' ? 'failed' : 'stopping')
   expect(next.context.failure?.kind).toBe('bug')
 })
 
-test('everything the machine names exists; every port answers for a throw; every state is reached and can end', () => {
+test('a stream of facts that breaks ends the consumer as a bug', () => {
+  const broken = { type: 'xstate.error.actor.cluster', actorId: 'cluster', error: new Error('broken') }
+  const [next] = transition(lifecycleMachine, told(['startAsked', 'joined']), broken as unknown as Fact)
+  expect([next.value, next.context.failure?.kind]).toEqual(['stopping', 'bug'])
+})
+
+test('everything the machine names exists; every actor answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(lifecycleMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 9, transitions: expect.any(Number), ports: 5 })
+  expect(seen).toEqual({ states: 13, transitions: expect.any(Number), actors: 8 })
   expect(seen.transitions).toBeGreaterThan(30)
+})
+
+test('the facts of a cluster are recorded from the start on, and the machine leaves their stream at its end', () => {
+  const facts$ = new Subject<Fact>()
+  const idle = fromCallback<Fact, TaskInput>(() => {})
+  const clusterFacts = fromEventObservable<Fact, undefined>(() => facts$)
+  const actors = { open: idle, drain: idle, rebuild: idle, backOff: idle, shutDown: idle, clusterFacts }
+  const steps: string[] = []
+  const machine = recorded(lifecycleMachine.provide({ actors }), ({ type, to }) =>
+    steps.push(`${type} → ${stateName(to)}`),
+  )
+  const actor = createActor(machine, { id: 'consumer', input: { retryBudget: null } }).start()
+  actor.send({ type: 'start.requested' })
+  facts$.next({ type: 'cluster.reached', clusterId: 'ours', brokers: {} })
+  actor.send({ type: 'session.joined', epoch: 1, memberId: 'me', generation: 1 })
+  facts$.next({ type: 'cluster.moved', moves: [], reason: 'moved' })
+  expect(steps.slice(2)).toEqual([
+    'cluster.reached → connecting',
+    'session.joined → consuming',
+    'cluster.moved → draining',
+  ])
+  actor.send({ type: 'stop.requested' })
+  expect(facts$.observed).toBe(true)
+  actor.send({ type: 'stop.completed', tookMs: 1, forced: false })
+  expect([actor.getSnapshot().value, facts$.observed]).toEqual(['stopped', false])
 })

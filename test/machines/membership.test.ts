@@ -27,7 +27,7 @@ test('who is lost or turned away ends with the failure that says why, and who le
 test('everything it names exists; every invoked actor answers for a throw; every state is reached and can end', () => {
   const { flaws, seen } = flawsIn(membershipMachine)
   expect(flaws).toEqual([])
-  expect(seen).toEqual({ states: 8, transitions: expect.any(Number), ports: 2 })
+  expect(seen).toEqual({ states: 8, transitions: expect.any(Number), actors: 2 })
   expect(seen.transitions).toBeGreaterThan(20)
 })
 

@@ -43,6 +43,7 @@ interface Invoke {
 interface State {
   type?: string
   entry?: string
+  output?: unknown
   invoke?: Invoke
   on?: Record<string, string | Transition | Transition[]>
 }
@@ -105,7 +106,7 @@ export function* mutantsOf<Machine extends AnyStateMachine>(
       if (reenter && target === state) {
         yield change(
           'no new start',
-          `${at(index)}: the port goes on instead of starting anew`,
+          `${at(index)}: the actor goes on instead of starting anew`,
           index,
           (each) => delete each.reenter,
         )
@@ -118,21 +119,21 @@ export function* mutantsOf<Machine extends AnyStateMachine>(
     }
   }
 
-  function* portMutants(state: string, { src, input, onError }: Invoke): Generator<Mutant<Machine>> {
+  function* actorMutants(state: string, { src, input, onError }: Invoke): Generator<Mutant<Machine>> {
     const change = (kind: string, name: string, apply: (invoke: Invoke) => unknown) =>
       mutant(kind, `${state}: ${name}`, state, (config) => apply(stateIn(config, state).invoke as never))
-    const port = otherActors[src] ?? ''
+    const actor = otherActors[src] ?? ''
     yield mutant(
-      'port missing',
+      'actor missing',
       `${state}: ${src} is not started`,
       state,
       (config) => delete stateIn(config, state).invoke,
     )
-    yield change('wrong port', `${port} instead of ${src}`, (invoke) => {
-      invoke.src = port
+    yield change('wrong actor', `${actor} instead of ${src}`, (invoke) => {
+      invoke.src = actor
     })
     if (input) {
-      yield change('port told wrong', `${src} is told the epoch before`, (invoke) => {
+      yield change('actor told wrong', `${src} is told the epoch before`, (invoke) => {
         invoke.input = ({ context }: { context: { epoch: number } }) => ({ ...context, epoch: context.epoch - 1 })
       })
     }
@@ -143,13 +144,18 @@ export function* mutantsOf<Machine extends AnyStateMachine>(
     })
   }
 
-  for (const [state, { on, entry, invoke, type }] of Object.entries(written.states)) {
+  for (const [state, { on, entry, invoke, type, output }] of Object.entries(written.states)) {
     for (const event of Object.keys(on ?? {})) yield* transitionMutants(state, event)
     if (entry)
       yield mutant('action dropped', `${state}: entry ${entry}`, state, (config) => delete stateIn(config, state).entry)
-    if (invoke) yield* portMutants(state, invoke)
+    if (invoke) yield* actorMutants(state, invoke)
     if (type === 'final')
       yield mutant('end lost', `${state} is no end`, state, (config) => delete stateIn(config, state).type)
+    if (output) {
+      yield mutant('wrong output', `${state} says it ended in another way`, state, (config) => {
+        stateIn(config, state).output = { kind: 'unreachable', message: 'another' }
+      })
+    }
   }
   yield mutant('wildcard', 'the root answers everything', undefined, (config) => {
     config.on = { '*': { actions: 'noteFailure' } }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { Book } from '../../machines/book.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
-import type { Book } from '../../machines/verdict.ts'
 import { maxBrokers, verdict } from '../../machines/verdict.ts'
 
 type Place = readonly [nodeId: number, host: string, port: number, addresses?: readonly string[]]

@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/actors/*/{progress,dispatcher*,partition-queue,assignment,commits,positions,topics,handler*,batch-handler*}.test.ts',
-      'test/actors/*/{member*,fetch-record,watchdog*,coordinator*,link*,doubt,log-edges}.test.ts',
+      'test/actors/*/{progress,dispatcher*,partition-queue,prefetch*,assignment,commits,positions,topics,handler*,batch-handler*}.test.ts',
+      'test/actors/*/{member*,fetch-record,watchdog*,coordinator*,link*,failure-detector,log-offsets}.test.ts',
       'test/machines/{acceptance*,listeners,membership,verdict}.test.ts',
     ],
     testTimeout: 10_000,

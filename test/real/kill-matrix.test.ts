@@ -12,7 +12,7 @@ const after = 'partitions.lost'
 
 const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'during'>[]>> = {
   start: [
-    { type: 'offsets.pinned' },
+    { type: 'offset.reset' },
     { type: 'actor.started' },
     { type: 'start.requested' },
     { type: 'cluster.reached' },
@@ -25,9 +25,9 @@ const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'du
   ],
   move: [
     { type: 'cluster.moved' },
-    { type: 'wire.redialled' },
-    { type: 'wire.redialled', nth: 2 },
-    { type: 'wire.redialled', nth: 3 },
+    { type: 'link.reconnected' },
+    { type: 'link.reconnected', nth: 2 },
+    { type: 'link.reconnected', nth: 3 },
     { type: 'drain.completed' },
     { type: 'rebuild.proven' },
   ],
@@ -37,7 +37,7 @@ const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'du
     { type: 'partitions.lost' },
     { type: 'member.lost' },
     { type: 'drain.completed', after },
-    { type: 'session.sealed', after },
+    { type: 'session.fenced', after },
     { type: 'member.evicted', after },
     { type: 'session.opened', after },
     { type: 'member.named', after },
@@ -48,7 +48,7 @@ const steps: Readonly<Record<MatrixStep['during'], readonly Omit<MatrixStep, 'du
   stop: [
     { type: 'stop.requested' },
     { type: 'member.evicted' },
-    { type: 'session.sealed' },
+    { type: 'session.fenced' },
     { type: 'stop.completed' },
   ],
 }

@@ -15,6 +15,8 @@ export class Timer {
   readonly owner: Owner | undefined
   readonly delayMs: number
   at: number
+  /** When it was to come, however often it is put off. */
+  due: number
   order: number
   isDone = false
   readonly every: boolean
@@ -28,6 +30,7 @@ export class Timer {
     this.every = every
     this.work = work
     this.at = 0
+    this.due = 0
     this.order = 0
   }
 
@@ -83,16 +86,16 @@ export class Clock {
   /** Puts a timer in line. */
   place(timer: Timer): void {
     timer.at = this.now + Math.max(timer.delayMs, timer.every ? 1 : 0)
+    timer.due = timer.at
     timer.order = ++this.order
     if (timer.owner) timer.owner.pending++
     this.heap.push(timer)
     this.rise(this.heap.length - 1)
   }
 
-  /** Puts it off, behind those that were put off before it. */
+  /** Puts it off: what is put off to one instant comes in the order in which it was due. */
   private postpone(timer: Timer, at: number): void {
     timer.at = at
-    timer.order = ++this.order
     this.heap.push(timer)
     this.rise(this.heap.length - 1)
   }
@@ -193,4 +196,4 @@ export class Clock {
 }
 
 const isBefore = (one: Timer, other: Timer): boolean =>
-  one.at < other.at || (one.at === other.at && one.order < other.order)
+  one.at < other.at || (one.at === other.at && (one.due - other.due || one.order - other.order) < 0)

@@ -49,7 +49,10 @@ const bounds: readonly Partial<SimulatedOptions>[] = [
 ]
 
 function atBounds(random: Random): Partial<SimulatedOptions> {
-  return { ...random.pick(bounds), ...(random.chance(0.3) ? random.pick(bounds) : {}), isAtBounds: true }
+  const [first, second] = [random.pick(bounds), random.chance(0.3) ? random.pick(bounds) : {}]
+  const both = { ...first, ...second, isAtBounds: true }
+  // No consumer is made that wants more of an answer than it may bring.
+  return (both.minBytes ?? 1) > (both.maxBytes ?? Number.POSITIVE_INFINITY) ? { ...first, isAtBounds: true } : both
 }
 
 const short: readonly Dimension[] = [

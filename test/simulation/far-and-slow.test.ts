@@ -173,7 +173,7 @@ test.each([1200, 1800, 3000])(
     })
     expect(scene.handledAt).toHaveLength(scene.written)
     expect(scene.count('dialled') - before).toBeLessThanOrEqual(3)
-    expect([facts('session.opened'), facts('wire.redialled')]).toEqual([1, 0])
+    expect([facts('session.opened'), facts('link.reconnected')]).toEqual([1, 0])
   },
 )
 

@@ -36,7 +36,7 @@ test('a join that a slow member holds for 20 s costs neither a connection to the
   stage.at(5000, () => shake(20_000))
   await stage.run(25_500)
   const held = ({ ms }: { ms: number }) => ms > 5000 && ms < 25_000
-  expect(stage.facts.filter(held).map(({ type }) => type)).not.toContain('wire.redialled')
+  expect(stage.facts.filter(held).map(({ type }) => type)).not.toContain('link.reconnected')
   // One beside the held join, over which the node is asked whether it is there.
   expect(stage.dials.filter(held)).toHaveLength(1)
   expect(stage.types(5000, 'partitions.assigned', 'member.named', 'session.opened', 'session.stalled')).toEqual([

@@ -62,6 +62,11 @@ export const ready: Sighting = { type: 'ready', life, isReady: true }
 export const lost = (from: number, to: number): Sighting => ({
   ...{ type: 'fact', life, fact: 'offsets.lost', partition: 0, data: { from: `${from}`, to: `${to}` } },
 })
+/** The machine was in this state when it was told. */
+export const ended = (fact: string, from: unknown): Sighting => ({ type: 'fact', life, fact, data: {}, from })
+export const sent = (isAtWork: boolean): Sighting => ({
+  ...{ type: 'sent', life, fact: 'drain.completed', task: 'drain', isAtWork },
+})
 export const timedOut: Sighting = { type: 'fact', life, fact: 'handler.timed-out', data: {} }
 export const threw: Sighting = { type: 'threw', life, partition: 0, offset: 0, from: 0 }
 export const times = (count: number, ...sightings: Sighting[]): Sighting[] =>
@@ -81,8 +86,8 @@ export const goesOn = (offset: number, from: number): Sighting => handedOut(offs
 export type Moment = Sighting | number
 
 /** Which oracles speak, in the order in which they do. */
-export function judged(history: readonly Moment[]): string[] {
-  const oracles = allOracles(['secret-word'])
+export function judged(history: readonly Moment[], options?: Parameters<typeof allOracles>[1]): string[] {
+  const oracles = allOracles(['secret-word'], options)
   const found = new Set<string>()
   let at = 0
   for (const moment of history) {

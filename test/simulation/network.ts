@@ -288,29 +288,45 @@ export class SimulatedSocket extends EventEmitter {
 
   /** Something comes in from the network. */
   hear(event: 'connect' | 'data' | 'end', bytes?: Buffer): void {
-    if (this.destroyed || !this.holder.alive) return
-    if (this.waits(() => this.hear(event, bytes))) return
-    this.clock.current = this.holder
-    if (this.holder.survives(event)) this.emit(event, bytes)
+    this.whenItGoesOn(() => {
+      this.clock.current = this.holder
+      if (this.holder.survives(event)) this.emit(event, bytes)
+    })
   }
 
   /** The connection is over, with an error of the system. */
   tear(code: string): void {
-    if (this.destroyed || !this.holder.alive) return
-    if (this.waits(() => this.tear(code))) return
-    if (code === 'ECONNREFUSED') this.failed()
-    this.clock.current = this.holder
-    if (this.holder.survives('reset')) this.destroy(Object.assign(new Error(`simulated ${code}`), { code }))
+    this.whenItGoesOn(() => {
+      if (code === 'ECONNREFUSED') this.failed()
+      this.clock.current = this.holder
+      if (this.holder.survives('reset')) this.destroy(Object.assign(new Error(`simulated ${code}`), { code }))
+    })
   }
 
-  /** Puts off what comes in for a process that stands still: when it goes on, timers fire first. */
-  private waits(work: () => void): boolean {
+  /** Takes what comes in; for a process that stands still when it goes on, in order, and behind its timers. */
+  private whenItGoesOn(take: () => void): void {
+    const { holder, clock, putOff } = this
+    if (this.destroyed || !holder.alive) return
+    const isNow = holder.blockedUntil <= clock.now && putOff.length === 0
+    if (isNow) take()
+    else if (putOff.push(take) === 1) this.goOn()
+  }
+
+  private goOn(): void {
+    const { holder, clock, putOff } = this
     const behindTimersMs = 0.001
-    if (this.holder.blockedUntil <= this.clock.now) return false
-    this.clock.plan(this.holder.blockedUntil - this.clock.now + behindTimersMs, work)
-    return true
+    clock.plan(Math.max(0, holder.blockedUntil - clock.now) + behindTimersMs, () => {
+      if (holder.blockedUntil <= clock.now) {
+        const [take] = putOff
+        if (!this.destroyed && holder.alive) take?.()
+        putOff.shift()
+      }
+      if (putOff.length > 0) this.goOn()
+    })
   }
 
+  /** What has come in and waits for its process. */
+  private readonly putOff: (() => void)[] = []
   /** A dial that has come to nothing. */
   private readonly failed: () => void
 

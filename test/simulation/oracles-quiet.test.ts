@@ -10,6 +10,7 @@ import {
   darkWhileHeld,
   dialFailed,
   dialled,
+  ended,
   excused,
   expired,
   first,
@@ -32,6 +33,7 @@ import {
   refusedLogin,
   released,
   removed,
+  sent,
   sought,
   stopAsked,
   threw,
@@ -229,6 +231,14 @@ test.each<[string, Moment[]]>([
     'a message that is tried again although the user sought or paused',
     [...written(2), assigned(0), handedOut(0), paused, sought(0), threw, handedOut(0)],
   ],
+  [
+    'a seek of who has lost the partition to another member and does not ask for it yet',
+    [
+      ...[...written(4), assigned(0), { type: 'assigned', life: 'b1', partitions: [0] } as const],
+      ...[handedOut(0, 'b1'), handled(0, 'b1'), handedOut(1, 'b1'), handled(1, 'b1'), committed(2, 'b1'), sought(1)],
+      ...[joinSent('one'), assigned(0), placed(2), handedOut(2)],
+    ],
+  ],
   ['a loss that is told', [...written(2), committed(0), removed(0, 1, 'trimmed'), lost(0, 1), handled(1), over(2, 2)]],
   [
     'a ready consumer whose batch handler commits for as long as it likes',
@@ -239,7 +249,19 @@ test.each<[string, Moment[]]>([
   ],
   ['a paused partition of a ready consumer', [...written(1), assigned(0), paused, ready, 15_100, ready]],
   ['a dial now and then', Array.from({ length: 60 }, (_, index) => [index * 1000, dialFailed]).flat()],
+  [
+    'a task that ends in its state, also where that has states inside it',
+    [sent(true), ended('drain.completed', 'draining'), ended('rebuild.proven', { rebuilding: 'inPlace' })],
+  ],
   ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])
+})
+
+test('a consumer whose brokers hold its fetches for more is given as much longer before it has to move', () => {
+  const rests = (ms: number) => [...written(1), assigned(0), ready, ms, ready]
+  const options = { maxWaitTimeInMs: 5000, minBytes: 10_000 }
+  expect(judged(rests(20_000), options)).toEqual([])
+  expect(judged(rests(20_100), options)).toEqual(['T1'])
+  expect(judged(rests(15_100), { ...options, minBytes: 1 })).toEqual(['T1'])
 })

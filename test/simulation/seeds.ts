@@ -132,4 +132,37 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['seeks at any instant', 'errors of partitions', 'logins fail', 'names'],
     found: 'a sought place was not committed before a rebalance where the look for the place before it was not over',
   },
+  {
+    seed: 7906,
+    dimensions: ['errors of partitions'],
+    found:
+      'a commit that was applied, lost its answer and was refused with an error of the topic when it went out again was taken for somebody else’s: what was handled since came twice',
+  },
+  {
+    seed: 7210,
+    dimensions: ['topics are deleted', 'names'],
+    found:
+      'a place of a topic that went while it was looked up was taken for one of the topic made again, and read twice',
+  },
+  {
+    seed: 7398,
+    dimensions: ['logs are cut', 'releases', 'many partitions', 'held joins'],
+    found: 'a log that was cut and grew to the very place that was committed, and no further, was never seen to be cut',
+  },
+  {
+    seed: 20154,
+    dimensions: ['topics are deleted', 'handlers throw anything'],
+    found: 'a topic that was made again while no broker was in reach was read at the place of the old one',
+  },
+  {
+    seed: 6161,
+    dimensions: ['topics are deleted', 'seeks at any instant', 'errors of partitions', 'releases'],
+    found: 'the same, in other circumstances: the places were those of messages nobody had been given',
+  },
+  {
+    seed: 20222,
+    dimensions: ['names', 'connections are forgotten'],
+    found:
+      'a dead connection was kept when the commit that waited on it was given up and the coordinator was elsewhere',
+  },
 ]

@@ -2,6 +2,9 @@
 
 import { createHash } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
+import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { stateValue } from '../../machines/state-value.ts'
 import { createConsumer } from '../../src/consumer.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import type { FactRecord } from '../../src/journal/journal.ts'
@@ -15,6 +18,7 @@ import { Dead, Life } from './life.ts'
 import type { NameServer } from './names.ts'
 import type { Network } from './network.ts'
 import type { SimulatedOptions } from './options.ts'
+import { endedIn, topOf } from './oracles/tasks.ts'
 import { Random } from './random.ts'
 import type { Sighting } from './sighting.ts'
 
@@ -262,12 +266,22 @@ export class Service {
     const data = record.data as { topic?: string; partition?: number }
     const partition = world.kafka.numberOf(data.topic ?? '', data.partition ?? 0)
     const about = partition === undefined ? {} : { partition }
-    world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data })
+    world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data, from: record.from })
+    this.count(record)
     if (record.type === 'journal.failed') return this.giveUp(life)
-    const { actor, seq, to } = record
-    world.see({ type: 'told', life: life.name, actor, seq, to: JSON.stringify(to) })
+    const { actor, seq } = record
+    world.see({ type: 'told', life: life.name, actor, seq, to: JSON.stringify(wholeState(record)) })
     // Where it had joined before it failed, nothing else tells its user.
     if (record.to === 'failed' && !this.stopped) this.giveUp(life)
+  }
+
+  /** Hand-overs, and tasks whose state was left before they ended: what these would still say is what must not be heard. */
+  private count({ type, from, to }: FactRecord): void {
+    const { world } = this
+    const state = topOf(from)
+    if (type === 'rebuild.proven' && state === 'rebuilding') world.reached('hand-over')
+    if (Object.values(endedIn).includes(state) && state !== topOf(to) && endedIn[type] !== state)
+      world.reached('task left before its end')
   }
 
   private options(life: Life): ConsumerOptions {
@@ -284,7 +298,10 @@ export class Service {
       this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
     const eachBatch = batchHandler(world, life, style, numberOf, (...message) => this.handle(life, ...message))
     const inspect: ConsumerOptions['inspect'] = (event) => {
-      if (!life.alive || event.type !== '@xstate.snapshot') return
+      if (!life.alive) return
+      const sent = sentIn(event)
+      if (sent) world.see({ type: 'sent', life: life.name, ...sent })
+      if (event.type !== '@xstate.snapshot') return
       const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
       if (snapshot.value === undefined) return
       const { id: actor } = event.actorRef as unknown as { id: string }
@@ -382,3 +399,14 @@ export class Service {
 
 /** A short name for a text of any length. */
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+/** Which task of the machine sends it what, and whether the machine still has it at work. */
+function sentIn(event: InspectionEvent) {
+  if (event.type !== '@xstate.event' || event.rootId !== event.actorRef.sessionId || !event.sourceRef) return undefined
+  const { id, sessionId } = event.sourceRef as AnyActorRef
+  const { children } = event.actorRef.getSnapshot() as AnyMachineSnapshot
+  return { fact: event.event.type, task: id, isAtWork: children[id]?.sessionId === sessionId }
+}
+
+/** The state that a record tells, with the nested one. */
+const wholeState = ({ to, plan }: FactRecord) => (to === null ? null : stateValue(lifecycleMachine, to, plan))

@@ -157,6 +157,16 @@ export type Sighting =
       readonly fact: string
       readonly partition?: number
       readonly data: unknown
+      /** The state of the machine before it. */
+      readonly from?: unknown
+    }
+  /** A task of the running machine sends it a fact; `isAtWork`: its state is active. */
+  | {
+      readonly type: 'sent'
+      readonly life: LifeName
+      readonly fact: string
+      readonly task: string
+      readonly isAtWork: boolean
     }
   | { readonly type: 'ready'; readonly life: LifeName; readonly isReady: boolean }
   /** The library said that this record is durable. */

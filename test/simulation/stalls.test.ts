@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const minuteMs = 60_000
 /** What a stall that is none costs. The first connections of a session are no redials. */
-const costs = ['partition.stalled', 'session.stalled', 'wire.redialled', 'session.failed', 'member.lost'] as const
+const costs = ['partition.stalled', 'session.stalled', 'link.reconnected', 'session.failed', 'member.lost'] as const
 
 /** An answer to this fetch without a record. */
 function emptyBody(frame: Buffer, { error = 0, throttleMs = 0 } = {}): Buffer {

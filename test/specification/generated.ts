@@ -1,4 +1,5 @@
-// The parts of the documents that are written by the machine: its diagram, its table, its invariants, its facts.
+// The parts of the documents that are written by the machine: its diagram, its states, its table, its invariants, its facts.
+import type { AnyStateNode } from 'xstate'
 import type { FactType } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
@@ -8,7 +9,7 @@ import { type EventClass, table } from '../machines/lifecycle-table.ts'
 import { oracles as membershipOracles } from '../machines/membership-oracles.ts'
 import { events as membershipEvents } from '../machines/membership-stories.ts'
 import { type EventClass as MembershipEventClass, table as membershipTable } from '../machines/membership-table.ts'
-import { targetsIn } from '../machines/structure.ts'
+import { nameOf, nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 
 /** A text with its generated parts replaced by these; they stand between `<!-- generated: NAME -->` and `<!-- end -->`. */
 export function withGenerated(document: string, parts: Readonly<Record<string, string>>): string {
@@ -24,6 +25,14 @@ export function withGenerated(document: string, parts: Readonly<Record<string, s
 
 /** The generated parts of SPEC.md; `told` says in which files each fact is told. */
 export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Readonly<Record<string, string>> => ({
+  states: rows(
+    ['state', 'means', 'tags', 'actor', 'in by', 'out by'],
+    nodes.map((node) => {
+      const { in: entering, out } = factsRound(pathOf(node))
+      const cells = [node.tags, node.invoke.map(({ src }) => String(src)), entering, out]
+      return [code(pathOf(node)), node.description ?? '', ...cells.map((each) => each.map(code).join(', ') || '–')]
+    }),
+  ),
   facts: rows(
     ['fact', 'told by', 'leads on from'],
     [...told].map(([fact, files]) => [
@@ -54,40 +63,52 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
   'invariants of a membership': invariants(membershipOracles),
 })
 
-/** The generated part of the README: the state diagram. What all members of the group know is drawn once, round them. */
-export function diagram(): string {
-  const { states, root: machine } = lifecycleMachine
-  const names = Object.keys(states)
-  const arrows = names.flatMap((from) => arrowsFrom(from))
-  const group = names.filter((from) => arrows.some((arrow) => arrow.from === from && arrow.to === 'stopping'))
-  const entered = arrows.find(({ from, to }) => !group.includes(from) && group.includes(to))?.to ?? ''
-  const inside = arrows.filter(({ from, to }) => group.includes(from) && group.includes(to))
-  const leaving = arrows.filter(({ from, to }) => group.includes(from) && !group.includes(to))
-  const shared = [...new Set(leaving.flatMap(({ labels }) => labels))].toSorted((one, other) => rank(one) - rank(other))
-  const others = arrows.filter(({ from }) => !group.includes(from))
-  const line = ({ from, to, labels }: Arrow) =>
-    `  ${from} --> ${group.includes(to) ? 'running' : to} : ${labels.join(', ')}`
+/** The generated parts of README.md: the state diagram, and what each state means. */
+export const readmeParts = (): Readonly<Record<string, string>> => ({
+  diagram: diagram(),
+  states: rows(
+    ['state', 'means'],
+    nodes.map((node) => [code(pathOf(node)), node.description ?? '']),
+  ),
+})
+
+/** The chart as it is: states in states, and each transition where it stands. Mermaid's state diagrams have no arrow from one nested state to that of another. */
+function diagram(): string {
+  const line = ({ from, to, labels }: Arrow) => `  ${idOf(from)} -->|"${labels.join(', ')}"| ${idOf(to)}`
   return [
     '```mermaid',
-    'stateDiagram-v2',
-    ...(machine.initial.target ?? []).map(({ key }) => `  [*] --> ${key}`),
-    ...others.filter(({ from }) => from === 'idle').map(line),
-    '  state running {',
-    `    [*] --> ${entered}`,
-    ...inside.map(({ from, to, labels }) => `    ${from} --> ${to} : ${labels.join(', ')}`),
-    '  }',
-    `  running --> stopping : ${shared.join(', ')}`,
-    ...others.filter(({ from }) => from !== 'idle').map(line),
-    ...names.filter((name) => states[name as 'idle']?.type === 'final').map((name) => `  ${name} --> [*]`),
+    'flowchart TD',
+    ...nodes.filter(({ type }) => type === 'final').map((node) => `  ${idOf(pathOf(node))}([${node.key}])`),
+    ...nodes
+      .filter(({ type }) => type === 'compound')
+      .flatMap((node) => [
+        `  subgraph ${node.key}`,
+        ...Object.values(node.states).map((each) => `    ${idOf(pathOf(each))}["${each.key}"]`),
+        '  end',
+      ]),
+    ...(lifecycleMachine.root.initial.target ?? []).map((node) => `  start((" ")) --> ${idOf(pathOf(node))}`),
+    ...nodes.flatMap(arrowsFrom).map(line),
     '```',
   ].join('\n')
 }
 
+const nodes = nodesOf(lifecycleMachine)
+
+const idOf = (path: string): string => path.replaceAll(/\W/g, '_')
+
 /** The states in which a fact leads to a transition, in order. */
 export const statesThatKnow = (fact: string): string[] =>
-  Object.entries(lifecycleMachine.states).flatMap(([name, { transitions }]) =>
-    transitions.has(fact as never) ? [name] : [],
-  )
+  nodes.filter(({ transitions }) => transitions.has(fact)).map(pathOf)
+
+/** The facts that lead into a state and out of it, each once. An actor that throws leads to where a failure leads anyway. */
+function factsRound(path: string) {
+  const targets = targetsIn(lifecycleMachine)
+  const own = (events: readonly string[]) => [...new Set(events)].filter((event) => !event.startsWith('xstate.'))
+  return {
+    in: own([...targets.values()].flatMap((arrows) => arrows.get(path) ?? [])),
+    out: own([...(targets.get(path)?.values() ?? [])].flat()),
+  }
+}
 
 const statesOfMembershipThatKnow = (fact: string): string[] =>
   Object.entries(membershipMachine.states).flatMap(([name, { transitions }]) =>
@@ -128,24 +149,19 @@ interface Arrow {
 /** What a guard adds to the name of its event, where that tells two arrows apart. */
 const conditions: Readonly<Record<string, string>> = { isTerminal: ' for good', hasFailed: ' after a failure' }
 
-function arrowsFrom(from: string): Arrow[] {
+function arrowsFrom(node: AnyStateNode): Arrow[] {
   const found = new Map<string, string[]>()
-  for (const [event, listed] of lifecycleMachine.states[from as 'idle']?.transitions ?? []) {
-    // A port that throws leads to where a failure leads anyway.
+  for (const [event, listed] of node.transitions) {
     if (event.startsWith('xstate.')) continue
     for (const { target, guard } of listed) {
-      for (const { key } of target ?? []) {
-        const label = `${event}${conditions[String(guard)] ?? ''}`
-        const labels = found.get(key) ?? []
-        found.set(key, labels.includes(label) ? labels : [...labels, label])
+      for (const to of (target ?? []).map(pathOf)) {
+        const label = `${event}${conditions[nameOf(guard)] ?? ''}`
+        found.set(to, [...(found.get(to) ?? []), label])
       }
     }
   }
-  return [...found].map(([to, labels]) => ({ from, to, labels }))
+  return [...found].map(([to, labels]) => ({ from: pathOf(node), to, labels }))
 }
-
-/** What the user asks for comes first. */
-const rank = (label: string): number => (label.includes('.requested') ? 0 : 1)
 
 function classText(event: EventClass): string {
   if (event === 'other') return 'any other'

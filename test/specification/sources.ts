@@ -61,7 +61,9 @@ function bodyOf(lines: readonly string[], from: number): string[] {
 }
 
 const modifiers = '(?:(?:export|private|static|readonly|async|override|get|set) )*'
-const timers = /\bsetInterval\(|\bsetTimeout\(|\brepeat\(\{|\btimer\(|AbortSignal\.timeout\(/
+/** Those of Node and RxJS, and ours: what `actors/time/` offers. */
+const timers =
+  /\bsetInterval\(|\bsetTimeout\(|\brepeat\(\{|\btimer\(|AbortSignal\.timeout\(|\b(?:sleep|wait|deadline|within|timeLimit)(?:<\w+>)?\(/
 const loops = /^\s*(?:while \(|for \((?!const ))/
 /** A function, method or constant that begins in this line, at most one level inside of a class. */
 const definition = new RegExp(

@@ -6,10 +6,10 @@ import { initialTransition } from 'xstate'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { facts } from '../machines/lifecycle-stories.ts'
-import { targetsIn } from '../machines/structure.ts'
+import { nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 import { quoted, type Row, tableOf } from '../markdown.ts'
 import { factsTold } from './facts.ts'
-import { diagram, specParts, statesThatKnow, withGenerated } from './generated.ts'
+import { readmeParts, specParts, statesThatKnow, withGenerated } from './generated.ts'
 import { defines, type Place, readSources, root, waitsIn } from './sources.ts'
 
 const spec = await readFile(join(root, 'SPEC.md'), 'utf8')
@@ -19,22 +19,26 @@ const tests = await readSources(['test'])
 const told = await factsTold()
 const column = (row: Row, title: string): string => row[title] ?? ''
 
-test('the generated parts of SPEC.md and the diagram of the README are what `npm run spec` writes now', () => {
+test('the generated parts of SPEC.md and of README.md are what `npm run spec` writes now', () => {
   expect(withGenerated(spec, specParts(told))).toBe(spec)
-  expect(withGenerated(readme, { diagram: diagram() })).toBe(readme)
+  expect(withGenerated(readme, readmeParts())).toBe(readme)
 })
 
 test('the state table names every state with the facts that lead in and out, and no other', () => {
   const targets = targetsIn(lifecycleMachine)
   const own = (events: Iterable<string>) =>
     [...new Set(events)].filter((event) => !event.startsWith('xstate.')).toSorted()
-  const real = Object.keys(lifecycleMachine.states).map((state) => ({
-    state,
-    in: own([...targets.values()].flatMap((arrows) => arrows.get(state) ?? [])),
-    out: own([...(targets.get(state)?.values() ?? [])].flat()),
+  const real = nodesOf(lifecycleMachine).map((node) => ({
+    state: pathOf(node),
+    means: node.description,
+    actor: node.invoke.map(({ src }) => src),
+    in: own([...targets.values()].flatMap((arrows) => arrows.get(pathOf(node)) ?? [])),
+    out: own([...(targets.get(pathOf(node))?.values() ?? [])].flat()),
   }))
   const named = tableOf(spec, 'state').map((row) => ({
     state: quoted(column(row, 'state'))[0],
+    means: column(row, 'means'),
+    actor: quoted(column(row, 'actor')),
     in: quoted(column(row, 'in by')).toSorted(),
     out: quoted(column(row, 'out by')).toSorted(),
   }))
@@ -130,6 +134,17 @@ test('everything in the sources that waits or goes round is named, and every pla
   expect(waits.map(text).filter((place) => !named.map(text).includes(place))).toEqual([])
 })
 
+test('whatever waits in `actors/time/` is a wait where it is called', () => {
+  const offered = [...sources].flatMap(([file, code]) => {
+    const isOffered = ({ name }: Place) =>
+      new RegExp(`^(?:export function|  (?!private)(?:async )?)\\b *${name}\\b`, 'm').test(code)
+    return file.startsWith('actors/time/') ? waitsIn(file, code).filter(isOffered) : []
+  })
+  expect(offered.length).toBeGreaterThan(4)
+  for (const { name } of offered)
+    expect(waitsIn('caller.ts', `export async function call() {\n  await ${name}(ms)\n}`), name).toHaveLength(1)
+})
+
 test('every loop says what starts it, what changes, and what bounds it', () => {
   for (const row of [...tableOf(spec, 'loop'), ...tableOf(spec, 'cycle'), ...tableOf(spec, 'wait')]) {
     for (const [title, text] of Object.entries(row)) expect(text, `${Object.values(row)[0]}: ${title}`).not.toBe('')
@@ -164,14 +179,17 @@ function allRowsWith(titles: readonly string[]): Row[] {
     .filter((row) => titles.every((title) => title in row))
 }
 
-/** Each cycle of states once, beginning with the state that comes first. */
+/** Each cycle of states at the top level once, beginning with the state that comes first. */
 function cycles(): string[] {
-  const targets = targetsIn(lifecycleMachine)
+  const targets = new Map(Object.keys(lifecycleMachine.states).map((name) => [name, new Set<string>()]))
+  const outer = (path: string) => path.replace(/\..*/, '')
+  for (const [from, arrows] of targetsIn(lifecycleMachine))
+    for (const to of arrows.keys()) targets.get(outer(from))?.add(outer(to))
   const names = [...targets.keys()]
   const found: string[] = []
   const follow = (way: readonly string[]): void => {
     const [first = ''] = way
-    for (const to of targets.get(way.at(-1) ?? '')?.keys() ?? []) {
+    for (const to of targets.get(way.at(-1) ?? '') ?? []) {
       if (to === first) found.push([...way, to].join(' → '))
       else if (!way.includes(to) && names.indexOf(to) > names.indexOf(first)) follow([...way, to])
     }

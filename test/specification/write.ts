@@ -2,12 +2,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { factsTold } from './facts.ts'
-import { diagram, specParts, withGenerated } from './generated.ts'
+import { readmeParts, specParts, withGenerated } from './generated.ts'
 import { root } from './sources.ts'
 
 const parts = {
   'SPEC.md': specParts(await factsTold()),
-  'README.md': { diagram: diagram() },
+  'README.md': readmeParts(),
 }
 
 for (const [name, generated] of Object.entries(parts)) {

@@ -7,6 +7,7 @@ import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { recorded } from '../../machines/recorded.ts'
 import { replay } from '../../machines/replay.ts'
+import { stateName } from '../../machines/state-value.ts'
 import { runCommand } from '../../src/command-line/command.ts'
 import { duration } from '../../src/command-line/show.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
@@ -20,16 +21,19 @@ test('show prints a line per record: time, state and how long the one before las
   expect(code).toBe(0)
   expect(out).toHaveLength(records.length + 1)
   expect(out[0]).toMatch(/^time \(UTC\) +record +state +after +fact +cause +what it says$/)
-  expect(out.slice(1, 8).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
+  expect(out.slice(1, 9).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
     '2026-01-01 00:00:00.000 | 1 | idle | actor.started | A life of the consumer begins',
     '2026-01-01 00:00:00.400 | 2 | idle → connecting | 400 ms | start.requested | Start was requested',
     '2026-01-01 00:00:00.800 | 3 | connecting | cluster.reached | Cluster EbqYVNZ4Q9eP-7G3cGQdOg is reached, 3 brokers',
     '2026-01-01 00:00:01.200 | 4 | connecting | session.opened | by 2 | Session 1 is opened',
     expect.stringMatching(
-      /^2026-01-01 00:00:01.600 \| 5 \| connecting → consuming \| 1.2 s \| session.joined \| by 2 \| The/,
+      /^2026-01-01 00:00:01.600 \| 5 \| connecting \| member.named \| by 2 \| The group knows us as/,
     ),
-    '2026-01-01 00:00:02.000 | 6 | consuming | partitions.assigned | by 5 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
-    '2026-01-01 00:00:02.400 | 7 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
+    expect.stringMatching(
+      /^2026-01-01 00:00:02.000 \| 6 \| connecting → consuming \| 1.6 s \| session.joined \| by 2 \| The/,
+    ),
+    '2026-01-01 00:00:02.400 | 7 | consuming | partitions.assigned | by 6 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
+    '2026-01-01 00:00:02.800 | 8 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
   ])
 })
 
@@ -48,8 +52,8 @@ test('a membership is shown beside its consumer, and verified and replayed by it
   const shown = relisten('journal', 'show', path).out.slice(-3)
   expect(shown.map((line) => line.split(/ {2,}/).slice(2).toSpliced(1, 1))).toEqual([
     ['member unjoined', 'A life of the membership begins'],
-    ['member unjoined → stable', 'member.joined', 'by 7', 'Member me is in generation 1'],
-    ['member stable → settling', 'group.rebalancing', 'by 8', 'The group rebalances after generation 1'],
+    ['member unjoined → stable', 'member.joined', 'by 8', 'Member me is in generation 1'],
+    ['member stable → settling', 'group.rebalancing', 'by 9', 'The group rebalances after generation 1'],
   ])
   expect(relisten('journal', 'verify', path).out).toContain(
     'replay   good, 1 start, ends in consuming, its membership in settling',
@@ -136,13 +140,23 @@ test.each(['verify', 'show', 'export', 'replay'])(
 
 test('verify finds a journal whose machine went elsewhere than it says', () => {
   const { records } = lived()
-  const forged = resealed(records.map((record) => (record.seq === 8 ? { ...record, to: 'retrying' } : record)))
+  const forged = resealed(records.map((record) => (record.seq === 9 ? { ...record, to: 'retrying' } : record)))
   const { code, out } = relisten('journal', 'verify', exported(forged))
   expect(code).toBe(1)
   expect(out).toContain('chain    good')
   expect(out.join('\n')).toMatch(
-    /replay +BROKEN: Replay ends at record 8: .*recorded "retrying", replayed "rebuilding"/,
+    /replay +BROKEN: Replay ends at record 9: .*recorded "retrying", replayed {"rebuilding":"in-place"}/,
   )
+})
+
+test('verify finds a hand-over of another kind than its record says', () => {
+  const { records } = lived()
+  const seq = records.find(({ to }) => to === 'draining')?.seq
+  const plan = { kind: 'replacement', reason: 'moved' } as const
+  const forged = resealed(records.map((record) => (record.seq === seq ? { ...record, plan } : record)))
+  const { code, out } = relisten('journal', 'verify', exported(forged))
+  expect(code).toBe(1)
+  expect(out.join('\n')).toContain('recorded {"draining":"replacement"}, replayed {"draining":"in-place"}')
 })
 
 test('verify tells of a clock that went back, and of nothing else', () => {
@@ -175,7 +189,7 @@ test('replay gives the machine, the status and what is known after a record', ()
     const state = JSON.parse(out.join('\n'))
     const { value, context, status } = replay(lifecycleMachine, records.slice(0, seq))
     expect([code, state.record, state.machine]).toEqual([0, seq, { value, context, status }])
-    expect(state.status.state).toBe(value)
+    expect(state.status.state).toBe(stateName(value))
   }
   const newest = JSON.parse(relisten('journal', 'replay', path).out.join('\n'))
   expect(newest).toMatchObject({ record: records.length, remembered: { brokers: { 1: '127.0.2.1:9092' } } })

@@ -4,6 +4,7 @@ import { type Consumer, createConsumer } from '../../src/consumer.ts'
 import { RelistenError } from '../../src/error.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import type { FactRecord } from '../../src/journal/journal.ts'
+import { renamed } from '../../src/journal/upcast.ts'
 import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import { FakeBroker } from '../actors/fake-broker.ts'
 import { newPath, opened } from './journal/journal-files.ts'
@@ -161,6 +162,13 @@ test.each(['', '-1', '1.5', 'latest'])('a seek to %o is a wrong call', async (of
   const consumer = consumerWith({ brokers: [await nowhere()] })
   expect(() => consumer.seek({ topic: 'orders', partition: 0, offset })).toThrow(
     /Expected `offset` to be a decimal string/,
+  )
+})
+
+test.each([...renamed])('to listen to %s is a wrong call that names %s', async (earlier, name) => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  expect(() => consumer.on(earlier as typeof name, () => {})).toThrow(
+    expect.objectContaining({ code: 'invalid-call', what: `The fact \`${earlier}\` is called \`${name}\` now` }),
   )
 })
 

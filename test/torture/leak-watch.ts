@@ -1,5 +1,5 @@
 /** The leak watch: what each member's process holds at calm points, compared with what it held at its first. */
-import type { Holdings } from './holdings.ts'
+import type { Holdings } from '../process/holdings.ts'
 import type { Member } from './member.ts'
 
 export interface LeakWatch {
@@ -7,8 +7,15 @@ export interface LeakWatch {
   /** After the stop nothing but the process itself may be left. */
   atEnd(members: readonly Member[]): Promise<void>
   /** Most that any process held at a calm point, and how much its heap grew at most. */
-  readonly most: Holdings & { readonly heapGrowthBytes: number }
+  readonly most: Counted & { readonly heapGrowthBytes: number }
   readonly calmPoints: number
+}
+
+interface Counted {
+  readonly sockets: number
+  readonly timers: number
+  readonly listeners: number
+  readonly heapBytes: number
 }
 
 const MB = 1024 * 1024
@@ -19,12 +26,13 @@ const LISTENERS_MORE = 120
 const HEAP_GROWTH_BYTES = 25 * MB
 
 export function createLeakWatch(violated: (sentence: string) => void): LeakWatch {
-  const firsts = new Map<string, Holdings>()
+  const firsts = new Map<string, Counted>()
   const most = { sockets: 0, timers: 0, listeners: 0, heapBytes: 0, heapGrowthBytes: 0 }
   let calmPoints = 0
 
   return {
-    note(name, pid, now) {
+    note(name, pid, holdings) {
+      const now = counted(holdings)
       const key = `${name} ${pid}`
       const first = firsts.get(key) ?? now
       firsts.set(key, first)
@@ -43,7 +51,7 @@ export function createLeakWatch(violated: (sentence: string) => void): LeakWatch
     async atEnd(members) {
       for (const member of members) {
         if (!member.alive) continue
-        const { sockets } = await member.measure()
+        const { sockets } = counted(await member.measure())
         if (sockets > 0) violated(`${member.name} holds ${sockets} sockets after its stop`)
       }
     },
@@ -52,4 +60,8 @@ export function createLeakWatch(violated: (sentence: string) => void): LeakWatch
       return calmPoints
     },
   }
+}
+
+const counted = ({ active, listeners, heapBytes }: Holdings): Counted => {
+  return { sockets: active.TCPSocketWrap ?? 0, timers: active.Timeout ?? 0, listeners, heapBytes }
 }

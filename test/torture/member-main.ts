@@ -2,38 +2,32 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pino from 'pino'
 import { type Consumer, createConsumer, type EachMessagePayload, fileJournal } from '../../src/index.ts'
+import { holdings } from '../process/holdings.ts'
+import { obey, outcomeOf, Questions, tellParent } from '../process/parent.ts'
 import { contentOf } from '../real/harness/workload.ts'
-import { holdings } from './holdings.ts'
 import type { FromMember, MemberTask, Mood, ToMember } from './member.ts'
 
 const HANDLER_TIMEOUT_MS = 3000
 
-const questions = new Map<number, (reply: { answer?: string[]; error?: string }) => void>()
-let asked = 0
+const questions = new Questions<{ answer?: string[]; error?: string }>()
 let consumer: Consumer | undefined
 let state = 'idle'
 let mood: Mood | undefined
 /** A message whose first calls fail, and how many of them still do. */
 let failing: { readonly text: string; readonly key: string; left: number } | undefined
 
-process.on('message', async (message: ToMember) => {
+obey(async (message: ToMember) => {
   if (message.kind === 'start') await report('start', () => start(message))
   if (message.kind === 'stop') await report('stop', async () => consumer?.stop())
   if (message.kind === 'mood') mood = message.mood
   if (message.kind === 'measure') await tell({ kind: 'measured', holdings: await holdings() })
-  if (message.kind === 'brokers') {
-    questions.get(message.question)?.(message)
-    questions.delete(message.question)
-  }
+  if (message.kind === 'brokers') questions.answered(message.question, message)
 })
-// the run that asked for this process has ended
-process.on('disconnect', () => process.exit())
 setInterval(() => {
   const now = consumer?.status().state ?? 'idle'
   if (now !== state) void tell({ kind: 'state', state: now })
   state = now
 }, 200)
-void tell({ kind: 'up' })
 
 async function start({ name, groupId, topic, journal, log }: MemberTask): Promise<void> {
   consumer = createConsumer({
@@ -81,26 +75,13 @@ async function work(key: string, signal: AbortSignal): Promise<void> {
 }
 
 async function ask(): Promise<string[]> {
-  asked += 1
-  const question = asked
-  const reply = await new Promise<{ answer?: string[]; error?: string }>((resolve) => {
-    questions.set(question, resolve)
-    void tell({ kind: 'brokers', question })
-  })
+  const reply = await questions.ask((question) => tell({ kind: 'brokers', question }))
   if (reply.error !== undefined) throw new Error(reply.error)
   return reply.answer ?? []
 }
 
 async function report(action: 'start' | 'stop', act: () => Promise<unknown>): Promise<void> {
-  const error = await act().then(
-    () => undefined,
-    (thrown: unknown) => String(thrown),
-  )
-  await tell({ kind: 'done', action, ...(error !== undefined && { error }) })
+  await tell({ kind: 'done', action, ...(await outcomeOf(act)) })
 }
 
-function tell(message: FromMember): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.connected) process.send?.(message, () => resolve())
-  })
-}
+const tell = (message: FromMember): Promise<void> => tellParent(message)

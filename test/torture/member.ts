@@ -2,13 +2,11 @@
  * A member of the tortured group, seen from the run: a process of its own with one consumer and its journal in files. It outlives
  * its processes: after a kill the next one goes on from the same journal. The other side is member-main.ts.
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { FactRecord } from '../../src/index.ts'
-import { until } from '../real/harness/until.ts'
+import { type Child, forkChild, runsTypeScript } from '../process/child.ts'
+import type { Holdings } from '../process/holdings.ts'
 import type { Attempt } from './account.ts'
-import type { Holdings } from './holdings.ts'
 
 /** What a consumer is started with. */
 export interface MemberTask {
@@ -91,15 +89,13 @@ export function createMember({ task, source, note, violated }: MemberOptions): M
   const counts = new Map<string, number>()
   const waiting = new Set<number>()
   const done = new Map<string, string | undefined>()
-  let child: ChildProcess | undefined
-  let gone: Promise<unknown> = Promise.resolve()
-  let up = false
+  let child: Child<ToMember> | undefined
   let state = 'idle'
   let holdings: Holdings | undefined
   let handled = 0
   let killed = false
-  const alive = () => child !== undefined && child.exitCode === null && child.signalCode === null
-  const send = (message: ToMember) => void (alive() && child?.connected && child.send(message, () => {}))
+  const alive = () => child?.alive === true
+  const send = (message: ToMember) => child?.send(message)
   const tell = (line: string) => {
     told.push(line)
     if (told.length > TOLD_KEPT) told.shift()
@@ -111,7 +107,6 @@ export function createMember({ task, source, note, violated }: MemberOptions): M
     else send({ kind: 'brokers', question, ...given })
   }
   const hear = (process: string, message: FromMember) => {
-    if (message.kind === 'up') up = true
     if (message.kind === 'attempt') handled += Number(!message.attempt.threw)
     if (message.kind === 'attempt') note({ ...message.attempt, member: name, process })
     if (message.kind === 'brokers') answer(message.question)
@@ -125,32 +120,25 @@ export function createMember({ task, source, note, violated }: MemberOptions): M
     }
   }
   const begin = async () => {
-    up = false
     waiting.clear()
-    const main = fileURLToPath(new URL('./member-main.ts', import.meta.url))
-    // a group of its own: Ctrl-C reaches the run, and the run ends its members
-    const started = fork(main, { execArgv: ['--expose-gc', '--import', 'tsx'], detached: true })
-    child = started
-    gone = Promise.all([once(started, 'exit'), once(started, 'disconnect')])
     killed = false
-    started.once('exit', (code, signal) => {
-      if (!killed) violated(`the process of ${name} ended by itself with ${code ?? signal}; what it said last is above`)
+    const started = forkChild<ToMember, FromMember>({
+      what: name,
+      main: fileURLToPath(new URL('./member-main.ts', import.meta.url)),
+      execArgv: ['--expose-gc', ...runsTypeScript],
+      // a group of its own: Ctrl-C reaches the run, and the run ends its members
+      detached: true,
+      hear: (message, { pid }) => hear(String(pid), message),
     })
-    started.on('message', (message: FromMember) => hear(String(started.pid), message))
-    await until(() => {
-      if (!alive()) throw new Error(`The process of ${name} ended as it began`)
-      return up ? undefined : `the process of ${name}`
+    child = started
+    void started.gone.then(() => {
+      if (!killed) violated(`the process of ${name} ended by itself with ${started.ending}; what it said last is above`)
     })
+    await started.up
     tell(`${Date.now()} ${name} has a new process ${started.pid}`)
   }
   const finished = async (action: 'start' | 'stop', deadlineMs: number) => {
-    await until(
-      () => {
-        if (!alive()) throw new Error(`The process of ${name} ended during its ${action}`)
-        return done.has(action) ? undefined : `the ${action} of ${name}, which is ${state}`
-      },
-      { deadlineMs },
-    )
+    await child?.until(() => (done.has(action) ? undefined : `the ${action} of ${name}, which is ${state}`), deadlineMs)
     const error = done.get(action)
     if (error !== undefined) throw new Error(`The ${action} of ${name} failed: ${error}`)
   }
@@ -187,8 +175,7 @@ export function createMember({ task, source, note, violated }: MemberOptions): M
     },
     async kill() {
       killed = true
-      if (alive()) child?.kill('SIGKILL')
-      await gone
+      await child?.kill()
       state = 'dead'
       tell(`${Date.now()} ${name} is gone, process ${child?.pid}`)
     },
@@ -196,10 +183,7 @@ export function createMember({ task, source, note, violated }: MemberOptions): M
     async measure() {
       holdings = undefined
       send({ kind: 'measure' })
-      await until(() => {
-        if (!alive()) throw new Error(`The process of ${name} ended by itself with ${child?.exitCode}`)
-        return holdings === undefined ? `what ${name} holds` : undefined
-      })
+      await child?.until(() => (holdings === undefined ? `what ${name} holds` : undefined))
       return holdings as unknown as Holdings
     },
     answerAll() {

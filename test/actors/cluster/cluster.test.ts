@@ -43,7 +43,7 @@ function watch(network: FakeNetwork, brokers: Brokers, options: Partial<ClusterO
 async function laterAnswer(cluster: Cluster) {
   const now = Date.now()
   while (Date.now() === now) await setImmediate()
-  return cluster.askedAfter(now + 1)
+  return cluster.snapshotSince(now + 1)
 }
 
 const old = '1@a:1 2@b:1 3@c:1'
@@ -64,7 +64,7 @@ test('the first answer is accepted and told once', async () => {
   expect(await fact('cluster.reached')).toMatchObject({ clusterId: 'ours', brokers: { 1: 'a:1', 2: 'b:1', 3: 'c:1' } })
   expect(book()).toBe(old)
   expect(cluster.clusterId).toBe('ours')
-  expect(cluster.book.endpointOf(2)).toEqual({ host: 'b', port: 1 })
+  expect(cluster.book.entryOf(2)).toMatchObject({ host: 'b', port: 1 })
   await laterAnswer(cluster)
   expect(types()).toEqual(['cluster.reached'])
 })
@@ -178,7 +178,7 @@ test('brokers that come and go are told and move nothing', async () => {
   view.places = '1@a:1 2@b:1'
   expect(await fact('cluster.membership-changed')).toMatchObject({ joined: [], left: [3] })
   expect(cluster.book.names(3)).toBe(false)
-  expect(cluster.book.endpointOf(3)).toEqual({ host: 'c', port: 1 })
+  expect(cluster.book.entryOf(3)).toMatchObject({ host: 'c', port: 1 })
   const leftAt = performance.now()
   view.places = old
   expect(await fact('cluster.membership-changed', leftAt)).toMatchObject({ joined: [3], left: [] })
@@ -214,6 +214,12 @@ test('another cluster on the old addresses is refused once per endpoint, and our
   const { network, view } = ours()
   let list = endpoints(old)
   const { cluster, fact, facts, book } = watch(network, () => list)
+  /** What whoever subscribes now is told at once. */
+  const reachedNow = () => {
+    const told: string[] = []
+    cluster.facts$.subscribe(({ type }) => told.push(type)).unsubscribe()
+    return told
+  }
   await cluster.ready()
   network.close(...endpoints(old))
   network.cluster({ clusterId: 'theirs', places: old })
@@ -221,7 +227,7 @@ test('another cluster on the old addresses is refused once per endpoint, and our
   expect(refusal).toMatchObject({ expected: 'ours', got: 'theirs' })
   const { at, failure } = await fact('cluster.unreachable')
   expect(failure.kind).toBe('foreign-cluster')
-  expect(cluster.refused).toBe(true)
+  expect(reachedNow()).toEqual([])
   expect(book()).toBe(old)
   expect(network.openLines).toEqual([])
   view.places = elsewhere
@@ -229,7 +235,7 @@ test('another cluster on the old addresses is refused once per endpoint, and our
   list = endpoints(elsewhere)
   await fact('cluster.reached', at)
   await expect.poll(book).toBe(elsewhere)
-  expect(cluster.refused).toBe(false)
+  expect(reachedNow()).toEqual(['cluster.reached'])
   const refused = facts.filter((told) => told.type === 'cluster.refused')
   expect(new Set(refused.map(({ endpoint }) => endpoint)).size).toBe(refused.length)
 })
@@ -254,7 +260,7 @@ test('an endpoint refused for its identity is told once and healed once', async 
   cluster.refuse(2, endpointOf('b:1'), refusal.failure)
   network.listen('b:1', { view: () => view })
   expect(await fact('endpoint.healed')).toMatchObject({ nodeId: 2, endpoint: 'b:1' })
-  cluster.heal(2, endpointOf('b:1'))
+  cluster.heal(2)
   expect(facts.filter(({ type }) => type.startsWith('endpoint.'))).toHaveLength(2)
 })
 
@@ -318,13 +324,13 @@ test('a question that nobody answers fails by its deadline, or as soon as it is 
   await expect(asked).rejects.toBe(reason)
 })
 
-test('pokes in a row are few polls, and one after a break asks anew', async () => {
+test('updates requested in a row are few polls, and one after a break asks anew', async () => {
   const { network } = ours()
   const { cluster } = watch(network, endpoints(old), { pollIntervalMs: 60_000 })
   await cluster.ready()
   const askedBefore = network.questions
   const brokeAt = Date.now()
-  for (let poke = 0; poke < 100; poke++) cluster.poke('a test')
+  for (let request = 0; request < 100; request++) cluster.requestUpdate()
   const snapshot = await laterAnswer(cluster)
   expect(snapshot.at).toBeGreaterThan(brokeAt)
   expect(cluster.newest()).toBe(snapshot)
@@ -363,16 +369,26 @@ test('holders of one key share one cluster, and the last one out closes it', asy
 
 test('a service whose list went obsolete finds its cluster by what a journal remembers', async () => {
   const { network } = ours()
-  const { cluster, book } = watch(network, ['gone:1'])
-  const entries = old.split(' ').map((place, index) => ({
-    nodeId: index + 1,
-    ...endpointOf(place.split('@')[1] ?? ''),
-    addresses: [],
-  }))
-  expect(cluster.book.restore(entries, 'ours')).toBe(true)
+  const { cluster, book } = watch(network, ['gone:1'], { remembered: remembered() })
+  expect(book()).toBe(old)
   await cluster.ready()
   expect(book()).toBe(old)
-  expect(cluster.book.restore(entries, 'ours')).toBe(false)
+})
+
+test('what a journal remembers of another cluster than the one that is expected is left out', async () => {
+  const { network } = ours(elsewhere)
+  const { cluster, book } = watch(network, endpoints(elsewhere), {
+    remembered: { ...remembered(), clusterId: 'theirs' },
+    clusterId: 'ours',
+  })
+  expect(book()).toBe('')
+  await cluster.ready()
+  expect(book()).toBe(elsewhere)
+})
+
+const remembered = () => ({
+  clusterId: 'ours',
+  endpoints: new Map(endpoints(old).map((endpoint, index) => [index + 1, endpointOf(endpoint)])),
 })
 
 test('after a hundred moves few connections are open and none of them to an old endpoint', async () => {

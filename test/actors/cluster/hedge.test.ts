@@ -35,19 +35,19 @@ test('when all have failed it waits for more, and fails once it is sealed', asyn
   const { hedge } = hedgeOver(['bad'])
   await Promise.resolve()
   hedge.add(['bad 2'])
-  hedge.seal()
+  hedge.close()
   await expect(hedge.answer).rejects.toThrow('bad 2')
 })
 
 test('an empty hedge that is sealed fails', async () => {
   const { hedge } = hedgeOver([])
-  hedge.seal()
+  hedge.close()
   await expect(hedge.answer).rejects.toThrow('there is no candidate to ask')
 })
 
 test('one that is rushed is asked beside the silent one', async () => {
   const { hedge } = hedgeOver(['slow'])
-  hedge.rush(['two'])
+  hedge.addAtOnce(['two'])
   expect(await hedge.answer).toBe('two')
 })
 

@@ -9,7 +9,7 @@ afterEach(() => {
   for (const cluster of held.splice(0)) cluster.release()
 })
 
-test('a poke during a round that nobody answers asks the source again, and who is named anew is asked at once', async () => {
+test('an update requested during a round that nobody answers asks the source again, and who is named anew is asked at once', async () => {
   const network = new FakeNetwork()
   network.dialTimeoutMs = 10_000
   const [old, elsewhere] = [
@@ -37,7 +37,7 @@ test('a poke during a round that nobody answers asks the source again, and who i
   network.cluster({ clusterId: 'ours', places: placesOf(elsewhere) })
   await expect
     .poll(() => {
-      cluster.poke('a request is unanswered')
+      cluster.requestUpdate()
       return told
     })
     .toContain('cluster.moved')

@@ -9,14 +9,14 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const tenureWith = (...running: Promise<void>[]): Assignment => {
+const assignmentWith = (...running: Promise<void>[]): Assignment => {
   const assignment = new Assignment(1, 4, { orders: [0] })
-  for (const handler of running) assignment.running.add(handler)
+  for (const handler of running) assignment.track(handler)
   return assignment
 }
 
 test('without handlers at work it is over at once, and says so to handlers that come to look', async () => {
-  const assignment = tenureWith()
+  const assignment = assignmentWith()
   expect([assignment.open, assignment.over]).toEqual([true, false])
   const closed = assignment.close(1000, 500)
   expect(assignment.open).toBe(false)
@@ -29,11 +29,11 @@ test('without handlers at work it is over at once, and says so to handlers that 
 test('handlers that fail have settled as well', async () => {
   const failed = Promise.reject(new Error('a handler'))
   failed.catch(() => {})
-  expect(await tenureWith(failed, Promise.resolve()).close(1000, 500)).toBe(false)
+  expect(await assignmentWith(failed, Promise.resolve()).close(1000, 500)).toBe(false)
 })
 
 test('the signal comes at the deadline, and giving up after the grace', async () => {
-  const assignment = tenureWith(new Promise(() => {}))
+  const assignment = assignmentWith(new Promise(() => {}))
   const closed = assignment.close(1000, 500)
   await vi.advanceTimersByTimeAsync(999)
   expect(assignment.signal.aborted).toBe(false)
@@ -51,7 +51,7 @@ test('a wait that ends early leaves no timer behind', async () => {
   const handler = new Promise<void>((resolve) => {
     end = resolve
   })
-  const closed = tenureWith(handler).close(60_000, 500)
+  const closed = assignmentWith(handler).close(60_000, 500)
   end()
   expect(await closed).toBe(false)
   expect(vi.getTimerCount()).toBe(0)
@@ -61,7 +61,7 @@ test('handlers of many partitions listen to its signal without a warning', async
   const warnings: string[] = []
   const note = ({ message }: Error) => warnings.push(message)
   process.on('warning', note)
-  const { signal } = tenureWith()
+  const { signal } = assignmentWith()
   for (let handlers = 0; handlers < 20; handlers++) signal.addEventListener('abort', () => {})
   await new Promise((resolve) => setImmediate(resolve))
   process.off('warning', note)
@@ -69,7 +69,7 @@ test('handlers of many partitions listen to its signal without a warning', async
 })
 
 test('a batch that is turned down is told once for each partition', () => {
-  const assignment = tenureWith()
+  const assignment = assignmentWith()
   expect(['orders/0', 'orders/1', 'orders/0', 'orders/1'].map((each) => assignment.fence(each))).toEqual([
     true,
     true,

@@ -91,20 +91,20 @@ test('offsets of other partitions and topics resolve nothing here', async () => 
 
 test('uncommitted offsets are given topic by topic, and offsets without topics are those', async () => {
   const stage = new Stage({ batches: true })
-  const places = [
+  const partitions = [
     { topic: 'bills', partition: 3 },
     { topic, partition: 0 },
   ]
   stage.dispatcher.begin(new Assignment(1, 1, { bills: [3], [topic]: [0] }), stage.reader)
-  for (const place of places) {
-    const queue = stage.dispatcher.queueOf(place)
-    queue.progress.pin(5n, -1)
-    stage.dispatcher.locate(queue)
+  for (const each of partitions) {
+    const queue = stage.dispatcher.queueOf(each)
+    queue.progress.resetTo(5n, -1)
+    queue.openAtMark()
   }
   await stage.offer(0, [5])
   const { uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/5')
   expect(uncommittedOffsets().topics).toEqual(
-    places.map((place) => ({ topic: place.topic, partitions: [{ partition: place.partition, offset: '5' }] })),
+    partitions.map((each) => ({ topic: each.topic, partitions: [{ partition: each.partition, offset: '5' }] })),
   )
   // KafkaJS takes this, although its types do not say so.
   await commitOffsetsIfNecessary({} as Parameters<typeof commitOffsetsIfNecessary>[0])

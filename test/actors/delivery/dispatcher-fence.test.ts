@@ -18,13 +18,13 @@ test.each([
     const stage = new Stage()
     await stage.assign({ 0: 5n })
     expect(stage.take(partition, offsets, { fetchedAt })).toBeUndefined()
-    expect(stage.factsOf('handout.fenced')).toMatchObject([{ partition, offset: String(fetchedAt) }])
+    expect(stage.factsOf('batch.fenced')).toMatchObject([{ partition, offset: String(fetchedAt) }])
     expect(stage.queue(0).progress.mark).toBe(5n)
     expect(stage.reader.log.filter((line) => line.startsWith('seek'))).toEqual(partition === 0 ? ['seek 0 5'] : [])
   },
 )
 
-test('a batch that comes before the place of its partition is known is turned down', async () => {
+test('a batch that comes before the start position of its partition is known is turned down', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 5n })
   await stage.offer(0, [5, 6, 7])
@@ -53,7 +53,7 @@ test('a batch all of which is here already is not taken in again, and reading go
   await stage.offer(0, [5, 6, 7])
   expect(stage.take(0, [5, 6])).toBeUndefined()
   expect(stage.reader.log).toContain('seek 0 8')
-  expect(stage.factsOf('handout.fenced')).toEqual([])
+  expect(stage.factsOf('batch.fenced')).toEqual([])
 })
 
 test('an assignment that follows without a drain ends the one before', async () => {
@@ -106,7 +106,7 @@ test('what was handled here before a seek that nobody has committed is not hande
   expect((await stage.assign({ 0: 0n })).starts).toEqual([2n])
 })
 
-test('a seek before the place of a partition is known is where reading begins', async () => {
+test('a seek before the start position of a partition is known is where reading begins', async () => {
   const stage = new Stage()
   stage.begin([0])
   stage.dispatcher.seek({ topic, partition: 0 }, 3n)

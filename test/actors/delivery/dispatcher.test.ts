@@ -1,4 +1,4 @@
-// The dispatcher: order, marks, room, places, fences and positions, with handlers that end when the test says so.
+// The dispatcher: order, marks, fences and positions, with handlers that end when the test says so.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled, topic } from '../stage.ts'
 
@@ -45,68 +45,6 @@ test('what was handled here already is not handed out again', async () => {
   expect(stage.dispatcher.handler.suppressed).toBe(2)
 })
 
-test('at most `concurrency` partitions are worked at a time, and a free place goes to the one that waits', async () => {
-  const stage = new Stage({ concurrency: 2 })
-  await stage.assign({ 0: 0n, 1: 0n, 2: 0n })
-  for (const partition of [0, 1, 2]) await stage.offer(partition, [0, 1])
-  expect(stage.handlers.log).toEqual(['0/0', '1/0'])
-  await stage.handlers.end('1/0', '1/1')
-  expect(stage.handlers.log).toEqual(['0/0', '1/0', '1/1', '2/0'])
-})
-
-test('a partition that has had its slice of time gives its place to one that waits, and comes back', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, [0, 1, 2])
-  await stage.offer(1, [0])
-  await vi.advanceTimersByTimeAsync(150)
-  await stage.handlers.end('0/0')
-  expect(stage.handlers.log).toEqual(['0/0', '1/0'])
-  await stage.handlers.end('1/0')
-  await stage.handlers.end('0/1', '0/2')
-  expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1', '0/2'])
-  expect(stage.queue(0).progress.mark).toBe(3n)
-})
-
-test('a partition with more batches gives its place to one that waits, between two of them', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n })
-  for (const offset of [0, 1]) await stage.offer(0, [offset])
-  await stage.offer(1, [0])
-  await stage.handlers.end('0/0', '1/0', '0/1')
-  expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1'])
-})
-
-test('a queue without room is paused after a moment, and resumed as soon as there is room again', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  stage.reader.log.length = 0
-  for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const offered = stage.take(0, [2])
-  await vi.advanceTimersByTimeAsync(199)
-  expect(stage.reader.log).toEqual([])
-  await vi.advanceTimersByTimeAsync(1)
-  await offered
-  expect(stage.reader.log).toEqual(['pause 0'])
-  await stage.handlers.end('0/0')
-  expect(stage.reader.log).toEqual(['pause 0'])
-  await stage.handlers.end('0/1')
-  expect(stage.reader.log).toEqual(['pause 0', 'resume 0'])
-  await stage.handlers.end('0/2')
-  expect(stage.queue(0).progress.mark).toBe(3n)
-})
-
-test('room that comes in time lets the fetch go on without a pause', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  stage.reader.log.length = 0
-  for (const offset of [0, 1]) await stage.offer(0, [offset])
-  const offered = stage.take(0, [2])
-  await stage.handlers.end('0/0')
-  await offered
-  expect(stage.reader.log).toEqual([])
-})
-
 test('what was fetched of a paused partition is forgotten, and fetched again from the mark when it goes on', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n, 1: 0n })
@@ -114,7 +52,7 @@ test('what was fetched of a paused partition is forgotten, and fetched again fro
   for (const offset of [2, 3]) await stage.offer(0, [offset])
   await vi.advanceTimersByTimeAsync(200)
   stage.pause(0)
-  expect(stage.dispatcher.backlog.held).toBe(0)
+  expect(stage.dispatcher.prefetchBudget.held).toBe(0)
   stage.reader.log.length = 0
   await stage.handlers.end('0/0')
   expect(stage.handlers.log).toEqual(['0/0'])
@@ -179,9 +117,9 @@ test('a batch of another assignment is fenced, with its fact', async () => {
   await stage.assign({ 0: 0n }, 2)
   expect(stage.takeUnder(assignment, 0, [0])).toBeUndefined()
   expect(stage.takeUnder(undefined, 0, [0])).toBeUndefined()
-  expect(stage.factsOf('handout.fenced')).toEqual([
-    { type: 'handout.fenced', topic, partition: 0, generation: 1, offset: '0' },
-    { type: 'handout.fenced', topic, partition: 0, generation: -1, offset: '0' },
+  expect(stage.factsOf('batch.fenced')).toEqual([
+    { type: 'batch.fenced', topic, partition: 0, generation: 1, offset: '0' },
+    { type: 'batch.fenced', topic, partition: 0, generation: -1, offset: '0' },
   ])
   expect(stage.handlers.log).toEqual([])
 })
@@ -245,22 +183,6 @@ test('a stale result advances the mark with its fact, and the partition waits fo
   expect(stage.dispatcher.handler.suppressed).toBe(1)
 })
 
-test('a handler that was given up frees its place for other partitions', async () => {
-  const stage = new Stage({ concurrency: 1 })
-  await stage.assign({ 0: 0n, 1: 0n })
-  await stage.offer(0, [0])
-  const closed = stage.dispatcher.close(0)
-  await vi.advanceTimersByTimeAsync(500)
-  await closed
-  await stage.assign({ 0: 0n, 1: 0n }, 2)
-  await stage.offer(1, [0])
-  expect(stage.handlers.log).toEqual(['0/0', '1/0'])
-  await stage.handlers.end('1/0', '0/0')
-  await stage.offer(0, [0, 1])
-  await stage.offer(1, [1])
-  expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1'])
-})
-
 test('a partition that went elsewhere is no longer ours to commit', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n, 1: 0n })
@@ -305,17 +227,6 @@ test('a stretch of the log without messages is stepped over in its turn', async 
   expect(stage.queue(0).progress.mark).toBe(6n)
   await stage.handlers.end('0/6')
   expect(stage.queue(0).progress.mark).toBe(10n)
-})
-
-test('a seek frees a queue that its backlog had paused', async () => {
-  const stage = new Stage()
-  await stage.assign({ 0: 0n })
-  for (const offset of [0, 1, 2, 3]) await stage.offer(0, [offset])
-  await vi.advanceTimersByTimeAsync(200)
-  expect(stage.reader.log).toContain('pause 0')
-  stage.reader.log.length = 0
-  stage.dispatcher.seek({ topic, partition: 0 }, 0n)
-  expect(stage.reader.log).toEqual(['seek 0 0', 'resume 0'])
 })
 
 test('a fetch that waits for room in a queue does not pause it once a seek has emptied it', async () => {

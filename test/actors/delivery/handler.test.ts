@@ -57,7 +57,7 @@ test('the wait before a retry ends with the assignment, and the message is not t
   expect(stage.factsOf('handler.gave-up')).toEqual([])
 })
 
-test('past its deadline a handler gets its signal, is reported, and gives its place to others', async () => {
+test('past its deadline a handler gets its signal, is reported, and gives its slot to others', async () => {
   const stage = await staged({ handlerTimeoutMs: 300, concurrency: 1 })
   await stage.offer(1, [0])
   const { signal } = stage.handlers.at('0/0')
@@ -171,31 +171,16 @@ test('the waits between tries double up to five seconds, and are between half of
   }
 })
 
-test('messages are counted, and a partition has moved when one is handed out and when it is handled', async () => {
+test('a partition has moved when a message is handed out and when it is handled', async () => {
   const stage = await staged({}, [0, 1])
   const startedAt = performance.now()
   expect(stage.queue(0).movedAt).toBe(startedAt)
   await vi.advanceTimersByTimeAsync(10)
   await stage.handlers.end('0/0')
   await vi.advanceTimersByTimeAsync(10)
-  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 10, 1])
+  expect(stage.queue(0).movedAt).toBe(startedAt + 10)
   await stage.handlers.end('0/1')
-  expect([stage.queue(0).movedAt, stage.dispatcher.handler.handled]).toEqual([startedAt + 20, 2])
-})
-
-test('a partition keeps its place for its slice of time, and beyond it while nobody waits', async () => {
-  const stage = await staged({ concurrency: 1 })
-  await vi.advanceTimersByTimeAsync(150)
-  await stage.handlers.end('0/0')
-  await stage.offer(1, [0])
-  // Its slice was over before anybody waited, and counts for the whole batch.
-  await stage.handlers.end('0/1')
-  expect(stage.handlers.log).toEqual(['0/0', '0/1', '1/0'])
-  const other = await staged({ concurrency: 1 })
-  await other.offer(1, [0])
-  await vi.advanceTimersByTimeAsync(100)
-  await other.handlers.end('0/0')
-  expect(other.handlers.log).toEqual(['0/0', '0/1'])
+  expect(stage.queue(0).movedAt).toBe(startedAt + 20)
 })
 
 test('what handlers are told when their time is over is the reason of their signal', async () => {

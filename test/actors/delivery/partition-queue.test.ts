@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
-import { Backlog } from '../../../actors/delivery/backlog.ts'
 import { PartitionQueue, type QueuedBatch } from '../../../actors/delivery/partition-queue.ts'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
 import { Progress } from '../../../actors/delivery/progress.ts'
 import type { KafkaMessage } from '../../../actors/kafkajs/consumer.ts'
 import { batchOf } from '../stage.ts'
@@ -11,8 +11,9 @@ import { batchOf } from '../stage.ts'
 const assignment = new Assignment(1, 1, { orders: [0] })
 
 const queueOf = () => {
-  const backlog = new Backlog(1_000_000)
-  return { backlog, queue: new PartitionQueue({ topic: 'orders', partition: 0 }, new Progress(), backlog) }
+  const prefetchBudget = new PrefetchBudget(1_000_000)
+  const where = { topic: 'orders', partition: 0 }
+  return { prefetchBudget, queue: new PartitionQueue(where, new Progress(), prefetchBudget, () => undefined) }
 }
 
 /** A batch of one message with this key, value and headers. */
@@ -34,19 +35,19 @@ test.each<{ what: string; message: Partial<KafkaMessage>; bytes: number }>([
   { what: 'a header twice', message: { headers: { name: [Buffer.from('ab'), 'c'] } }, bytes: 7 },
   { what: 'a header without a value', message: { headers: { name: undefined } }, bytes: 4 },
 ])('a message with $what takes $bytes bytes beside its object, until it is gone', ({ message, bytes }) => {
-  const { backlog, queue } = queueOf()
+  const { prefetchBudget, queue } = queueOf()
   queue.put(loadOf(message))
-  expect(backlog.held).toBe(empty + bytes)
+  expect(prefetchBudget.held).toBe(empty + bytes)
   queue.shift()
-  expect(backlog.held).toBe(0)
+  expect(prefetchBudget.held).toBe(0)
 })
 
-test('whatever comes and goes, the backlog holds what waits here, and a queue that is cleared holds nothing', () => {
+test('whatever comes and goes, the budget holds what waits here, and a queue that is closed holds nothing', () => {
   const value = fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes))
   const moves = fc.array(fc.oneof(value, fc.constant('shift' as const)), { maxLength: 30 })
   fc.assert(
     fc.property(moves, (all) => {
-      const { backlog, queue } = queueOf()
+      const { prefetchBudget, queue } = queueOf()
       const waiting: QueuedBatch[] = []
       for (const [offset, move] of all.entries()) {
         if (move === 'shift') {
@@ -58,11 +59,11 @@ test('whatever comes and goes, the backlog holds what waits here, and a queue th
           waiting.push(queued)
         }
         const sizes = waiting.map(({ batch }) => empty + (batch.messages[0]?.value?.length ?? 0))
-        expect(backlog.held).toBe(sizes.reduce((sum, size) => sum + size, 0))
+        expect(prefetchBudget.held).toBe(sizes.reduce((sum, size) => sum + size, 0))
         expect([queue.depth, queue.first]).toEqual([waiting.length, waiting[0]])
       }
-      queue.clear()
-      expect([backlog.held, queue.depth]).toEqual([0, 0])
+      queue.close()
+      expect([prefetchBudget.held, queue.depth]).toEqual([0, 0])
     }),
   )
 })
@@ -79,14 +80,29 @@ test('the next fetch begins behind what waits, else at the mark', () => {
   expect([queue.position, queue.depth, queue.progress.uncommitted]).toEqual([9n, 0, 9n])
 })
 
-test('a new queue has lost no position, and is held by the user and by a handler, not by its backlog', () => {
+test('a new queue is closed and idle', () => {
   const { queue } = queueOf()
-  expect([queue.outOfRange, queue.busy, queue.held]).toEqual([false, false, false])
-  queue.pausedBy.add('backlog')
-  expect(queue.held).toBe(false)
+  expect([queue.open, queue.busy, queue.held, queue.pausedBy.size]).toEqual([false, false, false, 0])
+})
+
+test('a queue is held by the user and by a handler, and not as it is full', async () => {
+  const { queue } = queueOf()
+  for (const offset of [0, 1, 2]) queue.put(loadOf({}, offset))
+  await queue.room()
+  expect([[...queue.pausedBy], queue.held]).toEqual([['prefetch'], false])
   for (const by of ['user', 'handler'] as const) {
-    queue.pausedBy.add(by)
-    expect(queue.held).toBe(true)
-    queue.pausedBy.delete(by)
+    queue.hold(by)
+    expect([[...queue.pausedBy], queue.held]).toEqual([[by], true])
+    expect([queue.release(), queue.held]).toEqual([by === 'handler', false])
+  }
+})
+
+test('a queue is open from where its start position is known until that is lost or another assignment begins', () => {
+  const { queue } = queueOf()
+  for (const end of [() => queue.close(), () => queue.begin(true)]) {
+    queue.openAtMark()
+    expect(queue.open).toBe(true)
+    end()
+    expect(queue.open).toBe(false)
   }
 })

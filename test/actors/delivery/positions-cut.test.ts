@@ -1,4 +1,4 @@
-// Positions: where reading goes on in a log that was cut, or in a topic that was made again.
+// Start positions: where reading goes on in a log that was cut, or in a topic that was made again.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Stage, settled, topic } from '../stage.ts'
 
@@ -33,10 +33,10 @@ test('a log that was cut below what waits here is read again from the first mess
 test('records of a later leader epoch are used where the one before ends at our position or behind it', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  expect(await stage.positions.diverged(fetchedWith(3))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(3))).toEqual([])
   await stage.offer(0, [10, 11])
   stage.reader.epochs.set(3, 12n)
-  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 6))).toEqual([])
   expect(stage.queue(0).progress.leaderEpoch).toBe(6)
   expect(stage.reader.log).toContain('look 0 epoch 3')
 })
@@ -44,12 +44,12 @@ test('records of a later leader epoch are used where the one before ends at our 
 test('a log that was cut and has grown beyond our position shows by the end of the leader epoch we read', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   await stage.offer(0, [10, 11, 12, 13])
   await stage.handlers.end('0/10', '0/11')
   stage.reader.epochs.set(3, 11n)
   stage.reader.leaderEpoch = 5
-  const cut = await stage.positions.diverged(fetchedWith(4))
+  const cut = await stage.positions.validation.diverged(fetchedWith(4))
   expect(cut.map(({ partition }) => partition)).toEqual([0])
   stage.positions.reset({ topic, partition: 0 })
   await settled()
@@ -65,7 +65,7 @@ test('a log that was cut and has grown beyond our position shows by the end of t
 test('a message at work that lies below where the log was cut is not handed out again', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   await stage.offer(0, [10, 11, 12, 13])
   stage.reader.epochs.set(3, 12n)
   stage.positions.reset({ topic, partition: 0 })
@@ -78,21 +78,21 @@ test('a message at work that lies below where the log was cut is not handed out 
 test('a place that was sought has no leader epoch, and what was asked for before the seek gives it none', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   stage.dispatcher.seek({ topic, partition: 0 }, 25n)
   stage.reader.epochs.set(3, 20n)
-  expect(await stage.positions.diverged(fetchedWith(3, 3, 19n))).toEqual([])
-  expect(await stage.positions.diverged(fetchedWith(5))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(3, 3, 19n))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5))).toEqual([])
   expect(stage.reader.log).not.toContain('look 0 epoch 3')
 })
 
 test('a seek while the leader is asked for the end of an epoch leaves the sought place without one', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 10n })
-  await stage.positions.diverged(fetchedWith(3))
+  await stage.positions.validation.diverged(fetchedWith(3))
   let answer = (_end: bigint) => {}
   stage.reader.epochEnd = () => new Promise((resolve) => (answer = resolve))
-  const judged = stage.positions.diverged(fetchedWith(4, 5))
+  const judged = stage.positions.validation.diverged(fetchedWith(4, 5))
   await settled()
   stage.dispatcher.seek({ topic, partition: 0 }, 40n)
   answer(5n)
@@ -104,7 +104,92 @@ test('after a restart the leader epoch comes from the commit', async () => {
   const stage = new Stage()
   await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
   stage.reader.epochs.set(5, 15n)
-  expect(await stage.positions.diverged(fetchedWith(7))).toHaveLength(1)
+  expect(await stage.positions.validation.diverged(fetchedWith(7))).toHaveLength(1)
+})
+
+test('a log that was cut and grew to the very place that is committed shows at the assignment, by the later epoch of its leader', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  stage.reader.leaderEpoch = 7
+  stage.reader.end = 20n
+  stage.reader.epochs.set(5, 15n)
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([
+    { type: 'offsets.lost', topic, partition: 0, from: '20', to: '20', next: '15', reason: 'truncated' },
+  ])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 15')
+  expect(stage.queue(0).progress).toMatchObject({ mark: 15n, uncommitted: 15n, leaderEpoch: 7 })
+})
+
+test('the places of an assignment are looked at together, once, and only those whose leader is of a later epoch', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  for (const epoch of [5, 6]) stage.reader.epochs.set(epoch, 20n)
+  const committed = (epoch: number) => ({ offset: 20n, metadata: `relisten/1 - 4 ${epoch}` })
+  const { starts } = await stage.assign({ 0: committed(5), 1: committed(7), 2: committed(6), 3: 20n })
+  stage.positions.validation.lookAtAll()
+  await settled()
+  expect(starts).toEqual([20n, 20n, 20n, 20n])
+  expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual(['look at epochs 0/5,2/6'])
+  expect(stage.queue(0).progress).toMatchObject({ mark: 20n, uncommitted: undefined, leaderEpoch: 7 })
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+})
+
+test('a log that is cut while it is read, and grew to our place again, shows when metadata tells of its leader', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 10n })
+  await stage.positions.validation.diverged(fetchedWith(3))
+  await stage.offer(0, [10, 11, 12, 13])
+  await stage.handlers.end('0/10', '0/11')
+  stage.reader.epochs.set(3, 13n)
+  stage.reader.end = 14n
+  stage.ledIn = 4
+  stage.positions.validation.lookAtAll()
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toMatchObject([{ from: '13', to: '14', next: '12', reason: 'truncated' }])
+  expect(stage.reader.log.at(-1)).toBe('seek 0 12')
+})
+
+test('a leader that does not say is asked again, and reading does not wait for it', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  stage.reader.failing.set(0, new Error('gone'))
+  stage.reader.epochs.set(5, 15n)
+  const { starts } = await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  expect(starts).toEqual([20n])
+  await settled()
+  stage.reader.failing.clear()
+  await vi.advanceTimersByTimeAsync(2000)
+  await settled()
+  expect(stage.queue(0).progress.mark).toBe(15n)
+})
+
+test('where metadata tells no leader epoch, leaders are asked once per assignment', async () => {
+  const stage = new Stage()
+  stage.ledIn = undefined
+  stage.reader.epochs.set(5, 20n)
+  const committed = { 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } }
+  for (const _ of [1, 2]) {
+    await stage.assign(committed)
+    stage.positions.validation.lookAtAll()
+    await settled()
+  }
+  expect(stage.reader.log.filter((line) => line.startsWith('look'))).toHaveLength(2)
+  expect(stage.queue(0).progress.leaderEpoch).toBe(5)
+})
+
+test('what a leader says of a place that was left meanwhile counts for nothing', async () => {
+  const stage = new Stage()
+  stage.ledIn = 7
+  let answer = (_end: bigint) => {}
+  stage.reader.epochEnds = () => [new Promise((resolve) => (answer = resolve))]
+  await stage.assign({ 0: { offset: 20n, metadata: 'relisten/1 - 1 5' } })
+  stage.dispatcher.seek({ topic, partition: 0 }, 10n)
+  answer(5n)
+  await settled()
+  expect(stage.factsOf('offsets.lost')).toEqual([])
+  expect(stage.queue(0).progress).toMatchObject({ mark: 10n, leaderEpoch: 5 })
 })
 
 test('a place that was looked up has the leader epoch of that moment: a log that is cut below it before it is read shows', async () => {
@@ -112,7 +197,7 @@ test('a place that was looked up has the leader epoch of that moment: a log that
   stage.reader.leaderEpoch = 4
   await stage.assign({ 0: -1n })
   stage.reader.epochs.set(4, 97n)
-  expect(await stage.positions.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 5, 110n))).toHaveLength(1)
   stage.positions.reset({ topic, partition: 0 })
   expect(await stage.place({ 0: -1n })).toEqual([97n])
 })
@@ -131,7 +216,29 @@ test('a place in a topic that was made again, unseen as yet, is looked up in the
   await stage.assign({ 0: -1n })
   // It came while the group was subscribed: from its start.
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
-  expect(stage.factsOf('offsets.pinned')).toMatchObject([{ offset: '0' }])
+  expect(stage.factsOf('offset.reset')).toMatchObject([{ offset: '0' }])
+})
+
+test('no place of a topic that goes while it is looked up is taken: the next one of its name is looked up instead', async () => {
+  let now = { id: 'a', errorCode: 3, partitions: 0 }
+  const stage = new Stage({
+    lookAtTopics: async () => {
+      for (const { kind } of stage.topics.see([{ topic, ...now }]))
+        if (kind === 'recreated') stage.positions.restart(topic)
+    },
+  })
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.reader.start = 40n
+  // KafkaJS is answered as long as it is away, and asks again.
+  const away = stage.assign({ 0: -1n })
+  await vi.advanceTimersByTimeAsync(250)
+  expect((await away).starts).toEqual([undefined])
+  expect(stage.queue(0).progress.mark).toBeUndefined()
+  now = { id: 'b', errorCode: 0, partitions: 1 }
+  stage.reader.start = 0n
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
+  expect(stage.factsOf('offset.reset')).toMatchObject([{ offset: '0' }])
 })
 
 test('our own commit of before the log was cut does not take back the leader epoch that was read since', async () => {
@@ -140,11 +247,11 @@ test('our own commit of before the log was cut does not take back the leader epo
   await stage.assign(committed)
   stage.reader.epochs.set(5, 15n)
   stage.dispatcher.seek({ topic, partition: 0 }, 10n)
-  expect(await stage.positions.diverged(fetchedWith(5, 6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(5, 6))).toEqual([])
   await stage.offer(0, [10, 19])
   await stage.handlers.end('0/10', '0/19')
   await stage.assign(committed)
-  expect(await stage.positions.diverged(fetchedWith(6))).toEqual([])
+  expect(await stage.positions.validation.diverged(fetchedWith(6))).toEqual([])
 })
 
 test('a position behind the end is judged by the topic that is there now: one that was made again is read from its start', async () => {
@@ -183,7 +290,7 @@ test('a topic that was made again is read from its start, and what was fetched o
   expect(stage.queue(0).progress.uncommitted).toBe(1n)
 })
 
-test('a mark that began at a commit without a note holds no longer when the topic was made again between two assignments', async () => {
+test('a mark that began at a commit without metadata holds no longer when the topic was made again between two assignments', async () => {
   const stage = new Stage()
   stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
   await stage.assign({ 0: 10n })

@@ -1,6 +1,6 @@
-// Positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
+// Start positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { LogEdge } from '../../../actors/delivery/positions.ts'
+import type { LogEdge } from '../../../actors/delivery/log.ts'
 import { Stage, settled, topic } from '../stage.ts'
 
 const UNSTABLE_OFFSET_COMMIT = 88
@@ -24,9 +24,7 @@ test.each([
     expect([starts, again]).toEqual([[offset], [undefined]])
     expect(await stage.place({ 0: -1n })).toEqual([offset])
     expect(stage.reader.log.filter((line) => line.startsWith('look'))).toEqual([`look 0 ${edge}`])
-    expect(stage.factsOf('offsets.pinned')).toEqual([
-      { type: 'offsets.pinned', topic, partition: 0, offset: `${offset}` },
-    ])
+    expect(stage.factsOf('offset.reset')).toEqual([{ type: 'offset.reset', topic, partition: 0, offset: `${offset}` }])
     expect(stage.queue(0).progress.uncommitted).toBe(offset)
   },
 )
@@ -158,7 +156,7 @@ test('an error instead of a committed offset is not taken for "nothing committed
     undefined,
     4n,
   ])
-  expect(stage.factsOf('offsets.pinned')).toEqual([])
+  expect(stage.factsOf('offset.reset')).toEqual([])
   await vi.advanceTimersByTimeAsync(2000)
   expect(await stage.place({ 0: 8n })).toEqual([8n])
 })
@@ -191,7 +189,7 @@ test('a place that was looked up under an earlier assignment, and that the group
   commit()
   await settled()
   expect(await stage.place({ 0: -1n })).toEqual([100n])
-  expect(stage.factsOf('offsets.pinned')).toHaveLength(1)
+  expect(stage.factsOf('offset.reset')).toHaveLength(1)
 })
 
 test('a seek while the place is looked up is the place', async () => {
@@ -217,7 +215,7 @@ test('a seek between two attempts to look the place up is the place', async () =
   stage.reader.failing.clear()
   await vi.advanceTimersByTimeAsync(2000)
   expect(await stage.place({ 0: -1n })).toEqual([3n])
-  expect(stage.factsOf('offsets.pinned')).toEqual([])
+  expect(stage.factsOf('offset.reset')).toEqual([])
 })
 
 test('of a hundred requests that come at once, one is told the whole assignment; a later one is told it again', async () => {

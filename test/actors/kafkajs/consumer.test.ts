@@ -2,14 +2,10 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type KafkaJsConsumer, openKafkaJs } from '../../../actors/kafkajs/consumer.ts'
-import {
-  apiVersionsAnswer,
-  coordinatorNodeId,
-  findCoordinatorAnswer,
-  nodeAddress,
-  nodeOfName,
-} from '../../../actors/protocol/answers.ts'
 import { apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
+import { findCoordinatorAnswer } from '../../../actors/protocol/group-answers.ts'
+import { coordinatorNodeId, nodeAddress, nodeOfName } from '../../../actors/protocol/node-names.ts'
+import { apiVersionsAnswer } from '../../../actors/protocol/versions.ts'
 import { Wire } from '../../../actors/wire/wire.ts'
 import { answerFrame, fetchBody, int16, int32, list, metadataBody, offsetFetchBody, text } from '../bytes.ts'
 import { groupAnswers } from '../fake-group.ts'

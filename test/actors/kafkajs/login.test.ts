@@ -3,7 +3,7 @@ import crypto, { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
-import { RetryPace } from '../../../actors/connection/retry-pace.ts'
+import { DialPace } from '../../../actors/connection/dial-pace.ts'
 import type { SASLOptions } from '../../../actors/kafkajs/login.ts'
 import { apiKeys, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import { int16, int32, int64, list, text } from '../bytes.ts'
@@ -210,7 +210,7 @@ test('credentials that were never accepted go to one endpoint of three', async (
     dialTimeoutMs: undefined,
     clusterId: () => 'ours',
   })
-  const logins = new RetryPace()
+  const logins = new DialPace()
   const dials = others.map(({ endpoint }) => dial(endpoint, { logins }))
   for (const ended of await Promise.allSettled(dials))
     expect(ended).toMatchObject({ reason: { failure: { kind: 'login-refused' } } })

@@ -1,26 +1,23 @@
 // Answers on their way to KafkaJS: what is hidden, what is kept, and that KafkaJS's own decoders read the result.
 import protocol from 'kafkajs/src/protocol/requests/index.js'
 import { expect, test } from 'vitest'
+import { emptyFetchAnswer, readFetch } from '../../../actors/protocol/fetch-answers.ts'
+import { answerHeaderBytes, apiKeys } from '../../../actors/protocol/frames.ts'
 import {
-  apiVersionsAnswer,
-  coordinatorNodeId,
-  emptyFetchAnswer,
   findCoordinatorAnswer,
   groupErrorOf,
   heartbeatAnswer,
   leaveGroupAnswer,
-  nodeAddress,
-  nodeOfName,
   offsetFetchAnswer,
   offsetFetchErrorOf,
-  readFetch,
   readJoin,
   readOffsetCommit,
   readOffsetFetch,
   readSync,
-} from '../../../actors/protocol/answers.ts'
-import { answerHeaderBytes, apiKeys } from '../../../actors/protocol/frames.ts'
+} from '../../../actors/protocol/group-answers.ts'
+import { coordinatorNodeId, nodeAddress, nodeOfName } from '../../../actors/protocol/node-names.ts'
 import { readFetchRequest } from '../../../actors/protocol/requests.ts'
+import { apiVersionsAnswer } from '../../../actors/protocol/versions.ts'
 import { answerFrame, fetchBody, int16, int32, int64, list, offsetFetchBody, requestFrame, text } from '../bytes.ts'
 
 /** What KafkaJS reads in an answer frame. */

@@ -2,7 +2,6 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FetchRecord } from '../../../actors/session/fetch-record.ts'
-import type { Session } from '../../../actors/session/session.ts'
 import { watch } from '../../../actors/session/watchdog.ts'
 import type { Fact } from '../../../machines/fact.ts'
 import { Stage, topic } from '../stage.ts'
@@ -54,9 +53,9 @@ function begin(): void {
   const session = {
     epoch: 5,
     fetched: record,
-    reader: { leaderOf: () => leader },
+    runner: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
-    routes: { fetchLink },
+    routes: { links: { fetchLink } },
     membership: {
       get joined() {
         return joined
@@ -64,7 +63,7 @@ function begin(): void {
     },
   }
   const emit = (fact: Fact) => void facts.push(fact)
-  end = watch({ session: session as unknown as Session, dispatcher: stage.dispatcher, emit, maxWaitMs: 250 })
+  end = watch({ session, dispatcher: stage.dispatcher, emit, maxWaitMs: 250 })
 }
 
 /** This node has answered with this end of the log, or with an error. */

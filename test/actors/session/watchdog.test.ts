@@ -2,7 +2,6 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FetchRecord } from '../../../actors/session/fetch-record.ts'
-import type { Session } from '../../../actors/session/session.ts'
 import { watch } from '../../../actors/session/watchdog.ts'
 import { watchEventLoop } from '../../../actors/time/event-loop.ts'
 import type { Fact } from '../../../machines/fact.ts'
@@ -53,9 +52,9 @@ function begin(waitMs: number): void {
   const session = {
     epoch: 5,
     fetched: record,
-    reader: { leaderOf: () => leader },
+    runner: { leaderOf: () => leader },
     refreshLeaders: () => void refreshes.push(performance.now()),
-    routes: { fetchLink: link },
+    routes: { links: { fetchLink: link } },
     membership: {
       get joined() {
         return joined
@@ -63,7 +62,7 @@ function begin(waitMs: number): void {
     },
   }
   const emit = (fact: Fact) => void facts.push(fact)
-  end = watch({ session: session as unknown as Session, dispatcher: stage.dispatcher, emit, maxWaitMs })
+  end = watch({ session, dispatcher: stage.dispatcher, emit, maxWaitMs })
 }
 
 /** The leader has answered with this end of the log, or with an error. */

@@ -2,9 +2,9 @@
 import protocol from 'kafkajs/src/protocol/requests/index.js'
 import { expect, test } from 'vitest'
 import { acquireProgress } from '../../../actors/delivery/progress.ts'
-import { coordinatorNodeId } from '../../../actors/protocol/answers.ts'
 import { readMetadata, readTopicIds } from '../../../actors/protocol/cluster-description.ts'
 import { answerHeaderBytes, apiKeys } from '../../../actors/protocol/frames.ts'
+import { coordinatorNodeId } from '../../../actors/protocol/node-names.ts'
 import { topicIdsRequest, topicsAsked } from '../../../actors/protocol/requests.ts'
 import { MetadataView, type MetadataViewOptions } from '../../../actors/topics/metadata-view.ts'
 import { Subscription } from '../../../actors/topics/subscription.ts'
@@ -290,7 +290,7 @@ test('an answer with topic ids says the same as one without', () => {
   const [topic] = readTopicIds(answerFrame(1, topicIdsBody('0'.repeat(32)))).topics
   expect(topic).toEqual({
     ...{ topic: 'orders', id: undefined, errorCode: 0, isInternal: false },
-    partitions: [{ partition: 0, leader: 1, replicas: [1, 2], isr: [1], offline: [] }],
+    partitions: [{ partition: 0, leader: 1, leaderEpoch: 7, replicas: [1, 2], isr: [1], offline: [] }],
   })
 })
 

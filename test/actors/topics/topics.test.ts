@@ -1,6 +1,6 @@
 // Topics: which partitions came while the group was subscribed.
 import { expect, test } from 'vitest'
-import { readCommitNote, writeCommitNote } from '../../../actors/protocol/commit-note.ts'
+import { readCommitMetadata, writeCommitMetadata } from '../../../actors/protocol/commit-metadata.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
 
 const there = (partitions: number, id?: string) => ({ topic: 'orders', id, errorCode: 0, partitions })
@@ -61,12 +61,12 @@ test('a topic that was not among those of the cluster when an expression was mat
   expect(['orders-1', 'orders-2'].map((topic) => topics.isNew(topic, 0))).toEqual([false, true])
 })
 
-test('a note written into a commit is read again, and nothing else is taken for one', () => {
-  const note = { topicId: 'ab'.repeat(16), partitions: 6, leaderEpoch: 12 }
-  expect(readCommitNote(writeCommitNote(note))).toEqual(note)
-  expect(readCommitNote(writeCommitNote({ topicId: undefined, partitions: 0, leaderEpoch: -1 }))).toEqual({
+test('metadata written into a commit is read again, and nothing else is taken for one', () => {
+  const metadata = { topicId: 'ab'.repeat(16), partitions: 6, leaderEpoch: 12 }
+  expect(readCommitMetadata(writeCommitMetadata(metadata))).toEqual(metadata)
+  expect(readCommitMetadata(writeCommitMetadata({ topicId: undefined, partitions: 0, leaderEpoch: -1 }))).toEqual({
     ...{ topicId: undefined, partitions: 0, leaderEpoch: -1 },
   })
   for (const other of [null, '', 'by us', 'relisten/2 - 1 1', 'relisten/1 - 1', `relisten/1 xyz 1 1`])
-    expect(readCommitNote(other)).toBeUndefined()
+    expect(readCommitMetadata(other)).toBeUndefined()
 })

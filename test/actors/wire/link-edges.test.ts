@@ -100,6 +100,25 @@ test('how long a dial took is told also where nobody waited for the line that en
   expect(redials).toMatchObject([{ soft: false, tookMs: 200 }])
 })
 
+test('a connection that was silent until nobody waited any more is left, and one that may still answer is kept', async () => {
+  const commit = (signal: AbortSignal) => void link.send(requestFrame(apiKeys.offsetCommit, 5, 0), 500, signal)
+  const first = new AbortController()
+  commit(first.signal)
+  await settled()
+  const line = await dials.newest.open()
+  await pass(400)
+  first.abort()
+  await pass(0)
+  expect(line.open).toBe(true)
+  const second = new AbortController()
+  commit(second.signal)
+  await pass(600)
+  second.abort()
+  await pass(0)
+  expect(line.open).toBe(false)
+  expect(link.used).toBe(false)
+})
+
 test('a renewed login waits for all that was sent before, also where one of them is given up', async () => {
   const given = new AbortController()
   void ask(given.signal)

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
 import { createDial, type Dial } from '../../../actors/connection/dial.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
+import { Condition } from '../../../actors/time/condition.ts'
 import { held, Link, type LinkOptions } from '../../../actors/wire/link.ts'
 import { int32, namedBody, requestFrame } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
@@ -98,7 +99,7 @@ test('a connection that has answered and then ends is made anew at once, one tha
   const link = linkWith({ urgent: true })
   const starts: number[] = []
   await ask(link)
-  const waited = vi.spyOn(link as unknown as { pause(waitMs: number): Promise<void> }, 'pause')
+  const waited = vi.spyOn(Condition.prototype, 'wait')
   for (let round = 0; round < 4; round += 1) {
     const back = once(moments, 'redial')
     broker.reset()

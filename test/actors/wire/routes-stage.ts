@@ -2,8 +2,8 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { createDial } from '../../../actors/connection/dial.ts'
-import { Backlog } from '../../../actors/delivery/backlog.ts'
-import type { FetchSummary } from '../../../actors/protocol/answers.ts'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
+import type { FetchSummary } from '../../../actors/protocol/fetch-answers.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { MetadataView } from '../../../actors/topics/metadata-view.ts'
 import { Subscription } from '../../../actors/topics/subscription.ts'
@@ -61,10 +61,11 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
     fetchVersion: 10,
     clientId: 'orders-service',
     leaderOf: () => 1,
-    backlog: new Backlog(1_000_000),
+    prefetchBudget: new PrefetchBudget(1_000_000),
     era: () => 0,
     onAsked: () => {},
     diverged: async () => [],
+    identify: async () => {},
     view: (description, nodes) => view.view(description, nodes),
     emit: (fact) => facts.push(fact),
     group: async (request) => answerFrame(0, int32(0), request),

@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { Backlog } from '../../../actors/delivery/backlog.ts'
-import { readFetch } from '../../../actors/protocol/answers.ts'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
+import { readFetch } from '../../../actors/protocol/fetch-answers.ts'
 import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import { maxBytesOf } from '../../../actors/protocol/requests.ts'
 import { answerFrame, fetchBody, int32, list, metadataBody, namedBody, requestFrame, text } from '../bytes.ts'
@@ -100,8 +100,8 @@ test('a fetch goes to its node and is told, and other requests do not wait behin
   release()
   await poll
   expect(fetched).toMatchObject([[1, { stale: false, partitions: [{ topic: 'orders', highWatermark: 7n }] }]])
-  expect(routes.fetchLink(1)?.current).toBe(true)
-  expect(routes.fetchLink(2)).toBeUndefined()
+  expect(routes.links.fetchLink(1)?.current).toBe(true)
+  expect(routes.links.fetchLink(2)).toBeUndefined()
 })
 
 test('a fetch lets its broker wait as long as was set', async () => {
@@ -123,28 +123,28 @@ test('a broker that answers "nothing" at once is not asked without a pause', asy
 test('a node that had nothing to fetch has its next turn when leaders are known anew, a node that had something at once', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
   const routes = routesWith({ maxWaitMs: 60_000 })
-  await Promise.all([routes.turn(1), routes.turn(2)])
+  await Promise.all([routes.awaitFetchTurn(1), routes.awaitFetchTurn(2)])
   await routes.answer(1, fetchRequest())
-  await routes.turn(1)
+  await routes.awaitFetchTurn(1)
   let turns = 0
-  const turn = routes.turn(2).then(() => turns++)
+  const turn = routes.awaitFetchTurn(2).then(() => turns++)
   await routes.answer(1, fetchRequest())
   expect(turns).toBe(0)
-  routes.wake()
+  routes.wakeup()
   await turn
 })
 
 test('a node that has nothing to fetch is looked at after `maxWaitMs`, and at once when KafkaJS has something else to do', async () => {
   const routes = routesWith({ maxWaitMs: 20 })
-  await routes.turn(1)
-  await routes.turn(1)
+  await routes.awaitFetchTurn(1)
+  await routes.awaitFetchTurn(1)
   const patient = routesWith({ maxWaitMs: 60_000 })
-  await patient.turn(1)
-  const turn = patient.turn(1)
-  patient.hurry()
+  await patient.awaitFetchTurn(1)
+  const turn = patient.awaitFetchTurn(1)
+  patient.interruptPolls()
   await turn
   patient.close()
-  await patient.turn(1)
+  await patient.awaitFetchTurn(1)
 })
 
 test('a fetch of the wrong leader is "nothing new" once leaders were looked up again', async () => {
@@ -170,7 +170,7 @@ test('long polls end early with "nothing new" when KafkaJS has something else to
   const routes = routesWith()
   const polls = [routes.answer(1, fetchRequest()), routes.answer(1, fetchRequest())]
   await broker.asked(apiKeys.fetch, 1)
-  routes.hurry()
+  routes.interruptPolls()
   expect(await Promise.all(polls)).toEqual([emptyFetch, emptyFetch])
 })
 
@@ -229,6 +229,32 @@ test('nor what became of another one while the end of its leader epoch was looke
   expect(await routesWith({ era: () => era, diverged }).answer(1, fetchRequest())).toEqual(emptyFetch)
 })
 
+test('after a node was out of reach, what it brings is given to KafkaJS once the topics are known to be the same', async () => {
+  let era = 1
+  let looks = 0
+  // The second time the topic is another one, the third time nobody can say at first.
+  const identify = async () => {
+    looks++
+    if (looks === 2) era++
+    if (looks === 3) throw new ConnectionError({ kind: 'unreachable', message: 'nobody answers' })
+  }
+  const records = fetchBody(10, { orders: [{ partition: 0, records: Buffer.from('of some topic') }] })
+  broker.answering.set(apiKeys.fetch, () => records)
+  const routes = routesWith({ era: () => era, identify })
+  const bytes = async () => readFetch(await routes.answer(1, fetchRequest()), 10, 1, () => 1).recordBytes
+  const lose = async () => {
+    broker.reset()
+    await broker.left()
+  }
+  const brought: number[] = [await bytes()]
+  for (let breaks = 0; breaks < 3; breaks++) {
+    await lose()
+    brought.push(await bytes(), await bytes())
+  }
+  expect(brought).toEqual([13, 13, 13, 0, 13, 0, 13])
+  expect(looks).toBe(4)
+})
+
 test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {
   const partitions = [0, 1].map((partition) => ({ partition, highWatermark: 9n }))
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))
@@ -247,12 +273,12 @@ test('where nobody can say whether a log was cut, nothing of the answer is used 
 
 test('a fetch asks for no more than there is room for, and waits where there is none', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
-  const backlog = new Backlog(600)
-  const routes = routesWith({ backlog, maxWaitMs: 30 })
+  const prefetchBudget = new PrefetchBudget(600)
+  const routes = routesWith({ prefetchBudget, maxWaitMs: 30 })
   await routes.answer(1, fetchRequest())
   const sent = await broker.asked(apiKeys.fetch)
   expect(maxBytesOf(sent)).toBe(600)
-  backlog.add(600)
+  prefetchBudget.add(600)
   expect(await routes.answer(1, fetchRequest())).toEqual(emptyFetch)
   expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch)).toHaveLength(1)
 })
@@ -274,9 +300,9 @@ test('fetches of twenty nodes that wait for room give no warning', async () => {
   const warned = (warning: Error) => void warnings.push(warning)
   process.on('warning', warned)
   try {
-    const backlog = new Backlog(100)
-    backlog.add(100)
-    const routes = routesWith({ backlog })
+    const prefetchBudget = new PrefetchBudget(100)
+    prefetchBudget.add(100)
+    const routes = routesWith({ prefetchBudget })
     await Promise.all(Array.from({ length: 20 }, (_, index) => routes.answer(index + 1, fetchRequest())))
     await new Promise((resolve) => setImmediate(resolve))
     expect(warnings).toEqual([])

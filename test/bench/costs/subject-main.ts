@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
+import { obey, tellParent } from '../../process/parent.ts'
 import { type OnHandled, startConsuming } from './consuming.ts'
 import { type Meters, startMeters } from './meters.ts'
 import type { FromSubject, Reading, SubjectTask, ToSubject } from './subject.ts'
@@ -26,17 +27,15 @@ let wanted = Number.POSITIVE_INFINITY
 let reached = () => {}
 
 let busy = Promise.resolve()
-process.on('message', (message: ToSubject) => {
+obey((message: ToSubject) => {
   if (message.kind === 'brokers') brokers = message.brokers
   busy = busy.then(async () => {
-    const answer = await obey(message).catch((error: Error): FromSubject => ({ error: error.stack ?? error.message }))
-    process.send?.(answer)
+    const answer = await answerTo(message).catch((error: Error) => ({ error: error.stack ?? error.message }))
+    await tellParent<FromSubject>({ kind: 'answer', ...answer })
   })
 })
-// the benchmark has ended
-process.on('disconnect', () => process.exit())
 
-async function obey(message: ToSubject): Promise<FromSubject> {
+async function answerTo(message: ToSubject): Promise<Omit<FromSubject, 'kind'>> {
   if (message.kind === 'start') await start(message.task)
   if (message.kind === 'read') return { reading: await read(message.collect) }
   if (message.kind === 'reach') return { reading: await reach(message.messages) }

@@ -1,6 +1,5 @@
 /** A subject: a process of its own that consumes, seen from the benchmark. The other side is subject-main.ts. */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { forkChild } from '../../process/child.ts'
 import { compiled } from '../compiled.ts'
 import type { Consuming } from './consuming.ts'
 import type { Metered } from './meters.ts'
@@ -55,7 +54,7 @@ export type ToSubject =
   | { kind: 'stop' }
 
 /** Every word of the benchmark is answered once, in order. */
-export type FromSubject = { reading?: Reading; error?: string }
+export type FromSubject = { kind: 'answer'; reading?: Reading; error?: string }
 
 export interface Subject extends AsyncDisposable {
   /** Where the brokers are from now on, for whoever asks. */
@@ -72,19 +71,33 @@ export interface Subject extends AsyncDisposable {
 /** Resolves when its consumers have joined. `execArgv` is added to Node's own options. */
 export async function startSubject(task: SubjectTask, execArgv: readonly string[] = []): Promise<Subject> {
   const main = await compiled(new URL('./subject-main.ts', import.meta.url))
-  const child = fork(main, { execArgv: ['--expose-gc', ...execArgv] })
-  const ask = asker(child)
+  const waiting: { resolve: (answer: FromSubject) => void; reject: (error: Error) => void }[] = []
+  const child = forkChild<ToSubject, FromSubject>({
+    what: 'the subject',
+    main,
+    execArgv: ['--expose-gc', ...execArgv],
+    hear: (answer) => {
+      const next = waiting.shift()
+      if (answer.error === undefined) next?.resolve(answer)
+      else next?.reject(new Error(answer.error))
+    },
+  })
+  void child.gone.then(() => {
+    const ended = new Error(`The subject ended with ${child.ending}; what it said last is above`)
+    for (const { reject } of waiting.splice(0)) reject(ended)
+  })
+  await child.up
+  const ask = (message: ToSubject) =>
+    new Promise<FromSubject>((resolve, reject) => {
+      waiting.push({ resolve, reject })
+      child.send(message)
+    })
   const read = async (message: ToSubject): Promise<Reading> => {
     const { reading } = await ask(message)
     if (!reading) throw new Error(`The subject answered ${message.kind} without a reading`)
     return reading
   }
-  const end = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-  }
+  const end = child.kill
   try {
     await ask({ kind: 'start', task })
   } catch (error) {
@@ -104,22 +117,4 @@ export async function startSubject(task: SubjectTask, execArgv: readonly string[
     },
     [Symbol.asyncDispose]: end,
   }
-}
-
-function asker(child: ChildProcess): (message: ToSubject) => Promise<FromSubject> {
-  const waiting: { resolve: (answer: FromSubject) => void; reject: (error: Error) => void }[] = []
-  child.on('message', (answer: FromSubject) => {
-    const next = waiting.shift()
-    if (answer.error === undefined) next?.resolve(answer)
-    else next?.reject(new Error(answer.error))
-  })
-  child.on('exit', (code, signal) => {
-    const ended = new Error(`The subject ended with ${signal ?? code}; what it said last is above`)
-    for (const { reject } of waiting.splice(0)) reject(ended)
-  })
-  return (message) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ resolve, reject })
-      child.send(message, (error) => error && reject(error))
-    })
 }

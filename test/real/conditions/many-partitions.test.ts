@@ -119,7 +119,7 @@ async function comesBack(run: Run, front: Front, process: MemberProcess) {
   const moves = front.moveCount - movesBefore
   return [
     { name: 'ms until all were back', value: backAfter(run.ledger, run.workload.partitions, endedAt), most: 30_000 },
-    ...(await grown(process, before, ['wire.redialled'], 5 * moves)),
+    ...(await grown(process, before, ['link.reconnected'], 5 * moves)),
     ...(await grown(process, before, ['session.opened'], 1)),
     // a move of three brokers takes 15; in a process that is kept waiting each may be late once and made again
     { name: 'dials', value: (await process.told()).dials - before.dials, most: 2 * 15 * moves },

@@ -40,7 +40,7 @@ test('a name server hangs for one of three names, then for all: what is connecte
     silences.push(run.silence({ from, to: Date.now() }))
   }
   const whileHanging = [
-    { name: 'redials while names hang', value: told('wire.redialled'), most: 0 },
+    { name: 'redials while names hang', value: told('link.reconnected'), most: 0 },
     { name: 'unreachable while names hang', value: told('cluster.unreachable'), most: 0 },
     { name: 'stalls while names hang', value: told('partition.stalled'), most: 0 },
   ]

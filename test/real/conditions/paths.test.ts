@@ -26,7 +26,7 @@ test.concurrent('two live listeners per broker are no move; when the one in use 
   })
   await run.pass(SIDE_BY_SIDE_MS)
   const before = told(run.members, 'cluster.moved')
-  const redials = told(run.members, 'wire.redialled')
+  const redials = told(run.members, 'link.reconnected')
   const used = one.connections() >= other.connections() ? one : other
   await run.move(() => used.close(1, 'fin'))
   await run.pass(2000)

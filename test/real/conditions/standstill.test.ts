@@ -32,7 +32,7 @@ test.concurrent('an idle topic brings about nothing, however long a fetch waits'
     const told = (type: string) => run.members.reduce((sum, member) => sum + (member.told.get(type) ?? 0), 0)
     const figures = [
       { name: 'stalls', value: told('partition.stalled'), most: 0 },
-      { name: 'redials', value: told('wire.redialled'), most: 0 },
+      { name: 'redials', value: told('link.reconnected'), most: 0 },
       { name: 'sessions', value: told('session.opened'), most: run.members.length },
     ]
     await run.workload.backlog(60)
@@ -59,7 +59,7 @@ test.concurrent('a process whose event loop stands still reads what waits before
   const after = await process.told()
   const grown = (type: string) => (after.facts[type] ?? 0) - (before.facts[type] ?? 0)
   const figures = [
-    { name: 'redials', value: grown('wire.redialled'), most: 0 },
+    { name: 'redials', value: grown('link.reconnected'), most: 0 },
     { name: 'stalls', value: grown('partition.stalled'), most: 0 },
     { name: 'sessions', value: grown('session.opened'), most: 0 },
     { name: 'unreachable', value: grown('cluster.unreachable'), most: 0 },

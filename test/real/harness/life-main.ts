@@ -1,5 +1,6 @@
 /** The inside of a life: a process with one consumer and its journal. It kills itself the moment the record it was told of is durable. */
 import { createConsumer, type FactRecord, fileJournal } from '../../../src/index.ts'
+import { obey, tellParent as tell } from '../../process/parent.ts'
 import type { FromLife, KillStep, LifeTask, ToLife } from './life.ts'
 import { contentOf } from './workload.ts'
 
@@ -8,14 +9,11 @@ let counting = false
 let seen = 0
 let stop = async () => {}
 
-process.on('message', async (message: ToLife) => {
+obey(async (message: ToLife) => {
   if (message.kind === 'arm') arm(message.step)
   if (message.kind === 'start') await start(message)
   if (message.kind === 'stop') await stop()
 })
-// the test that asked for this process has ended
-process.on('disconnect', () => process.exit())
-void tell({ kind: 'up' })
 
 function arm(armed: KillStep): void {
   step = armed
@@ -34,15 +32,15 @@ async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask)
     journal: fileJournal(journal),
     // handled means told: what was not told before the kill is not committed either
     eachMessage: ({ partition, message: { offset, value } }) =>
-      tell({ kind: 'handed', partition, offset: Number(offset), ...contentOf(value), startedAt: Date.now() }),
+      tell<FromLife>({ kind: 'handed', partition, offset: Number(offset), ...contentOf(value), startedAt: Date.now() }),
   })
   consumer.on('*', (record) => {
     if (isTheOne(record)) process.kill(process.pid, 'SIGKILL')
-    void tell({ kind: 'told', record })
+    void tell<FromLife>({ kind: 'told', record })
   })
   stop = async () => {
     await consumer.stop()
-    await tell({ kind: 'stopped' })
+    await tell<FromLife>({ kind: 'stopped' })
   }
   await consumer.start()
 }
@@ -52,8 +50,4 @@ function isTheOne({ type }: FactRecord): boolean {
   if (!counting || type !== step?.type) return false
   seen += 1
   return seen === (step.nth ?? 1)
-}
-
-function tell(message: FromLife): Promise<void> {
-  return new Promise((resolve) => process.send?.(message, () => resolve()))
 }

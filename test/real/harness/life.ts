@@ -2,10 +2,9 @@
  * A life: a process of its own with one consumer and its journal, seen from the test. It ends by SIGKILL, at a recorded step or at
  * the test's word, and another life goes on from its journal. The other side is life-main.ts.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { FactRecord } from '../../../src/index.ts'
+import { forkChild } from '../../process/child.ts'
 import type { Ledger } from './ledger.ts'
 import { until } from './until.ts'
 
@@ -61,38 +60,27 @@ export interface Life extends AsyncDisposable {
 
 /** Resolves when the process runs; its consumer is not made yet. */
 export async function beginLife(ledger: Ledger): Promise<Life> {
-  const main = fileURLToPath(new URL('./life-main.ts', import.meta.url))
-  const child = fork(main, { execArgv: ['--import', 'tsx'] })
-  // the channel closes after the last message in it was read
-  const gone = Promise.all([once(child, 'exit'), once(child, 'disconnect')])
   const told: FactRecord[] = []
   const firsts = new Map<number, { offset: number; at: number }>()
   let name = ''
-  let up = false
   let stopped = false
   let startedAt = 0
-  const alive = () => child.exitCode === null && child.signalCode === null
-  const send = (message: ToLife) => void (alive() && child.send(message, () => {}))
-
-  child.on('message', (message: FromLife) => {
-    if (message.kind === 'up') up = true
+  const hear = (message: FromLife, { pid }: { readonly pid: number }) => {
     if (message.kind === 'stopped') stopped = true
     if (message.kind === 'told') told.push(message.record)
     if (message.kind === 'handed') {
       const { kind: _, ...handed } = message
       if (!firsts.has(handed.partition)) firsts.set(handed.partition, { offset: handed.offset, at: handed.startedAt })
-      ledger.end(ledger.begin({ ...handed, member: name, process: String(child.pid) }))
+      ledger.end(ledger.begin({ ...handed, member: name, process: String(pid) }))
     }
-  })
-  const kill = async () => {
-    if (alive()) child.kill('SIGKILL')
-    await gone
   }
-  await until(() => (up ? undefined : 'the process of a life'))
+  const main = fileURLToPath(new URL('./life-main.ts', import.meta.url))
+  const child = forkChild<ToLife, FromLife>({ what: 'a life', main, hear })
+  await child.up
 
   return {
     get alive() {
-      return alive()
+      return child.alive
     },
     told,
     firsts,
@@ -102,20 +90,20 @@ export async function beginLife(ledger: Ledger): Promise<Life> {
     start(task) {
       name = task.name
       startedAt = Date.now()
-      send({ kind: 'start', ...task })
+      child.send({ kind: 'start', ...task })
     },
-    arm: (step) => send({ kind: 'arm', step }),
+    arm: (step) => child.send({ kind: 'arm', step }),
     async killed(deadlineMs) {
-      await until(() => (alive() ? 'the kill' : undefined), { deadlineMs, everyMs: 5 })
-      await gone
-      if (child.signalCode !== 'SIGKILL') throw new Error(`The process ended by itself with code ${child.exitCode}`)
+      await until(() => (child.alive ? 'the kill' : undefined), { deadlineMs, everyMs: 5 })
+      await child.gone
+      if (child.ending !== 'SIGKILL') throw new Error(`The process ended by itself with ${child.ending}`)
     },
-    kill,
+    kill: child.kill,
     async stop() {
-      send({ kind: 'stop' })
-      await until(() => (stopped || !alive() ? undefined : 'the stop'))
-      await kill()
+      child.send({ kind: 'stop' })
+      await until(() => (stopped || !child.alive ? undefined : 'the stop'))
+      await child.kill()
     },
-    [Symbol.asyncDispose]: kill,
+    [Symbol.asyncDispose]: child.kill,
   }
 }

@@ -2,6 +2,7 @@
 import type { FactType } from '../../../machines/fact.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { replay } from '../../../machines/replay.ts'
+import { stateName } from '../../../machines/state-value.ts'
 import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
 import type { Client, Member } from './member.ts'
 import { until } from './until.ts'
@@ -72,9 +73,9 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     assertReplay() {
       const { value, context } = replay(lifecycleMachine, consumer.journal.read())
       const { state, epoch } = consumer.status()
-      if (value === state && context.epoch === epoch) return
+      if (stateName(value) === state && context.epoch === epoch) return
       throw new Error(
-        `The journal of ${name} replays to ${value}, epoch ${context.epoch}; it is ${state}, epoch ${epoch}`,
+        `The journal of ${name} replays to ${stateName(value)}, epoch ${context.epoch}; it is ${state}, epoch ${epoch}`,
       )
     },
     generation: () => generation,

@@ -2,6 +2,7 @@
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { membershipMachine } from '../../../machines/membership.ts'
 import { foldOf, replay } from '../../../machines/replay.ts'
+import { stateName } from '../../../machines/state-value.ts'
 import { fileJournal, type JournalRecord } from '../../../src/index.ts'
 import { brokenChain, chainStart } from '../../../src/journal/journal.ts'
 
@@ -34,7 +35,8 @@ export function toldLives(path: string): ToldLives {
   for (const [index, life] of lives.entries()) {
     try {
       const { value } = replay(lifecycleMachine, life)
-      if (value !== life.findLast(isOfConsumer)?.to) violations.push(`life ${index + 1} replays to ${value}`)
+      if (stateName(value) !== life.findLast(isOfConsumer)?.to)
+        violations.push(`life ${index + 1} replays to ${stateName(value)}`)
       const membership = foldOf(membershipMachine, 'membership')
       for (const record of life) membership.take(record)
     } catch (error) {
@@ -56,5 +58,5 @@ function place(brokers: Map<number, string>, { type, data }: JournalRecord): voi
   if (type === 'cluster.moved') {
     for (const { nodeId, to } of data.moves as readonly { nodeId: number; to: string }[]) brokers.set(nodeId, to)
   }
-  if (type === 'wire.redialled') brokers.set(data.nodeId as number, data.endpoint as string)
+  if (type === 'link.reconnected') brokers.set(data.nodeId as number, data.endpoint as string)
 }

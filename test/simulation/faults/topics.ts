@@ -120,19 +120,16 @@ function endTransaction(
   log.endTransaction(producerId, isCommitted, epoch)
 }
 
-let producers = 0
-
 const transaction: FaultKind = {
   name: 'a transaction',
   dimension: 'transactions',
   proofs: ['transactions'],
   weight: 1,
-  apply(world, random, { lastsMs }) {
+  apply(world, random, { lastsMs, dice: producerId }) {
     const all = world.kafka.partitions()
     if (all.length === 0) return undefined
     const partition = random.pick(all)
     const { number, log } = partition
-    const producerId = ++producers
     const isDoomed = random.chance(0.6)
     const write = () => {
       const messages = world.messages(random, random.between(1, 4))

@@ -64,8 +64,8 @@ const pauseTopic: FaultKind = {
 }
 
 /**
- * All below the group's place was handled before it was committed, so a seek back leads past nothing. Where the log was cut, the group may still
- * stand at a place of the log as it was: then a seek leads past what came anew from the cut on, and nobody has to read that. Once somebody has
+ * All below the group's place was handled before it was committed, so a seek back leads past nothing. Where the log was cut, or its topic made again,
+ * the group may still stand at a place of the log as it was, also by a commit that came late: then a seek leads past what came anew from the cut on, and nobody has to read that. Once somebody has
  * read it and committed, this excuses nothing any more.
  */
 function seeSought(world: World, life: LifeName, partition: number, offset: number): void {

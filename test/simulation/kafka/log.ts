@@ -29,7 +29,7 @@ export class Log {
   end = 0
   /** Something else was there before at some of its offsets. */
   isAnother = false
-  /** The lowest place it was ever cut at; undefined while it never was. */
+  /** The lowest place it was ever cut at, 0 where its topic was made again; undefined while neither was. */
   cutTo: number | undefined
   private stretches: Stretch[] = []
   private aborted: Aborted[] = []
@@ -73,6 +73,7 @@ export class Log {
   renewed(): Log {
     const log = new Log()
     log.isAnother = true
+    log.cutTo = 0
     for (const [offset, messages] of this.former) log.former.set(offset, [...messages])
     for (const [offset, message] of this.messages) log.former.set(offset, [...(log.former.get(offset) ?? []), message])
     return log
@@ -116,8 +117,8 @@ export class Log {
   endOfEpoch(epoch: number): { epoch: number; end: number } {
     const newest = this.stretches.findLast(({ leaderEpoch }) => leaderEpoch <= epoch)
     const next = this.stretches.find(({ leaderEpoch }) => leaderEpoch > epoch)
-    // Nothing is left of it: Kafka answers where the first later one begins.
-    if (!newest) return next ? { epoch, end: next.first } : { epoch: -1, end: -1 }
+    // Nothing is left of it: Kafka answers where the first later one begins. A leader notes its own at the end it was elected with.
+    if (!newest) return { epoch, end: next?.first ?? this.end }
     return { epoch: newest.leaderEpoch, end: next?.first ?? this.end }
   }
 

@@ -171,7 +171,8 @@ export function answerEpochs(kafka: Readable, nodeId: number, version: number, r
     answer.string(topic).array(partitions, ({ index, current, epoch }) => {
       const partition = kafka.partition(topic, index)
       const error = refusal(partition, nodeId, current)
-      const found = error === 0 && partition ? partition.log.endOfEpoch(epoch) : { epoch: -1, end: -1 }
+      const found =
+        error === 0 && partition && epoch <= partition.epoch ? partition.log.endOfEpoch(epoch) : { epoch: -1, end: -1 }
       // The epoch of today ends where the log does, although nothing may be written in it yet.
       const isNewest = partition !== undefined && error === 0 && epoch === partition.epoch
       answer.int16(error).int32(index)

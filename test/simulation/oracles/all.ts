@@ -7,12 +7,14 @@ import * as manners from './manners.ts'
 import type { Oracle } from './oracle.ts'
 import * as record from './record.ts'
 import * as security from './security.ts'
+import * as tasks from './tasks.ts'
 import * as told from './told.ts'
 
 /** Options of the consumers that oracles judge by. */
 interface Judged {
   readonly isBatched?: boolean
   readonly maxWaitTimeInMs?: number
+  readonly minBytes?: number
   readonly requestTimeoutMs?: number
   readonly rebalanceTimeout?: number
   readonly pollIntervalMs?: number
@@ -39,9 +41,10 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   liveness.nothingEscapes(),
   calls.soughtComesNext(),
   calls.pausedRests(isBatched),
-  told.readyIsTrue(),
+  told.readyIsTrue(timeouts),
   told.lossIsTold(),
   told.noStorm(),
+  tasks.noLateResult(),
   manners.asksSparingly(),
   manners.heldIsNotCut(),
 ]

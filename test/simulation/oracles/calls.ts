@@ -9,7 +9,7 @@ import { Cuts, Logs, type Oracle, Table } from './oracle.ts'
  */
 export function soughtComesNext(): Oracle {
   const logs = new Logs()
-  const owned = new Map<string, ReadonlySet<number>>()
+  const owned = new Map<string, Set<number>>()
   const cuts = new Cuts()
   const atWork = new Table(() => ({ offset: -1 }))
   const sought = new Map<string, { offset: number; leftOver: number }>()
@@ -22,6 +22,9 @@ export function soughtComesNext(): Oracle {
       logs.see(sighting)
       cuts.see(sighting, at)
       if (sighting.type === 'assigned') {
+        // The group may have given it to another member before who had it has asked to join again: what its user seeks meanwhile comes behind what
+        // the other has committed.
+        for (const theirs of owned.values()) for (const partition of sighting.partitions) theirs.delete(partition)
         owned.set(sighting.life, new Set(sighting.partitions))
         for (const partition of sighting.partitions) drop(partition, `${sighting.life} ${partition}`)
         // Meanwhile it is somebody else's, who begins where the group stands.

@@ -6,8 +6,12 @@ import { Logs, type Oracle, Table } from './oracle.ts'
 /** While it is ready, a partition with something to read is not silent for longer than this. */
 const readyWithinMs = 15_000
 
-/** T1: ready tells the truth: every partition it was assigned, in which there is something to read, moves. */
-export function readyIsTrue(): Oracle {
+/**
+ * T1: ready tells the truth: every partition it was assigned, in which there is something to read, moves. A broker that has less than `minBytes`
+ * holds the fetch for as long as its user wants, so what there is comes as much later.
+ */
+export function readyIsTrue({ maxWaitTimeInMs = 0, minBytes = 1 } = {}): Oracle {
+  const withinMs = readyWithinMs + (minBytes > 1 ? maxWaitTimeInMs : 0)
   const logs = new Logs()
   const owned = new Map<string, readonly number[]>()
   const paused = new Set<string>()
@@ -40,9 +44,9 @@ export function readyIsTrue(): Oracle {
         // A handler at work may hold its places for as long as it likes.
         const hasNothing = logs.of(partition).firstUnhandled === undefined
         if (!isReady || hasNothing || paused.has(`${life} ${partition}`) || atWork.of(life).size > 0) mark.at = at
-        if (at - mark.at <= readyWithinMs) continue
+        if (at - mark.at <= withinMs) continue
         mark.at = at
-        return `${life} says it is ready, and nothing of partition ${partition} was handed out for ${readyWithinMs} ms`
+        return `${life} says it is ready, and nothing of partition ${partition} was handed out for ${withinMs} ms`
       }
       return undefined
     },

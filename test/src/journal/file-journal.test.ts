@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { formatEndpoint } from '../../../machines/endpoint.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
+import { snapshotType } from '../../../machines/machine-snapshot.ts'
 import { replay } from '../../../machines/replay.ts'
-import { snapshotType } from '../../../machines/saved.ts'
 import { fileJournal } from '../../../src/journal/file-journal.ts'
 import { chainStart } from '../../../src/journal/journal.ts'
-import { createRecorder } from '../../../src/journal/recorder.ts'
+import { recovery } from '../../../src/journal/recovery.ts'
 import { fill, journalCases, recordAfter } from './journal-cases.ts'
 import { newPath, opened, segmentFiles, written } from './journal-files.ts'
 import { startLife } from './journal-lives.ts'
@@ -101,13 +102,13 @@ test('the newest file alone leads to the live state, and to what is known of clu
   opened(path, (again) => {
     expect(replay(lifecycleMachine, again.read(again.snapshotSeq))).toMatchObject(plain(live))
     read.mockClear()
-    const { remembered } = createRecorder({
-      ...{ consumer: 'orders', journal: again, machineVersion: '1', onJournalError: 'stop-intake' },
-    })
+    const { cluster, members } = recovery(again)
     expect(read.mock.calls.map(([file]) => file)).toEqual([newest])
-    expect(remembered).toMatchObject({ clusterId: 'EbqYVNZ4Q9eP-7G3cGQdOg' })
-    expect(remembered.members.length).toBeGreaterThan(1)
-    expect(remembered.brokers).toEqual(life.brokers())
+    expect(cluster?.clusterId).toBe('EbqYVNZ4Q9eP-7G3cGQdOg')
+    expect(members).toEqual(live.context.members)
+    expect(members.length).toBeGreaterThan(1)
+    const brokers = [...(cluster?.endpoints ?? [])].map(([nodeId, endpoint]) => [nodeId, formatEndpoint(endpoint)])
+    expect(Object.fromEntries(brokers)).toEqual(life.brokers())
   })
 })
 

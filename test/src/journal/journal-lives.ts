@@ -1,7 +1,7 @@
 // Lives of a consumer without Kafka: the real lifecycle on ports that do nothing, recorded into a journal.
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
-import { lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
+import { type LifecycleContext, lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
 import { type Append, recorded } from '../../../machines/recorded.ts'
 import type { Journal } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
@@ -16,7 +16,7 @@ export interface Life {
   retry(): void
   /** Where the brokers are, by node id. */
   brokers(): Readonly<Record<number, string>>
-  snapshot(): { readonly value: unknown; readonly context: unknown; readonly status: string }
+  snapshot(): { readonly value: unknown; readonly context: LifecycleContext; readonly status: string }
 }
 
 /** Starts a consumer that joins at once. */
@@ -34,6 +34,7 @@ export function startLife(journal: Journal, now: () => number = Date.now): Life 
     generation += 1
     const memberId = `orders-6f1c3a52-9d0e-4e0b-8a55-${String(generation).padStart(12, '0')}`
     send({ type: 'session.opened', epoch: epoch() })
+    send({ type: 'member.named', epoch: epoch(), memberId })
     send({ type: 'session.joined', epoch: epoch(), memberId, generation })
     send({ type: 'partitions.assigned', epoch: epoch(), generation, partitions: { orders: [0, 1, 2, 3, 4, 5] } })
   }
@@ -53,7 +54,8 @@ export function startLife(journal: Journal, now: () => number = Date.now): Life 
       })
       send({ type: 'cluster.moved', moves, reason: 'moved' })
       send({ type: 'drain.completed', epoch: epoch(), tookMs: 0, forced: false })
-      for (const { nodeId, to } of moves) send({ type: 'wire.redialled', nodeId, endpoint: to, tookMs: 12, soft: true })
+      for (const { nodeId, to } of moves)
+        send({ type: 'link.reconnected', nodeId, endpoint: to, tookMs: 12, soft: true })
       send({ type: 'rebuild.proven', epoch: epoch(), tookMs: 38, gapMs: 120 })
     },
     retry() {

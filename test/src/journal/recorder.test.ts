@@ -44,7 +44,7 @@ test('a record tells who, when, what, from where to where, and continues the cha
   recorder.append(
     step('session.opened', { epoch: 3, missing: undefined, size: 5n, error: new Error('lost') }, { context: { plan } }),
   )
-  recorder.append(step('wire.redialled', { nodeId: 1 }, { from: undefined }))
+  recorder.append(step('link.reconnected', { nodeId: 1 }, { from: undefined }))
   expect(heard).toMatchObject([
     { seq: 1, at: 100, consumer: 'orders', epoch: 3, actor: 'lifecycle', machineVersion: '7', plan, previous: '' },
     { seq: 2, at: 101, epoch: 3, from: null, to: 'consuming', plan: null, previous: heard[0]?.checksum },
@@ -62,16 +62,17 @@ test('the cause is the record whose transition started what reports, and nothing
   const { recorder, heard } = recorderOn(memoryJournal())
   recorder.append(step('start.requested'))
   recorder.append(step('session.opened', { epoch: 1 }))
-  recorder.append(step('wire.redialled', {}, { changed: false }))
+  recorder.append(step('link.reconnected', {}, { changed: false }))
+  recorder.append(step('member.named', { epoch: 1, memberId: 'm-1' }))
   recorder.append(step('session.joined', { epoch: 1 }))
   recorder.append(step('cluster.moved', { moves: [] }))
-  expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, null])
+  expect(heard.map(({ cause }) => cause)).toEqual([null, 1, 2, 2, 2, null])
 })
 
 test('the epoch is the one the machine is in, also when a fact speaks of an earlier session', () => {
   const { recorder, heard } = recorderOn(memoryJournal())
   recorder.append(step('start.requested', {}, { context: { epoch: 2 } }))
-  recorder.append(step('session.sealed', { epoch: 1 }, { context: { epoch: 2 } }))
+  recorder.append(step('session.fenced', { epoch: 1 }, { context: { epoch: 2 } }))
   recorder.append(step('endpoint.healed', { nodeId: 1 }))
   expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2, 2])
 })
@@ -88,10 +89,10 @@ test('a fact on which no machine acts is recorded with the state, plan and cause
   const plan = { kind: 'in-place', reason: 'moved' } as const
   expect(() => recorder.note('lifecycle', { type: 'source.recovered' })).toThrow('No step of lifecycle')
   recorder.append(step('cluster.moved', { moves: [] }, { to: 'draining', context: { epoch: 2, plan } }))
-  recorder.note('lifecycle', { type: 'session.sealed', epoch: 1 })
+  recorder.note('lifecycle', { type: 'session.fenced', epoch: 1 })
   expect(heard).toMatchObject([
     { seq: 1 },
-    { seq: 2, epoch: 2, actor: 'lifecycle', type: 'session.sealed', data: { epoch: 1 }, plan, cause: 1 },
+    { seq: 2, epoch: 2, actor: 'lifecycle', type: 'session.fenced', data: { epoch: 1 }, plan, cause: 1 },
   ])
   expect(heard[1]).toMatchObject({ from: 'draining', to: 'draining' })
 })

@@ -81,7 +81,7 @@ test('what is healed by itself warns, what needs somebody is an error, and small
   const lines = written(
     record('session.failed', { epoch: 2, failure }),
     record('endpoint.refused', { nodeId: 2, endpoint: 'b:2', failure }),
-    record('wire.redialled', { nodeId: 2, endpoint: 'b:2', tookMs: 12, soft: true }),
+    record('link.reconnected', { nodeId: 2, endpoint: 'b:2', tookMs: 12, soft: true }),
     record('partitions.assigned', { partitions: { orders: [0, 2], refunds: [1] } }),
     record('actor.failed', { child: 'session', message: 'bug' }),
     record('actor.started', {}),

@@ -1,0 +1,114 @@
+/** The endpoint pool: the endpoints that can be asked about the cluster, and the few connections that are kept to them. */
+
+import { type Observable, Subject } from 'rxjs'
+import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Snapshot } from '../../machines/snapshot.ts'
+import type { HeldConnection } from '../connection/connection.ts'
+import { speaks } from '../protocol/versions.ts'
+import type { Observation } from './cluster-knowledge.ts'
+import { type PoolContext, PooledEndpoint } from './pooled-endpoint.ts'
+
+export type EndpointPoolOptions = Pick<PoolContext, 'dial' | 'pace' | 'flawIn'>
+
+/** Connections that are kept. */
+const maxKept = 4
+
+export class EndpointPool {
+  private readonly observed$ = new Subject<Observation>()
+  /** Answers, dials that failed and connections that ended, as they happen. */
+  readonly observations$: Observable<Observation> = this.observed$
+  private readonly context: PoolContext
+  private readonly known = new Map<string, PooledEndpoint>()
+  private readonly stop = new AbortController()
+
+  constructor(options: EndpointPoolOptions) {
+    this.context = { ...options, observed$: this.observed$, closing: this.stop.signal, dials: 0 }
+  }
+
+  /** Asks where the brokers are. The answer has been observed before this resolves. */
+  ask(endpoint: Endpoint): Promise<Snapshot> {
+    return this.at(endpoint).ask()
+  }
+
+  /** The kept connection, or a new one. Rejects at once while this endpoint has to wait for its next dial, or too many dials are under way. */
+  connect(endpoint: Endpoint): Promise<HeldConnection> {
+    return this.at(endpoint).connect()
+  }
+
+  /**
+   * Hands over the connection to this endpoint that is being dialled, or was a moment ago; undefined when there is none. It is proven and
+   * logged in, so a second dial would only take longer, and belongs to whoever takes it. Rejects with the dial's failure.
+   */
+  async take(endpoint: Endpoint): Promise<HeldConnection | undefined> {
+    return this.known.get(formatEndpoint(endpoint))?.take()
+  }
+
+  /** Closes the kept connection if it reached none of these addresses: the name leads elsewhere now. */
+  closeElsewhere(endpoint: Endpoint, addresses: readonly string[]): void {
+    const pooled = this.at(endpoint)
+    const { connection } = pooled
+    if (connection?.open && !addresses.includes(connection.address)) pooled.drop(connection)
+  }
+
+  /** Whether all brokers that were dialled speak this version of a request; false while none was. */
+  speaks(apiKey: number, version: number): boolean {
+    const told = [...this.known.values()].flatMap(({ versions }) => versions ?? [])
+    return told.length > 0 && told.every((versions) => speaks(versions, apiKey, version))
+  }
+
+  /** The time after which an answer is late, in milliseconds, over the farthest kept connection; 0 without any. */
+  get lateMs(): number {
+    const each = [...this.known.values()].map(({ connection }) => (connection?.open ? connection.roundTrip.lateMs : 0))
+    return Math.max(0, ...each)
+  }
+
+  /** When a byte last came from any of these, over the kept connection or in a dial, on the clock of `performance.now()`. */
+  heardAt(endpoints: readonly Endpoint[]): number {
+    const heard = endpoints.map((endpoint) => this.known.get(formatEndpoint(endpoint))?.heardAt ?? 0)
+    // A broker that throttles us is heard at the end of its time, which is still to come. Nobody waits for that one alone.
+    return Math.min(performance.now(), Math.max(0, ...heard))
+  }
+
+  isOpen(endpoint: Endpoint): boolean {
+    return this.known.get(formatEndpoint(endpoint))?.isOpen === true
+  }
+
+  /** Whether asking it now leads anywhere: it is connected, being dialled, or may be dialled. */
+  isDue(endpoint: Endpoint): boolean {
+    return this.known.get(formatEndpoint(endpoint))?.isDue ?? true
+  }
+
+  /** Forgets every other endpoint, and closes connections beyond the few that are kept: those to the first endpoints stay. */
+  keep(endpoints: readonly Endpoint[]): void {
+    const wanted = new Set(endpoints.map(formatEndpoint))
+    let kept = 0
+    for (const name of new Set([...wanted, ...this.known.keys()])) {
+      const pooled = this.known.get(name)
+      if (!pooled) continue
+      const { connection } = pooled
+      const isWanted = wanted.has(name)
+      if (connection?.open && (!isWanted || ++kept > maxKept)) pooled.drop(connection)
+      if (!isWanted && !pooled.dialling && pooled.ends.isOver) this.known.delete(name)
+    }
+    this.context.pace.keep(wanted)
+  }
+
+  /** The endpoint was announced again, or its name leads elsewhere: it may be dialled at once. */
+  renew(endpoint: Endpoint): void {
+    this.context.pace.renew(endpoint)
+    this.known.get(formatEndpoint(endpoint))?.ends.succeeded()
+  }
+
+  close(): void {
+    this.stop.abort()
+    this.keep([])
+  }
+
+  private at({ host, port }: Endpoint): PooledEndpoint {
+    const endpoint = { host, port }
+    const name = formatEndpoint(endpoint)
+    const known = this.known.get(name) ?? new PooledEndpoint(endpoint, this.context)
+    this.known.set(name, known)
+    return known
+  }
+}

@@ -1,0 +1,53 @@
+/** The time-out of a handler: past `handlerTimeoutMs` it gets its signal, others may have its slot, and the partition is told as stalled until it ends. */
+
+import { byTopic, type Fact } from '../../machines/fact.ts'
+import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
+
+export interface HandlerTimeoutOptions {
+  readonly handlerTimeoutMs: number | undefined
+  readonly emit: (fact: Fact) => void
+  /** The handler is past its deadline: others may have its slot. */
+  readonly onOverdue: (queue: PartitionQueue) => void
+}
+
+/** Runs the user's function; never rejects for the time-out, as nobody can end the function from outside. */
+export async function timed(
+  { handlerTimeoutMs, emit, onOverdue }: HandlerTimeoutOptions,
+  queue: PartitionQueue,
+  { assignment: { signal } }: QueuedBatch,
+  offset: string,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  queue.noteHandOut()
+  if (handlerTimeoutMs === undefined) return work(signal)
+  // Not AbortSignal.any: on Node 20 the assignment's signal would remember each of these for as long as it lives.
+  const either = new AbortController()
+  const follow = () => either.abort(signal.reason)
+  signal.addEventListener('abort', follow)
+  let isLate = false
+  const { topic, partition } = queue
+  const overdue = () => {
+    isLate = true
+    emit({ type: 'handler.timed-out', topic, partition, offset, afterMs: handlerTimeoutMs })
+    emit({
+      type: 'partition.stalled',
+      partitions: byTopic([queue]),
+      reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
+    })
+    either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
+    onOverdue(queue)
+  }
+  let turn: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    // Where another handler held up the loop, what this one waits for may have come already, and is read first.
+    turn = setImmediate(overdue)
+  }, handlerTimeoutMs)
+  try {
+    await work(either.signal)
+  } finally {
+    clearTimeout(timer)
+    clearImmediate(turn)
+    signal.removeEventListener('abort', follow)
+    if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([queue]) })
+  }
+}

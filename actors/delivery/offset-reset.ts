@@ -1,0 +1,94 @@
+/**
+ * The offset reset, Kafka's `auto.offset.reset`: where reading begins in a partition of which neither the group nor this process has a position, and
+ * where it goes on when the log no longer has the position. What sets it is left to the caller, who knows whether something came between.
+ */
+
+import type { Fact } from '../../machines/fact.ts'
+import type { Topics } from '../topics/topics.ts'
+import type { Assignment } from './assignment.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Log } from './log.ts'
+import type { PartitionQueue } from './partition-queue.ts'
+
+export interface OffsetResetOptions {
+  readonly dispatcher: Dispatcher
+  readonly log: Log
+  readonly topics: Topics
+  /** Whether a partition without a position is read from its start (`earliest`) or its end (`latest`). */
+  readonly fromBeginning: boolean
+  readonly emit: (fact: Fact) => void
+  /** Asks the brokers for the topics again, and restarts those that were made again. */
+  readonly lookAtTopics: () => Promise<void>
+}
+
+export class OffsetReset {
+  private readonly options: OffsetResetOptions
+
+  constructor(options: OffsetResetOptions) {
+    this.options = options
+  }
+
+  /** Nobody has a position in this partition: one that came while the group was subscribed begins at its start. */
+  async reset(queue: PartitionQueue): Promise<() => void> {
+    const { fromBeginning, topics, log, emit } = this.options
+    const { topic, partition } = queue
+    const { offset, leaderEpoch } = await log.edge(
+      queue,
+      fromBeginning || topics.isNew(topic, partition) ? 'start' : 'end',
+    )
+    // An edge says nothing of whose it is.
+    await this.lookAt(topic)
+    return () => {
+      emit({ type: 'offset.reset', topic, partition, offset: `${offset}` })
+      queue.progress.resetTo(offset, leaderEpoch)
+    }
+  }
+
+  /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
+  async putBack(topic: string): Promise<undefined> {
+    await this.lookAt(topic)
+  }
+
+  /**
+   * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever `fromBeginning` says: nothing
+   * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
+   */
+  async backInRange(queue: PartitionQueue, assignment: Assignment): Promise<() => void> {
+    const { log, emit, dispatcher } = this.options
+    const { topic, partition, position, progress } = queue
+    if (position === undefined) return this.reset(queue)
+    const [{ offset: start }, { offset: end, leaderEpoch }] = await Promise.all([
+      log.edge(queue, 'start'),
+      log.edge(queue, 'end'),
+    ])
+    // A topic that was made again looks like a log that was cut, until its id is seen: then it is read from its start instead.
+    if (end < position) await this.lookAt(topic)
+    const epochEnd = progress.leaderEpoch < 0 ? undefined : await log.epochEnd(queue, progress.leaderEpoch)
+    const cut = epochEnd !== undefined && epochEnd < end ? epochEnd : end
+    return () => {
+      const mark = progress.mark ?? position
+      if (position < start) {
+        const told = { topic, partition, from: `${position}`, to: `${start}`, next: `${start}` }
+        emit({ type: 'offsets.lost', ...told, reason: 'trimmed' })
+        // What waits here is handled first; then the mark steps over what is gone.
+        dispatcher.step(queue, start - 1n)
+      } else if (cut < position) {
+        const next = mark < cut ? mark : cut
+        const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
+        emit({ type: 'offsets.lost', ...told, reason: 'truncated' })
+        progress.leaderEpoch = leaderEpoch
+        queue.rewind(next, assignment, epochEnd === undefined ? undefined : cut)
+      }
+    }
+  }
+
+  /**
+   * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
+   * next one of its name will be another.
+   */
+  private async lookAt(topic: string): Promise<void> {
+    const { lookAtTopics, topics } = this.options
+    await lookAtTopics()
+    if (topics.isMissing(topic)) throw new Error(`The topic ${topic} is away`)
+  }
+}

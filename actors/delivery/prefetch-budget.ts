@@ -1,0 +1,67 @@
+/**
+ * The prefetch budget of one consumer: how many bytes of messages were fetched and are not handled yet, over all partitions, and what the fetches
+ * under way may still bring. It keeps that within `maxBufferedBytes`: a fetch goes out when there is room for what it may bring.
+ */
+
+import { Condition } from '../time/condition.ts'
+
+/** Room that a fetch has been given. Gives it back when its answer is there; what came is in the queues by then. */
+export interface Reservation {
+  readonly bytes: number
+  release(): void
+}
+
+export class PrefetchBudget {
+  private readonly limit: number
+  private bytes = 0
+  private reserved = 0
+  private readonly freed = new Condition()
+
+  /** `limit` in bytes: of keys, values and headers as they are handed out, with what their objects take. */
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** Bytes that wait in queues. */
+  get held(): number {
+    return this.bytes
+  }
+
+  /** Messages came into a queue, or left one with a negative number. */
+  add(bytes: number): void {
+    this.bytes += bytes
+    if (bytes < 0) this.freed.wakeup()
+  }
+
+  /**
+   * Room for a fetch of one of so many nodes, at most `wanted` bytes of it. Undefined when there was none within `withinMs`, or at the abort.
+   * The share of each node is so large that all of them find room when nothing waits.
+   */
+  async reserve(
+    wanted: number,
+    nodes: number,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<Reservation | undefined> {
+    const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
+    const until = performance.now() + withinMs
+    while (this.bytes + this.reserved + bytes > this.limit) {
+      // A request that is larger than the limit goes out when nothing else waits.
+      if (this.bytes + this.reserved === 0) break
+      const leftMs = until - performance.now()
+      if (leftMs <= 0 || signal.aborted) return undefined
+      await this.freed.wait(leftMs, signal)
+    }
+    this.reserved += bytes
+    let isReleased = false
+    return {
+      bytes,
+      release: () => {
+        if (isReleased) return
+        isReleased = true
+        this.reserved -= bytes
+        this.freed.wakeup()
+      },
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/** The task of `stopping`: handlers settle, progress is committed, members leave, sessions close. */
+
+import { messageOf } from '../../machines/failure.ts'
+import { within } from '../time/deadline.ts'
+import type { Supervisor } from './supervisor.ts'
+import { since, type TaskInput, type TaskScope } from './task.ts'
+
+/** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
+export async function shutDown(supervisor: Supervisor, { epoch }: TaskInput, { sendBack }: TaskScope) {
+  const startedAt = performance.now()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), supervisor.options.stopTimeoutMs)
+  })
+  let forced = true
+  try {
+    forced = await Promise.race([windDown(supervisor, startedAt), late])
+  } catch (error) {
+    sendBack({ type: 'session.failed', epoch, failure: { kind: 'bug', message: messageOf(error) } })
+  }
+  clearTimeout(timer)
+  void supervisor.closeAll(0)
+  sendBack({ type: 'stop.completed', tookMs: since(startedAt), forced })
+}
+
+/** Each step by its share of the time. True when something had to be given up. */
+async function windDown({ session, discarded, options, closeAll }: Supervisor, startedAt: number): Promise<boolean> {
+  const { stopTimeoutMs, drainTimeoutMs, dispatcher } = options
+  const left = (shareOf: number) => Math.max(0, startedAt + stopTimeoutMs * shareOf - performance.now())
+  dispatcher.finish()
+  let forced = await dispatcher.close(Math.min(drainTimeoutMs, left(0.6)))
+  // Sessions that are being replaced go on with that, and by the same shares.
+  const gone = [...discarded].map(async ([old, underWay]) => {
+    await within(underWay, left(0.75), 'It was not taken out of service').catch(() => {})
+    if (!discarded.has(old)) return true
+    await old.salvage(left(0.75))
+    return old.leave(left(0.85)).catch(() => false)
+  })
+  if (session) {
+    await session.commit(left(0.75))
+    forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
+    session.seal()
+  }
+  if ((await Promise.all(gone)).includes(false)) forced = true
+  await closeAll(left(0.95))
+  return forced
+}

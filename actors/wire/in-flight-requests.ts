@@ -1,0 +1,149 @@
+/** In-flight requests: what one node was sent over a link and has not answered yet, the oldest first. */
+
+import type { Cluster } from '../cluster/cluster.ts'
+import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
+import { apiKeyOf, apiVersionOf } from '../protocol/frames.ts'
+import { requestName } from '../protocol/versions.ts'
+import { steadyNow } from '../time/steady-clock.ts'
+
+export interface InFlightRequest {
+  readonly frame: Buffer
+  /** How long the node may be silent while it waits, in milliseconds; infinite where the broker may hold it. */
+  readonly silenceMs: number
+  readonly resolve: (answer: Buffer) => void
+  readonly reject: (error: ConnectionError) => void
+  sentAt: number
+  /** The standby connection it went out on as well. */
+  standby: HeldConnection | undefined
+  /** When it did. */
+  askedTwiceAt: number
+  /** Connections that ended without an answer to anything while it waited. */
+  ends: number
+}
+
+/** An instant on the clock that snapshots carry, and as a time to measure durations from. */
+export interface Instant {
+  readonly at: number
+  readonly since: number
+}
+
+export const instant = (): Instant => ({ at: steadyNow(), since: performance.now() })
+
+/** A request goes out over at most this many connections that end without an answer: it may be what ends them. */
+const mostEnds = 5
+
+interface LinkOfRequests {
+  readonly nodeId: number
+  readonly cluster: Cluster
+  /** How long they wait for a node that is out of reach, in milliseconds. */
+  readonly holdMs: number
+}
+
+export class InFlightRequests extends Set<InFlightRequest> {
+  private readonly link: LinkOfRequests
+  /** Connections in a row that ended without an answer to anything. The next dial waits for it. */
+  readonly ends = new Streak()
+  /** Connections that have answered something. */
+  private readonly proven = new WeakSet<HeldConnection>()
+  private onEmpty: () => void = () => {}
+
+  constructor(link: LinkOfRequests) {
+    super()
+    this.link = link
+  }
+
+  /** Whether the broker may hold one of them. It reads no other on that connection until it has answered it. */
+  get holding(): boolean {
+    for (const { silenceMs } of this) if (silenceMs === Infinity) return true
+    return false
+  }
+
+  /** The oldest of those the broker may not hold. */
+  get oldest(): InFlightRequest | undefined {
+    for (const request of this) if (request.silenceMs !== Infinity) return request
+    return undefined
+  }
+
+  /** The request waits from now on. */
+  open(frame: Buffer, silenceMs: number, resolve: InFlightRequest['resolve'], reject: InFlightRequest['reject']) {
+    const request: InFlightRequest = {
+      ...{ frame, silenceMs, resolve, reject, sentAt: performance.now() },
+      ...{ standby: undefined, askedTwiceAt: 0, ends: 0 },
+    }
+    this.add(request)
+    return request
+  }
+
+  override delete(request: InFlightRequest): boolean {
+    const wasThere = super.delete(request)
+    if (wasThere && this.size === 0) this.onEmpty()
+    return wasThere
+  }
+
+  /** Resolves when all of them are answered or given up, or with the end of the connection or the signal. */
+  emptied(connection: HeldConnection, signal: AbortSignal): Promise<void> {
+    if (this.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.onEmpty = resolve
+      connection.onClose(resolve)
+      signal.addEventListener('abort', () => resolve())
+    })
+  }
+
+  /** Something was answered over this connection. */
+  answeredOver(connection: HeldConnection): void {
+    this.proven.add(connection)
+    this.ends.succeeded()
+  }
+
+  /**
+   * The connection has ended. If it never answered anything, the next dial waits: at once it would go on for as long as the broker does it. Requests
+   * that have seen this too often are rejected.
+   */
+  endedWith(connection: HeldConnection): void {
+    if (this.proven.has(connection)) return
+    this.ends.failed(bounds.dial)
+    for (const request of [...this]) {
+      if (++request.ends < mostEnds) continue
+      this.delete(request)
+      const what = requestName(apiKeyOf(request.frame), apiVersionOf(request.frame))
+      const why = `it ended ${mostEnds} connections without an answer to ${what}. Either it does not know this request, see the Kafka versions in the README, or something on the way to it cuts connections.`
+      request.reject(this.failure(why, 'HUNG_UP'))
+    }
+  }
+
+  /**
+   * Rejects all of them if their time is over, and says whether it was: the node left the cluster, or was out of reach for `holdMs`, and a dial
+   * that began for these requests has failed or takes too long.
+   */
+  rejectOverdue(outOfReach: Instant, dialledSince: number, hasDialFailed: boolean): boolean {
+    const { cluster, nodeId, holdMs } = this.link
+    const now = performance.now()
+    const endpoint = cluster.book.entryOf(nodeId)
+    if (this.hasLeft(outOfReach.at) && hasDialFailed && !(endpoint && cluster.pace.isRefused(endpoint)))
+      this.rejectAll('the node left the cluster', 'NODE_LEFT')
+    else if (now - outOfReach.since > holdMs && (hasDialFailed || now - dialledSince > holdMs))
+      this.rejectAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
+    else return false
+    return true
+  }
+
+  /** Whether the newest answer that was asked for after this instant does not name the node. */
+  hasLeft(since: number): boolean {
+    const { cluster, nodeId } = this.link
+    const newest = cluster.newest()
+    return newest !== undefined && newest.at > since && !cluster.book.names(nodeId)
+  }
+
+  rejectAll(reason: string, code: string): void {
+    const error = this.failure(reason, code)
+    for (const { reject } of this) reject(error)
+    this.clear()
+  }
+
+  failure(reason: string, code: string): ConnectionError {
+    const { nodeId } = this.link
+    return new ConnectionError({ kind: 'dial-failed', message: `Node ${nodeId}: ${reason}`, code, nodeId })
+  }
+}

@@ -1,0 +1,47 @@
+// The prefetch budget: fetches go out when there is room for what they may bring.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const { signal } = new AbortController()
+
+test('each of the nodes gets its share, and all shares together stay within the limit', async () => {
+  const prefetchBudget = new PrefetchBudget(90)
+  const shares = await Promise.all([1, 2, 3].map(() => prefetchBudget.reserve(1000, 3, 0, signal)))
+  expect(shares.map((share) => share?.bytes)).toEqual([30, 30, 30])
+  expect(await prefetchBudget.reserve(1000, 3, 0, signal)).toBeUndefined()
+  shares[0]?.release()
+  expect((await prefetchBudget.reserve(1000, 3, 0, signal))?.bytes).toBe(30)
+})
+
+test('a fetch waits while messages fill the room, and goes out as soon as they are handled', async () => {
+  const prefetchBudget = new PrefetchBudget(100)
+  prefetchBudget.add(60)
+  const waiting = prefetchBudget.reserve(50, 1, 250, signal)
+  await vi.advanceTimersByTimeAsync(249)
+  prefetchBudget.add(-10)
+  expect((await waiting)?.bytes).toBe(50)
+})
+
+test('a fetch that finds no room in time is told so', async () => {
+  const prefetchBudget = new PrefetchBudget(100)
+  prefetchBudget.add(100)
+  const waiting = prefetchBudget.reserve(50, 1, 250, signal)
+  await vi.advanceTimersByTimeAsync(250)
+  expect(await waiting).toBeUndefined()
+})
+
+test('an end of the session ends the wait', async () => {
+  const prefetchBudget = new PrefetchBudget(100)
+  prefetchBudget.add(100)
+  const stop = new AbortController()
+  const waiting = prefetchBudget.reserve(50, 1, 60_000, stop.signal)
+  stop.abort()
+  expect(await waiting).toBeUndefined()
+})
