@@ -66,6 +66,14 @@ export interface FactData {
   'session.fenced': { readonly epoch: number }
   /** Known to the broker from here on: until it leaves, others wait for it. Recorded before it joins, so that a next life can evict it. */
   'member.named': { readonly epoch: number; readonly memberId: string }
+  /** KafkaJS asks to join although its member is in the group. */
+  'join.requested': { readonly epoch: number }
+  'member.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }
+  /** What makes the membership count as lost. */
+  'member.fenced': { readonly epoch: number; readonly generation: number; readonly failure: Failure }
+  /** The group turns the member away, and waiting does not change it. */
+  'member.refused': { readonly epoch: number; readonly failure: Failure }
+  'leave.requested': { readonly epoch: number }
   'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
   'member.evicted': { readonly epoch: number; readonly memberId: string }
   'group.rebalancing': { readonly epoch: number; readonly generation: number }

@@ -21,22 +21,40 @@ export interface ReplayStep {
 
 /**
  * Folds the steps of `actor` (default: the actor of the first step) and returns the snapshot they end in. `machine` is the plain
- * one, neither provided nor recorded. A snapshot record is where the fold begins if it comes first, and is checked otherwise.
- * Throws when the first of them is neither its start nor such a record, or when a step leads to another state than the recorded one.
- *
- * What an older version of the machine wrote is read as it is recorded, as this one may lead elsewhere by the same steps: a snapshot
- * record of it is taken as it is, and where a step leads elsewhere, state, epoch and plan are those of the record, and the rest of the context
- * stays what it was. The check begins again with the first step of the running version.
+ * one, neither provided nor recorded. Throws when there is no step of this actor, and where a fold does.
  */
 export function replay<Machine extends AnyStateMachine>(
   machine: Machine,
   steps: Iterable<ReplayStep>,
   actor?: string,
 ): SnapshotFrom<Machine> {
+  const fold = foldOf(machine, actor)
+  for (const step of steps) fold.take(step)
+  const { snapshot } = fold
+  if (snapshot === undefined) throw new Error(`Nothing to replay: no step of ${actor ?? 'any actor'}.`)
+  return snapshot
+}
+
+/** The steps of one actor, folded one after the other; those of others are passed over, so that several folds may read the same journal. */
+export interface Fold<Machine extends AnyStateMachine> {
+  /** Where the steps lead that were taken; undefined before the first. */
+  readonly snapshot: SnapshotFrom<Machine> | undefined
+  readonly take: (step: ReplayStep) => void
+}
+
+/**
+ * Begins a fold. A snapshot record is where it begins if it comes first, and is checked otherwise. `take` throws when the first step of the
+ * actor is neither its start nor such a record, or when a step leads to another state than the recorded one.
+ *
+ * What an older version of the machine wrote is read as it is recorded, as this one may lead elsewhere by the same steps: a snapshot
+ * record of it is taken as it is, and where a step leads elsewhere, state, epoch and plan are those of the record, and the rest of the context
+ * stays what it was. The check begins again with the first step of the running version.
+ */
+export function foldOf<Machine extends AnyStateMachine>(machine: Machine, actor?: string): Fold<Machine> {
   let snapshot: AnyMachineSnapshot | undefined
   let path = actor
   let count = 0
-  for (const step of steps) {
+  function take(step: ReplayStep): void {
     if (step.type === snapshotType) {
       const found = savedIn(step.data, path)
       path ??= found?.path
@@ -45,12 +63,12 @@ export function replay<Machine extends AnyStateMachine>(
         throw new Error(`Replay left the record: after step ${count}, a snapshot of ${path} says something else.`)
       }
       if (found && isTaken) snapshot = restored(machine, found.saved)
-      continue
+      return
     }
     // The journal's own records: no machine stands behind them.
-    if (step.to === null) continue
+    if (step.to === null) return
     path ??= step.actor
-    if (step.actor !== path) continue
+    if (step.actor !== path) return
     count += 1
     const before: AnyMachineSnapshot | undefined = snapshot
     snapshot = next(machine, before, step)
@@ -63,8 +81,12 @@ export function replay<Machine extends AnyStateMachine>(
       )
     }
   }
-  if (snapshot === undefined) throw new Error(`Nothing to replay: no step of ${path ?? 'any actor'}.`)
-  return snapshot as SnapshotFrom<Machine>
+  return {
+    take,
+    get snapshot() {
+      return snapshot as SnapshotFrom<Machine> | undefined
+    },
+  }
 }
 
 /** Versions are whole numbers. */
@@ -78,7 +100,9 @@ function asRecorded(
   next: AnyMachineSnapshot,
   { to, epoch, plan }: ReplayStep,
 ): AnyMachineSnapshot {
-  const told = { ...(epoch !== undefined && { epoch }), ...(plan !== undefined && { plan }) }
+  // Every record has both; not every machine keeps them.
+  const isKept = ([name, value]: [string, unknown]) => value !== undefined && name in next.context
+  const told = Object.fromEntries(Object.entries({ epoch, plan }).filter(isKept))
   const agreed = Object.entries(told).every(([name, value]) => isSame(next.context[name], value))
   if (to === null) return next
   const value = stateValue(machine, to, plan)

@@ -1,5 +1,6 @@
 /** The façade: a consumer that follows its brokers. Everything it shows is a projection of facts. */
 
+import { filter } from 'rxjs'
 import { createActor, fromEventObservable } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
@@ -14,6 +15,7 @@ import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
+import { createInbox } from './inbox.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
@@ -61,6 +63,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 }
 
 const settingsWithinMs = 3000
+
+/** The types of facts on which the lifecycle acts in some state: no other goes through its mailbox. */
+const acting: ReadonlySet<string> = new Set(lifecycleMachine.events)
 
 class LifecycleConsumer implements Consumer {
   private readonly options: ResolvedOptions
@@ -193,27 +198,36 @@ class LifecycleConsumer implements Consumer {
     })
     this.cluster = cluster
     const { dispatcher } = this
+    const { append } = this.recorder
     const seen = this.progress.topics
+    const inspect = options.inspect ? safeInspector(options.inspect) : undefined
     const supervisor = new Supervisor({
       ...options,
       members: () => actor.getSnapshot().context.members,
       cluster,
       dispatcher,
-      createSession: (epoch) => new Session({ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit }),
+      createSession: (epoch) =>
+        new Session({ ...options, ...{ epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect } }),
       emit,
     })
     this.supervisor = supervisor
-    const clusterFacts = fromEventObservable<Fact, undefined>(() => cluster.facts$)
+    const clusterFacts = fromEventObservable<Fact, undefined>(() =>
+      cluster.facts$.pipe(filter(({ type }) => acting.has(type))),
+    )
     const actors = { ...actorsOf(supervisor), clusterFacts }
     const machine = recorded(lifecycleMachine.provide({ actors }), this.recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget, members: this.earlier.members },
-      ...(options.inspect ? { inspect: safeInspector(options.inspect) } : {}),
+      ...(inspect ? { inspect } : {}),
     })
-    this.send = (fact) => actor.send(fact)
-    // Before the machine subscribes: a port that a fact starts finds it noticed. The machine answers for a stream that breaks.
-    cluster.facts$.subscribe({ next: (fact) => supervisor.notice(fact), error: () => {} })
+    this.send = createInbox({ actor, acting, note: (fact) => this.recorder.note(actor.id, fact) })
+    // Before the machine subscribes: a task that a fact starts finds it noticed. The machine answers for a stream that breaks.
+    const notice = (fact: Fact): void => {
+      supervisor.notice(fact)
+      if (!acting.has(fact.type)) emit(fact)
+    }
+    cluster.facts$.subscribe({ next: notice, error: () => {} })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
     this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
       if (data.decision === 'stop') void this.stop()

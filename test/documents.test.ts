@@ -6,7 +6,7 @@ import { type FailureKind, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import type { ConsumerOptions } from '../src/options/consumer-options.ts'
 import { resolveOptions } from '../src/options/options.ts'
-import { nodesOf, pathOf, targetsIn } from './machines/lifecycle-structure.ts'
+import { nodesOf, pathOf, targetsIn } from './machines/structure.ts'
 import { codeBlocks, quoted, tableOf } from './markdown.ts'
 
 const root = join(import.meta.dirname, '..')

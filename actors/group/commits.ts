@@ -30,7 +30,7 @@ interface Mark {
   readonly seeks: number
 }
 
-/** These say that the group changes, which is told elsewhere. */
+/** Errors that mean a rebalance or a lost member: the membership reports those. */
 const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.illegalGeneration,
   errorCodes.unknownMemberId,

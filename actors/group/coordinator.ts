@@ -45,10 +45,7 @@ const passing: ReadonlySet<number> = new Set([
 export class Coordinator {
   /** The node it was last found on. */
   nodeId: number | undefined
-  /** How often it was found on another node than before. */
-  moves = 0
   private readonly options: CoordinatorOptions
-  private found: number | undefined
   /** Tries in a row that no coordinator answered. */
   private readonly tries = new Streak()
   /** Why the newest of them failed. */
@@ -144,8 +141,6 @@ export class Coordinator {
       throw new ConnectionError({ ...refusal, message })
     }
     if (errorCode !== errorCodes.none) throw this.missing(`looking it up gave error ${errorCode}`)
-    if (this.found !== undefined && this.found !== coordinator.nodeId) this.moves++
-    this.found = coordinator.nodeId
     this.nodeId = coordinator.nodeId
     return coordinator.nodeId
   }

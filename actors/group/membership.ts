@@ -1,13 +1,15 @@
 /**
- * A membership: the place of one session in its consumer group. It knows member id and generation from the wire, sends
- * the heartbeats (KafkaJS has none in the background), commits, leaves, and tells KafkaJS when it has to rejoin.
+ * A membership: the place of one session in its consumer group. The machine says what may happen and when; here are the requests: KafkaJS's own
+ * joins and syncs, heartbeats (KafkaJS has none in the background), commits, and leaving.
  *
  * A rebalance in order: our heartbeat hears of it → handlers settle and their progress is committed under the old
  * generation → only then does KafkaJS hear of it and join again.
  */
 
-import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
+import { waitFor } from 'xstate'
+import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
+import type { MembershipEvent } from '../../machines/membership.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import { calls } from '../kafkajs/calls.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
@@ -23,66 +25,56 @@ import {
 import { idRequest } from '../protocol/requests.ts'
 import { held } from '../wire/link.ts'
 import type { Coordinator } from './coordinator.ts'
+import { type Member, type MemberOptions, startMember } from './member.ts'
+import { commitOffsets, type Offsets } from './offset-commit.ts'
+import type { RejoinOptions } from './rejoin.ts'
 
-export interface MembershipOptions {
-  readonly epoch: number
+export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<RejoinOptions, 'interruptPolls'> {
   readonly groupId: string
   readonly coordinator: Coordinator
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
-  readonly emit: (fact: Fact) => void
-  /** Lets handlers of this generation settle and commits what they did, by a deadline below the rebalance timeout. */
-  readonly settle: () => Promise<void>
   /** Answers an OffsetFetch: where reading begins. `ask` asks the coordinator what is committed. */
   readonly fetchOffsets: (request: Buffer, ask: (request: Buffer) => Promise<Buffer>) => Promise<Buffer>
   /** The group gives us these partitions; KafkaJS has not heard of it yet. */
   readonly onSync: (partitions: PartitionsByTopic) => void
   /** The group has given our partitions to others. */
-  readonly lost: () => void
+  readonly onLost: () => void
   /** KafkaJS gave up a position that is out of range. */
   readonly reset: (topic: string, partition: number) => void
-  /** The group turned us away, and waiting does not change it. */
-  readonly refused: (failure: Failure) => void
-  /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
-  readonly hurry: () => void
 }
 
-/** Offsets to commit, by topic. */
-export type Offsets = readonly {
-  readonly topic: string
-  readonly partitions: readonly {
-    readonly partition: number
-    readonly offset: string
-    readonly metadata?: string | null
-  }[]
-}[]
-
-/** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
-const rejoinWithinMs = 5000
 /** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
 const answeredAtOnceMs = 1000
 
 export class Membership {
+  /** Who it is, as a broker named it last; empty before. */
   memberId = ''
+  /** The generation of the newest join that was accepted. */
   generation = -1
-  /** When the coordinator last confirmed the membership, in milliseconds since the epoch. */
-  confirmedAt = 0
   private readonly options: MembershipOptions
+  private readonly member: Member
   private isLeader = false
   private isAsking = false
-  /** What KafkaJS's next heartbeat is told. */
-  private verdict: number = errorCodes.none
-  private state: 'outside' | 'joining' | 'stable' | 'settling' | 'closed' = 'outside'
-  private nextBeat: NodeJS.Timeout | undefined
-  private rejoinDeadline: NodeJS.Timeout | undefined
-  private settling: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
     this.options = options
+    this.member = startMember({
+      ...options,
+      intervalMs: options.heartbeatIntervalMs,
+      beat: () => this.heartbeat(10_000),
+      onLate: (message) => this.stalled(message),
+      onLost: (failure) => {
+        options.onLost()
+        options.emit({ type: 'member.lost', epoch: options.epoch, memberId: this.memberId, failure })
+      },
+    })
   }
 
+  /** Whether it counts in the generation that it has, for heartbeats and commits. */
   get joined(): boolean {
-    return this.state === 'stable' || this.state === 'settling'
+    const { value } = this.member.getSnapshot()
+    return !this.closed && (value === 'stable' || value === 'settling' || value === 'rejoining')
   }
 
   /** From the moment KafkaJS asks to join until it asks for its assignment. */
@@ -90,19 +82,19 @@ export class Membership {
     return this.isAsking
   }
 
-  /** A topic has more partitions than the group has given away: whoever leads the group lets it join again, in order. */
-  grow(): void {
-    if (this.state === 'stable' && this.isLeader) this.heed(errorCodes.rebalanceInProgress)
-  }
-
   /** Whether it is on its way into the group, or into the next generation: the coordinator may hold its requests. */
   get joining(): boolean {
-    return this.state === 'joining'
+    return this.is('joining')
   }
 
   /** Whether its time in the group is over: it left, was lost, or its session is closed. */
   get closed(): boolean {
-    return this.state === 'closed'
+    return this.member.getSnapshot().status !== 'active'
+  }
+
+  /** A topic has more partitions than the group has given away: whoever leads the group lets it join again, in order. */
+  grow(): void {
+    if (this.isLeader) this.handleGroupError(errorCodes.rebalanceInProgress, this.generation)
   }
 
   /** Answers a group request of KafkaJS's. Rejects with a ConnectionError when the coordinator is out of reach, or turns us away. */
@@ -125,7 +117,7 @@ export class Membership {
     const { memberId, generation } = this
     const call = calls.heartbeat(groupId, memberId, generation)
     const { errorCode } = await coordinator.call(call, (answer) => answer.errorCode, { withinMs, silenceMs: 500 })
-    if (generation === this.generation && this.joined) this.heed(errorCode)
+    this.handleGroupError(errorCode, generation)
     return errorCode
   }
 
@@ -133,29 +125,17 @@ export class Membership {
   async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
     const { coordinator, groupId } = this.options
     const { memberId, generation } = this
-    const call = calls.offsetCommit(groupId, memberId, generation, offsets)
-    const { responses } = await coordinator.call(
-      call,
-      (answer) => answer.responses[0]?.partitions[0]?.errorCode ?? errorCodes.none,
-      { withinMs, silenceMs: 500 },
-    )
-    const codes = responses.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, errorCode }) => [`${topic}/${partition}`, errorCode] as const),
-    )
-    const byPartition = new Map(codes)
-    const told = offsets.flatMap(({ topic, partitions }) =>
-      // Whatever the answer leaves out is not known to be committed.
-      partitions.map(({ partition }) => byPartition.get(`${topic}/${partition}`) ?? errorCodes.unknownServerError),
-    )
-    const worst = told.find((code) => code !== errorCodes.none)
-    if (worst !== undefined && generation === this.generation && this.state === 'stable') this.heed(worst)
-    return told
+    const codes = await commitOffsets(coordinator, { groupId, memberId, generation }, offsets, withinMs)
+    const worst = codes.find((code) => code !== errorCodes.none)
+    // While handlers settle, the heartbeats judge.
+    if (worst !== undefined && this.is('stable')) this.handleGroupError(worst, generation)
+    return codes
   }
 
   /** Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. */
   async leave(withinMs: number): Promise<boolean> {
     const { memberId } = this
-    this.close()
+    this.send({ type: 'leave.requested', epoch: this.options.epoch })
     return memberId === '' || this.evict(memberId, withinMs)
   }
 
@@ -172,14 +152,13 @@ export class Membership {
 
   /** Ends the heartbeats. */
   close(): void {
-    this.stopTimers()
-    this.state = 'closed'
+    this.member.stop()
   }
 
   private async answerTo(request: Buffer): Promise<Buffer> {
     switch (apiKeyOf(request)) {
       case apiKeys.heartbeat:
-        return heartbeatAnswer(this.verdict).answer()
+        return heartbeatAnswer(this.pendingHeartbeatError).answer()
       case apiKeys.leaveGroup:
         return leaveGroupAnswer().answer()
       case apiKeys.offsetCommit: {
@@ -207,22 +186,23 @@ export class Membership {
     try {
       return await answer
     } catch (error) {
-      const { epoch, emit } = this.options
-      const message = `The group gave no assignment: ${messageOf(error)}`
-      if (this.generation >= 0 && !this.closed)
-        emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
+      if (this.generation >= 0 && !this.closed) this.stalled(`The group gave no assignment: ${messageOf(error)}`)
       throw error
     }
   }
 
+  private stalled(message: string): void {
+    const { epoch, emit } = this.options
+    emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
+  }
+
   private async join(request: Buffer): Promise<Buffer> {
-    this.stopTimers()
     // After a rebalance that our heartbeat heard of, all has settled already.
-    if (this.state === 'stable' || this.settling) await this.settle()
-    if (this.state !== 'closed') this.state = 'joining'
+    this.send({ type: 'join.requested', epoch: this.options.epoch })
+    if (this.is('settling')) await waitFor(this.member, ({ value }) => value !== 'settling').catch(() => {})
     this.isAsking = true
-    this.verdict = errorCodes.none
-    if (this.closed) throw closedError('This membership')
+    this.send({ type: 'join.sent' })
+    if (!this.joining) throw closedError('This membership')
     const answer = await this.requestJoin(request)
     const { errorCode, generation, leaderId, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
@@ -250,11 +230,10 @@ export class Membership {
   private async sync(request: Buffer): Promise<Buffer> {
     this.isAsking = false
     const answer = await this.forwardJoin(request, held)
-    if (groupErrorOf(answer) === errorCodes.none) this.options.onSync(readSync(answer))
-    if (groupErrorOf(answer) === errorCodes.none && this.state !== 'closed') {
-      this.state = 'stable'
-      this.confirmedAt = Date.now()
-      this.beat()
+    if (groupErrorOf(answer) === errorCodes.none) {
+      const { memberId, generation } = this
+      this.options.onSync(readSync(answer))
+      this.send({ type: 'member.joined', epoch: this.options.epoch, memberId, generation })
     }
     return answer
   }
@@ -264,71 +243,37 @@ export class Membership {
     return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
   }
 
-  /** The next heartbeat, one interval from now, with a little jitter so that members do not beat in step. */
-  private beat(): void {
-    clearTimeout(this.nextBeat)
-    if (!this.joined) return
-    const { heartbeatIntervalMs } = this.options
-    this.nextBeat = setTimeout(
-      async () => {
-        // Out of reach, or not understood: the next beat asks again, and a member that was forgotten meanwhile is told so.
-        await this.heartbeat(10_000).catch(() => {})
-        this.beat()
-      },
-      heartbeatIntervalMs * (0.9 + Math.random() * 0.1),
-    )
+  /** What KafkaJS's next heartbeat is told. */
+  private get pendingHeartbeatError(): number {
+    return this.is('rejoining') ? errorCodes.rebalanceInProgress : errorCodes.none
   }
 
-  private heed(errorCode: number): void {
-    const { epoch, emit } = this.options
-    const { memberId, generation } = this
-    if (errorCode === errorCodes.none) this.confirmedAt = Date.now()
-    else if (errorCode === errorCodes.rebalanceInProgress || errorCode === errorCodes.illegalGeneration) {
-      if (this.state !== 'stable') return
-      emit({ type: 'group.rebalancing', epoch, generation })
-      void this.settle().then(() => this.rejoin(errorCode))
+  private is(state: ReturnType<typeof this.member.getSnapshot>['value']): boolean {
+    return !this.closed && this.member.getSnapshot().value === state
+  }
+
+  /** Gives the machine an event; whatever comes after its end says nothing any more. */
+  private send(event: MembershipEvent): void {
+    if (!this.closed) this.member.send(event)
+  }
+
+  /** What an answer that was asked for under this generation says of the member. The machine knows whether that still counts. */
+  private handleGroupError(errorCode: number, generation: number): void {
+    const { epoch, groupId } = this.options
+    const { memberId } = this
+    if (errorCode === errorCodes.rebalanceInProgress || errorCode === errorCodes.illegalGeneration) {
+      this.send({ type: 'group.rebalancing', epoch, generation })
     } else if (errorCode === errorCodes.unknownMemberId) {
-      this.close()
       const message = `The coordinator does not know member ${memberId} of generation ${generation}`
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
-      this.options.lost()
-      emit({ type: 'member.lost', epoch, memberId, failure })
-    } else if (errorCode === errorCodes.groupAuthorizationFailed) {
-      const message = `The coordinator refused member ${memberId} of group ${this.options.groupId}`
+      this.send({ type: 'member.fenced', epoch, generation, failure })
+    } else if (errorCode === errorCodes.groupAuthorizationFailed && generation === this.generation && this.joined) {
+      const message = `The coordinator refused member ${memberId} of group ${groupId}`
       this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })
     }
   }
 
   private refuse(failure: Failure): void {
-    if (this.closed) return
-    this.close()
-    this.options.refused(failure)
-  }
-
-  private settle(): Promise<void> {
-    if (this.state === 'stable') this.state = 'settling'
-    this.settling ??= this.options.settle().finally(() => {
-      this.settling = undefined
-    })
-    return this.settling
-  }
-
-  /** KafkaJS hears of the rebalance at its next heartbeat, which follows the end of its long polls. */
-  private rejoin(errorCode: number): void {
-    if (this.state !== 'settling') return
-    this.verdict = errorCode
-    this.options.hurry()
-    const { epoch, emit } = this.options
-    const { generation } = this
-    this.rejoinDeadline = setTimeout(() => {
-      if (this.state !== 'settling' || this.generation !== generation) return
-      const message = `KafkaJS was told to rejoin and did not within ${rejoinWithinMs} ms`
-      emit({ type: 'session.stalled', epoch, failure: { kind: 'session-silent', message } })
-    }, rejoinWithinMs)
-  }
-
-  private stopTimers(): void {
-    clearTimeout(this.nextBeat)
-    clearTimeout(this.rejoinDeadline)
+    this.send({ type: 'member.refused', epoch: this.options.epoch, failure })
   }
 }

@@ -15,6 +15,6 @@ export const actorsOf = (
   open: task((...told) => open(supervisor, ...told)),
   drain: task((...told) => drain(supervisor, ...told)),
   rebuild: task((...told) => (told[0].plan?.kind === 'in-place' ? prove : replace)(supervisor, ...told)),
-  backOff: task(backOff),
+  backOff: task((...told) => backOff(supervisor, ...told)),
   shutDown: task((...told) => shutDown(supervisor, ...told)),
 })

@@ -1,13 +1,14 @@
 /** The task of `retrying`: waits before the next attempt. */
 
 import { backoffMs } from '../../machines/backoff.ts'
+import type { Supervisor } from './supervisor.ts'
 import type { TaskInput, TaskScope } from './task.ts'
 
 const backoff = { baseMs: 250, capMs: 10_000 }
 
-export async function backOff({ attempt }: TaskInput, { sendBack, signal }: TaskScope) {
+export async function backOff({ options }: Supervisor, { attempt }: TaskInput, { sendBack, signal }: TaskScope) {
   const waitMs = backoffMs(attempt, backoff, Math.random())
-  sendBack({ type: 'retry.scheduled', attempt, waitMs })
+  options.emit({ type: 'retry.scheduled', attempt, waitMs })
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, waitMs)
     signal.addEventListener('abort', () => clearTimeout(timer), { once: true })

@@ -50,13 +50,11 @@ export class RebalanceListener {
     this.onPositions()
   }
 
-  /** A rebalance: handlers settle and commit before the group gives the partitions away. */
-  async onPartitionsRevoked(): Promise<void> {
+  /** A rebalance: handlers settle and commit before the group gives the partitions away. Resolves with what was assigned. */
+  async onPartitionsRevoked(): Promise<Assignment | undefined> {
     const { assignment } = this
-    if (!assignment) return
-    const { drain, settleTimeoutMs, emit } = this.options
-    await drain(settleTimeoutMs)
-    emit({ type: 'partitions.revoked', ...told(assignment) })
+    if (assignment) await this.options.drain(this.options.settleTimeoutMs)
+    return assignment
   }
 
   /** The group has given them to others already. */

@@ -6,8 +6,10 @@
  *      └── batches ── dispatcher ── handlers
  */
 
+import type { InspectionEvent } from 'xstate'
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { Append } from '../../machines/recorded.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
@@ -47,6 +49,9 @@ export interface SessionOptions
   readonly dial: Dial
   /** What this process knows of the group's topics. */
   readonly seen: Topics
+  /** Records the steps of the membership's machine. */
+  readonly append: Append
+  readonly inspect?: ((event: InspectionEvent) => void) | undefined
 }
 
 const requestWithinMs = 2000
@@ -147,16 +152,18 @@ export class Session {
       ...{ epoch, groupId, emit, coordinator: this.coordinator },
       heartbeatIntervalMs: options.heartbeatInterval,
       rebalanceTimeoutMs: options.rebalanceTimeout,
+      append: options.append,
+      inspect: options.inspect,
       settle: () => this.listener.onPartitionsRevoked(),
       fetchOffsets: (request, ask) => positions.answer(request, ask),
       onSync: (partitions) => this.metadata.reveal(partitions),
-      lost: () => this.listener.onPartitionsLost(),
-      refused: (failure) => {
+      onLost: () => this.listener.onPartitionsLost(),
+      onRefused: (failure) => {
         this.listener.onPartitionsLost()
         this.fail(failure)
       },
       reset: (topic, partition) => positions.reset({ topic, partition }),
-      hurry: () => this.routes.interruptPolls(),
+      interruptPolls: () => this.routes.interruptPolls(),
     })
     const { membership } = this
     this.commits = new Commits({ epoch, membership, dispatcher, topics, emit })

@@ -93,6 +93,9 @@ export class Supervisor {
     signal.throwIfAborted()
     const session = this.options.createSession(epoch)
     this.session = session
+    // Its membership could not be recorded, and the consumer has failed by that.
+    if (signal.aborted) void session.close(closeWithinMs)
+    signal.throwIfAborted()
     this.options.emit({ type: 'session.opened', epoch })
     try {
       await this.evictZombies(session)

@@ -3,6 +3,7 @@
 import type { JournalRecord } from '../journal/journal.ts'
 import { upcast } from '../journal/upcast.ts'
 import { sentenceFor } from '../views/log.ts'
+import { actors } from './fold.ts'
 
 export const heading = row(['time (UTC)', 'record', 'state', 'after', 'fact', 'cause', 'what it says'])
 
@@ -18,7 +19,7 @@ export function timeLine(): (record: JournalRecord) => string {
     return row([
       new Date(at).toISOString().replace('T', ' ').replace('Z', ''),
       String(seq),
-      isChange && from !== null ? `${from} → ${to}` : (to ?? ''),
+      `${actor === actors.membership ? 'member ' : ''}${isChange && from !== null ? `${from} → ${to}` : (to ?? '')}`,
       isChange && from !== null && since !== undefined ? duration(at - since) : '',
       type,
       cause === null ? '' : `by ${cause}`,

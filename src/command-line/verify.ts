@@ -3,7 +3,7 @@
 import { stateName } from '../../machines/state-value.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import type { Survey } from '../journal/survey.ts'
-import { stateAfter } from './fold.ts'
+import { isStart, stateAfter } from './fold.ts'
 import { duration } from './show.ts'
 
 /** What `verify` says, and whether all is well. */
@@ -24,7 +24,7 @@ export function verify(records: Generator<JournalRecord, Survey>): Verdict {
         return
       }
       const record = step.value
-      if (record.type === 'actor.started') lives += 1
+      if (isStart(record)) lives += 1
       if (before && record.at < before.at) {
         clock.push(`clock    went back by ${duration(before.at - record.at)} at record ${record.seq}`)
       }
@@ -41,9 +41,10 @@ function replayLine(all: Generator<JournalRecord>) {
   // A replay that breaks off must not close it: the rest of the chain is still to be seen.
   const open: Iterable<JournalRecord> = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
   try {
-    const { machine } = stateAfter(open)
+    const { machine, membership } = stateAfter(open)
+    const member = membership === null ? '' : `, its membership in ${membership.value}`
     const lines = (lives: number) => [
-      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${stateName(machine.value)}`,
+      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${stateName(machine.value)}${member}`,
     ]
     return { lines, isGood: true }
   } catch (error) {

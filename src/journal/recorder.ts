@@ -1,7 +1,7 @@
 /** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
 
 import { withoutSecrets } from '../../actors/security/secrets.ts'
-import type { Plan } from '../../machines/fact.ts'
+import type { Fact, Plan } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { type SavedMachine, snapshotType } from '../../machines/machine-snapshot.ts'
 import type { Append, Step } from '../../machines/recorded.ts'
@@ -30,6 +30,8 @@ export interface RecorderOptions {
 export interface Recorder {
   /** For `recorded(machine, append)`. Throws when the journal fails and the policy is `stop-intake`, then and ever after. */
   readonly append: Append
+  /** Records a fact on which no machine acts, as one of this actor's: its state and context are what they were. Throws as `append` does. */
+  readonly note: (actor: string, fact: Fact) => void
   /** The journal in use: the given one, or the one in memory after it failed. */
   readonly journal: Journal
   /** What the given journal failed with; undefined while it is well. */
@@ -79,7 +81,7 @@ export function createRecorder({
     }
     const { actor, type } = step
     const data = json(step.data)
-    epoch = epochIn(step.context) ?? epochIn(data) ?? epoch
+    epoch = epochIn(step.context) ?? Math.max(epoch, epochIn(data) ?? 0)
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
     const from = step.from === undefined ? null : stateName(step.from)
     store({ actor, type, data, from, to: stateName(step.to), plan: planIn(step.context), cause })
@@ -139,6 +141,12 @@ export function createRecorder({
 
   return {
     append,
+    note(actor, { type, ...data }) {
+      const saved = machines[actor]
+      if (!saved) throw new Error(`No step of ${actor} was recorded yet`)
+      const { value, context } = saved
+      append({ actor, type, data, from: value, to: value, changed: false, context })
+    },
     get journal() {
       return inUse
     },
@@ -186,7 +194,7 @@ function json(data: object): Readonly<Record<string, unknown>> {
 const withoutSecretsIn = (name: string, value: unknown): unknown =>
   (name === 'message' || name === 'code') && typeof value === 'string' ? withoutSecrets(value) : value
 
-/** A machine with sessions keeps the newest epoch in its context; other facts may name theirs. */
+/** A machine with sessions keeps the newest epoch in its context. Other facts may name theirs, which may be an older one. */
 function epochIn(holder: unknown): number | undefined {
   const epoch = (holder as { epoch?: unknown } | null | undefined)?.epoch
   return typeof epoch === 'number' ? epoch : undefined

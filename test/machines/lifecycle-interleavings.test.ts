@@ -6,7 +6,7 @@ import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { type ActorName, live } from './lifecycle-stage.ts'
 import { failure, stateOf } from './lifecycle-stories.ts'
-import { leavesOf, pathOf } from './lifecycle-structure.ts'
+import { leavesOf, pathOf } from './structure.ts'
 
 /** How each actor can end; the stop always ends in order. */
 const endings: Readonly<Record<ActorName, readonly ((told: TaskInput) => Fact)[]>> = {

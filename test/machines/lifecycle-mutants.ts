@@ -2,7 +2,7 @@
 import { assign, createMachine } from 'xstate'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { Machine } from './lifecycle-stories.ts'
-import { leavesOf, nodesOf, pathOf } from './lifecycle-structure.ts'
+import { leavesOf, nodesOf, pathOf } from './structure.ts'
 
 export interface Mutant {
   readonly kind: string

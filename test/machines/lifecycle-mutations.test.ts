@@ -3,8 +3,8 @@ import { afterAll, expect, test } from 'vitest'
 import { type Mutant, mutants } from './lifecycle-mutants.ts'
 import { budgets, drive, graphOf } from './lifecycle-stage.ts'
 import { after, type Machine, outcome, stories, told } from './lifecycle-stories.ts'
-import { flawsIn } from './lifecycle-structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
+import { flawsIn } from './structure.ts'
 
 /** The paths of the lifecycle as it is, the short ones first. */
 const paths = budgets

@@ -7,8 +7,8 @@ import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { recorded } from '../../machines/recorded.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { after, outcome, stateOf, stories, told } from './lifecycle-stories.ts'
-import { flawsIn, nodesOf, pathOf } from './lifecycle-structure.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
+import { flawsIn, nodesOf, pathOf } from './structure.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
   Object.entries(row).map(([event, expected]) => ({ situation, event, expected }) as Cell),

@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     include: [
       'test/actors/*/{progress,dispatcher*,partition-queue,prefetch*,assignment,commits,positions,topics,handler*,batch-handler*}.test.ts',
-      'test/actors/*/{membership*,fetch-record,watchdog*,coordinator*,link*,failure-detector,log-offsets}.test.ts',
-      'test/machines/{acceptance*,listeners,verdict}.test.ts',
+      'test/actors/*/{member*,fetch-record,watchdog*,coordinator*,link*,failure-detector,log-offsets}.test.ts',
+      'test/machines/{acceptance*,listeners,membership,verdict}.test.ts',
     ],
     testTimeout: 10_000,
   },

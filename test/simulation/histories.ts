@@ -40,7 +40,7 @@ export const wrote = (what: Partial<Extract<Sighting, { type: 'wrote' }>>): Sigh
 export const read = (lines: string[], isTorn = false): Sighting => ({
   ...{ type: 'journal-read', life, lines, isTorn, isSpoilt: false, isFinal: false },
 })
-export const told = (seq: number, to: string): Sighting => ({ type: 'told', life, seq, to })
+export const told = (seq: number, to: string, actor = 'consumer'): Sighting => ({ type: 'told', life, actor, seq, to })
 export const over = (end: number, reached: number): Sighting => ({
   ...{ type: 'over', partitions: [{ partition: 0, end, committed: reached }] },
 })

@@ -140,7 +140,16 @@ test.each<[string, string, Moment[]]>([
     [joined(1), { type: 'disowned', life, memberId: 'one' }, 3000, commitSent(1, 1)],
   ],
   ['S7', 'bytes that leave before the record is durable', [wrote({ isSynced: false })]],
-  ['S7', 'a state that the journal does not know', [told(1, '"idle"'), { type: 'live', life, value: '"consuming"' }]],
+  [
+    'S7',
+    'a state that the journal does not know',
+    [told(1, '"idle"'), { type: 'live', life, actor: 'consumer', value: '"consuming"' }],
+  ],
+  [
+    'S7',
+    'a state of a membership that the journal does not know',
+    [told(1, '"stable"', 'membership'), { type: 'live', life, actor: 'membership', value: '"joining"' }],
+  ],
   ['S7', 'a record that was told and is gone', [told(2, '"idle"'), read([first])]],
   [
     'S7',

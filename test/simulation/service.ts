@@ -269,7 +269,8 @@ export class Service {
     world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data, from: record.from })
     this.count(record)
     if (record.type === 'journal.failed') return this.giveUp(life)
-    world.see({ type: 'told', life: life.name, seq: record.seq, to: JSON.stringify(wholeState(record)) })
+    const { actor, seq } = record
+    world.see({ type: 'told', life: life.name, actor, seq, to: JSON.stringify(wholeState(record)) })
     // Where it had joined before it failed, nothing else tells its user.
     if (record.to === 'failed' && !this.stopped) this.giveUp(life)
   }
@@ -303,7 +304,8 @@ export class Service {
       if (event.type !== '@xstate.snapshot') return
       const { snapshot } = event as unknown as { snapshot: { value?: unknown } }
       if (snapshot.value === undefined) return
-      world.see({ type: 'live', life: life.name, value: JSON.stringify(snapshot.value) })
+      const { id: actor } = event.actorRef as unknown as { id: string }
+      world.see({ type: 'live', life: life.name, actor, value: JSON.stringify(snapshot.value) })
       if (random.chance(0.02)) this.said.push(JSON.stringify(snapshot))
     }
     return {

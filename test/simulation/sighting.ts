@@ -170,9 +170,15 @@ export type Sighting =
     }
   | { readonly type: 'ready'; readonly life: LifeName; readonly isReady: boolean }
   /** The library said that this record is durable. */
-  | { readonly type: 'told'; readonly life: LifeName; readonly seq: number; readonly to: string }
+  | {
+      readonly type: 'told'
+      readonly life: LifeName
+      readonly actor: string
+      readonly seq: number
+      readonly to: string
+    }
   /** The state of the running machine. */
-  | { readonly type: 'live'; readonly life: LifeName; readonly value: string }
+  | { readonly type: 'live'; readonly life: LifeName; readonly actor: string; readonly value: string }
   /** The journal as it stands on the disk. */
   | {
       readonly type: 'journal-read'

@@ -2,10 +2,14 @@
 import type { AnyStateNode } from 'xstate'
 import type { FactType } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { membershipMachine } from '../../machines/membership.ts'
 import { oracles } from '../machines/lifecycle-oracles.ts'
 import { facts } from '../machines/lifecycle-stories.ts'
-import { nameOf, nodesOf, pathOf, targetsIn } from '../machines/lifecycle-structure.ts'
 import { type EventClass, table } from '../machines/lifecycle-table.ts'
+import { oracles as membershipOracles } from '../machines/membership-oracles.ts'
+import { events as membershipEvents } from '../machines/membership-stories.ts'
+import { type EventClass as MembershipEventClass, table as membershipTable } from '../machines/membership-table.ts'
+import { nameOf, nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 
 /** A text with its generated parts replaced by these; they stand between `<!-- generated: NAME -->` and `<!-- end -->`. */
 export function withGenerated(document: string, parts: Readonly<Record<string, string>>): string {
@@ -34,7 +38,10 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
     [...told].map(([fact, files]) => [
       code(fact),
       files.map(code).join(', '),
-      statesThatKnow(fact).map(code).join(', '),
+      [statesThatKnow(fact), statesOfMembershipThatKnow(fact)]
+        .map((states, index) => `${index > 0 && states.length > 0 ? 'membership: ' : ''}${states.map(code).join(', ')}`)
+        .filter((text) => text !== '')
+        .join('; '),
     ]),
   ),
   table: rows(
@@ -44,10 +51,16 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
       ...Object.values(table).map((row) => (row[event] === 'ignored' ? '·' : row[event])),
     ]),
   ),
-  'invariants of the lifecycle': rows(
-    ['id', 'what holds'],
-    Object.entries(oracles).map(([id, { holds }]) => [id, holds]),
+  'invariants of the lifecycle': invariants(oracles),
+  'states of a membership': membershipStates(),
+  'table of a membership': rows(
+    ['event', ...Object.keys(membershipTable)],
+    (Object.keys(membershipEvents) as MembershipEventClass[]).map((event) => [
+      `${code(membershipEvents[event](1).type)}${event.endsWith('Old') ? ', older generation' : ''}`,
+      ...Object.values(membershipTable).map((row) => (row[event] === 'ignored' ? '·' : row[event])),
+    ]),
   ),
+  'invariants of a membership': invariants(membershipOracles),
 })
 
 /** The generated parts of README.md: the state diagram, and what each state means. */
@@ -95,6 +108,36 @@ function factsRound(path: string) {
     in: own([...targets.values()].flatMap((arrows) => arrows.get(path) ?? [])),
     out: own([...(targets.get(path)?.values() ?? [])].flat()),
   }
+}
+
+const statesOfMembershipThatKnow = (fact: string): string[] =>
+  Object.entries(membershipMachine.states).flatMap(([name, { transitions }]) =>
+    transitions.has(fact as never) ? [name] : [],
+  )
+
+const invariants = (listed: Readonly<Record<string, { readonly holds: string }>>): string =>
+  rows(
+    ['id', 'what holds'],
+    Object.entries(listed).map(([id, { holds }]) => [id, holds]),
+  )
+
+/** Each state of a membership in the machine's own words, with the events that lead in and out. */
+function membershipStates(): string {
+  const targets = targetsIn(membershipMachine)
+  const listed = (events: Iterable<string>) =>
+    [...new Set(events)]
+      .filter((event) => !event.startsWith('xstate.'))
+      .map(code)
+      .join(', ') || '–'
+  return rows(
+    ['state of a membership', 'is', 'in by', 'out by'],
+    Object.entries(membershipMachine.states).map(([state, { description }]) => [
+      code(state),
+      description ?? '',
+      listed([...targets.values()].flatMap((arrows) => arrows.get(state) ?? [])),
+      listed([...(targets.get(state)?.values() ?? [])].flat()),
+    ]),
+  )
 }
 
 interface Arrow {

@@ -2,9 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { initialTransition } from 'xstate'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { membershipMachine } from '../../machines/membership.ts'
 import { facts } from '../machines/lifecycle-stories.ts'
-import { nodesOf, pathOf, targetsIn } from '../machines/lifecycle-structure.ts'
+import { nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 import { quoted, type Row, tableOf } from '../markdown.ts'
 import { factsTold } from './facts.ts'
 import { readmeParts, specParts, statesThatKnow, withGenerated } from './generated.ts'
@@ -49,11 +51,21 @@ test('every guard and action of the lifecycle is named, and no other', () => {
   expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
 })
 
-test('the context is named field by field', () => {
+test('every guard and action of a membership is named, and no other', () => {
+  const { guards, actions } = membershipMachine.implementations
+  const named = tableOf(spec, 'guard or action of a membership').flatMap((row) =>
+    quoted(column(row, 'guard or action of a membership')),
+  )
+  expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
+})
+
+test('both contexts are named field by field', () => {
   const [, text = ''] = /^The context: ([\s\S]*?)\n\n/m.exec(spec) ?? []
   expect(quoted(text)).toEqual(
     Object.keys(lifecycleMachine.getInitialSnapshot({} as never, { retryBudget: null }).context),
   )
+  const [, kept = ''] = /^What it keeps: ([\s\S]*?)\n\n/m.exec(spec) ?? []
+  expect(quoted(kept)).toEqual(Object.keys(initialTransition(membershipMachine)[0].context))
 })
 
 test('every command of the consumer is named, and no other', () => {

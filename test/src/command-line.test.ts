@@ -1,7 +1,11 @@
 // `relisten journal`: what it prints, what it says of a journal that is not well, and its exit codes.
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import { createActor, fromCallback } from 'xstate'
+import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { membershipMachine } from '../../machines/membership.ts'
+import { recorded } from '../../machines/recorded.ts'
 import { replay } from '../../machines/replay.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { runCommand } from '../../src/command-line/command.ts'
@@ -30,6 +34,41 @@ test('show prints a line per record: time, state and how long the one before las
     ),
     '2026-01-01 00:00:02.400 | 7 | consuming | partitions.assigned | by 6 | Partitions assigned: orders 0, 1, 2, 3, 4, 5',
     '2026-01-01 00:00:02.800 | 8 | consuming → draining | 800 ms | cluster.moved | 3 brokers moved to other endpoints (moved)',
+  ])
+})
+
+test('a membership is shown beside its consumer, and verified and replayed by itself', () => {
+  const path = newPath()
+  const journal = fileJournal(path)
+  const life = startLife(journal)
+  const member = createActor(
+    recorded(membershipMachine.provide({ actors: { heartbeats: idle, settle: idle } }), life.append),
+    { id: 'membership' },
+  ).start()
+  member.send({ type: 'member.joined', epoch: 1, memberId: 'me', generation: 1 })
+  member.send({ type: 'group.rebalancing', epoch: 1, generation: 1 })
+  const records = [...journal.read()]
+  journal.close()
+  const shown = relisten('journal', 'show', path).out.slice(-3)
+  expect(shown.map((line) => line.split(/ {2,}/).slice(2).toSpliced(1, 1))).toEqual([
+    ['member unjoined', 'A life of the membership begins'],
+    ['member unjoined → stable', 'member.joined', 'by 8', 'Member me is in generation 1'],
+    ['member stable → settling', 'group.rebalancing', 'by 9', 'The group rebalances after generation 1'],
+  ])
+  expect(relisten('journal', 'verify', path).out).toContain(
+    'replay   good, 1 start, ends in consuming, its membership in settling',
+  )
+  const replayed = JSON.parse(relisten('journal', 'replay', path).out.join(''))
+  expect(replayed).toMatchObject({
+    machine: { value: 'consuming' },
+    membership: { value: 'settling', context: { generation: 1 } },
+    status: { state: 'consuming', epoch: 1, counts: { joins: 1, rebalances: 1 } },
+  })
+  const forged = records.map((record) => (record.type === 'group.rebalancing' ? { ...record, to: 'stable' } : record))
+  const { code, out } = relisten('journal', 'verify', exported(resealed(forged)))
+  expect([code, out.find((line) => line.startsWith('replay'))]).toEqual([
+    1,
+    expect.stringContaining('recorded "stable", replayed "settling"'),
   ])
 })
 
@@ -229,6 +268,8 @@ function relisten(...args: string[]) {
   const code = runCommand(args, { out: (line) => out.push(line), error: (line) => error.push(line) })
   return { code, out: out.flatMap((text) => text.split('\n')), error }
 }
+
+const idle = fromCallback<Fact>(() => () => {})
 
 /** A file journal of one life: a move and a retry. */
 function lived(close = true) {

@@ -40,13 +40,21 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
       facts.push(fact)
       moments.emit(fact.type)
     },
-    settle: async () => note('settle'),
+    append: ({ type, data }) => {
+      if (type !== 'group.rebalancing') return
+      facts.push({ type, ...data } as Fact)
+      moments.emit(type)
+    },
+    settle: async () => {
+      note('settle')
+      return undefined
+    },
     fetchOffsets: (request, ask) => ask(request),
     onSync: () => {},
-    lost: () => note('lost'),
+    onLost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),
-    refused: ({ code }) => note(`refused ${code}`),
-    hurry: () => note('hurry'),
+    onRefused: ({ code }) => note(`refused ${code}`),
+    interruptPolls: () => note('interrupt polls'),
     ...options,
   })
   made.push(membership)
@@ -146,7 +154,7 @@ test('in a rebalance handlers settle before KafkaJS hears of it', async () => {
     settle: () => {
       moments.emit('settle')
       return new Promise((resolve) => {
-        settle = resolve
+        settle = () => resolve(undefined)
       })
     },
   })
@@ -155,9 +163,9 @@ test('in a rebalance handlers settle before KafkaJS hears of it', async () => {
   await settling
   expect(factsOf('group.rebalancing')).toEqual([{ type: 'group.rebalancing', epoch: 3, generation: 4 }])
   expect(await told(membership)).toBe(0)
-  const hurried = once(moments, 'hurry')
+  const interrupted = once(moments, 'interrupt polls')
   settle()
-  await hurried
+  await interrupted
   expect(await told(membership)).toBe(27)
   group.broker().answering.set(apiKeys.joinGroup, () => groupAnswers.join(0, 5, 'member-1'))
   group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(0))
@@ -169,7 +177,7 @@ test('in a rebalance handlers settle before KafkaJS hears of it', async () => {
 
 test('a join of KafkaJS while handlers are at work waits for them to settle', async () => {
   const order: string[] = []
-  const membership = await joined({ settle: async () => void order.push('settle') })
+  const membership = await joined({ settle: async () => void order.push('settle') as undefined })
   group.broker().answering.set(apiKeys.joinGroup, () => {
     order.push('join')
     return groupAnswers.join(0, 5, 'member-1')
@@ -228,12 +236,12 @@ test('the first join that comes to nothing is no stall', async () => {
 })
 
 test('KafkaJS that does not rejoin when it was told to counts as stalled', async () => {
-  const hurried = once(moments, 'hurry')
+  const interrupted = once(moments, 'interrupt polls')
   const membership = await joined()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(27))
   await membership.heartbeat(10_000)
-  await hurried
+  await interrupted
   // heartbeats go on meanwhile, and must not take the deadline away
   for (let beats = 0; beats < 3; beats++) {
     const before = heartbeats()

@@ -29,6 +29,28 @@ test('a supervisor that is abandoned closes its session without leaving the grou
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('a session whose membership can not be recorded asks nothing of the group', async () => {
+  const asked: string[] = []
+  stage.members = ['killed']
+  const session = fakeSession({
+    evict: async () => asked.push('evict') > 0,
+    open: async () => void asked.push('open'),
+    close: async () => void asked.push('close'),
+  })
+  let leave = () => {}
+  const supervisor = stage.supervisor({
+    createSession: () => {
+      // As the consumer does when nothing can be recorded any more: the machine ends, and its tasks with it.
+      leave()
+      supervisor.abandon()
+      return session
+    },
+  })
+  leave = stage.enter(supervisor, 'open')
+  await advance(20_000)
+  expect([asked, stage.facts]).toEqual([['close'], []])
+})
+
 test('all members of ours that may still be in the group leave it before a session joins', async () => {
   const order: string[] = []
   stage.members = ['killed', 'discarded']

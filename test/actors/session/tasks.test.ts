@@ -83,7 +83,6 @@ test('the machine hears the end of a task from the task itself', async () => {
   await advance(0)
   expect(stage.sent.toSorted()).toEqual([
     'backOff: backoff.elapsed',
-    'backOff: retry.scheduled',
     'drain: drain.completed',
     'rebuild: rebuild.proven',
     'rebuild: rebuild.unproven',

@@ -12,7 +12,7 @@ import { audit, unhandled } from './ledger.ts'
 import type { Life } from './life.ts'
 import { relocation } from './relocation.ts'
 import { startService } from './service.ts'
-import { toldLives } from './told-lives.ts'
+import { isOfConsumer, toldLives } from './told-lives.ts'
 import { until } from './until.ts'
 
 /** What an operator finds and may change while the service is down. Offsets by partition. */
@@ -198,5 +198,5 @@ function unsettled(
   const told = new Map([...before, ...moves.map(({ nodeId, to }) => [nodeId, to] as const)])
   const missing = nodeIds.filter((nodeId) => told.get(nodeId) !== front.endpoint(nodeId))
   if (missing.length > 0) return `the move of node ${missing.join(', ')}`
-  return life.told.at(-1)?.to === 'consuming' ? undefined : 'the state consuming'
+  return life.told.findLast(isOfConsumer)?.to === 'consuming' ? undefined : 'the state consuming'
 }

@@ -1,6 +1,7 @@
 /** The lives that a journal tells of: its chain checked, each life replayed, and where the brokers were last. */
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
-import { replay } from '../../../machines/replay.ts'
+import { membershipMachine } from '../../../machines/membership.ts'
+import { foldOf, replay } from '../../../machines/replay.ts'
 import { stateName } from '../../../machines/state-value.ts'
 import { fileJournal, type JournalRecord } from '../../../src/index.ts'
 import { brokenChain, chainStart } from '../../../src/journal/journal.ts'
@@ -27,20 +28,25 @@ export function toldLives(path: string): ToldLives {
     const broken = brokenChain(record, end)
     if (broken !== undefined) violations.push(`the chain breaks at record ${record.seq}: ${broken}`)
     end = record
-    if (record.type === 'actor.started') lives.push([])
+    if (record.type === 'actor.started' && isOfConsumer(record)) lives.push([])
     lives.at(-1)?.push(record)
     place(brokers, record)
   }
   for (const [index, life] of lives.entries()) {
     try {
       const { value } = replay(lifecycleMachine, life)
-      if (stateName(value) !== life.at(-1)?.to) violations.push(`life ${index + 1} replays to ${stateName(value)}`)
+      if (stateName(value) !== life.findLast(isOfConsumer)?.to)
+        violations.push(`life ${index + 1} replays to ${stateName(value)}`)
+      const membership = foldOf(membershipMachine, 'membership')
+      for (const record of life) membership.take(record)
     } catch (error) {
       violations.push(`life ${index + 1} does not replay: ${error}`)
     }
   }
   return { lives, brokers, violations }
 }
+
+export const isOfConsumer = ({ actor }: JournalRecord): boolean => actor === 'consumer'
 
 function place(brokers: Map<number, string>, { type, data }: JournalRecord): void {
   if (type === 'cluster.reached') {

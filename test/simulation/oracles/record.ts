@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
-import { type ReplayStep, replay } from '../../../machines/replay.ts'
+import { membershipMachine } from '../../../machines/membership.ts'
+import { foldOf, type ReplayStep, replay } from '../../../machines/replay.ts'
 import type { Oracle } from './oracle.ts'
 
 /** S7: no byte leaves before what was decided is durable; the journal's state is the running machine's; what was told is on the disk. */
@@ -16,14 +17,17 @@ export function writeAhead(): Oracle {
         return `${sighting.life} writes to ${sighting.place} while its journal has bytes that are not durable`
       }
       if (sighting.type === 'told') {
-        if (sighting.to !== 'null') state.set(sighting.life, sighting.to)
+        if (sighting.to !== 'null') state.set(`${sighting.life} ${sighting.actor}`, sighting.to)
         const process = processOf(sighting.life)
         told.set(process, Math.max(sighting.seq, told.get(process) ?? 0))
       }
       if (sighting.type === 'live') {
-        const recorded = state.get(sighting.life)
-        if (recorded !== undefined && recorded !== sighting.value) {
-          return `${sighting.life} is ${sighting.value}, but its journal says ${recorded}`
+        const { life, actor, value } = sighting
+        const recorded = state.get(`${life} ${actor}`)
+        // A join that goes out is no record: the answer to it is.
+        const isJoining = actor === 'membership' && value === '"joining"' && mayJoin.has(recorded ?? '')
+        if (recorded !== undefined && recorded !== value && !isJoining) {
+          return `The ${actor} of ${life} is ${value}, but its journal says ${recorded}`
         }
       }
       if (sighting.type !== 'journal-read') return undefined
@@ -72,6 +76,9 @@ export function journalIsChain(): Oracle {
   }
 }
 
+/** The recorded states of a membership from which a join goes out. */
+const mayJoin: ReadonlySet<string> = new Set(['"unjoined"', '"rejoining"'])
+
 /** `a3` and `a4` are lives of process `a`. */
 const processOf = (life: string): string => life.replace(/\d+$/, '')
 
@@ -79,10 +86,10 @@ const processOf = (life: string): string => life.replace(/\d+$/, '')
 function unfoldable(lines: readonly string[]): string | undefined {
   if (lines.length === 0) return undefined
   try {
-    replay(
-      lifecycleMachine,
-      lines.map((line): ReplayStep => JSON.parse(line)),
-    )
+    const steps = lines.map((line): ReplayStep => JSON.parse(line))
+    replay(lifecycleMachine, steps)
+    const membership = foldOf(membershipMachine, 'membership')
+    for (const step of steps) membership.take(step)
     return undefined
   } catch (error) {
     return (error as Error).message

@@ -2,12 +2,14 @@
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
 import { type LifecycleContext, lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
-import { recorded } from '../../../machines/recorded.ts'
+import { type Append, recorded } from '../../../machines/recorded.ts'
 import type { Journal } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
 
 export interface Life {
   readonly send: (fact: Fact) => void
+  /** Records a step of another actor of this life. */
+  readonly append: Append
   /** All brokers move to another set of addresses, and the hand-over in place is proven. */
   move(): void
   /** The session fails and the next one joins. */
@@ -43,6 +45,7 @@ export function startLife(journal: Journal, now: () => number = Date.now): Life 
   join()
   return {
     send,
+    append: recorder.append,
     move() {
       const before = brokers()
       set = (set % 200) + 1

@@ -77,6 +77,26 @@ test('the epoch is the one the machine is in, also when a fact speaks of an earl
   expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2, 2])
 })
 
+test('what an earlier session does at its end takes the epoch of nobody back', () => {
+  const { recorder, heard } = recorderOn(memoryJournal())
+  recorder.append(step('start.requested', {}, { context: { epoch: 2 } }))
+  recorder.append(step('leave.requested', { epoch: 1 }, { actor: 'membership' }))
+  expect(heard.map(({ epoch }) => epoch)).toEqual([2, 2])
+})
+
+test('a fact on which no machine acts is recorded with the state, plan and cause of its actor', () => {
+  const { recorder, heard } = recorderOn(memoryJournal())
+  const plan = { kind: 'in-place', reason: 'moved' } as const
+  expect(() => recorder.note('lifecycle', { type: 'source.recovered' })).toThrow('No step of lifecycle')
+  recorder.append(step('cluster.moved', { moves: [] }, { to: 'draining', context: { epoch: 2, plan } }))
+  recorder.note('lifecycle', { type: 'session.fenced', epoch: 1 })
+  expect(heard).toMatchObject([
+    { seq: 1 },
+    { seq: 2, epoch: 2, actor: 'lifecycle', type: 'session.fenced', data: { epoch: 1 }, plan, cause: 1 },
+  ])
+  expect(heard[1]).toMatchObject({ from: 'draining', to: 'draining' })
+})
+
 test('a recorder goes on where the journal ends', () => {
   const journal = memoryJournal()
   recorderOn(journal).recorder.append(step('session.opened', { epoch: 4 }))

@@ -6,7 +6,7 @@ import { type LifecycleState, lifecycleMachine } from '../../../machines/lifecyc
 import { chainStart, type JournalRecord, sealed } from '../../../src/journal/journal.ts'
 import { graceMs } from '../../../src/views/readiness.ts'
 import { emptyStatus, reduceStatus, type StatusFold, viewStatus } from '../../../src/views/status.ts'
-import { nodesOf } from '../../machines/lifecycle-structure.ts'
+import { nodesOf } from '../../machines/structure.ts'
 
 const failure: Failure = { kind: 'member-lost', message: 'gone', code: 'UNKNOWN_MEMBER_ID' }
 const inPlace: Plan = { kind: 'in-place', reason: 'moved' }

@@ -1,22 +1,22 @@
-// The structure of the lifecycle: what can be wrong with it before anything is sent to it.
-import type { AnyStateNode } from 'xstate'
-import type { Machine } from './lifecycle-stories.ts'
+// The structure of a machine: what can be wrong with it before anything is sent to it.
+import type { AnyStateMachine, AnyStateNode } from 'xstate'
 
 /** The path of a state from the root, as a target names it. */
 export const pathOf = (node: AnyStateNode): string => node.path.join('.')
 
 /** Every state, each before the ones in it. */
-export function nodesOf(machine: Machine): AnyStateNode[] {
+export function nodesOf(machine: AnyStateMachine): AnyStateNode[] {
   const inside = (node: AnyStateNode): AnyStateNode[] =>
     Object.values(node.states).flatMap((each) => [each, ...inside(each)])
   return inside(machine.root)
 }
 
 /** The states that have none in them. */
-export const leavesOf = (machine: Machine): AnyStateNode[] => nodesOf(machine).filter(({ type }) => type !== 'compound')
+export const leavesOf = (machine: AnyStateMachine): AnyStateNode[] =>
+  nodesOf(machine).filter(({ type }) => type !== 'compound')
 
 /** Names that nobody fills, actors that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at. */
-export function flawsIn(machine: Machine) {
+export function flawsIn(machine: AnyStateMachine) {
   const { root, implementations } = machine
   const { actions, guards, actors } = implementations
   const states = nodesOf(machine)
@@ -60,7 +60,7 @@ export function flawsIn(machine: Machine) {
   }
   const leaves = leavesOf(machine)
   const targets = targetsIn(machine)
-  const reached = reachedFrom(targets, 'idle')
+  const reached = reachedFrom(targets, root.config.initial as string)
   const ends = leaves.filter(({ type }) => type === 'final').map(pathOf)
   for (const leaf of leaves) {
     const name = pathOf(leaf)
@@ -79,7 +79,7 @@ export function flawsIn(machine: Machine) {
 }
 
 /** Where each state leads by its own transitions, and by which events. */
-export function targetsIn(machine: Machine): Map<string, Map<string, string[]>> {
+export function targetsIn(machine: AnyStateMachine): Map<string, Map<string, string[]>> {
   return new Map(nodesOf(machine).map((node) => [pathOf(node), targetsOf(node)]))
 }
 
