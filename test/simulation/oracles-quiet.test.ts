@@ -79,6 +79,13 @@ test.each<[string, Moment[]]>([
     ],
   ],
   [
+    'a commit that the network has held, and that takes the group back after the last one',
+    [
+      ...[...written(1), assigned(0), handedOut(0), handled(0), 10],
+      ...[committed(1, life, 9), 10, committed(0, life, 5), over(1, 0)],
+    ],
+  ],
+  [
     'a seek back',
     [...written(1), assigned(0), handedOut(0), handled(0), committed(1), sought(0), committed(0), handedOut(0)],
   ],

@@ -171,6 +171,11 @@ test.each<[string, string, Moment[]]>([
   ['S9', 'a fetch from another cluster', [wrote({ isForeign: true })]],
   ['S10', 'a secret in a log', [{ type: 'artefact', life, what: 'log', text: 'it says secret-word' }]],
   ['L1', 'partitions that stay behind', [handled(0), over(1, 0)]],
+  [
+    'L1',
+    'a commit that takes the group back and was sent last',
+    [committed(3, life, 1), committed(1, life, 2), over(3, 1)],
+  ],
   ['L2', 'sessions without an end', [{ type: 'calm' }, ...['one', 'two', 'three', 'four'].map(joinSent)]],
   ['L3', 'a stop that does not end', [stopAsked, 4200, tick(false)]],
   ['L3', 'a handler without a signal', [assigned(0), handedOut(0), stopAsked, 1200, tick(false)]],

@@ -7,14 +7,24 @@ import { type Oracle, Table } from './oracle.ts'
 /** After the last fault, all has to be handled and committed within this time. */
 export const recoversWithinMs = 30_000
 
-/** L1: after the faults, everything that was written is handled and committed. */
+/**
+ * L1: after the faults, everything that was written is handled and committed. What counts is the commit that was sent last: one that the network
+ * has held, and its member has long sent again, may come after it and take the group back. Nobody would hear of that.
+ */
 export function recovers(): Oracle {
+  const last = new Map<number, { readonly offset: number; readonly sentAt: number }>()
   return {
     id: 'L1',
     see(sighting) {
+      if (sighting.type === 'committed') {
+        const { partition, offset, sentAt } = sighting
+        if (sentAt >= (last.get(partition)?.sentAt ?? 0)) last.set(partition, { offset, sentAt })
+      }
+      // Of a log that was cut, or made again, it says nothing.
+      if (sighting.type === 'removed') last.delete(sighting.partition)
       if (sighting.type !== 'over') return undefined
       const behind = sighting.partitions
-        .filter(({ end, committed }) => committed < end)
+        .filter(({ partition, end, committed }) => Math.max(committed, last.get(partition)?.offset ?? 0) < end)
         .map(({ partition, end, committed }) => `${partition} at ${committed} of ${end}`)
       if (behind.length === 0) return undefined
       return `${recoversWithinMs} ms after the last fault these partitions are behind: ${behind.join(', ')}`
