@@ -8,6 +8,7 @@ import type { GoalFigure } from '../goal.ts'
 import { median } from './median.ts'
 import type { CostRun } from './run.ts'
 import { type Reading, startSubject } from './subject.ts'
+import { isOfPoller } from './tap.ts'
 
 const goal = '100 consumers in one process, all brokers move'
 const topic = 'crowd'
@@ -33,12 +34,11 @@ export async function measureCrowd({ cluster, quick, say }: CostRun): Promise<Go
     const started = await subject.read()
     await pause(windowMs)
     const steady = await subject.read()
-    // the lines of the poller carry nothing but questions about the cluster
     const pollsOf = ({ sockets }: typeof steady) =>
-      sockets
-        .filter(({ requests }) => Object.keys(requests).every((apiKey) => Number(apiKey) === METADATA))
-        .reduce((sum, { requests }) => sum + (requests[METADATA] ?? 0), 0)
-    const pollsPerSecond = (pollsOf(steady) - pollsOf(started)) / ((steady.at - started.at) / 1000)
+      sockets.filter(isOfPoller).reduce((sum, { requests }) => sum + (requests[METADATA] ?? 0), 0)
+    const polls = pollsOf(steady) - pollsOf(started)
+    if (polls === 0) throw new Error('No poll was seen: the poller asks in other requests than those that are counted')
+    const pollsPerSecond = polls / ((steady.at - started.at) / 1000)
     say(
       `${consumers} consumers: ${pollsPerSecond.toFixed(1)} polls a second, gap without a move ${steady.longestGapMs} ms, a message waited ${steady.longestWaitMs} ms`,
     )

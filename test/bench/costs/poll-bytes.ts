@@ -3,10 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { GoalFigure } from '../goal.ts'
 import type { CostRun } from './run.ts'
 import { startSubject } from './subject.ts'
-import type { TappedSocket } from './tap.ts'
+import { isOfPoller, type TappedSocket } from './tap.ts'
 
 const goal = 'bytes per poll on a cluster of 2,000 topics'
-const METADATA = 3
 
 export async function measurePollBytes({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
   const count = quick ? 200 : 2000
@@ -39,10 +38,11 @@ async function countBytes({ cluster, quick, say }: CostRun, topic: string, count
   const before = await subject.read()
   await pause(quick ? 5000 : 10_000)
   const after = await subject.read()
-  // the lines of the poller carry nothing else
   const polls = passed(before.sockets, after.sockets).filter(
-    ({ requests }) => Object.keys(requests).every((apiKey) => Number(apiKey) === METADATA) && sumOf(requests) > 0,
+    (socket) => isOfPoller(socket) && sumOf(socket.requests) > 0,
   )
+  if (polls.length === 0)
+    throw new Error('No poll was seen: the poller asks in other requests than those that are counted')
   const polled = polls.reduce((sum, { requests }) => sum + sumOf(requests), 0)
   const bytes = polls.reduce((sum, { bytesIn, bytesOut }) => sum + bytesIn + bytesOut, 0)
   const times = 3

@@ -17,6 +17,13 @@ export interface Tap {
   sockets(): TappedSocket[]
 }
 
+/** Metadata, FindCoordinator and ApiVersions: what the connections of the poller carry, and no link carries alone. */
+const questions: ReadonlySet<number> = new Set([3, 10, 18])
+
+/** Whether a poller asks over this connection. */
+export const isOfPoller = ({ requests }: TappedSocket): boolean =>
+  Object.keys(requests).every((apiKey) => questions.has(Number(apiKey)))
+
 /** Taps what is dialled from now on. Requests are counted by the first bytes of each write: Kafka's clients write them whole. */
 export function tapSockets(): Tap {
   const tapped: { socket: Socket; dialledAt: number; requests: Record<number, number> }[] = []
