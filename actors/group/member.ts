@@ -35,14 +35,17 @@ export function startMember(options: MemberOptions & HeartbeatsOptions & RejoinO
   const record: Append = (step) => {
     if (isRecord(step)) append(step)
   }
+  const failed = (error: unknown): void => {
+    emit({ type: 'session.failed', epoch, failure: { kind: 'bug', message: messageOf(error) } })
+  }
   const settle = fromCallback<Fact>(({ sendBack }) => {
-    void options.settle().then((revoked = { generation: -1, partitions: {} }) => {
+    options.settle().then((revoked = { generation: -1, partitions: {} }) => {
       const { generation, partitions } = revoked
       const fact: Fact = { type: 'partitions.revoked', epoch, generation, partitions }
       // It is told all the same when the member has left or was lost meanwhile.
       if (actor.getSnapshot().status === 'active') sendBack(fact)
       else emit(fact)
-    })
+    }, failed)
   })
   const actors = { settle, rejoin: rejoin(options), heartbeats: heartbeats(options) }
   const actor = createActor(recorded(membershipMachine.provide({ actors }), record), {
@@ -55,9 +58,7 @@ export function startMember(options: MemberOptions & HeartbeatsOptions & RejoinO
       if (output) (value === 'lost' ? onLost : onRefused)(output)
     },
     // Where nothing can be recorded any more, the consumer finds the same by this fact; otherwise another session takes over.
-    error: (error) => {
-      emit({ type: 'session.failed', epoch, failure: { kind: 'bug', message: messageOf(error) } })
-    },
+    error: failed,
   })
   return actor.start()
 }

@@ -19,8 +19,9 @@ export class LoginRenewal {
     this.onExpiring = onExpiring
   }
 
-  /** A connection whose login is valid for ever (0 ms) needs no renewal. */
+  /** Renews the login of this connection in time, and of no earlier one. One that is valid for ever (0 ms) needs no renewal. */
   schedule(connection: HeldConnection): void {
+    clearTimeout(this.timer)
     if (connection.loginValidMs > 0)
       this.arm(connection, Math.max(shortestLoginMs, connection.loginValidMs * renewedAfter))
   }

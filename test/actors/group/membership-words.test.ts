@@ -1,56 +1,18 @@
 // What a membership asks its coordinator, how long it waits for it, and what becomes of each answer; on a clock that the test turns.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
-import type { Coordinator, Patience } from '../../../actors/group/coordinator.ts'
+import type { Coordinator } from '../../../actors/group/coordinator.ts'
 import { Membership, type MembershipOptions } from '../../../actors/group/membership.ts'
-import type { Call } from '../../../actors/kafkajs/calls.ts'
-import { apiKeyOf, apiKeys, errorCodes } from '../../../actors/protocol/frames.ts'
+import { apiKeys, errorCodes } from '../../../actors/protocol/frames.ts'
 import { held } from '../../../actors/wire/link.ts'
 import type { Fact, PartitionsByTopic } from '../../../machines/fact.ts'
 import type { Failure } from '../../../machines/failure.ts'
-import { answerFrame, int16, int32, list, requestFrame, text } from '../bytes.ts'
+import { int16, int32, list, requestFrame, text } from '../bytes.ts'
 import { groupAnswers } from '../fake-group.ts'
 import { settled } from '../stage.ts'
+import { join, WordedCoordinator } from './worded-coordinator.ts'
 
-/** A coordinator that answers by the test's word, and writes down what it is asked. */
-class Words {
-  readonly asked: { readonly apiKey: number; readonly patience: Patience; readonly code: number }[] = []
-  readonly answers = new Map<number, () => Buffer | Promise<Buffer>>([
-    [apiKeys.joinGroup, () => join({ leader: 'member-1' })],
-    [apiKeys.syncGroup, () => groupAnswers.sync(0)],
-    [apiKeys.heartbeat, () => groupAnswers.heartbeat(0)],
-    [apiKeys.leaveGroup, () => groupAnswers.leave('member-1', 0)],
-    [apiKeys.offsetFetch, () => groupAnswers.offsets({ orders: { 0: 5n } })],
-  ])
-
-  async send(frame: Buffer, errorOf: (answer: Buffer) => number, patience: Patience): Promise<Buffer> {
-    const apiKey = apiKeyOf(frame)
-    const answer = answerFrame(7, await this.answerTo(apiKey))
-    this.asked.push({ apiKey, patience, code: errorOf(answer) })
-    return answer
-  }
-
-  async call<Answer>(call: Call<Answer>, errorOf: (answer: Answer) => number, patience: Patience): Promise<Answer> {
-    const answer = await call.decode(await this.answerTo(call.apiKey))
-    this.asked.push({ apiKey: call.apiKey, patience, code: errorOf(answer) })
-    return answer
-  }
-
-  of(apiKey: number) {
-    return this.asked.filter((each) => each.apiKey === apiKey)
-  }
-
-  private answerTo(apiKey: number): Buffer | Promise<Buffer> {
-    const answer = this.answers.get(apiKey)
-    if (!answer) throw new Error(`Nobody said what is answered to ${apiKey}`)
-    return answer()
-  }
-}
-
-const join = ({ error = 0, generation = 4, leader = 'another', memberId = 'member-1' } = {}): Buffer =>
-  Buffer.concat([int32(0), int16(error), int32(generation), text('plan'), text(leader), text(memberId), list([])])
-
-let words: Words
+let words: WordedCoordinator
 let facts: Fact[]
 let log: string[]
 let refused: Failure[]
@@ -61,7 +23,7 @@ const made: Membership[] = []
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: 1_000_000 })
   vi.spyOn(Math, 'random').mockReturnValue(0)
-  words = new Words()
+  words = new WordedCoordinator()
   facts = []
   log = []
   refused = []
@@ -378,6 +340,18 @@ test('a member that is closed while its handlers settle has nothing to rejoin', 
   end()
   await settled()
   expect(log).toEqual([])
+})
+
+test('handlers that can not settle are a bug that fails the session', async () => {
+  const membership = await joined()
+  settle = () => Promise.reject(new TypeError('a defect'))
+  words.answers.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(27))
+  await membership.heartbeat(1000)
+  await settled()
+  expect(facts).toMatchObject([
+    { type: 'group.rebalancing' },
+    { type: 'session.failed', epoch: 3, failure: { kind: 'bug', message: 'a defect' } },
+  ])
 })
 
 test('KafkaJS that rejoined in time is not stalled, and one that did not is told once', async () => {
