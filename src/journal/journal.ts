@@ -26,7 +26,7 @@ export interface JournalRecord {
   readonly data: Readonly<Record<string, unknown>>
   /** The top-level state before; null for the first event of a machine. */
   readonly from: string | null
-  /** The top-level state after; equal to `from` when the fact changed none. Which of its nested states it is, if it has any, is the kind of the plan. */
+  /** The top-level state after; equal to `from` when the fact changed none. The kind of the plan names its nested state. */
   readonly to: string | null
   /** The plan in force after the fact; null when no hand-over is under way. */
   readonly plan: Plan | null

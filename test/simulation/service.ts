@@ -13,6 +13,7 @@ import { batchHandler, batchStyles } from './batch-handler.ts'
 import type { Clock } from './clock.ts'
 import { Disk } from './disk.ts'
 import { root } from './globals.ts'
+import { type Handling, handle } from './handler.ts'
 import type { SimulatedKafka } from './kafka/kafka.ts'
 import { Dead, Life } from './life.ts'
 import type { NameServer } from './names.ts'
@@ -21,13 +22,6 @@ import type { SimulatedOptions } from './options.ts'
 import { endedIn, topOf } from './oracles/tasks.ts'
 import { Random } from './random.ts'
 import type { Sighting } from './sighting.ts'
-
-/** How a handler behaves when it is given a message. */
-export type Handling =
-  | { readonly kind: 'works'; readonly ms: number }
-  | { readonly kind: 'throws'; readonly isLate: boolean; readonly what?: () => unknown }
-  /** Until the signal fires, or for ever so long. */
-  | { readonly kind: 'hangs'; readonly heeds: boolean; readonly ms: number }
 
 /** How the source of brokers behaves when it is asked. */
 export type Sourcing = 'tells' | 'late' | 'hangs' | 'throws' | 'nonsense' | 'empty' | 'stale'
@@ -294,9 +288,14 @@ export class Service {
       if (life.alive) this.said.push(JSON.stringify(line))
     }
     const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
-    const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) =>
-      this.handle(life, numberOf(topic, partition), Number(message.offset), `${message.key}=${message.value}`, signal)
-    const eachBatch = batchHandler(world, life, style, numberOf, (...message) => this.handle(life, ...message))
+    const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) => {
+      const [offset, content] = [Number(message.offset), `${message.key}=${message.value}`]
+      const handed = { partition: numberOf(topic, partition), offset, content, from: offset }
+      return handle(world, life, this.handling, handed, signal)
+    }
+    const eachBatch = batchHandler(world, life, style, numberOf, (partition, offset, content, signal, from) =>
+      handle(world, life, this.handling, { partition, offset, content, from }, signal),
+    )
     const inspect: ConsumerOptions['inspect'] = (event) => {
       if (!life.alive) return
       const sent = sentIn(event)
@@ -342,57 +341,6 @@ export class Service {
         world.clock.current = life
         if (life.alive) resolve(now)
       })
-    })
-  }
-
-  private handle(
-    life: Life,
-    partition: number,
-    offset: number,
-    content: string,
-    signal: AbortSignal,
-    from = offset,
-  ): Promise<void> {
-    const { world, handling } = this
-    if (!life.survives('handler start')) return new Promise(() => {})
-    world.touched(partition)
-    if (world.options.maxWaitTimeInMs >= 3000) world.reached('long waits')
-    const about = { life: life.name, partition, offset }
-    const held = () => world.holds(partition, offset, content)
-    world.see({ type: 'started', ...about, from, isGenuine: held() !== undefined, isCurrent: held() === 'current' })
-    const end = (): boolean => {
-      if (!life.survives('handler end')) return false
-      world.see({ type: 'handled', ...about, isCurrent: held() === 'current' })
-      return true
-    }
-    if (handling.kind === 'throws') {
-      const { what: make, isLate } = handling
-      world.reached(make ? 'handlers throw anything' : isLate ? 'handler rejects' : 'handler throws')
-      world.see({ type: 'threw', ...about, from })
-      const what = make ? make() : new Error('the handler does not like this one')
-      if (!isLate) throw what
-      return Promise.reject(what)
-    }
-    if (handling.kind === 'works' && handling.ms === 0) return end() ? Promise.resolve() : new Promise(() => {})
-    return new Promise((resolve) => {
-      let isOver = false
-      const done = () => {
-        if (isOver) return
-        isOver = true
-        world.clock.current = life
-        if (end()) resolve()
-      }
-      const signalled = () => {
-        if (!life.alive || isOver) return
-        world.see({ type: 'signalled', ...about })
-        if (handling.kind === 'hangs' && handling.heeds) world.clock.plan(5, done)
-      }
-      // A batch handler that went on after it is at work with its signal from the beginning.
-      if (signal.aborted) signalled()
-      else signal.addEventListener('abort', signalled)
-      if (handling.kind === 'hangs') world.reached(handling.heeds ? 'handler hangs until its signal' : 'handler hangs')
-      else world.reached('handler is slow')
-      world.clock.plan(handling.ms, done)
     })
   }
 }

@@ -7,13 +7,9 @@ import { advance, after, fakeSession, never, TaskStage } from './task-stage.ts'
 let stage: TaskStage
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
   stage = new TaskStage()
 })
-afterEach(() => {
-  stage.end()
-  vi.useRealTimers()
-})
+afterEach(() => stage.end())
 
 test('a stop in order drains, commits, leaves, closes, and was not forced', async () => {
   const order: string[] = []

@@ -7,13 +7,9 @@ import { advance, fakeSession, TaskStage } from './task-stage.ts'
 let stage: TaskStage
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
   stage = new TaskStage()
 })
-afterEach(() => {
-  stage.end()
-  vi.useRealTimers()
-})
+afterEach(() => stage.end())
 
 test('a supervisor that is abandoned closes its session without leaving the group, and watches nothing any more', async () => {
   const calls: string[] = []

@@ -25,6 +25,11 @@ export class TaskStage {
   readonly opened: number[] = []
   private readonly running: AnyActorRef[] = []
 
+  /** On a clock that the test turns until the stage ends. */
+  constructor() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
+  }
+
   supervisor(options: Partial<SupervisorOptions> = {}): Supervisor {
     return new Supervisor({
       drainTimeoutMs: 10_000,
@@ -72,6 +77,8 @@ export class TaskStage {
 
   end(): void {
     for (const actor of this.running) actor.stop()
+    vi.useRealTimers()
+    vi.restoreAllMocks()
   }
 }
 

@@ -10,14 +10,9 @@ const replacement = { plan: { kind: 'replacement', reason: 'member-lost' } } as 
 let stage: TaskStage
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
   stage = new TaskStage()
 })
-afterEach(() => {
-  stage.end()
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+afterEach(() => stage.end())
 
 test('a cluster that does not answer fails the attempt after `rebuildTimeoutMs`, with the last known reason', async () => {
   stage.cluster.reached = never()

@@ -1,8 +1,9 @@
 // Faults of the service and its surroundings: handlers, source, disk, clock, crashes, and what its user calls.
 
 import { clockShift } from '../globals.ts'
+import type { Handling } from '../handler.ts'
 import type { Random } from '../random.ts'
-import type { Handling, Service, Sourcing } from '../service.ts'
+import type { Service, Sourcing } from '../service.ts'
 import type { World } from '../world.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { users } from './users.ts'
