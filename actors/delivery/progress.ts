@@ -16,6 +16,8 @@ export class Progress {
   mark: bigint | undefined
   /** The last commit of ours the coordinator acknowledged. */
   acknowledged: bigint | undefined
+  /** Commits of ours that were acknowledged so far: what the group was asked for before the newest is older. */
+  commits = 0
   /** Commits of ours whose outcome is unknown. */
   readonly unknown = new Set<bigint>()
   /** The assignment in which the mark was set anew, by a seek or as the log was cut, until the group knows: that commit may go down. */
@@ -73,6 +75,7 @@ export class Progress {
       if (this.unknown.size > mostUnknown) this.unknown.delete(oldest)
       return
     }
+    this.commits++
     this.acknowledged = offset
     // A commit sent before the seek says nothing about it: the sought offset is still to be committed.
     if (seeks === this.seeks) this.settleSeek()

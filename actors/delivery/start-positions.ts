@@ -151,9 +151,10 @@ export class StartPositions {
     const { assignment } = this
     const queues = readOffsetFetchRequest(request).map((partition) => dispatcher.queueOf(partition))
     if (queues.some((queue) => !this.ready.has(queue) && !this.looking.has(queue))) {
+      const commits = new Map(queues.map((queue) => [queue, queue.progress.commits]))
       const answer = await ask(request)
       if (offsetFetchErrorOf(answer) !== errorCodes.none) return answer
-      if (assignment && assignment === this.assignment) await this.take(readOffsetFetch(answer), assignment)
+      if (assignment && assignment === this.assignment) await this.take(readOffsetFetch(answer), assignment, commits)
     }
     const waiting = queues.flatMap((queue) => (this.stuck.has(queue) ? [] : (this.looking.get(queue) ?? [])))
     if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
@@ -166,8 +167,12 @@ export class StartPositions {
     ).answer()
   }
 
-  /** What the group has committed is where reading begins, unless this process knows better. */
-  private async take(committed: readonly CommittedOffset[], assignment: Assignment): Promise<void> {
+  /** What the group has committed is where reading begins, unless this process knows better. `commits`: ours, when it was asked. */
+  private async take(
+    committed: readonly CommittedOffset[],
+    assignment: Assignment,
+    commits: ReadonlyMap<PartitionQueue, number>,
+  ): Promise<void> {
     const { dispatcher, topics, committedOf } = this.options
     const open = committed.filter((entry) => {
       const queue = dispatcher.queueOf(entry)
@@ -182,7 +187,12 @@ export class StartPositions {
     const fresh = new Set(open.filter(isNone).map(({ topic }) => topic))
     for (const topic of fresh) for (const entry of await committedOf(topic).catch(() => [])) recall(entry)
     if (assignment !== this.assignment) return
-    for (const entry of open) this.takeOne(entry, assignment)
+    for (const entry of open) {
+      const queue = dispatcher.queueOf(entry)
+      // A sought position that was committed meanwhile is newer than this answer.
+      if (queue.progress.commits === commits.get(queue)) this.takeOne(entry, assignment)
+      else this.found(queue)
+    }
     this.options.onChange()
   }
 
@@ -237,10 +247,9 @@ export class StartPositions {
         try {
           const set = await work()
           if (isOver()) return
-          if (set && queue.progress.seeks === seeks) {
-            set()
-            queue.progress.topicId = this.options.topics.idOf(queue.topic)
-          }
+          if (set && queue.progress.seeks === seeks) set()
+          // Also where a seek has set the mark: else nobody sees in another session that the topic was made again.
+          queue.progress.topicId ??= this.options.topics.idOf(queue.topic)
           queue.openAtMark()
           if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
           if (isOver()) return

@@ -3,6 +3,7 @@
  * that is out of reach, as "nothing new".
  */
 
+import type { TopicPartition } from '../../machines/fact.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { PrefetchBudget } from '../delivery/prefetch-budget.ts'
@@ -15,6 +16,7 @@ import {
 } from '../protocol/fetch-answers.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, maxBytesOf, readFetchRequest, setMaxBytes, setMaxWait } from '../protocol/requests.ts'
+import { standstillSince } from '../time/event-loop.ts'
 import { sleep } from '../time/sleep.ts'
 import type { LinkPool } from './link-pool.ts'
 import type { TopicIdentity } from './topic-identity.ts'
@@ -46,6 +48,11 @@ const failedRoundMs = 20
 const staleRoundMs = 100
 /** A round that brings nothing takes at least this long, in milliseconds: while replicas catch up with a new leader, it would go on a thousand times a second. */
 const emptyRoundMs = 10
+/**
+ * A topic that goes ends the fetches that wait at the broker. A partition that nothing waited for in so long, in milliseconds, may have been made again
+ * unseen: its queue was full, or the process stood still.
+ */
+const unwatchedMs = 200
 
 export class FetchLongPolls {
   private readonly options: FetchLongPollOptions
@@ -54,6 +61,8 @@ export class FetchLongPolls {
   private readonly signal: AbortSignal
   /** What ends each poll. */
   private readonly polls = new Set<() => void>()
+  /** When each partition's last fetch went out and was over. */
+  private readonly watched = new Map<string, { readonly fromAt: number; readonly toAt: number }>()
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
   private readonly failedRounds = new Map<number, Streak>()
 
@@ -110,9 +119,13 @@ export class FetchLongPolls {
   ): Promise<{ readonly frame: Buffer; readonly recordBytes: number } | undefined> {
     const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, era, diverged } = this.options
     const before = era()
-    onAsked(readFetchRequest(request))
+    const asked = readFetchRequest(request)
+    onAsked(asked)
+    if (asked.some((partition) => this.isUnwatched(partition))) this.topics.look(nodeId)
     const link = this.links.openFetchLink(nodeId)
+    const fromAt = performance.now()
     const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), interrupted])
+    for (const each of asked) this.watched.set(keyOf(each), { fromAt, toAt: performance.now() })
     if (frame) await this.topics.confirmed(nodeId)
     if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
@@ -125,6 +138,12 @@ export class FetchLongPolls {
     if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), interrupted])
     else this.failedRounds.get(nodeId)?.succeeded()
     return { frame, recordBytes: summary.recordBytes }
+  }
+
+  private isUnwatched(partition: TopicPartition): boolean {
+    const last = this.watched.get(keyOf(partition))
+    // What a process reads after it stood still may have been answered at any time of that.
+    return last !== undefined && performance.now() - last.toAt + standstillSince(last.fromAt) > unwatchedMs
   }
 
   /** Looks leaders up again, for at least a moment and at most `maxWaitMs`; not again before the wait of this node's failed rounds is over. */
@@ -142,3 +161,5 @@ export class FetchLongPolls {
     await Promise.race([Promise.all([refreshed, sleep(failedRoundMs, signal)]), sleep(maxWaitMs, signal)])
   }
 }
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -302,6 +302,17 @@ test('a mark that began at a commit without metadata holds no longer when the to
   expect(stage.queue(0).progress).toMatchObject({ mark: 0n, topicId: 'b' })
 })
 
+test('a sought mark holds no longer when the topic was made again between two assignments', async () => {
+  const stage = new Stage()
+  stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
+  stage.begin([0])
+  stage.dispatcher.seek({ topic, partition: 0 }, 10n)
+  expect(await stage.place({ 0: -1n })).toEqual([10n])
+  stage.queue(0).progress.committed(10n, true)
+  stage.topics.see([{ topic, id: 'b', errorCode: 0, partitions: 1 }])
+  expect((await stage.assign({ 0: -1n })).starts).toEqual([0n])
+})
+
 test('a mark the group does not know any more is not put back into a topic that was made again meanwhile, unseen as yet', async () => {
   let now = 'a'
   const stage = new Stage({

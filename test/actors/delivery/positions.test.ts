@@ -218,6 +218,19 @@ test('a seek between two attempts to look the place up is the place', async () =
   expect(stage.factsOf('offset.reset')).toEqual([])
 })
 
+test('a sought place that is committed while the siblings of another partition are asked for stays the place', async () => {
+  let told = () => {}
+  const stage = new Stage({ committedOf: () => new Promise((resolve) => (told = () => resolve([]))) })
+  stage.begin([0, 1])
+  stage.dispatcher.seek({ topic, partition: 0 }, 3n)
+  const placed = stage.place({ 0: 17n, 1: -1n })
+  await settled()
+  stage.queue(0).progress.committed(3n, true)
+  told()
+  expect(await placed).toEqual([3n, 100n])
+  expect(stage.queue(0).progress).toMatchObject({ mark: 3n, acknowledged: 3n })
+})
+
 test('of a hundred requests that come at once, one is told the whole assignment; a later one is told it again', async () => {
   const stage = new Stage()
   const committed = Object.fromEntries(Array.from({ length: 50 }, (_, partition) => [partition, 5n]))

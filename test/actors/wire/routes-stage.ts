@@ -10,7 +10,7 @@ import { Subscription } from '../../../actors/topics/subscription.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
 import { Routes, type RoutesOptions } from '../../../actors/wire/routes.ts'
 import type { Fact } from '../../../machines/fact.ts'
-import { answerFrame, fetchBody, int32, requestFrame } from '../bytes.ts'
+import { answerFrame, fetchBody, int32, int64, list, requestFrame, text } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
 import { FakeCluster } from '../fake-cluster.ts'
 
@@ -80,6 +80,13 @@ export function routesWith(options: Partial<RoutesOptions> = {}): Routes {
   return routes
 }
 
-export const fetchRequest = (): Buffer =>
-  requestFrame(apiKeys.fetch, 10, 1, ...[-1, 10, 1, 1000].map(int32), Buffer.from([1]), ...[0, -1, 0].map(int32))
+/** A fetch of these partitions of "orders" from their start. */
+export const fetchRequest = (...partitions: number[]): Buffer => {
+  const places = partitions.map((partition) =>
+    Buffer.concat([int32(partition), int32(-1), int64(0n), int64(-1n), int32(1000)]),
+  )
+  const topics = list(partitions.length > 0 ? [Buffer.concat([text('orders'), list(places)])] : [])
+  const limits = [-1, 10, 1, 1000].map(int32)
+  return requestFrame(apiKeys.fetch, 10, 1, ...limits, Buffer.from([1]), int32(0), int32(-1), topics)
+}
 export const emptyFetch = answerFrame(0, fetchBody(10, {}))

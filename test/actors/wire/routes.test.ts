@@ -255,6 +255,20 @@ test('after a node was out of reach, what it brings is given to KafkaJS once the
   expect(looks).toBe(4)
 })
 
+test('a partition that nothing was asked of for a while counts once the topics were looked at', async () => {
+  let looks = 0
+  const routes = routesWith({ identify: async () => void looks++ })
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, highWatermark: 9n }] }))
+  const fetch = () => routes.answer(1, fetchRequest(0))
+  await fetch()
+  await fetch()
+  expect(looks).toBe(0)
+  const later = performance.now() + 300
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => later)
+  await fetch().finally(() => clock.mockRestore())
+  expect(looks).toBe(1)
+})
+
 test('a partition whose log was cut is out of range for KafkaJS, and only that one', async () => {
   const partitions = [0, 1].map((partition) => ({ partition, highWatermark: 9n }))
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))

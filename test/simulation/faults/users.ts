@@ -12,7 +12,8 @@ const anyService = (world: World, random: Random): Service => random.pick(world.
 function pauseFor(world: World, service: Service, topic: string, indices?: readonly number[]) {
   const { life } = service
   if (!life?.alive) return undefined
-  const found = world.kafka.topicNamed(topic)
+  // Also of one that is away: the pause is of its name, and so is the end of it.
+  const found = world.kafka.topics.find(({ name }) => name === topic)
   const numbers = () =>
     (indices ?? (found?.partitions ?? []).map(({ index }) => index)).map(
       (index) => world.kafka.numberOf(topic, index) ?? -1,

@@ -15,7 +15,7 @@ export class Partition {
   leader: number
   /** Counts the elections: each leader writes its own into the batches it takes. */
   epoch = 0
-  /** It was there when the world began. */
+  /** It was there when the group had its first assignment. */
   readonly isOriginal: boolean
 
   constructor(topicIndex: number, index: number, leader: number, isOriginal: boolean) {
