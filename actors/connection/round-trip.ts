@@ -50,6 +50,6 @@ export class RoundTrips {
   }
 }
 
-/** How long a rebuild may take where an answer is late after `lateMs`: the option, or more where the brokers are far. In milliseconds. */
+/** How long a rebuild, or else what dials before it asks, may take where an answer is late after `lateMs`: the option, or more where the brokers are far. In milliseconds. */
 export const rebuildWithin = (rebuildTimeoutMs: number, lateMs: number): number =>
   Math.max(rebuildTimeoutMs, rebuildTrips * lateMs)

@@ -1,6 +1,9 @@
 /**
  * Validation of positions (KIP-320): a leader of a later epoch than a position is asked whether its log still has it. A log that was cut and grew to
  * that very offset again has nothing to fetch that would show it. Reading begins meanwhile: what it brings is judged by itself.
+ *
+ * A position keeps the epoch it was read in, also where a later leader has it: what the leader before had sent may come after that, and be of the
+ * part that was cut.
  */
 
 import type { TopicPartition } from '../../machines/fact.ts'
@@ -30,8 +33,13 @@ const againMs = 2000
 export class Validation {
   private readonly options: ValidationOptions
   private assignment: Assignment | undefined
-  /** The leader epoch in which each queue was asked for last. */
-  private asked = new Map<PartitionQueue, number | undefined>()
+  /** In which leader epoch, and where, each queue was asked for last. */
+  private asked = new Map<
+    PartitionQueue,
+    { readonly ledIn: number | undefined; readonly position: bigint | undefined }
+  >()
+  /** Where the newest answer ends that may be used: KafkaJS may hold it yet, so that the position does not show it. */
+  private readonly takenTo = new Map<PartitionQueue, bigint>()
   /** Queues to look at next. */
   private readonly due = new Set<PartitionQueue>()
 
@@ -43,6 +51,7 @@ export class Validation {
   begin(assignment: Assignment): void {
     this.assignment = assignment
     this.asked = new Map()
+    this.takenTo.clear()
     this.due.clear()
   }
 
@@ -58,28 +67,46 @@ export class Validation {
   }
 
   /**
-   * Of what a leader answered, the partitions whose log was cut below what was read: their newest records belong to a later leader epoch, and the
-   * epoch read before ends before our position (KIP-320). Rejects where nobody can say: then nothing of the answer may be used.
+   * Of what a leader answered, the partitions whose log was cut (KIP-320): below what was read, where their records belong to a later leader epoch and
+   * the epoch read before ends before our position; or below these records, where they belong to an earlier one and the leader of today does not
+   * have all of them. Rejects where nobody can say: then nothing of the answer may be used.
    */
   async diverged(partitions: readonly FetchedPartition[]): Promise<FetchedPartition[]> {
     const cut: FetchedPartition[] = []
     const { dispatcher, log } = this.options
     const look = async (fetched: FetchedPartition) => {
       const queue = dispatcher.queueOf(fetched)
-      const { progress, position } = queue
-      const { seeks } = progress
-      const { firstEpoch, lastEpoch, lastOffset } = fetched
+      const { progress, position = 0n } = queue
+      const { seeks, leaderEpoch } = progress
+      const { firstEpoch, lastEpoch, lastOffset, highWatermark } = fetched
+      if (!this.assignment?.has(queue)) return
+      // Where the log ends, nothing comes that would show a cut.
+      if (firstEpoch < 0 && highWatermark <= position) this.add(queue)
       // What was asked for before a seek says nothing about the offset that was sought.
-      if (firstEpoch < 0 || !this.assignment?.has(queue) || lastOffset < (position ?? 0n)) return
-      if (progress.leaderEpoch >= 0 && firstEpoch > progress.leaderEpoch && position !== undefined) {
-        const end = await log.epochEnd(queue, progress.leaderEpoch)
+      if (firstEpoch < 0 || lastOffset < position) return
+      const isEarlier = lastEpoch < leaderEpoch
+      if (leaderEpoch >= 0 && (isEarlier || firstEpoch > leaderEpoch)) {
+        const end = await log.epochEnd(queue, isEarlier ? lastEpoch : leaderEpoch)
         if (progress.seeks !== seeks) return
-        if (end !== undefined && end < position) return void cut.push(fetched)
+        const reach = isEarlier ? lastOffset + 1n : this.reachOf(queue)
+        if (end !== undefined && end < reach) {
+          // Asked for but once: what was never given to us must not be waited for.
+          this.takenTo.delete(queue)
+          return void cut.push(fetched)
+        }
       }
       progress.leaderEpoch = Math.max(progress.leaderEpoch, lastEpoch)
+      this.takenTo.set(queue, lastOffset + 1n)
     }
     await Promise.all(partitions.map(look))
     return cut
+  }
+
+  /** The position once KafkaJS has given us what it holds. */
+  private reachOf(queue: PartitionQueue): bigint {
+    const { position = 0n } = queue
+    const takenTo = this.takenTo.get(queue) ?? 0n
+    return takenTo > position ? takenTo : position
   }
 
   private look(): void {
@@ -92,8 +119,10 @@ export class Validation {
       const { leaderEpoch } = queue.progress
       if (leaderEpoch < 0 || !isFound(queue)) return []
       const ledIn = leaderEpochOf(queue)
-      const isOpen = !this.asked.has(queue) || this.asked.get(queue) !== ledIn
-      return isOpen && (ledIn === undefined || ledIn > leaderEpoch) ? [{ queue, leaderEpoch, ledIn }] : []
+      const before = this.asked.get(queue)
+      // Without leader epochs in metadata nobody can say of which positions there is anything to ask.
+      const isOpen = before?.ledIn !== ledIn || (ledIn !== undefined && before?.position !== queue.position)
+      return (!before || isOpen) && (ledIn === undefined || ledIn > leaderEpoch) ? [{ queue, leaderEpoch, ledIn }] : []
     })
     if (doubtful.length === 0) return
     const places = doubtful.map(({ queue: { topic, partition }, leaderEpoch, ledIn }) => {
@@ -101,16 +130,12 @@ export class Validation {
     })
     const ends = log.epochEnds(places)
     for (const [index, { queue, ledIn }] of doubtful.entries()) {
-      this.asked.set(queue, ledIn)
-      void this.judge(queue, ledIn, ends[index])
+      this.asked.set(queue, { ledIn, position: queue.position })
+      void this.judge(queue, ends[index])
     }
   }
 
-  private async judge(
-    queue: PartitionQueue,
-    ledIn: number | undefined,
-    answer: Promise<bigint | undefined> | undefined,
-  ): Promise<void> {
+  private async judge(queue: PartitionQueue, answer: Promise<bigint | undefined> | undefined): Promise<void> {
     const { isFound, onCut, pause, signal } = this.options
     const { asked } = this
     const { progress, position } = queue
@@ -121,8 +146,6 @@ export class Validation {
       const isSame = progress.seeks === seeks && progress.leaderEpoch === leaderEpoch && isFound(queue)
       if (asked !== this.asked || !isSame || end === undefined || position === undefined) return
       if (end < position) onCut(queue)
-      // Up to this leader the log is the one that was read: what is cut later ends below it.
-      else if (ledIn !== undefined) progress.leaderEpoch = ledIn
     } catch {
       if (signal.aborted) return
       await pause(againMs)

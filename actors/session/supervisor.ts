@@ -144,8 +144,10 @@ export class Supervisor {
 
   /** Until its session times out, a member that is left behind keeps the group from giving its partitions to anybody. */
   private async evictZombies(session: SupervisedSession): Promise<void> {
-    const { members } = this.options
-    for (const memberId of members()) await session.evict(memberId, salvageWithinMs)
+    const { members, cluster } = this.options
+    // Over connections of the new session: where brokers are far, the dial and its login alone take longer than that.
+    const withinMs = rebuildWithin(salvageWithinMs, cluster.lateMs)
+    for (const memberId of members()) await session.evict(memberId, withinMs)
     for (const old of this.discarded.keys()) if (!members().includes(old.membership.memberId)) this.closeLeft(old)
   }
 

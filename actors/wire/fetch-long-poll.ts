@@ -130,13 +130,14 @@ export class FetchLongPolls {
     if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
     onFetched(nodeId, summary)
-    // KafkaJS gives up the position of a partition that is out of range, and asks where to go on.
-    const cut = await diverged(summary.partitions)
-    if (era() !== before) return undefined
-    for (const { errorAt } of cut) frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
     // Leaders moved. KafkaJS would rejoin the group because of it and ask again at once.
     if (summary.stale) await Promise.race([this.refreshed(nodeId, summary.recordBytes > 0), interrupted])
     else this.failedRounds.get(nodeId)?.succeeded()
+    // Last: what is judged goes to KafkaJS at once, before another leader's answer is judged by the position.
+    const cut = await diverged(summary.partitions)
+    if (era() !== before) return undefined
+    // KafkaJS gives up the position of a partition that is out of range, and asks where to go on.
+    for (const { errorAt } of cut) frame.writeInt16BE(errorCodes.offsetOutOfRange, errorAt)
     return { frame, recordBytes: summary.recordBytes }
   }
 

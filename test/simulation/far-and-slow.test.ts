@@ -148,6 +148,21 @@ test.each([
   },
 )
 
+test('a process that crashes at a round trip of 520 ms with a login joins again: its former member has the time to leave', async () => {
+  const scene = new Scene({ isLoginUsed: true })
+  for (const path of scene.paths()) path.latencyMs = 260
+  scene.writeEach(200, 5000, 40_000)
+  await scene.play(60_000, {
+    20000: () => {
+      const [service] = scene.world.services
+      if (service?.life) service.crash(service.life, 'test')
+    },
+  })
+  expect(facts('member.evicted')).toBe(1)
+  expect([facts('session.opened'), facts('session.failed')]).toEqual([2, 0])
+  expect(scene.count('joined')).toBe(2)
+})
+
 test('a group that takes most of its time to give partitions takes none from the look-up of where to read', async () => {
   const scene = new Scene({ rebalanceTimeout: 8000 })
   for (const path of scene.paths()) path.latencyMs = 260

@@ -165,4 +165,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a dead connection was kept when the commit that waited on it was given up and the coordinator was elsewhere',
   },
+  {
+    seed: 12017,
+    dimensions: ['logs are cut', 'errors of partitions', 'logins fail'],
+    found:
+      'what the leader before a cut had sent came after the position was validated: it moved it past another message',
+  },
+  {
+    seed: 400,
+    dimensions: [
+      ...['partitions are added', 'seeks at any instant', 'options at their bounds', 'logins expire'],
+      'long distances',
+    ],
+    found:
+      'where brokers are far, a member of the life before had less time to leave than a dial takes: each attempt failed, and nothing was read',
+  },
 ]

@@ -59,6 +59,16 @@ test('all members of ours that may still be in the group leave it before a sessi
   expect(order).toEqual(['killed within 2000', 'discarded within 2000', 'open'])
 })
 
+test('where brokers are far, a member may take as long to leave as a rebuild', async () => {
+  const limits: number[] = []
+  stage.members = ['killed']
+  stage.cluster.lateMs = 1000
+  const session = fakeSession({ evict: async (_memberId, withinMs) => limits.push(withinMs) > 0 })
+  stage.enter(stage.supervisor({ createSession: () => session }), 'open')
+  await advance(0)
+  expect(limits).toEqual([16_000])
+})
+
 test('a session does not join beside a member that can not be reached: the attempt fails', async () => {
   stage.members = ['killed']
   const failure = { kind: 'unreachable', message: 'no coordinator' } as const
