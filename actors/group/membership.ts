@@ -1,6 +1,6 @@
 /**
  * A membership: the place of one session in its consumer group. The machine says what may happen and when; here are the requests: KafkaJS's own
- * joins and syncs, heartbeats (KafkaJS has none in the background), commits, and leaving.
+ * joins and syncs, heartbeats (KafkaJS sends none), commits, and leaving.
  *
  * A rebalance in order: our heartbeat hears of it → handlers settle and their progress is committed under the old
  * generation → only then does KafkaJS hear of it and join again.
@@ -15,7 +15,6 @@ import { calls } from '../kafkajs/calls.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import {
   groupErrorOf,
-  heartbeatAnswer,
   leaveGroupAnswer,
   offsetFetchErrorOf,
   readJoin,
@@ -85,6 +84,11 @@ export class Membership {
   /** Whether it is on its way into the group, or into the next generation: the coordinator may hold its requests. */
   get joining(): boolean {
     return this.is('joining')
+  }
+
+  /** Whether KafkaJS is to join again. */
+  get rejoining(): boolean {
+    return this.is('rejoining')
   }
 
   /** Whether its time in the group is over: it left, was lost, or its session is closed. */
@@ -157,8 +161,6 @@ export class Membership {
 
   private async answerTo(request: Buffer): Promise<Buffer> {
     switch (apiKeyOf(request)) {
-      case apiKeys.heartbeat:
-        return heartbeatAnswer(this.pendingHeartbeatError).answer()
       case apiKeys.leaveGroup:
         return leaveGroupAnswer().answer()
       case apiKeys.offsetCommit: {
@@ -241,11 +243,6 @@ export class Membership {
   private forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
     const { coordinator, rebalanceTimeoutMs } = this.options
     return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
-  }
-
-  /** What KafkaJS's next heartbeat is told. */
-  private get pendingHeartbeatError(): number {
-    return this.is('rejoining') ? errorCodes.rebalanceInProgress : errorCodes.none
   }
 
   private is(state: ReturnType<typeof this.member.getSnapshot>['value']): boolean {

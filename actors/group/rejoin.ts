@@ -4,7 +4,7 @@ import { fromCallback } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 
 export interface RejoinOptions {
-  /** Ends KafkaJS's long polls, so that it asks at once whether it has to rejoin. */
+  /** Ends KafkaJS's long polls: the next round of its fetch loops ends in a rejoin. */
   readonly interruptPolls: () => void
   /** KafkaJS did not join in time. */
   readonly onLate: (message: string) => void
@@ -13,7 +13,7 @@ export interface RejoinOptions {
 /** How long KafkaJS may take to rejoin after it was told to, in milliseconds. */
 const rejoinWithinMs = 5000
 
-/** KafkaJS hears of the rebalance at its next heartbeat, which follows the end of its long polls. */
+/** KafkaJS hears of the rebalance in the next round of a fetch loop, which follows the end of its long polls. */
 export const rejoin = ({ interruptPolls, onLate }: RejoinOptions) =>
   fromCallback<Fact>(() => {
     interruptPolls()

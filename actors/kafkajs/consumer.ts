@@ -36,10 +36,10 @@ export interface KafkaJsOptions {
   readonly socketFactory: ISocketFactory
   readonly sessionTimeout: number
   readonly rebalanceTimeout: number
-  /** How often KafkaJS asks whether it has to rejoin; the wire answers, no broker is asked. */
-  readonly heartbeatInterval: number
   /** Awaited before each round of a node's fetch loop. */
   readonly beforeFetch: (nodeId: number) => Promise<void>
+  /** Whether the next round of a fetch loop, of any node, is to end in a rejoin. */
+  readonly mustRejoin: () => boolean
   /** KafkaJS has read the leaders again. */
   readonly onMetadata: () => void
   readonly minBytes?: number | undefined
@@ -111,7 +111,11 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     const nodeId = beginning
     beginning = undefined
     if (nodeId === undefined) return refreshIfNecessary()
-    return lists.begin(nodeId, options.beforeFetch(nodeId).then(refreshIfNecessary))
+    const turn = options.beforeFetch(nodeId).then(() => {
+      if (options.mustRejoin()) throw rebalanceInProgress()
+      return refreshIfNecessary()
+    })
+    return lists.begin(nodeId, turn)
   }
   const refresh = cluster.refreshMetadata.bind(cluster)
   // KafkaJS asks again every 50 ms until all partitions have a leader.
@@ -127,7 +131,8 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     groupId: options.groupId,
     sessionTimeout: options.sessionTimeout,
     rebalanceTimeout: options.rebalanceTimeout,
-    heartbeatInterval: options.heartbeatInterval,
+    // KafkaJS sends none: no time is later than this, and no session timeout shorter.
+    heartbeatInterval: Number.NaN,
     maxWaitTimeInMs: kafkaJsWaitMs,
     minBytes: options.minBytes,
     maxBytes: options.maxBytes,
@@ -147,6 +152,9 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     },
   }
 }
+
+/** What ends KafkaJS's fetch loops and makes it join again: it looks at nothing but the type. */
+const rebalanceInProgress = () => Object.assign(new Error('The group rebalances'), { type: 'REBALANCE_IN_PROGRESS' })
 
 /**
  * KafkaJS checks every millisecond for requests it holds back, on every connection and for ever, even when there are none. That costs a

@@ -15,7 +15,6 @@ export const findCoordinatorAnswer = (): FrameWriter =>
     .int32(anyPort)
 
 /** A heartbeat's answer. */
-export const heartbeatAnswer = (errorCode: number): FrameWriter => new FrameWriter().int32(0).int16(errorCode)
 export const leaveGroupAnswer = (): FrameWriter => new FrameWriter().int32(0).int16(errorCodes.none).int32(0)
 
 /** What KafkaJS wants to commit. It does so only to give up a position that is out of range. */

@@ -27,7 +27,7 @@ import type { Subscription } from '../topics/subscription.ts'
 import { Wire } from '../wire/wire.ts'
 import type { FetchRecord } from './fetch-record.ts'
 
-export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory' | 'heartbeatInterval'> {
+export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory'> {
   readonly epoch: number
   readonly topics: readonly (string | RegExp)[]
   readonly fromBeginning: boolean
@@ -44,8 +44,6 @@ export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory' | 'h
   readonly onCrash: (failure: Failure) => void
 }
 
-/** KafkaJS asks its wire this often whether it has to rejoin, in milliseconds. No broker is asked. */
-const kafkaJsHeartbeatMs = 50
 /** KafkaJS's own limit of batches at a time, high enough never to block: partition queues limit what is worked. */
 const batchesAtOnce = 64
 /** KafkaJS fetches a batch that was turned down again at once; while a drain lasts, that would be a loop without a pause. */
@@ -65,7 +63,6 @@ export class Runner implements Reader {
     this.kafka = openKafkaJs({
       ...options,
       partitionAssigners: options.partitionAssigners ?? [roundRobin],
-      heartbeatInterval: kafkaJsHeartbeatMs,
       // A session that is closed has no node: it is the one answer that ends KafkaJS's attempts to connect.
       nodeNames: () => (this.closed ? [] : options.nodeNames()),
       socketFactory: this.socketFactory,

@@ -36,7 +36,7 @@ import { watch } from './watchdog.ts'
 export interface SessionOptions
   extends Omit<
     RunnerOptions,
-    'nodeNames' | 'fetched' | 'answer' | 'beforeFetch' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
+    'nodeNames' | 'fetched' | 'answer' | 'beforeFetch' | 'mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
   > {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
@@ -90,6 +90,7 @@ export class Session {
       fetched: this.fetched,
       answer: (nodeId, request) => this.routes.answer(nodeId, request),
       beforeFetch: (nodeId) => this.routes.awaitFetchTurn(nodeId),
+      mustRejoin: () => this.membership.rejoining,
       onMetadata: () => {
         this.routes.wakeup()
         this.positions.validation.lookAtAll()

@@ -89,9 +89,7 @@ export class FailureDetector {
     const connection = this.options.connection()
     if (over === connection) {
       if (performance.now() - request.sentAt <= this.patience(request)) this.doublings = 0
-    } else if (connection?.open && connection.lastDataAt < request.sentAt && !this.excused(request)) {
-      if (over === this.standby.connection) this.failover()
-    }
+    } else if (over === this.standby.connection && this.isSilent(request) && !this.excused(request)) this.failover()
     if (requests.size === 0) this.stop()
   }
 
@@ -140,7 +138,7 @@ export class FailureDetector {
     if (
       oldest.standby === standby.connection &&
       standby.openedAt < oldest.sentAt &&
-      standby.connection.lastDataAt < oldest.askedTwiceAt
+      standby.connection.lastDataAt <= oldest.askedTwiceAt
     ) {
       standby.close()
       standby.want()
@@ -189,6 +187,17 @@ export class FailureDetector {
       ({ frame, silenceMs, sentAt }) =>
         sentAt <= request.sentAt && (silenceMs === Infinity || (!repeatable.has(apiKeyOf(frame)) && sentAt > since)),
     )
+  }
+
+  /**
+   * Whether the connection has brought nothing since the request went out, or for longer than the request allows for. An answer may have come in
+   * the very instant in which the request went out, and a request that goes out while the node throttles the connection waits for the end of that.
+   */
+  private isSilent(request: InFlightRequest): boolean {
+    const connection = this.options.connection()
+    if (!connection?.open) return false
+    const { lastDataAt } = connection
+    return lastDataAt <= request.sentAt || performance.now() - lastDataAt >= this.patience(request)
   }
 
   private patience({ silenceMs }: InFlightRequest): number {

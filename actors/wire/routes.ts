@@ -31,7 +31,6 @@ export interface RoutesOptions extends LinkPoolOptions, FetchLongPollOptions, Me
 const groupRequests: ReadonlySet<number> = new Set([
   apiKeys.joinGroup,
   apiKeys.syncGroup,
-  apiKeys.heartbeat,
   apiKeys.leaveGroup,
   apiKeys.offsetFetch,
   apiKeys.offsetCommit,

@@ -1,6 +1,7 @@
 // Between a consumer and its group, on the simulated cluster: a member that is lost before it has joined, and joins that take long.
 import { expect, test } from 'vitest'
 import { apiKeys } from '../../actors/protocol/frames.ts'
+import { clockShift } from './globals.ts'
 import { GroupStage } from './group-stage.ts'
 import { Bytes } from './kafka/bytes.ts'
 import { placeOf } from './kafka/kafka.ts'
@@ -59,6 +60,19 @@ test('when all brokers move while a join is held, the member joins at the new pl
   ])
   expect(stage.types(5000, 'member.named', 'session.opened', 'session.stalled')).toEqual([])
   expect(stage.types(14_000, 'partitions.assigned')).toHaveLength(1)
+})
+
+test('a clock that is set back by an hour keeps no member from joining again', async () => {
+  const stage = new GroupStage()
+  stage.at(3000, () => {
+    clockShift.ms -= 3_600_000
+  })
+  stage.at(5000, () => stage.world.kafka.group.shake())
+  await stage.run(15_000)
+  const told = stage.facts.filter(({ ms }) => ms >= 5000).map(({ type }) => type)
+  const steps = ['group.rebalancing', 'partitions.revoked', 'member.joined', 'partitions.assigned']
+  expect(told.filter((type) => steps.includes(type))).toEqual(steps)
+  expect(stage.types(0, 'session.stalled', 'session.opened')).toEqual(['session.opened'])
 })
 
 test('a stop while a join is held leaves the group at once', async () => {

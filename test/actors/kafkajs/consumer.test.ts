@@ -1,6 +1,6 @@
 // KafkaJS as relisten opens it, over wires that a test answers: the turns of its fetch loops.
 import { EventEmitter, once } from 'node:events'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type KafkaJsConsumer, openKafkaJs } from '../../../actors/kafkajs/consumer.ts'
 import { apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
 import { findCoordinatorAnswer } from '../../../actors/protocol/group-answers.ts'
@@ -16,6 +16,7 @@ beforeEach(() => {
   stopped = false
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   stopped = true
   await kafka?.consumer.disconnect()
 })
@@ -25,6 +26,7 @@ interface Scene {
   leader: number
   nodes: number[]
   beforeFetch(nodeId: number): Promise<void>
+  mustRejoin?(): boolean
   onFetch(nodeId: number): void
   onMetadata(): void
 }
@@ -49,7 +51,6 @@ async function joined(scene: Scene): Promise<KafkaJsConsumer> {
       apiKeys.syncGroup,
       () => answerFrame(0, int32(0), int16(0), Buffer.concat([int32(assignment.length), assignment])),
     ],
-    [apiKeys.heartbeat, () => answerFrame(0, groupAnswers.heartbeat(0))],
     [apiKeys.leaveGroup, () => answerFrame(0, groupAnswers.leave('one', 0))],
     [apiKeys.offsetFetch, () => answerFrame(0, offsetFetchBody({ orders: { 0: 7n } }))],
   ])
@@ -71,12 +72,12 @@ async function joined(scene: Scene): Promise<KafkaJsConsumer> {
       }).socket,
     sessionTimeout: 30_000,
     rebalanceTimeout: 60_000,
-    heartbeatInterval: 50,
     readUncommitted: false,
     rackId: '',
     metadataMaxAge: 300_000,
     allowAutoTopicCreation: false,
     beforeFetch: (nodeId) => scene.beforeFetch(nodeId),
+    mustRejoin: () => scene.mustRejoin?.() ?? false,
     onMetadata: () => scene.onMetadata(),
   })
   kafka = opened
@@ -122,6 +123,26 @@ test('each round of a fetch loop waits for its turn, and new leaders are told on
   const moved = once(said, 'fetch from 2')
   takeTurn()
   await moved
+})
+
+test('the next round of a fetch loop ends in a rejoin where it has to, whatever the clock of the day says', async () => {
+  let mustRejoin = false
+  const { consumer } = await joined({
+    ...{ leader: 1, nodes: [1, 2], beforeFetch: async () => {}, onFetch: () => {}, onMetadata: () => {} },
+    mustRejoin: () => mustRejoin,
+  })
+  const joins = new EventEmitter()
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    mustRejoin = false
+    joins.emit('join')
+  })
+  const first = once(joins, 'join')
+  await consumer.run({ eachBatch: async () => {} })
+  await first
+  vi.spyOn(Date, 'now').mockReturnValue(0)
+  const again = once(joins, 'join')
+  mustRejoin = true
+  await again
 })
 
 test('a list of nodes that changes just before KafkaJS stops begins no fetchers that nobody stops', async () => {

@@ -6,7 +6,6 @@ import { answerHeaderBytes, apiKeys } from '../../../actors/protocol/frames.ts'
 import {
   findCoordinatorAnswer,
   groupErrorOf,
-  heartbeatAnswer,
   leaveGroupAnswer,
   offsetFetchAnswer,
   offsetFetchErrorOf,
@@ -144,7 +143,6 @@ test('KafkaJS reads every answer that is made up for it', async () => {
     errorCode: 0,
     coordinator: { nodeId: coordinatorNodeId, host: `node-${coordinatorNodeId}`, port: 9092 },
   })
-  expect(await asKafkaJs('Heartbeat', 3, heartbeatAnswer(27).answer())).toMatchObject({ errorCode: 27 })
   expect(await asKafkaJs('LeaveGroup', 3, leaveGroupAnswer().answer())).toMatchObject({ errorCode: 0, members: [] })
   for (const version of [10, 11])
     expect(await asKafkaJs('Fetch', version, emptyFetchAnswer().answer())).toMatchObject({

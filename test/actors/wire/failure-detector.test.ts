@@ -71,6 +71,19 @@ test.each([
   },
 )
 
+test('a connection that dies while the node throttles it is left with the first answer of a second one', async () => {
+  const link = await connected()
+  broker.answering.set(apiKeys.fetch, () => int32(100))
+  await link.send(requestFrame(apiKeys.fetch, 3, 0), 60_000)
+  // It goes out when the time is over: what it is told until then is no sign of life.
+  broker.answering.set(apiKeys.fetch, () =>
+    broker.requests.at(-1)?.connection === 1 ? undefined : namedBody('over the second'),
+  )
+  expect(await ask(link, 40, apiKeys.fetch)).toBe('over the second')
+  expect(redials).toEqual(['soft'])
+  await broker.left(1)
+})
+
 test('a node that takes its time keeps both connections, and is given more of it each time', async () => {
   const link = await connected()
   const release = hold(apiKeys.fetch)

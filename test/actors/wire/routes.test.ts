@@ -28,7 +28,7 @@ test('versions and the coordinator are answered by nobody', async () => {
   expect(broker.connections).toBe(0)
 })
 
-test.each(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup', 'offsetFetch', 'offsetCommit'] as const)(
+test.each(['joinGroup', 'syncGroup', 'leaveGroup', 'offsetFetch', 'offsetCommit'] as const)(
   '%s goes to the group, whichever wire it came over',
   async (name) => {
     const request = requestFrame(apiKeys[name], 3, 1)
