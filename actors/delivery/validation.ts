@@ -90,7 +90,7 @@ export class Validation {
         if (progress.seeks !== seeks) return
         const reach = isEarlier ? lastOffset + 1n : this.reachOf(queue)
         if (end !== undefined && end < reach) {
-          // Asked for but once: what was never given to us must not be waited for.
+          // What KafkaJS has dropped meanwhile must not count for ever.
           this.takenTo.delete(queue)
           return void cut.push(fetched)
         }

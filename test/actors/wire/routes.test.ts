@@ -277,6 +277,22 @@ test('a partition whose log was cut is out of range for KafkaJS, and only that o
   expect(readFetch(answer, 10, 1, () => 1).partitions.map(({ errorCode }) => errorCode)).toEqual([0, 1])
 })
 
+test('whether a log was cut is judged last: what is judged does not wait for leaders to be looked up', async () => {
+  const partitions = [
+    { partition: 0, records: Buffer.alloc(5) },
+    { partition: 1, error: 6 },
+  ]
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: partitions }))
+  const order: string[] = []
+  const diverged = async () => {
+    order.push('judged')
+    return []
+  }
+  const refreshMetadata = async () => void order.push('looked up')
+  await routesWith({ diverged, refreshMetadata }).answer(1, fetchRequest())
+  expect(order).toEqual(['looked up', 'judged'])
+})
+
 test('where nobody can say whether a log was cut, nothing of the answer is used and leaders are looked up', async () => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, { orders: [{ partition: 0, records: Buffer.alloc(5) }] }))
   const unknown = new ConnectionError({ kind: 'unreachable', message: 'its leader is away' })
