@@ -59,8 +59,7 @@ export class FetchLongPolls {
   private readonly links: LinkPool
   private readonly topics: TopicIdentity
   private readonly signal: AbortSignal
-  /** What ends each poll. */
-  private readonly polls = new Set<() => void>()
+  private readonly polls = new Set<{ readonly request: Buffer; readonly end: () => void }>()
   /** When each partition's last fetch went out and was over. */
   private readonly watched = new Map<string, { readonly fromAt: number; readonly toAt: number }>()
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
@@ -81,7 +80,8 @@ export class FetchLongPolls {
     const interrupted = new Promise<undefined>((resolve) => {
       end = () => resolve(undefined)
     })
-    this.polls.add(end)
+    const poll = { request, end }
+    this.polls.add(poll)
     const startedAt = performance.now()
     const { signal, links } = this
     const room = await Promise.race([
@@ -102,13 +102,22 @@ export class FetchLongPolls {
       return emptyFetchAnswer().answer()
     } finally {
       room?.release()
-      this.polls.delete(end)
+      this.polls.delete(poll)
     }
   }
 
   /** Ends all polls now with "nothing new". */
   interrupt(): void {
-    for (const end of this.polls) end()
+    for (const { end } of this.polls) end()
+    this.shorten()
+  }
+
+  /**
+   * There may be more to fetch than the polls ask for. A broker that has one already holds it as long as it was told; one that goes out from
+   * here on, or once more, as its node was out of reach, is answered at once.
+   */
+  shorten(): void {
+    for (const { request } of this.polls) setMaxWait(request, 0)
   }
 
   /** What a fetch brought, as KafkaJS may see it; undefined when it was interrupted, or asked for in an era that is over. */

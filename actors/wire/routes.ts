@@ -74,6 +74,7 @@ export class Routes {
   /** There may be something to fetch from nodes that had nothing: leaders are known anew, or reading goes on. */
   wakeup(): void {
     this.turns.wakeup()
+    this.polls.shorten()
   }
 
   /** Ends all long polls now with "nothing new", so that KafkaJS looks at what else there is to do. */

@@ -75,7 +75,7 @@ const place = '10.0.0.1:9092'
 export const dialFailed: Sighting = { type: 'dial-failed', life, place }
 export const loginRefused: Sighting = { type: 'login-refused', life, place }
 export const lookedUp: Sighting = { type: 'looked-up', life, name: 'one.example' }
-export const cut: Sighting = { type: 'cut', life, place, apiKey: 11, waitedMs: 3000 }
+export const cut: Sighting = { type: 'cut', life, place, apiKey: 11, memberId: 'one', waitedMs: 3000 }
 
 /** This life has read the log as it is now. */
 export const readAnew = (by = life): Sighting => ({ type: 'read', life: by, partition: 0 })

@@ -261,6 +261,7 @@ test.each<[string, Moment[]]>([
     [sent(true), ended('drain.completed', 'draining'), ended('rebuild.proven', { rebuilding: 'inPlace' })],
   ],
   ['a connection that is left in trouble', [10_000, tick(true), 12_000, cut]],
+  ['a held join that is cut once its member has left', [10_000, { type: 'left', life, memberId: 'one' }, cut]],
 ])('%s is nobody’s business', (_what, history) => {
   expect(judged(history)).toEqual([])
 })
@@ -271,4 +272,10 @@ test('a consumer whose brokers hold its fetches for more is given as much longer
   expect(judged(rests(20_000), options)).toEqual([])
   expect(judged(rests(20_100), options)).toEqual(['T1'])
   expect(judged(rests(15_100), { ...options, minBytes: 1 })).toEqual(['T1'])
+})
+
+test('a consumer whose brokers hold its fetches for as long as that has the time of the next fetch', () => {
+  const rests = (ms: number) => [...written(1), assigned(0), ready, ms, ready]
+  expect(judged(rests(20_000), { maxWaitTimeInMs: 15_000 })).toEqual([])
+  expect(judged(rests(20_100), { maxWaitTimeInMs: 15_000 })).toEqual(['T1'])
 })

@@ -239,6 +239,11 @@ test.each<[string, string, Moment[]]>([
   ['N1', 'logins that are refused', times(7, loginRefused)],
   ['N1', 'look-ups of one name', times(21, lookedUp)],
   ['N2', 'a held join that is cut', [10_000, cut]],
+  [
+    'N2',
+    'a held join that is cut after another member has left',
+    [10_000, { type: 'left', life, memberId: 'two' }, cut],
+  ],
 ])('%s sees %s', (id, _what, history) => {
   expect(judged(history)).toContain(id)
 })

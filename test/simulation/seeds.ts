@@ -180,4 +180,24 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'where brokers are far, a member of the life before had less time to leave than a dial takes: each attempt failed, and nothing was read',
   },
+  {
+    seed: 7289,
+    dimensions: ['the event loop stands still', 'two listeners', 'connections are forgotten'],
+    found:
+      'a dead connection was kept when its last request went out in the instant of the answer before, and a second one answered it',
+  },
+  {
+    seed: 11264,
+    dimensions: [
+      ...['batches are packed', 'styles of eachBatch', 'connections are forgotten', 'many partitions'],
+      'long distances',
+    ],
+    found: 'with the clock set back, KafkaJS heard of no rebalance, and the session was replaced for each',
+  },
+  {
+    seed: 13_061,
+    dimensions: ['logs are cut', 'many partitions', 'long distances', 'long waits'],
+    found:
+      'a fetch that had waited for its node was held for maxWaitTimeInMs, and kept what had become known meanwhile waiting',
+  },
 ]

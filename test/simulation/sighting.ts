@@ -118,6 +118,8 @@ export type Sighting =
       readonly life: LifeName
       readonly place: string
       readonly apiKey: number
+      /** Who asked; empty for requests that name no member. */
+      readonly memberId: string
       readonly waitedMs: number
     }
   /** A connection that takes requests and answers nothing. `isHeld`: nothing waits over it but what a coordinator may hold. */

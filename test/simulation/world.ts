@@ -106,6 +106,7 @@ export class World {
             life: life.name,
             place,
             apiKey: waiting.apiKey,
+            memberId: waiting.memberId,
             waitedMs: this.clock.now - waiting.at,
           })
         this.tap.closed(connection)

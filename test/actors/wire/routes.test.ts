@@ -6,6 +6,7 @@ import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
 import { readFetch } from '../../../actors/protocol/fetch-answers.ts'
 import { answerHeaderBytes, apiKeys, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import { maxBytesOf } from '../../../actors/protocol/requests.ts'
+import type { Routes } from '../../../actors/wire/routes.ts'
 import { answerFrame, fetchBody, int32, list, metadataBody, namedBody, requestFrame, text } from '../bytes.ts'
 import { snapshotOf } from '../fake-cluster.ts'
 import {
@@ -163,6 +164,23 @@ test('a fetch from a node that has left is "nothing new", and leaders are looked
   expect(refreshes).toBe(1)
   expect(fetched).toEqual([])
   await renewBroker()
+})
+
+test.each([
+  ['for as long as it was told to', () => {}, 5000],
+  ['not at all once there may be more to fetch', (routes: Routes) => routes.wakeup(), 0],
+  ['not at all once nobody waits for it', (routes: Routes) => routes.interruptPolls(), 0],
+])('a fetch that waits for its node is held by it %s', async (_what, meanwhile, waitMs) => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const routes = routesWith({ maxWaitMs: 5000 })
+  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
+  const poll = routes.answer(1, fetchRequest())
+  await once(cluster.moments, 'update')
+  meanwhile(routes)
+  cluster.book.put(1, broker.endpoint)
+  const frame = await broker.asked(apiKeys.fetch)
+  expect(frame.readInt32BE(requestBodyOffset(frame) + 4)).toBe(waitMs)
+  await poll
 })
 
 test('long polls end early with "nothing new" when KafkaJS has something else to do', async () => {

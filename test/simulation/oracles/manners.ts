@@ -60,9 +60,14 @@ export function asksSparingly(): Oracle {
 /** Nothing has happened for so long: whatever a consumer does now, nobody made it. */
 const restMs = 6000
 
-/** N2: in rest, a request that a broker holds or is slow to answer is waited for: its connection is not left. */
+/**
+ * N2: in rest, a request that a broker holds or is slow to answer is waited for: its connection is not left. A member that has left the group waits
+ * for nothing: all that its join can be answered from then on is that nobody knows it. A join in trouble has more time than the rest that is asked
+ * for here, so a session may well give it up in rest, leave, and close its connections. What names no member, such as a fetch, is judged all the same.
+ */
 export function heldIsNotCut(): Oracle {
   let troubledAt = 0
+  const left = new Set<string>()
   return {
     id: 'N2',
     see(sighting, at) {
@@ -70,7 +75,8 @@ export function heldIsNotCut(): Oracle {
       if (['fault', 'born', 'crashed', 'stop-asked', 'over', 'disowned', 'expired', 'calm'].includes(sighting.type)) {
         troubledAt = at
       }
-      if (sighting.type !== 'cut' || at - troubledAt < restMs) return undefined
+      if (sighting.type === 'left') left.add(sighting.memberId)
+      if (sighting.type !== 'cut' || at - troubledAt < restMs || left.has(sighting.memberId)) return undefined
       const { life, place, apiKey, waitedMs } = sighting
       return `${life} left its connection to ${place} although the answer to a request of kind ${apiKey} was coming, after ${waitedMs} ms`
     },

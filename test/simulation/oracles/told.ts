@@ -5,13 +5,18 @@ import { Logs, type Oracle, Table } from './oracle.ts'
 
 /** While it is ready, a partition with something to read is not silent for longer than this. */
 const readyWithinMs = 15_000
+/** What a node holds no longer is asked for, and handed out, within this. */
+const nextFetchMs = 5000
 
 /**
  * T1: ready tells the truth: every partition it was assigned, in which there is something to read, moves. A broker that has less than `minBytes`
- * holds the fetch for as long as its user wants, so what there is comes as much later.
+ * holds the fetch for as long as its user wants, so what there is comes as much later. And a broker that has nothing of what it was asked for holds
+ * that fetch to its end, also when it becomes the leader of another partition, or somebody seeks: nobody can ask it for more over that connection
+ * before, whatever client he uses. So where `maxWaitTimeInMs` alone is nearly as long as this oracle waits, it waits for the next fetch as well.
  */
 export function readyIsTrue({ maxWaitTimeInMs = 0, minBytes = 1 } = {}): Oracle {
-  const withinMs = readyWithinMs + (minBytes > 1 ? maxWaitTimeInMs : 0)
+  const heldMs = minBytes > 1 ? readyWithinMs + maxWaitTimeInMs : maxWaitTimeInMs + nextFetchMs
+  const withinMs = Math.max(readyWithinMs, heldMs)
   const logs = new Logs()
   const owned = new Map<string, readonly number[]>()
   const paused = new Set<string>()
