@@ -40,7 +40,7 @@ export class RebalanceListener {
   /** The group has given us these partitions, and KafkaJS begins to read them. */
   onPartitionsAssigned(partitions: PartitionsByTopic): void {
     const { epoch, runner, dispatcher, positions, fetched, emit } = this.options
-    if (runner.sealed) return
+    if (runner.fenced) return
     const { generation } = this.options.membership()
     fetched.clear()
     this.assignment = new Assignment(epoch, generation, partitions)
@@ -79,7 +79,7 @@ export class RebalanceListener {
     const { epoch, runner, emit, onJoined } = this.options
     const { memberId, generation, closed } = this.options.membership()
     // A member that was lost meanwhile is told as such: it has not joined, although it knows where to read.
-    if (this.announced === assignment || runner.sealed || closed) return
+    if (this.announced === assignment || runner.fenced || closed) return
     this.announced = assignment
     emit({ type: 'session.joined', epoch, memberId, generation })
     onJoined()

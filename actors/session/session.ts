@@ -70,7 +70,7 @@ export class Session {
   private readonly listener: RebalanceListener
   private readonly options: SessionOptions
   private readonly stop = new AbortController()
-  private readonly atSeal: (() => void)[] = []
+  private readonly atFence: (() => void)[] = []
   private given = () => {}
   private joined = () => {}
   private crashed = (_error: unknown) => {}
@@ -197,14 +197,14 @@ export class Session {
     const joinWithinMs = rebalanceTimeout + 10_000 // for each: what the group took is not taken from the look-up
     await within(Promise.race([given, join]), joinWithinMs, 'The group gave no assignment', 'join-timed-out')
     await within(join, joinWithinMs, 'The places to read from did not become known', 'join-timed-out')
-    // Sealed at the very moment it joined: nobody would end what begins here.
-    if (runner.sealed) return
+    // Fenced at the very moment it joined: nobody would end what begins here.
+    if (runner.fenced) return
     const timers = [
       setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs),
       setInterval(() => this.lookAtTopics(), metadataMaxAge),
     ]
     const unwatch = watch({ session: this, dispatcher, emit, maxWaitMs: maxWaitTimeInMs })
-    this.atSeal.push(unwatch, ...timers.map((timer) => () => clearInterval(timer)))
+    this.atFence.push(unwatch, ...timers.map((timer) => () => clearInterval(timer)))
   }
 
   /** True when every link in use is where the book says; false when one is not by `withinMs`, or at once when `signal` aborts. */
@@ -245,14 +245,14 @@ export class Session {
   }
 
   /** From here on nothing of this session's KafkaJS reaches a broker, and no batch of it is taken in. */
-  seal(): void {
-    if (this.runner.sealed) return
-    for (const end of this.atSeal) end()
-    this.runner.seal()
+  fence(): void {
+    if (this.runner.fenced) return
+    for (const end of this.atFence) end()
+    this.runner.fence()
     this.options.emit({ type: 'session.fenced', epoch: this.epoch })
   }
 
-  /** Commits what was handled under the old member and generation, although the session is sealed. */
+  /** Commits what was handled under the old member and generation, although the session is fenced. */
   async salvage(withinMs: number): Promise<void> {
     const { dispatcher, emit } = this.options
     const queues = dispatcher.uncommitted().length
@@ -273,7 +273,7 @@ export class Session {
 
   /** Closes sockets and lets KafkaJS end. Resolves by `withinMs` at the latest. */
   async close(withinMs: number): Promise<void> {
-    this.seal()
+    this.fence()
     this.membership.close()
     this.routes.close()
     this.stop.abort(closedError('This session'))
@@ -294,7 +294,7 @@ export class Session {
   /** It has ended by itself, or the group does not want it. */
   private fail(failure: Failure): void {
     this.crashed(new ConnectionError(failure))
-    if (!this.runner.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
+    if (!this.runner.fenced) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
   }
 
   private async committedOf(topic: string): Promise<CommittedOffset[]> {

@@ -39,7 +39,7 @@ async function windDown({ session, discarded, options, closeAll }: Supervisor, s
   if (session) {
     await session.commit(left(0.75))
     forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
-    session.seal()
+    session.fence()
   }
   if ((await Promise.all(gone)).includes(false)) forced = true
   await closeAll(left(0.95))

@@ -13,7 +13,7 @@ import { since } from './task.ts'
 export type SupervisedSession = Pick<
   Session,
   | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
+  | ('commit' | 'fence' | 'salvage' | 'leave' | 'evict' | 'close')
 > & { readonly membership: { readonly memberId: string } }
 
 export interface SupervisorOptions {
@@ -107,13 +107,13 @@ export class Supervisor {
     }
   }
 
-  /** Takes the session out of service: sealed, its progress salvaged, its member evicted. Closing it goes on in the background. */
+  /** Takes the session out of service: fenced, its progress salvaged, its member evicted. Closing it goes on in the background. */
   async discard(): Promise<void> {
     const { session } = this
     if (!session) return
     this.session = undefined
     const discarded = this.takeOut(session)
-    // A stop that comes in between finds it there, from before it is sealed.
+    // A stop that comes in between finds it there, from before it is fenced.
     this.discarded.set(session, discarded)
     await discarded
   }
@@ -135,7 +135,7 @@ export class Supervisor {
 
   private async takeOut(session: SupervisedSession): Promise<void> {
     await undefined
-    session.seal()
+    session.fence()
     await this.options.dispatcher.close(0)
     await session.salvage(salvageWithinMs)
     // One that can't leave now stays: the next session evicts its member before it joins.

@@ -92,7 +92,7 @@ export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSes
   takeLongestGap: () => 0,
   drain: async () => false,
   commit: async () => {},
-  seal: () => {},
+  fence: () => {},
   salvage: async () => {},
   leave: async () => true,
   evict: async () => true,
