@@ -34,11 +34,11 @@ async function windDown({ session, discarded, options, closeAll }: Supervisor, s
     await within(underWay, left(0.75), 'It was not taken out of service').catch(() => {})
     if (!discarded.has(old)) return true
     await old.salvage(left(0.75))
-    return old.leave(left(0.85)).catch(() => false)
+    return old.membership.leave(left(0.85)).catch(() => false)
   })
   if (session) {
     await session.commit(left(0.75))
-    forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
+    forced = !(await session.membership.leave(left(0.85)).catch(() => false)) || forced
     session.fence()
   }
   if ((await Promise.all(gone)).includes(false)) forced = true
