@@ -1,7 +1,8 @@
 // Lives of a consumer without Kafka: the real lifecycle on ports that do nothing, recorded into a journal.
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
-import { type LifecycleContext, lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
+import { type LifecycleContext, lifecycleMachine } from '../../../machines/lifecycle.ts'
+import { machineVersion } from '../../../machines/machine-version.ts'
 import { type Append, recorded } from '../../../machines/recorded.ts'
 import type { Journal } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
