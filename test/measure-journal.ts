@@ -10,9 +10,9 @@ import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import { machineVersion } from '../machines/machine-version.ts'
-import { replay } from '../machines/replay.ts'
 import { fileJournal } from '../src/journal/file-journal.ts'
 import { createRecorder } from '../src/journal/recorder.ts'
+import { replay } from './machines/replay.ts'
 import { type Life, startLife } from './src/journal/journal-lives.ts'
 
 const appends = 3000

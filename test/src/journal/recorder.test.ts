@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { createActor, setup } from 'xstate'
 import { recorded, type Step } from '../../../machines/recorded.ts'
-import { replay } from '../../../machines/replay.ts'
 import { brokenChain, chainStart, type Journal, type JournalRecord } from '../../../src/journal/journal.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
 import { createRecorder, type JournalPolicy } from '../../../src/journal/recorder.ts'
+import { replay } from '../../machines/replay.ts'
 
 const step = (type: string, data: Record<string, unknown> = {}, over: Partial<Step> = {}): Step => ({
   ...{ actor: 'lifecycle', type, data, from: 'connecting', to: 'consuming', changed: true, context: {} },
@@ -117,7 +117,6 @@ test('with stop-intake a failing journal stops every step, and is told of once',
     failure: { kind: 'journal-failed', message: 'write failed', code: 'ENOSPC' },
     policy: 'stop-intake',
   })
-  expect(recorder.failure?.code).toBe('ENOSPC')
   expect([...recorder.journal.read()]).toHaveLength(1)
 })
 
@@ -131,7 +130,7 @@ test('with degrade a failing journal is replaced by one in memory that continues
     ['session.joined', 4],
   ])
   expect([...recorder.journal.read()]).toEqual(heard.slice(1))
-  expect(recorder.failure?.kind).toBe('journal-failed')
+  expect(heard[1]?.data.failure).toMatchObject({ kind: 'journal-failed' })
 })
 
 test('a listener that throws or causes the next record harms nobody', () => {
