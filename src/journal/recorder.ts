@@ -34,8 +34,6 @@ export interface Recorder {
   readonly note: (actor: string, fact: Fact) => void
   /** The journal in use: the given one, or the one in memory after it failed. */
   readonly journal: Journal
-  /** What the given journal failed with; undefined while it is well. */
-  readonly failure: Failure | undefined
   /**
    * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
    * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
@@ -129,7 +127,7 @@ export function createRecorder({
       for (const listener of listeners) {
         try {
           const answer: unknown = listener(record)
-          // A logger's method may be an async function.
+          // A listener may be an async function.
           if (answer instanceof Promise) answer.catch(() => {})
         } catch {
           // Neither the machine nor the other listeners have anything to do with it.
@@ -149,9 +147,6 @@ export function createRecorder({
     },
     get journal() {
       return inUse
-    },
-    get failure() {
-      return failure
     },
     onFact(listener) {
       listeners.add(listener)
