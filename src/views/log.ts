@@ -61,7 +61,8 @@ const list = (partitions: PartitionsByTopic): string =>
     .map(([topic, numbers]) => `${topic} ${numbers.join(', ')}`)
     .join('; ') || 'none'
 
-const many = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
+/** A number of things in words. */
+export const many = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
 
 const lines: Lines = {
   'start.requested': ['info', () => 'Start was requested'],
