@@ -63,7 +63,7 @@ export function createRecorder({
   let remembered = nothingRemembered
   /** The machines as they are, for the next snapshot. */
   const machines: Record<string, SavedMachine> = {}
-  let repaired = journal.repaired
+  let { repair } = journal
   for (const record of journal.read(journal.snapshotSeq)) {
     end = record
     epoch = record.epoch
@@ -72,9 +72,9 @@ export function createRecorder({
 
   const append: Append = (step) => {
     if (failure && inUse === journal) throw errorFrom(failure)
-    if (repaired) {
-      const content = ofJournal('journal.repaired', repaired)
-      repaired = undefined
+    if (repair) {
+      const content = ofJournal('journal.repaired', repair)
+      repair = undefined
       store(content)
     }
     const { actor, type } = step
