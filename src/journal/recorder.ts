@@ -23,8 +23,6 @@ export interface RecorderOptions {
   readonly journal: Journal
   readonly machineVersion: string
   readonly onJournalError: JournalPolicy
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number
 }
 
 export interface Recorder {
@@ -44,13 +42,7 @@ export interface Recorder {
 }
 
 /** Builds a recorder that continues the journal where it ends. */
-export function createRecorder({
-  consumer,
-  journal,
-  machineVersion,
-  onJournalError,
-  now = Date.now,
-}: RecorderOptions): Recorder {
+export function createRecorder({ consumer, journal, machineVersion, onJournalError }: RecorderOptions): Recorder {
   const listeners = new Set<RecordListener>()
   const untold: JournalRecord[] = []
   /** Per actor, the newest record that changed it: whatever its effects report was started there. */
@@ -117,7 +109,7 @@ export function createRecorder({
   }
 
   const enveloped = (content: Content): JournalRecord =>
-    sealed({ at: now(), consumer, epoch, ...content, machineVersion }, end)
+    sealed({ at: Date.now(), consumer, epoch, ...content, machineVersion }, end)
 
   /** A listener may cause the next record; that one is told after this one has been told to all. */
   function tell(): void {

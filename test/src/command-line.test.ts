@@ -1,6 +1,6 @@
 // `relisten journal`: what it prints, what it says of a journal that is not well, and its exit codes.
 import fs from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
@@ -276,12 +276,14 @@ function lived(close = true) {
   const path = newPath()
   const journal = fileJournal(path)
   let clock = Date.UTC(2026, 0, 1) - 400
-  const life = startLife(journal, () => {
+  const now = vi.spyOn(Date, 'now').mockImplementation(() => {
     clock += 400
     return clock
   })
+  const life = startLife(journal)
   life.move()
   life.retry()
+  now.mockRestore()
   const records = [...journal.read()]
   if (close) journal.close()
   return { path, records }

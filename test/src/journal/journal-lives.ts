@@ -21,8 +21,8 @@ export interface Life {
 }
 
 /** Starts a consumer that joins at once. */
-export function startLife(journal: Journal, now: () => number = Date.now): Life {
-  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion, onJournalError: 'stop-intake', now })
+export function startLife(journal: Journal): Life {
+  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion, onJournalError: 'stop-intake' })
   const idle = fromCallback<Fact, never>(() => () => {})
   const ports = { open: idle, drain: idle, rebuild: idle, backOff: idle, shutDown: idle }
   const machine = recorded(lifecycleMachine.provide({ actors: ports as never }), recorder.append)

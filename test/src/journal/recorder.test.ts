@@ -1,11 +1,13 @@
 // Envelopes, the policy for a journal that fails, and subscribers that misbehave.
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createActor, setup } from 'xstate'
 import { recorded, type Step } from '../../../machines/recorded.ts'
 import { brokenChain, chainStart, type Journal, type JournalRecord } from '../../../src/journal/journal.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
 import { createRecorder, type JournalPolicy } from '../../../src/journal/recorder.ts'
 import { replay } from '../../machines/replay.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const step = (type: string, data: Record<string, unknown> = {}, over: Partial<Step> = {}): Step => ({
   ...{ actor: 'lifecycle', type, data, from: 'connecting', to: 'consuming', changed: true, context: {} },
@@ -14,13 +16,8 @@ const step = (type: string, data: Record<string, unknown> = {}, over: Partial<St
 
 function recorderOn(journal: Journal, onJournalError: JournalPolicy = 'stop-intake') {
   let clock = 100
-  const recorder = createRecorder({
-    consumer: 'orders',
-    journal,
-    machineVersion: '7',
-    onJournalError,
-    now: () => clock++,
-  })
+  vi.spyOn(Date, 'now').mockImplementation(() => clock++)
+  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion: '7', onJournalError })
   const heard: JournalRecord[] = []
   recorder.onFact((record) => heard.push(record))
   return { recorder, heard }
