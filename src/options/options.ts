@@ -90,11 +90,8 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   for (const name of Object.keys(options))
     checkName(name, { known, elsewhere, nextStep: 'correct the name or leave it out.' })
   checkSubject(options)
-  const rules = {
-    allowInsecureTls: options.allowInsecureTls ?? flags.allowInsecureTls,
-    allowInsecureLogin: options.allowInsecureLogin ?? flags.allowInsecureLogin,
-    expectedIdentity: options.expectedIdentity,
-  }
+  const { allowInsecureTls = false, allowInsecureLogin = false, expectedIdentity } = options
+  const rules = { allowInsecureTls, allowInsecureLogin, expectedIdentity }
   checkChoices(options)
   checkFunctions(options)
   const { kafka = {} } = options
