@@ -4,7 +4,7 @@
 export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'give-up'
 
 /**
- * The closed list of failures:
+ * The closed list of failures, and what helps against each:
  * - `unreachable` no broker answered · `dial-failed` one endpoint refused, reset or did not answer
  * - `identity-refused` TLS identity, allow-list, or the endpoint is not the node it should be · `foreign-cluster` another cluster id
  * - `version-too-old` the broker does not speak a request that is needed
@@ -14,25 +14,28 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
  * - `handler-failed` the user's handler threw · `journal-failed` a record could not be appended · `bug` what must not happen
  */
-export type FailureKind =
-  | 'unreachable'
-  | 'dial-failed'
-  | 'identity-refused'
-  | 'foreign-cluster'
-  | 'version-too-old'
-  | 'login-refused'
-  | 'not-authorized'
-  | 'topic-missing'
-  | 'member-lost'
-  | 'group-refused'
-  | 'session-crashed'
-  | 'session-silent'
-  | 'unproven'
-  | 'join-timed-out'
-  | 'source-failed'
-  | 'handler-failed'
-  | 'journal-failed'
-  | 'bug'
+export const remedies = {
+  unreachable: 'wait',
+  'dial-failed': 'redial',
+  'identity-refused': 'wait',
+  'foreign-cluster': 'wait',
+  'version-too-old': 'wait',
+  'login-refused': 'refresh-credentials',
+  'not-authorized': 'give-up',
+  'topic-missing': 'give-up',
+  'member-lost': 'replace',
+  'group-refused': 'give-up',
+  'session-crashed': 'replace',
+  'session-silent': 'replace',
+  unproven: 'replace',
+  'join-timed-out': 'replace',
+  'source-failed': 'wait',
+  'handler-failed': 'give-up',
+  'journal-failed': 'give-up',
+  bug: 'give-up',
+} as const satisfies Record<string, Remedy>
+
+export type FailureKind = keyof typeof remedies
 
 /** A failure as data: JSON, without secrets. `code` is the system's or Kafka's own (ECONNREFUSED, ERR_TLS_…, ILLEGAL_GENERATION). */
 export interface Failure {
@@ -58,27 +61,6 @@ export class FailureError extends Error {
     Error.stackTraceLimit = stackTraceLimit
     this.failure = failure
   }
-}
-
-const remedies: Record<FailureKind, Remedy> = {
-  unreachable: 'wait',
-  'dial-failed': 'redial',
-  'identity-refused': 'wait',
-  'foreign-cluster': 'wait',
-  'version-too-old': 'wait',
-  'login-refused': 'refresh-credentials',
-  'not-authorized': 'give-up',
-  'topic-missing': 'give-up',
-  'member-lost': 'replace',
-  'group-refused': 'give-up',
-  'session-crashed': 'replace',
-  'session-silent': 'replace',
-  unproven: 'replace',
-  'join-timed-out': 'replace',
-  'source-failed': 'wait',
-  'handler-failed': 'give-up',
-  'journal-failed': 'give-up',
-  bug: 'give-up',
 }
 
 /** What helps against this kind of failure. */

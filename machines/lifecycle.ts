@@ -13,16 +13,11 @@
  * readiness are made from it. A nested state is called like the kind of its plan.
  */
 
-import { assign, fromCallback, fromEventObservable, type StateValueFrom, setup } from 'xstate'
-import type { Fact, Plan } from './fact.ts'
+import { assign, fromCallback, fromEventObservable, setup } from 'xstate'
+import type { Fact, FactOf, Plan } from './fact.ts'
 import { type Failure, remedyFor } from './failure.ts'
+import { machineVersion } from './machine-version.ts'
 import { membersAfter } from './members.ts'
-
-/**
- * Raised with each change that makes an old journal lead to other states, or that renames a fact. 2: a member that is lost before it has
- * joined fails that session. 3: in place and by replacement are states; four facts have other names.
- */
-export const machineVersion = '3'
 
 export interface LifecycleContext {
   /** Number of the newest session; 0 before the first. */
@@ -74,15 +69,9 @@ const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContex
 })
 
 /** What a fact says of the session it speaks of, as guards and actions are told it. */
-interface OfSession {
-  readonly epoch: number
-}
-interface OfFailed extends OfSession {
-  readonly failure: Failure
-}
-interface Reason {
-  readonly reason: string
-}
+type OfFailed = Pick<FactOf<'session.failed'>, 'epoch' | 'failure'>
+type OfSession = Pick<OfFailed, 'epoch'>
+type Reason = Pick<Plan, 'reason'>
 
 const isCurrent = {
   type: 'isCurrent',
@@ -288,22 +277,3 @@ export const lifecycleMachine = setup({
     },
   },
 })
-
-type Name<Value> = Value extends string ? Value : keyof Value
-
-/** The states at the top level. */
-export type LifecycleState = Name<StateValueFrom<typeof lifecycleMachine>>
-
-/** Whether this is the name of a state of the lifecycle, at the top level. */
-export const isLifecycleState = (name: string): name is LifecycleState => Object.hasOwn(lifecycleMachine.states, name)
-
-/** What the chart says of a state: the description of the innermost one, and the tags of all that it is in. */
-export function meaningOf(
-  state: LifecycleState,
-  plan: Plan | null,
-): { description: string; tags: ReadonlySet<string> } {
-  const outer = lifecycleMachine.states[state]
-  const inner = plan === null ? undefined : outer?.states[plan.kind]
-  const { description = '' } = inner ?? outer ?? {}
-  return { description, tags: new Set([...(outer?.tags ?? []), ...(inner?.tags ?? [])]) }
-}

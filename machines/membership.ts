@@ -15,7 +15,7 @@
 import { assign, enqueueActions, fromCallback, setup } from 'xstate'
 import type { Fact, FactOf } from './fact.ts'
 import type { Failure } from './failure.ts'
-import { machineVersion } from './lifecycle.ts'
+import { machineVersion } from './machine-version.ts'
 import type { Step } from './recorded.ts'
 
 export interface MembershipContext {

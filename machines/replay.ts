@@ -19,22 +19,6 @@ export interface ReplayStep {
   readonly plan?: unknown
 }
 
-/**
- * Folds the steps of `actor` (default: the actor of the first step) and returns the snapshot they end in. `machine` is the plain
- * one, neither provided nor recorded. Throws when there is no step of this actor, and where a fold does.
- */
-export function replay<Machine extends AnyStateMachine>(
-  machine: Machine,
-  steps: Iterable<ReplayStep>,
-  actor?: string,
-): SnapshotFrom<Machine> {
-  const fold = foldOf(machine, actor)
-  for (const step of steps) fold.take(step)
-  const { snapshot } = fold
-  if (snapshot === undefined) throw new Error(`Nothing to replay: no step of ${actor ?? 'any actor'}.`)
-  return snapshot
-}
-
 /** The steps of one actor, folded one after the other; those of others are passed over, so that several folds may read the same journal. */
 export interface Fold<Machine extends AnyStateMachine> {
   /** Where the steps lead that were taken; undefined before the first. */
@@ -43,8 +27,9 @@ export interface Fold<Machine extends AnyStateMachine> {
 }
 
 /**
- * Begins a fold. A snapshot record is where it begins if it comes first, and is checked otherwise. `take` throws when the first step of the
- * actor is neither its start nor such a record, or when a step leads to another state than the recorded one.
+ * Begins a fold of `actor` (default: that of the first step) with the plain machine, neither provided nor recorded. A snapshot record is
+ * where it begins if it comes first, and is checked otherwise. `take` throws when the first step of the actor is neither its start nor such
+ * a record, or when a step leads to another state than the recorded one.
  *
  * What an older version of the machine wrote is read as it is recorded, as this one may lead elsewhere by the same steps: a snapshot
  * record of it is taken as it is, and where a step leads elsewhere, state, epoch and plan are those of the record, and the rest of the context

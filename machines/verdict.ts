@@ -31,17 +31,16 @@ export type Verdict =
 export const maxBrokers = 10_000
 
 /**
- * Judges a snapshot against the book. No book, or an empty one: every broker has joined. No snapshot (a failed poll): unknown.
+ * Judges a snapshot against the book; to an empty one every broker has joined.
  * Fewer brokers are never a move: a restarting broker vanishes from the answers for a while.
  */
-export function verdict(book: Book | undefined, snapshot: Snapshot | undefined): Verdict {
+export function verdict({ clusterId: expected, entries }: Book, snapshot: Snapshot): Verdict {
   const why = nonsenseIn(snapshot)
-  if (snapshot === undefined || why !== undefined) return { kind: 'unknown', why: why ?? 'nobody answered' }
-  const expected = book?.clusterId
+  if (why !== undefined) return { kind: 'unknown', why }
   if (expected !== undefined && expected !== snapshot.clusterId) {
     return { kind: 'foreign', expected, got: snapshot.clusterId }
   }
-  const accepted = new Map(book?.entries.map((entry) => [entry.nodeId, entry]))
+  const accepted = new Map(entries.map((entry) => [entry.nodeId, entry]))
   const named = new Set(snapshot.brokers.map(({ nodeId }) => nodeId))
   const moves = snapshot.brokers.flatMap((to) => {
     const from = accepted.get(to.nodeId)
@@ -53,9 +52,7 @@ export function verdict(book: Book | undefined, snapshot: Snapshot | undefined):
   return { kind, moves, joined, left: left.map(({ nodeId }) => nodeId) }
 }
 
-function nonsenseIn(snapshot: Snapshot | undefined): string | undefined {
-  if (snapshot === undefined) return undefined
-  const { clusterId, brokers } = snapshot
+function nonsenseIn({ clusterId, brokers }: Snapshot): string | undefined {
   // Null in the protocol.
   if (!clusterId) return 'the answer has no cluster id'
   if (brokers.length === 0) return 'the answer names no broker'

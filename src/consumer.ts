@@ -12,7 +12,8 @@ import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
-import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
+import { lifecycleMachine } from '../machines/lifecycle.ts'
+import { machineVersion } from '../machines/machine-version.ts'
 import { recorded } from '../machines/recorded.ts'
 import { callError, errorFrom, failureFrom } from './error.ts'
 import { createInbox } from './inbox.ts'
@@ -74,7 +75,6 @@ class LifecycleConsumer implements Consumer {
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
-  private readonly listeners = new Map<string, Set<(record: never) => void>>()
   private readonly queues = new Set<EventQueue>()
   private fold = emptyStatus
   private supervisor: Supervisor | undefined
@@ -99,7 +99,9 @@ class LifecycleConsumer implements Consumer {
       this.fold = reduceStatus(this.fold, record)
     })
     if (logger) this.recorder.onFact(logFacts(logger))
-    this.recorder.onFact((record) => this.tell(record as FactRecord))
+    this.recorder.onFact((record) => {
+      for (const queue of this.queues) queue.push(record as FactRecord)
+    })
     this.progress = acquireProgress(marksKey(options))
     for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
       this.progress.topics.recall(topic, partitions, topicId ?? undefined)
@@ -157,9 +159,9 @@ class LifecycleConsumer implements Consumer {
   on(type: string, listener: (record: never) => void): () => void {
     const name = renamed.get(type)
     if (name !== undefined) throw callError(`The fact \`${type}\` is called \`${name}\` now`, `listen to \`${name}\``)
-    const set = this.listeners.get(type) ?? new Set()
-    this.listeners.set(type, set.add(listener))
-    return () => set.delete(listener)
+    return this.recorder.onFact((record) => {
+      if (type === '*' || record.type === type) return listener(record as never)
+    })
   }
 
   events(): AsyncIterableIterator<FactRecord> {
@@ -268,21 +270,6 @@ class LifecycleConsumer implements Consumer {
     for (const queue of this.queues) queue.end()
     this.end()
   }
-
-  private tell(record: FactRecord): void {
-    for (const listener of this.listeners.get(record.type) ?? [])
-      quietly(listener as (record: FactRecord) => void, record)
-    for (const listener of this.listeners.get('*') ?? []) quietly(listener as (record: FactRecord) => void, record)
-    for (const queue of this.queues) queue.push(record)
-  }
-}
-
-/** A listener that throws, or is an async function that does, harms neither the machine nor the other listeners nor the process. */
-function quietly(listener: (record: FactRecord) => void, record: FactRecord): void {
-  try {
-    const answer: unknown = listener(record)
-    if (answer instanceof Promise) answer.catch(() => {})
-  } catch {}
 }
 
 const stopped = () => callError('The consumer was stopped', 'make a new one with createConsumer')

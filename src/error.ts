@@ -52,9 +52,9 @@ export class RelistenError extends Error {
 export function errorFrom(failure: Failure, cause?: unknown): RelistenError {
   const where = failure.endpoint === undefined ? '' : ` (${failure.endpoint})`
   const code = failure.code === undefined || failure.message.includes(failure.code) ? '' : ` [${failure.code}]`
-  const known = (failure.code === undefined ? undefined : byCode(failure.code)) ?? advice[failure.kind]
+  const byCode = Object.entries(adviceByCode).find(([pattern]) => new RegExp(pattern).test(failure.code ?? ''))
   const what = `${opening[failure.kind]}${where}: ${failure.message}${code}`
-  return new RelistenError({ code: failure.kind, what, ...known, failure, cause })
+  return new RelistenError({ code: failure.kind, what, ...(byCode?.[1] ?? advice[failure.kind]), failure, cause })
 }
 
 /** The error for an option that can't be used. */
@@ -197,71 +197,52 @@ const advice: Record<FailureKind, Advice> = {
   },
 }
 
-/** Codes that tell more than the kind does. */
-function byCode(code: string): Advice | undefined {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return {
-      likelyCause: 'the certificate does not name the address that was dialled.',
-      nextStep:
-        'issue a certificate that covers the new address, or set `expectedIdentity` if all brokers share one name.',
-    }
-  }
-  if (/SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code)) {
-    return {
-      likelyCause: 'the certificate comes from a CA that this process does not trust.',
-      nextStep: 'give the CA in `kafka.ssl.ca`.',
-    }
-  }
-  if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(code)) {
-    return {
-      likelyCause: 'the certificate is out of its dates.',
-      nextStep: 'renew it on the broker, and check the clocks.',
-    }
-  }
-  if (/ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG/.test(code)) {
-    return {
-      likelyCause: 'the port speaks plain text, and TLS was tried.',
-      nextStep: 'use the port of the TLS listener, or leave out `kafka.ssl`.',
-    }
-  }
-  if (code === 'UNSUPPORTED_SASL_MECHANISM') {
-    return {
-      likelyCause: 'the listener does not offer this SASL mechanism.',
-      nextStep: 'set `kafka.sasl.mechanism` to one in the broker property `sasl.enabled.mechanisms`.',
-    }
-  }
-  if (code === 'INVALID_SESSION_TIMEOUT') {
-    return {
-      likelyCause:
-        '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
-      nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
-    }
-  }
-  if (code === 'GROUP_MAX_SIZE_REACHED') {
-    return {
-      likelyCause: 'the group has as many members as the broker property `group.max.size` allows.',
-      nextStep: 'stop a member, or raise `group.max.size`, then start the consumer again.',
-    }
-  }
-  if (code === 'INCONSISTENT_GROUP_PROTOCOL') {
-    return {
-      likelyCause: 'the other members use other partition assigners, or `group.protocol=consumer`.',
-      nextStep: 'give all members of the group the same `partitionAssigners`, or this one another `groupId`.',
-    }
-  }
-  if (code === 'GROUP_AUTHORIZATION_FAILED') {
-    return {
-      likelyCause: 'this user has no ACL for READ on the group.',
-      nextStep: 'add one (`kafka-acls --add --operation Read --group …`), then start the consumer again.',
-    }
-  }
-  if (code === 'TOPIC_AUTHORIZATION_FAILED') {
-    return {
-      likelyCause: 'this user has no ACL for READ on a subscribed topic.',
-      nextStep: 'add one (`kafka-acls --add --operation Read --topic …`), then start the consumer again.',
-    }
-  }
-  if (code === 'ENOSPC')
-    return { likelyCause: 'the disk is full.', nextStep: 'free space, then start the consumer again.' }
-  return undefined
+/** Codes that tell more than the kind does, as regular expressions. */
+const adviceByCode: Readonly<Record<string, Advice>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    likelyCause: 'the certificate does not name the address that was dialled.',
+    nextStep:
+      'issue a certificate that covers the new address, or set `expectedIdentity` if all brokers share one name.',
+  },
+  'SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER': {
+    likelyCause: 'the certificate comes from a CA that this process does not trust.',
+    nextStep: 'give the CA in `kafka.ssl.ca`.',
+  },
+  'CERT_HAS_EXPIRED|CERT_NOT_YET_VALID': {
+    likelyCause: 'the certificate is out of its dates.',
+    nextStep: 'renew it on the broker, and check the clocks.',
+  },
+  'ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG': {
+    likelyCause: 'the port speaks plain text, and TLS was tried.',
+    nextStep: 'use the port of the TLS listener, or leave out `kafka.ssl`.',
+  },
+  UNSUPPORTED_SASL_MECHANISM: {
+    likelyCause: 'the listener does not offer this SASL mechanism.',
+    nextStep: 'set `kafka.sasl.mechanism` to one in the broker property `sasl.enabled.mechanisms`.',
+  },
+  INVALID_SESSION_TIMEOUT: {
+    likelyCause:
+      '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
+    nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
+  },
+  GROUP_MAX_SIZE_REACHED: {
+    likelyCause: 'the group has as many members as the broker property `group.max.size` allows.',
+    nextStep: 'stop a member, or raise `group.max.size`, then start the consumer again.',
+  },
+  INCONSISTENT_GROUP_PROTOCOL: {
+    likelyCause: 'the other members use other partition assigners, or `group.protocol=consumer`.',
+    nextStep: 'give all members of the group the same `partitionAssigners`, or this one another `groupId`.',
+  },
+  GROUP_AUTHORIZATION_FAILED: {
+    likelyCause: 'this user has no ACL for READ on the group.',
+    nextStep: 'add one (`kafka-acls --add --operation Read --group …`), then start the consumer again.',
+  },
+  TOPIC_AUTHORIZATION_FAILED: {
+    likelyCause: 'this user has no ACL for READ on a subscribed topic.',
+    nextStep: 'add one (`kafka-acls --add --operation Read --topic …`), then start the consumer again.',
+  },
+  ENOSPC: {
+    likelyCause: 'the disk is full.',
+    nextStep: 'free space, then start the consumer again.',
+  },
 }

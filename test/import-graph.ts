@@ -14,7 +14,7 @@ export interface SourceModule {
 export const layers = ['machines', 'actors', 'src', 'test'] as const
 
 /** Of sources, and of tests. */
-const maxLines = { sources: 310, tests: 400 }
+const maxLines = { sources: 300, tests: 400 }
 const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.(ts|cjs)$/
 const emptyWord = /\b(utils?|types|helpers?|common|manager|misc)\b/
 /** The door to KafkaJS; what is required of its insides goes no further. */

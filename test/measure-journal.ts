@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
-import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
-import { replay } from '../machines/replay.ts'
+import { lifecycleMachine } from '../machines/lifecycle.ts'
+import { machineVersion } from '../machines/machine-version.ts'
 import { fileJournal } from '../src/journal/file-journal.ts'
 import { createRecorder } from '../src/journal/recorder.ts'
+import { replay } from './machines/replay.ts'
 import { type Life, startLife } from './src/journal/journal-lives.ts'
 
 const appends = 3000

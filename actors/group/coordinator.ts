@@ -6,6 +6,8 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
+import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
+import { offsetFetchRequest } from '../protocol/requests.ts'
 import { deadline } from '../time/deadline.ts'
 import { sleep } from '../time/sleep.ts'
 import { held, type Link } from '../wire/link.ts'
@@ -34,7 +36,7 @@ const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
 }
 /** A node that holds a request is asked so often whether it is there; longer than `group.initial.rebalance.delay.ms` is by default. */
 const askEachMs = 5000
-/** How long it may be silent then. */
+/** How long it may be silent where it answers at once. */
 const silenceMs = 1000
 const passing: ReadonlySet<number> = new Set([
   errorCodes.coordinatorLoadInProgress,
@@ -108,6 +110,13 @@ export class Coordinator {
     const decode = (answer: Buffer) => call.decode(answer.subarray(answerHeaderBytes))
     const answer = await this.send(frame, async (got) => errorOf(await decode(got)), patience)
     return decode(answer)
+  }
+
+  /** What the group has committed of this many partitions of a topic. Rejects with a ConnectionError. */
+  async committedOf(topic: string, partitions: number): Promise<CommittedOffset[]> {
+    const { groupId, clientId } = this.options
+    const frame = offsetFetchRequest(groupId, topic, partitions, clientId)
+    return readOffsetFetch(await this.send(frame, offsetFetchErrorOf, { withinMs: 2000, silenceMs }))
   }
 
   private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {

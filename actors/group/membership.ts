@@ -125,6 +125,15 @@ export class Membership {
     return errorCode
   }
 
+  /** True when the coordinator accepts a heartbeat, sent now; while the member joins, when it knows the member. */
+  async confirmed(withinMs: number): Promise<boolean> {
+    const { joining } = this
+    const code = await this.heartbeat(withinMs)
+    // Its generation is over, or not there yet, and it is none but the member's own.
+    if (code === errorCodes.illegalGeneration) return joining || this.joining
+    return code === errorCodes.none || code === errorCodes.rebalanceInProgress
+  }
+
   /** Commits under this member and generation. Resolves with the error code of each partition, in the order asked. */
   async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
     const { coordinator, groupId } = this.options

@@ -14,16 +14,10 @@ export type Offsets = readonly {
   }[]
 }[]
 
-export interface Committer {
-  readonly groupId: string
-  readonly memberId: string
-  readonly generation: number
-}
-
 /** Resolves with the error code of each partition, in the order asked. Rejects with a ConnectionError when no coordinator answers within `withinMs`. */
 export async function commitOffsets(
   coordinator: Coordinator,
-  { groupId, memberId, generation }: Committer,
+  { groupId, memberId, generation }: { groupId: string; memberId: string; generation: number },
   offsets: Offsets,
   withinMs: number,
 ): Promise<number[]> {

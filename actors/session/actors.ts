@@ -7,11 +7,9 @@ import { prove } from './prove.ts'
 import { replace } from './replace.ts'
 import { shutDown } from './shut-down.ts'
 import type { Supervisor } from './supervisor.ts'
-import { type Task, task } from './task.ts'
+import { task } from './task.ts'
 
-export const actorsOf = (
-  supervisor: Supervisor,
-): Readonly<Record<'open' | 'drain' | 'rebuild' | 'backOff' | 'shutDown', Task>> => ({
+export const actorsOf = (supervisor: Supervisor) => ({
   open: task((...told) => open(supervisor, ...told)),
   drain: task((...told) => drain(supervisor, ...told)),
   rebuild: task((...told) => (told[0].plan?.kind === 'in-place' ? prove : replace)(supervisor, ...told)),

@@ -1,6 +1,7 @@
 /** The task of `retrying`: waits before the next attempt. */
 
 import { backoffMs } from '../../machines/backoff.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { TaskInput, TaskScope } from './task.ts'
 
@@ -9,9 +10,5 @@ const backoff = { baseMs: 250, capMs: 10_000 }
 export async function backOff({ options }: Supervisor, { attempt }: TaskInput, { sendBack, signal }: TaskScope) {
   const waitMs = backoffMs(attempt, backoff, Math.random())
   options.emit({ type: 'retry.scheduled', attempt, waitMs })
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, waitMs)
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
-  })
-  sendBack({ type: 'backoff.elapsed', attempt })
+  if (await sleep(waitMs, signal)) sendBack({ type: 'backoff.elapsed', attempt })
 }

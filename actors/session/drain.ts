@@ -11,7 +11,7 @@ export async function drain(supervisor: Supervisor, { epoch, plan }: TaskInput, 
   let forced = false
   if (plan?.kind === 'in-place') {
     const isLeftOut = (nodeId: number) => supervisor.isLeftOut(nodeId)
-    forced = !(await session?.caughtUp(isLeftOut, rebuildWithinMs, signal))
+    forced = !(await session?.routes.links.caughtUp(isLeftOut, rebuildWithinMs, signal))
   } else {
     forced = (await session?.drain(drainTimeoutMs)) ?? false
   }

@@ -12,10 +12,10 @@ export async function prove(supervisor: Supervisor, { epoch }: TaskInput, { send
     message: `No heartbeat was accepted within ${rebuildWithinMs} ms of the move`,
   }
   try {
-    if (await session?.confirmed(rebuildWithinMs)) {
+    if (await session?.membership.confirmed(rebuildWithinMs)) {
       // A newer move has its own proof: gap and time of the hand-over are taken by that one.
       signal.throwIfAborted()
-      const gapMs = Math.round(session?.takeLongestGap() ?? 0)
+      const gapMs = Math.round(session?.fetched.takeLongestGap() ?? 0)
       return sendBack({ type: 'rebuild.proven', epoch, tookMs: supervisor.endHandover(), gapMs })
     }
   } catch (error) {

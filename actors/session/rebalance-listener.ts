@@ -17,7 +17,7 @@ export interface RebalanceListenerOptions {
   readonly dispatcher: Dispatcher
   readonly positions: StartPositions
   readonly fetched: FetchRecord
-  readonly membership: () => Membership
+  readonly membership: Membership
   /** How long handlers may take to settle before a rebalance, and when the partitions are lost; in milliseconds. */
   readonly settleTimeoutMs: number
   readonly drainTimeoutMs: number
@@ -39,9 +39,9 @@ export class RebalanceListener {
 
   /** The group has given us these partitions, and KafkaJS begins to read them. */
   onPartitionsAssigned(partitions: PartitionsByTopic): void {
-    const { epoch, runner, dispatcher, positions, fetched, emit } = this.options
-    if (runner.sealed) return
-    const { generation } = this.options.membership()
+    const { epoch, runner, dispatcher, positions, fetched, membership, emit } = this.options
+    if (runner.fenced) return
+    const { generation } = membership
     fetched.clear()
     this.assignment = new Assignment(epoch, generation, partitions)
     dispatcher.begin(this.assignment, runner)
@@ -77,9 +77,9 @@ export class RebalanceListener {
 
   private announce(assignment: Assignment): void {
     const { epoch, runner, emit, onJoined } = this.options
-    const { memberId, generation, closed } = this.options.membership()
+    const { memberId, generation, closed } = this.options.membership
     // A member that was lost meanwhile is told as such: it has not joined, although it knows where to read.
-    if (this.announced === assignment || runner.sealed || closed) return
+    if (this.announced === assignment || runner.fenced || closed) return
     this.announced = assignment
     emit({ type: 'session.joined', epoch, memberId, generation })
     onJoined()

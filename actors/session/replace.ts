@@ -16,9 +16,9 @@ export async function replace(supervisor: Supervisor, { epoch }: TaskInput, { se
     limit.abort()
   }
   signal.throwIfAborted()
-  const sealedAt = performance.now()
+  const fencedAt = performance.now()
   await supervisor.discard()
   const failure = await supervisor.join(epoch, signal)
   if (failure) return sendBack({ type: 'session.failed', epoch, failure })
-  sendBack({ type: 'rebuild.proven', epoch, tookMs: supervisor.endHandover(), gapMs: since(sealedAt) })
+  sendBack({ type: 'rebuild.proven', epoch, tookMs: supervisor.endHandover(), gapMs: since(fencedAt) })
 }

@@ -1,6 +1,6 @@
 /**
  * The runner: KafkaJS's run loop of one session. It connects, subscribes and fetches over wires, and gives its batches to the dispatcher.
- * Sealed, it takes no batch any more, and nothing of it reaches a broker.
+ * Fenced, it takes no batch any more, and nothing of it reaches a broker.
  */
 
 import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
@@ -50,7 +50,7 @@ const batchesAtOnce = 64
 const fencedPauseMs = 50
 
 export class Runner implements Reader {
-  sealed = false
+  fenced = false
   private readonly options: RunnerOptions
   private readonly kafka: KafkaJsConsumer
   private readonly wires = new Set<Wire>()
@@ -91,7 +91,7 @@ export class Runner implements Reader {
       eachBatch: async ({ batch, resolveOffset, isStale }) => {
         const last = batch.messages.at(-1)
         // Stale: fetched before a seek, so it is not what was asked for any more.
-        if (this.sealed || isStale()) return
+        if (this.fenced || isStale()) return
         const { assignment } = this.asked.get(`${batch.topic}/${batch.partition}`) ?? {}
         const room = this.options.dispatcher.offer(batch, BigInt(fetchedOffsetOf(batch)), assignment)
         if (!room) return void (await sleep(fencedPauseMs))
@@ -129,8 +129,8 @@ export class Runner implements Reader {
     return ifRunning(() => this.kafka.leaderOf(topic, partition))
   }
 
-  seal(): void {
-    this.sealed = true
+  fence(): void {
+    this.fenced = true
     this.kafka.endFetchers()
   }
 
@@ -146,12 +146,12 @@ export class Runner implements Reader {
     const { epoch, emit, dispatcher, onAssigned, onCrash } = this.options
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => onAssigned(payload.memberAssignment))
     consumer.on(consumer.events.RECEIVED_UNSUBSCRIBED_TOPICS, ({ payload: { topicsNotSubscribed } }) => {
-      if (!this.sealed) emit({ type: 'partitions.unread', epoch, topics: topicsNotSubscribed })
+      if (!this.fenced) emit({ type: 'partitions.unread', epoch, topics: topicsNotSubscribed })
     })
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
       // KafkaJS steps over a batch without messages by itself.
       const { assignment, from = 0n } = this.asked.get(`${topic}/${partition}`) ?? {}
-      if (batchSize === 0 && !this.sealed) dispatcher.pass({ topic, partition }, from, lastOffset, assignment)
+      if (batchSize === 0 && !this.fenced) dispatcher.pass({ topic, partition }, from, lastOffset, assignment)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => onCrash(fromKafkaJs(payload.error, this.options)))
   }
@@ -163,7 +163,7 @@ export class Runner implements Reader {
     const wire: Wire = new Wire({
       onConnect,
       answer: async (request) => {
-        if (this.sealed) throw closedError('This session')
+        if (this.fenced) throw closedError('This session')
         const answer = this.options.answer(nodeId, request)
         return apiKeyOf(request) === apiKeys.fetch ? this.options.fetched.during(nodeId, answer) : answer
       },

@@ -7,7 +7,6 @@
  */
 
 import type { InspectionEvent } from 'xstate'
-import type { TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Append } from '../../machines/recorded.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -18,10 +17,7 @@ import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Membership } from '../group/membership.ts'
-import { errorCodes } from '../protocol/frames.ts'
-import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
 import { nodeAddress } from '../protocol/node-names.ts'
-import { offsetFetchRequest } from '../protocol/requests.ts'
 import { within } from '../time/deadline.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
@@ -62,15 +58,12 @@ export class Session {
   readonly routes: Routes
   readonly fetched: FetchRecord
   readonly runner: Runner
-  private readonly coordinator: Coordinator
   private readonly commits: Commits
-  private readonly positions: StartPositions
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
-  private readonly listener: RebalanceListener
   private readonly options: SessionOptions
   private readonly stop = new AbortController()
-  private readonly atSeal: (() => void)[] = []
+  private readonly atFence: (() => void)[] = []
   private given = () => {}
   private joined = () => {}
   private crashed = (_error: unknown) => {}
@@ -78,49 +71,75 @@ export class Session {
   constructor(options: SessionOptions) {
     this.options = options
     this.epoch = options.epoch
-    const { epoch, cluster, dial, emit, groupId, clientId, dispatcher, seen: topics } = options
+    const { epoch, cluster, dial, emit, groupId, clientId, dispatcher, seen: topics, drainTimeoutMs } = options
     const { fromBeginning, readUncommitted } = options
     const { signal } = this.stop
-    const isHeld = (partition: TopicPartition) => dispatcher.queueOf(partition).pausedBy.size > 0
-    this.fetched = new FetchRecord(readUncommitted, isHeld)
-    // KafkaJS sees routes, and routes see KafkaJS: what is built later is asked for when it is needed.
-    this.runner = new Runner({
-      ...options,
-      nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
-      fetched: this.fetched,
-      answer: (nodeId, request) => this.routes.answer(nodeId, request),
-      beforeFetch: (nodeId) => this.routes.awaitFetchTurn(nodeId),
-      mustRejoin: () => this.membership.rejoining,
-      onMetadata: () => {
-        this.routes.wakeup()
-        this.positions.validation.lookAtAll()
+    // The group side first. KafkaJS sees routes, and routes see KafkaJS: what is built further down is asked for when it is needed.
+    const coordinator = new Coordinator({
+      ...{ groupId, clientId, cluster, signal },
+      linkTo: (nodeId, mayBeHeld) => routes.links.controlLink(nodeId, mayBeHeld),
+    })
+    const membership = new Membership({
+      ...{ epoch, groupId, emit, coordinator },
+      heartbeatIntervalMs: options.heartbeatInterval,
+      rebalanceTimeoutMs: options.rebalanceTimeout,
+      append: options.append,
+      inspect: options.inspect,
+      settle: () => listener.onPartitionsRevoked(),
+      fetchOffsets: (request, ask) => positions.answer(request, ask),
+      onSync: (partitions) => metadata.reveal(partitions),
+      onLost: () => listener.onPartitionsLost(),
+      onRefused: (failure) => {
+        listener.onPartitionsLost()
+        this.fail(failure)
       },
-      wake: () => this.routes.wakeup(),
+      reset: (topic, partition) => positions.reset({ topic, partition }),
+      interruptPolls: () => routes.interruptPolls(),
+    })
+    const commits = new Commits({ epoch, membership, dispatcher, topics, emit })
+    const subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
+    const metadata = new MetadataView({
+      ...{ epoch, topics, subscription, emit },
+      isJoining: () => membership.asking,
+      // In order: handlers settle and commit before KafkaJS joins for it.
+      onGrown: () => membership.grow(),
+      onMissing: () => void positions.era++,
+      onRecreated: (topic) => positions.restart(topic),
+    })
+    const fetched = new FetchRecord(readUncommitted, (partition) => dispatcher.queueOf(partition).pausedBy.size > 0)
+    const runner = new Runner({
+      ...{ ...options, fetched },
+      nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
+      answer: (nodeId, request) => routes.answer(nodeId, request),
+      beforeFetch: (nodeId) => routes.awaitFetchTurn(nodeId),
+      mustRejoin: () => membership.rejoining,
+      onMetadata: () => {
+        routes.wakeup()
+        positions.validation.lookAtAll()
+      },
+      wake: () => routes.wakeup(),
       onAssigned: (partitions) => {
-        this.listener.onPartitionsAssigned(partitions)
+        listener.onPartitionsAssigned(partitions)
         this.given()
       },
       onCrash: (failure) => this.fail(failure),
     })
-    const { runner } = this
-    const identify = () => this.metadata.identify()
-    this.positions = new StartPositions({
+    const positions: StartPositions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
       log: new LogOffsets({
         ...{ clientId, readUncommitted },
         leaderOf: (partition) => runner.leaderOf(partition),
-        linkTo: (nodeId) => this.routes.links.controlLink(nodeId),
+        linkTo: (nodeId) => routes.links.controlLink(nodeId),
         refreshLeaders: () => this.refreshLeaders(),
       }),
-      leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
-      committedOf: (topic) => this.committedOf(topic),
-      commit: (queue) => this.commits.commitReset(queue),
-      lookAtTopics: identify,
-      onChange: () => this.listener.onPositions(),
+      leaderEpochOf: (partition) => metadata.leaderEpochOf(partition),
+      committedOf: (topic) => coordinator.committedOf(topic, topics.partitionsOf(topic)),
+      commit: (queue) => commits.commitReset(queue),
+      lookAtTopics: () => metadata.identify(),
+      onChange: () => listener.onPositions(),
     })
-    const { positions } = this
-    this.routes = new Routes({
-      ...{ cluster, dial, emit, clientId, identify },
+    const routes: Routes = new Routes({
+      ...{ cluster, dial, emit, clientId },
       holdMs: rebuildWithin(options.rebuildTimeoutMs, cluster.lateMs),
       requestTimeoutMs: options.requestTimeoutMs,
       maxWaitMs: options.maxWaitTimeInMs,
@@ -128,55 +147,28 @@ export class Session {
       leaderOf: (topic, partition) => runner.leaderOf({ topic, partition }),
       prefetchBudget: dispatcher.prefetchBudget,
       era: () => positions.era,
-      onAsked: (asked) => runner.note(asked, this.listener.assignment),
+      identify: () => metadata.identify(),
+      onAsked: (asked) => runner.note(asked, listener.assignment),
       diverged: (partitions) => positions.validation.diverged(partitions),
-      group: (request) => this.membership.answer(request),
+      group: (request) => membership.answer(request),
       refreshMetadata: () => runner.refreshMetadata(),
-      view: (description, nodes) => this.metadata.view(description, nodes),
-      onFetched: (nodeId, summary) => this.fetched.note(nodeId, summary),
+      view: (description, nodes) => metadata.view(description, nodes),
+      onFetched: (nodeId, summary) => fetched.note(nodeId, summary),
     })
-    this.listener = new RebalanceListener({
-      ...{ epoch, runner, dispatcher, positions, emit },
-      fetched: this.fetched,
-      membership: () => this.membership,
-      settleTimeoutMs: Math.min(options.drainTimeoutMs, options.rebalanceTimeout * 0.7),
-      drainTimeoutMs: options.drainTimeoutMs,
+    const listener: RebalanceListener = new RebalanceListener({
+      ...{ epoch, runner, dispatcher, positions, fetched, membership, emit, drainTimeoutMs },
+      settleTimeoutMs: Math.min(drainTimeoutMs, options.rebalanceTimeout * 0.7),
       drain: (withinMs) => this.drain(withinMs),
-      wake: () => this.routes.wakeup(),
+      wake: () => routes.wakeup(),
       onJoined: () => this.joined(),
     })
-    this.coordinator = new Coordinator({
-      ...{ groupId, clientId, cluster, signal },
-      linkTo: (nodeId, mayBeHeld) => this.routes.links.controlLink(nodeId, mayBeHeld),
-    })
-    this.membership = new Membership({
-      ...{ epoch, groupId, emit, coordinator: this.coordinator },
-      heartbeatIntervalMs: options.heartbeatInterval,
-      rebalanceTimeoutMs: options.rebalanceTimeout,
-      append: options.append,
-      inspect: options.inspect,
-      settle: () => this.listener.onPartitionsRevoked(),
-      fetchOffsets: (request, ask) => positions.answer(request, ask),
-      onSync: (partitions) => this.metadata.reveal(partitions),
-      onLost: () => this.listener.onPartitionsLost(),
-      onRefused: (failure) => {
-        this.listener.onPartitionsLost()
-        this.fail(failure)
-      },
-      reset: (topic, partition) => positions.reset({ topic, partition }),
-      interruptPolls: () => this.routes.interruptPolls(),
-    })
-    const { membership } = this
-    this.commits = new Commits({ epoch, membership, dispatcher, topics, emit })
-    this.subscription = new Subscription({ subscribed: options.topics, cluster, clientId, topics, signal })
-    this.metadata = new MetadataView({
-      ...{ epoch, topics, subscription: this.subscription, emit },
-      isJoining: () => membership.asking,
-      // In order: handlers settle and commit before KafkaJS joins for it.
-      onGrown: () => membership.grow(),
-      onMissing: () => void positions.era++,
-      onRecreated: (topic) => positions.restart(topic),
-    })
+    this.membership = membership
+    this.commits = commits
+    this.subscription = subscription
+    this.metadata = metadata
+    this.fetched = fetched
+    this.runner = runner
+    this.routes = routes
   }
 
   /** Connects, subscribes, joins. Resolves when it is known where to read what the group gave; rejects with a ConnectionError by a deadline. */
@@ -198,38 +190,14 @@ export class Session {
     const joinWithinMs = rebalanceTimeout + 10_000 // for each: what the group took is not taken from the look-up
     await within(Promise.race([given, join]), joinWithinMs, 'The group gave no assignment', 'join-timed-out')
     await within(join, joinWithinMs, 'The places to read from did not become known', 'join-timed-out')
-    // Sealed at the very moment it joined: nobody would end what begins here.
-    if (runner.sealed) return
+    // Fenced at the very moment it joined: nobody would end what begins here.
+    if (runner.fenced) return
     const timers = [
       setInterval(() => void this.commits.commit(requestWithinMs), commitIntervalMs),
       setInterval(() => this.lookAtTopics(), metadataMaxAge),
     ]
     const unwatch = watch({ session: this, dispatcher, emit, maxWaitMs: maxWaitTimeInMs })
-    this.atSeal.push(unwatch, ...timers.map((timer) => () => clearInterval(timer)))
-  }
-
-  /** True when every link in use is where the book says; false when one is not by `withinMs`, or at once when `signal` aborts. */
-  caughtUp(isLeftOut: (nodeId: number) => boolean, withinMs: number, signal: AbortSignal): Promise<boolean> {
-    return this.routes.links.caughtUp(isLeftOut, withinMs, signal)
-  }
-
-  /** Another node is left out now: whoever waits for the links looks again. */
-  recheck(): void {
-    this.routes.links.recheck()
-  }
-
-  /** True when the coordinator accepts this member's heartbeat, asked now; while it joins, when it knows the member. */
-  async confirmed(withinMs: number): Promise<boolean> {
-    const { joining } = this.membership
-    const code = await this.membership.heartbeat(withinMs)
-    // Its generation is over, or not there yet, and it is none but the member's own.
-    if (code === errorCodes.illegalGeneration) return joining || this.membership.joining
-    return code === errorCodes.none || code === errorCodes.rebalanceInProgress
-  }
-
-  /** The longest time any partition went without an answer, in milliseconds, since this was last asked. */
-  takeLongestGap(): number {
-    return this.fetched.takeLongestGap()
+    this.atFence.push(unwatch, ...timers.map((timer) => () => clearInterval(timer)))
   }
 
   /** Commits everything handled until now. Never rejects. */
@@ -246,14 +214,14 @@ export class Session {
   }
 
   /** From here on nothing of this session's KafkaJS reaches a broker, and no batch of it is taken in. */
-  seal(): void {
-    if (this.runner.sealed) return
-    for (const end of this.atSeal) end()
-    this.runner.seal()
+  fence(): void {
+    if (this.runner.fenced) return
+    for (const end of this.atFence) end()
+    this.runner.fence()
     this.options.emit({ type: 'session.fenced', epoch: this.epoch })
   }
 
-  /** Commits what was handled under the old member and generation, although the session is sealed. */
+  /** Commits what was handled under the old member and generation, although the session is fenced. */
   async salvage(withinMs: number): Promise<void> {
     const { dispatcher, emit } = this.options
     const queues = dispatcher.uncommitted().length
@@ -262,19 +230,9 @@ export class Session {
     emit({ type: 'offsets.salvaged', epoch: this.epoch, partitions: queues - dispatcher.uncommitted().length })
   }
 
-  /** Leaves the group by the member's id; true when it is gone. Rejects with a ConnectionError when no coordinator answers. */
-  leave(withinMs: number): Promise<boolean> {
-    return this.membership.leave(withinMs)
-  }
-
-  /** Takes another member of ours out of the group, so that nobody waits for it. True when it is gone. */
-  evict(memberId: string, withinMs: number): Promise<boolean> {
-    return this.membership.evict(memberId, withinMs)
-  }
-
   /** Closes sockets and lets KafkaJS end. Resolves by `withinMs` at the latest. */
   async close(withinMs: number): Promise<void> {
-    this.seal()
+    this.fence()
     this.membership.close()
     this.routes.close()
     this.stop.abort(closedError('This session'))
@@ -295,13 +253,6 @@ export class Session {
   /** It has ended by itself, or the group does not want it. */
   private fail(failure: Failure): void {
     this.crashed(new ConnectionError(failure))
-    if (!this.runner.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
-  }
-
-  private async committedOf(topic: string): Promise<CommittedOffset[]> {
-    const { groupId, clientId, seen } = this.options
-    const frame = offsetFetchRequest(groupId, topic, seen.partitionsOf(topic), clientId)
-    const patience = { withinMs: requestWithinMs, silenceMs: 1000 }
-    return readOffsetFetch(await this.coordinator.send(frame, offsetFetchErrorOf, patience))
+    if (!this.runner.fenced) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
   }
 }

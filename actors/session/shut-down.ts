@@ -1,24 +1,18 @@
 /** The task of `stopping`: handlers settle, progress is committed, members leave, sessions close. */
 
 import { messageOf } from '../../machines/failure.ts'
-import { within } from '../time/deadline.ts'
+import { deadline, within } from '../time/deadline.ts'
 import type { Supervisor } from './supervisor.ts'
 import { since, type TaskInput, type TaskScope } from './task.ts'
 
 /** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
 export async function shutDown(supervisor: Supervisor, { epoch }: TaskInput, { sendBack }: TaskScope) {
   const startedAt = performance.now()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), supervisor.options.stopTimeoutMs)
-  })
-  let forced = true
-  try {
-    forced = await Promise.race([windDown(supervisor, startedAt), late])
-  } catch (error) {
+  const work = windDown(supervisor, startedAt).catch((error: unknown) => {
     sendBack({ type: 'session.failed', epoch, failure: { kind: 'bug', message: messageOf(error) } })
-  }
-  clearTimeout(timer)
+    return true
+  })
+  const forced = await deadline(work, supervisor.options.stopTimeoutMs, () => true)
   void supervisor.closeAll(0)
   sendBack({ type: 'stop.completed', tookMs: since(startedAt), forced })
 }
@@ -34,12 +28,12 @@ async function windDown({ session, discarded, options, closeAll }: Supervisor, s
     await within(underWay, left(0.75), 'It was not taken out of service').catch(() => {})
     if (!discarded.has(old)) return true
     await old.salvage(left(0.75))
-    return old.leave(left(0.85)).catch(() => false)
+    return old.membership.leave(left(0.85)).catch(() => false)
   })
   if (session) {
     await session.commit(left(0.75))
-    forced = !(await session.leave(left(0.85)).catch(() => false)) || forced
-    session.seal()
+    forced = !(await session.membership.leave(left(0.85)).catch(() => false)) || forced
+    session.fence()
   }
   if ((await Promise.all(gone)).includes(false)) forced = true
   await closeAll(left(0.95))

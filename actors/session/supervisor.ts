@@ -5,16 +5,19 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
+import type { Membership } from '../group/membership.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
+import type { LinkPool } from '../wire/link-pool.ts'
+import type { FetchRecord } from './fetch-record.ts'
 import type { Session } from './session.ts'
 import { since } from './task.ts'
 
 /** What the supervisor and its tasks ask of a session. */
-export type SupervisedSession = Pick<
-  Session,
-  | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
-> & { readonly membership: { readonly memberId: string } }
+export type SupervisedSession = Pick<Session, 'open' | 'drain' | 'commit' | 'fence' | 'salvage' | 'close'> & {
+  readonly membership: Pick<Membership, 'memberId' | 'confirmed' | 'leave' | 'evict'>
+  readonly routes: { readonly links: Pick<LinkPool, 'caughtUp' | 'recheck'> }
+  readonly fetched: Pick<FetchRecord, 'takeLongestGap'>
+}
 
 export interface SupervisorOptions {
   readonly cluster: Cluster
@@ -52,7 +55,7 @@ export class Supervisor {
   notice(fact: Fact): void {
     if (fact.type === 'endpoint.refused') {
       this.refused.add(fact.nodeId)
-      this.session?.recheck()
+      this.session?.routes.links.recheck()
     }
     if (fact.type === 'endpoint.healed') this.refused.delete(fact.nodeId)
     if (fact.type === 'endpoint.refused' || fact.type === 'cluster.unreachable') this.lastFailure = fact.failure
@@ -107,13 +110,13 @@ export class Supervisor {
     }
   }
 
-  /** Takes the session out of service: sealed, its progress salvaged, its member evicted. Closing it goes on in the background. */
+  /** Takes the session out of service: fenced, its progress salvaged, its member evicted. Closing it goes on in the background. */
   async discard(): Promise<void> {
     const { session } = this
     if (!session) return
     this.session = undefined
     const discarded = this.takeOut(session)
-    // A stop that comes in between finds it there, from before it is sealed.
+    // A stop that comes in between finds it there, from before it is fenced.
     this.discarded.set(session, discarded)
     await discarded
   }
@@ -135,11 +138,11 @@ export class Supervisor {
 
   private async takeOut(session: SupervisedSession): Promise<void> {
     await undefined
-    session.seal()
+    session.fence()
     await this.options.dispatcher.close(0)
     await session.salvage(salvageWithinMs)
     // One that can't leave now stays: the next session evicts its member before it joins.
-    if (await session.leave(salvageWithinMs).catch(() => false)) this.closeLeft(session)
+    if (await session.membership.leave(salvageWithinMs).catch(() => false)) this.closeLeft(session)
   }
 
   /** Until its session times out, a member that is left behind keeps the group from giving its partitions to anybody. */
@@ -147,7 +150,7 @@ export class Supervisor {
     const { members, cluster } = this.options
     // Over connections of the new session: where brokers are far, the dial and its login alone take longer than that.
     const withinMs = rebuildWithin(salvageWithinMs, cluster.lateMs)
-    for (const memberId of members()) await session.evict(memberId, withinMs)
+    for (const memberId of members()) await session.membership.evict(memberId, withinMs)
     for (const old of this.discarded.keys()) if (!members().includes(old.membership.memberId)) this.closeLeft(old)
   }
 

@@ -1,8 +1,9 @@
 /** The command line: its words, and what each of them does. Exit codes: 0 fine, 1 the journal is not, 2 wrong usage. */
 
 import { parseArgs } from 'node:util'
+import { failureFrom } from '../error.ts'
 import type { JournalRecord } from '../journal/journal.ts'
-import { type Survey, survey } from '../journal/survey.ts'
+import { JournalScan } from '../journal/journal-scan.ts'
 import { printable } from '../printable.ts'
 import { stateAfter } from './fold.ts'
 import { heading, timeLine } from './show.ts'
@@ -128,35 +129,19 @@ const commands = {
 
 /** Tells each good record; then, if there is damage, where it is and what is good. */
 function each(path: string, output: Output, tell: (record: JournalRecord) => void): number {
-  const records = opened(path)
-  for (let step = records.next(); ; step = records.next()) {
-    if (!step.done) {
-      tell(step.value)
-      continue
-    }
-    const { unfinishedBytes } = step.value
-    if (unfinishedBytes > 0) output.error(`The last line has no end: ${unfinishedBytes} bytes are left out.`)
-    const damage = damageLines(step.value)
-    for (const line of damage ?? []) output.error(line)
-    return damage ? 1 : 0
-  }
+  const scan = opened(path)
+  for (const record of scan) tell(record)
+  if (scan.unfinishedBytes > 0) output.error(`The last line has no end: ${scan.unfinishedBytes} bytes are left out.`)
+  const damage = damageLines(scan)
+  for (const line of damage) output.error(line)
+  return damage.length > 0 ? 1 : 0
 }
 
 /** The records at `path`. A path without a journal is wrong usage. */
-function opened(path: string): Generator<JournalRecord, Survey> {
-  const records = survey(path)
+function opened(path: string): JournalScan {
   try {
-    return continued(records.next(), records)
+    return new JournalScan(path)
   } catch (error) {
-    throw new UsageError((error as { failure?: { message?: string } }).failure?.message ?? (error as Error).message)
+    throw new UsageError(failureFrom(error, 'journal-failed').message)
   }
-}
-
-function* continued(
-  first: IteratorResult<JournalRecord, Survey>,
-  records: Generator<JournalRecord, Survey>,
-): Generator<JournalRecord, Survey> {
-  let step = first
-  for (; !step.done; step = records.next()) yield step.value
-  return step.value
 }

@@ -1,7 +1,8 @@
 /** A fold of a journal for its command line: what the lifecycle, the status and the memory were after a record. */
 
 import type { StateValue } from 'xstate'
-import { lifecycleMachine, machineVersion } from '../../machines/lifecycle.ts'
+import { lifecycleMachine } from '../../machines/lifecycle.ts'
+import { machineVersion } from '../../machines/machine-version.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { foldOf } from '../../machines/replay.ts'
 import type { JournalRecord } from '../journal/journal.ts'

@@ -2,7 +2,8 @@
 
 import { stateName } from '../../machines/state-value.ts'
 import type { JournalRecord } from '../journal/journal.ts'
-import type { Survey } from '../journal/survey.ts'
+import type { JournalScan } from '../journal/journal-scan.ts'
+import { many } from '../views/log.ts'
 import { isStart, stateAfter } from './fold.ts'
 import { duration } from './show.ts'
 
@@ -12,18 +13,12 @@ export interface Verdict {
   readonly isGood: boolean
 }
 
-export function verify(records: Generator<JournalRecord, Survey>): Verdict {
+export function verify(scan: JournalScan): Verdict {
   const clock: string[] = []
   let before: JournalRecord | undefined
-  let found: Survey | undefined
   let lives = 0
   function* watched(): Generator<JournalRecord> {
-    for (let step = records.next(); ; step = records.next()) {
-      if (step.done) {
-        found = step.value
-        return
-      }
-      const record = step.value
+    for (const record of scan) {
       if (isStart(record)) lives += 1
       if (before && record.at < before.at) {
         clock.push(`clock    went back by ${duration(before.at - record.at)} at record ${record.seq}`)
@@ -33,8 +28,8 @@ export function verify(records: Generator<JournalRecord, Survey>): Verdict {
     }
   }
   const replayed = replayLine(watched())
-  const isGood = found?.damage === undefined && replayed.isGood
-  return { lines: [...storedLines(found), ...replayed.lines(lives), ...clock], isGood }
+  const isGood = scan.damage === undefined && replayed.isGood
+  return { lines: [...storedLines(scan), ...replayed.lines(lives), ...clock], isGood }
 }
 
 function replayLine(all: Generator<JournalRecord>) {
@@ -44,7 +39,7 @@ function replayLine(all: Generator<JournalRecord>) {
     const { machine, membership } = stateAfter(open)
     const member = membership === null ? '' : `, its membership in ${membership.value}`
     const lines = (lives: number) => [
-      `replay   good, ${lives} start${lives === 1 ? '' : 's'}, ends in ${stateName(machine.value)}${member}`,
+      `replay   good, ${many(lives, 'start')}, ends in ${stateName(machine.value)}${member}`,
     ]
     return { lines, isGood: true }
   } catch (error) {
@@ -53,29 +48,28 @@ function replayLine(all: Generator<JournalRecord>) {
   }
 }
 
-function storedLines(found: Survey | undefined): string[] {
-  if (!found) return []
-  const { files, records, oldest, newest, unfinishedBytes } = found
+function storedLines(scan: JournalScan): string[] {
+  const { segments, records, oldest, newest, unfinishedBytes } = scan
   const span =
     oldest && newest
       ? `, ${oldest.seq} to ${newest.seq}, ${new Date(oldest.at).toISOString()} to ${new Date(newest.at).toISOString()}`
       : ''
   return [
-    `records  ${records}${span}, in ${files} file${files === 1 ? '' : 's'}`,
+    `records  ${records}${span}, in ${many(segments.length, 'file')}`,
     ...(unfinishedBytes > 0
       ? [`tail     ${unfinishedBytes} bytes of a line without an end: being written, or cut off at the next start`]
       : []),
-    ...(damageLines(found) ?? ['chain    good']),
+    ...(scan.damage ? damageLines(scan) : ['chain    good']),
   ]
 }
 
-/** Where a journal is damaged and what is still good; undefined when it is not. */
-export function damageLines({ damage, oldest, newest }: Survey): string[] | undefined {
-  if (!damage) return undefined
+/** Where a journal is damaged and what is still good; nothing when it is not. */
+export function damageLines({ damage, oldest, newest }: JournalScan): string[] {
+  if (!damage) return []
   const { file, line, offset, reason, linesBehind, filesBehind } = damage
   return [
     `chain    BROKEN: ${file}, line ${line} (byte ${offset}): ${reason}`,
     oldest && newest ? `good     records ${oldest.seq} to ${newest.seq}` : 'good     nothing',
-    `behind   ${linesBehind} line${linesBehind === 1 ? '' : 's'} of that file and ${filesBehind} later file${filesBehind === 1 ? '' : 's'}`,
+    `behind   ${many(linesBehind, 'line')} of that file and ${many(filesBehind, 'later file')}`,
   ]
 }

@@ -4,11 +4,12 @@ import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../../machines/failure.ts'
 import { snapshotType } from '../../machines/machine-snapshot.ts'
-import { optionError, RelistenError } from '../error.ts'
+import { RelistenError } from '../error.ts'
 import {
   assertAppendable,
   type ChainEnd,
   chainStart,
+  checkSize,
   type Journal,
   type JournalRecord,
   journalError,
@@ -40,8 +41,12 @@ export interface FileJournal extends Journal {
  * can't be. After an append that failed, its file is closed and nothing more is appended until the journal is opened anew: a disk that
  * failed to sync may have dropped what it says it has.
  */
-export function fileJournal(directory: string, options: FileJournalOptions = {}): FileJournal {
-  const { segmentBytes, maxBytes } = sizes(options)
+export function fileJournal(
+  directory: string,
+  { segmentBytes = 2 ** 20, maxBytes = 2 ** 24 }: FileJournalOptions = {},
+): FileJournal {
+  checkSize('segmentBytes', segmentBytes, 2 ** 16)
+  checkSize('maxBytes', maxBytes, 4 * segmentBytes)
   const folder = resolve(directory)
   const release = prepared(folder)
   try {
@@ -77,10 +82,6 @@ class LockedJournal implements FileJournal {
     this.repair = repair
     const newest = this.segments.at(-1)
     if (newest) this.reopen(newest)
-  }
-
-  get repaired(): Journal['repaired'] {
-    return this.repair && { ...this.repair }
   }
 
   get records(): number {
@@ -200,18 +201,6 @@ class LockedJournal implements FileJournal {
     }
     syncDirectory(this.folder)
   }
-}
-
-function sizes({ segmentBytes = 2 ** 20, maxBytes = 2 ** 24 }: FileJournalOptions): Required<FileJournalOptions> {
-  const least = { segmentBytes: 2 ** 16, maxBytes: 4 * segmentBytes }
-  for (const [name, value] of Object.entries({ segmentBytes, maxBytes }) as [keyof typeof least, number][]) {
-    if (Number.isInteger(value) && value >= least[name]) continue
-    throw optionError(
-      `Expected \`${name}\` to be a whole number of at least ${least[name]}, got ${value}`,
-      'give a larger number of bytes.',
-    )
-  }
-  return { segmentBytes, maxBytes }
 }
 
 /** Creates the directory where there is none, and takes the lock in it. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { FactData, FactType, Plan } from '../../machines/fact.ts'
 import { codeOf } from '../../machines/failure.ts'
-import { errorFrom, type RelistenError } from '../error.ts'
+import { errorFrom, optionError, type RelistenError } from '../error.ts'
 
 /** One recorded event, in an envelope. JSON throughout, no secrets. */
 export interface JournalRecord {
@@ -62,7 +62,7 @@ export interface Journal {
   /** `seq` of the newest `journal.snapshot`: who reads from there knows the present. Undefined when there is none. */
   readonly snapshotSeq?: number | undefined
   /** What was repaired when it was opened, as it is recorded; undefined when nothing was. */
-  readonly repaired?: Readonly<Record<string, unknown>> | undefined
+  readonly repair?: object | undefined
 }
 
 /** Where a chain of records ends: what the next one has to continue. */
@@ -105,6 +105,15 @@ export function assertAppendable(record: JournalRecord, expectedSeq: number, end
 export function journalError(message: string, cause?: unknown): RelistenError {
   const code = codeOf(cause)
   return errorFrom({ kind: 'journal-failed', message, ...(code === undefined ? {} : { code }) }, cause)
+}
+
+/** Throws `invalid-option` for a size of a journal that can't be. */
+export function checkSize(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return
+  throw optionError(
+    `Expected \`${name}\` to be a whole number of at least ${least}, got ${value}`,
+    'give a larger number.',
+  )
 }
 
 /** JSON with sorted keys, so that equal values give equal text. Errors become their message, bigints their digits. */

@@ -1,10 +1,10 @@
 /** A journal in memory: bounded, gone with the process. The default, as embedding a consumer should need no disk. */
 
-import { optionError } from '../error.ts'
 import {
   assertAppendable,
   type ChainEnd,
   chainStart,
+  checkSize,
   type Journal,
   type JournalRecord,
   journalError,
@@ -20,12 +20,7 @@ export interface MemoryJournalOptions {
 
 /** Opens a journal in memory. Throws `invalid-option` for a capacity below 1. */
 export function memoryJournal({ capacity = 10_000, after = chainStart }: MemoryJournalOptions = {}): Journal {
-  if (!Number.isInteger(capacity) || capacity < 1) {
-    throw optionError(
-      `Expected \`capacity\` to be a whole number of at least 1, got ${capacity}`,
-      'give a larger number.',
-    )
-  }
+  checkSize('capacity', capacity, 1)
   const kept: JournalRecord[] = []
   let end = after
   let oldest = 0

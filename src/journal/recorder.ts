@@ -23,8 +23,6 @@ export interface RecorderOptions {
   readonly journal: Journal
   readonly machineVersion: string
   readonly onJournalError: JournalPolicy
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number
 }
 
 export interface Recorder {
@@ -34,8 +32,6 @@ export interface Recorder {
   readonly note: (actor: string, fact: Fact) => void
   /** The journal in use: the given one, or the one in memory after it failed. */
   readonly journal: Journal
-  /** What the given journal failed with; undefined while it is well. */
-  readonly failure: Failure | undefined
   /**
    * Subscribes to records, in order. A listener that throws harms nobody and stays subscribed. A journal that fails is told as a
    * `journal.failed` record, which is not stored if the policy is `stop-intake`. Returns the way out.
@@ -46,13 +42,7 @@ export interface Recorder {
 }
 
 /** Builds a recorder that continues the journal where it ends. */
-export function createRecorder({
-  consumer,
-  journal,
-  machineVersion,
-  onJournalError,
-  now = Date.now,
-}: RecorderOptions): Recorder {
+export function createRecorder({ consumer, journal, machineVersion, onJournalError }: RecorderOptions): Recorder {
   const listeners = new Set<RecordListener>()
   const untold: JournalRecord[] = []
   /** Per actor, the newest record that changed it: whatever its effects report was started there. */
@@ -65,7 +55,7 @@ export function createRecorder({
   let remembered = nothingRemembered
   /** The machines as they are, for the next snapshot. */
   const machines: Record<string, SavedMachine> = {}
-  let repaired = journal.repaired
+  let { repair } = journal
   for (const record of journal.read(journal.snapshotSeq)) {
     end = record
     epoch = record.epoch
@@ -74,9 +64,9 @@ export function createRecorder({
 
   const append: Append = (step) => {
     if (failure && inUse === journal) throw errorFrom(failure)
-    if (repaired) {
-      const content = ofJournal('journal.repaired', repaired)
-      repaired = undefined
+    if (repair) {
+      const content = ofJournal('journal.repaired', repair)
+      repair = undefined
       store(content)
     }
     const { actor, type } = step
@@ -119,7 +109,7 @@ export function createRecorder({
   }
 
   const enveloped = (content: Content): JournalRecord =>
-    sealed({ at: now(), consumer, epoch, ...content, machineVersion }, end)
+    sealed({ at: Date.now(), consumer, epoch, ...content, machineVersion }, end)
 
   /** A listener may cause the next record; that one is told after this one has been told to all. */
   function tell(): void {
@@ -129,7 +119,7 @@ export function createRecorder({
       for (const listener of listeners) {
         try {
           const answer: unknown = listener(record)
-          // A logger's method may be an async function.
+          // A listener may be an async function.
           if (answer instanceof Promise) answer.catch(() => {})
         } catch {
           // Neither the machine nor the other listeners have anything to do with it.
@@ -149,9 +139,6 @@ export function createRecorder({
     },
     get journal() {
       return inUse
-    },
-    get failure() {
-      return failure
     },
     onFact(listener) {
       listeners.add(listener)

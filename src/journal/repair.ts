@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import { dirname } from 'node:path'
 import type { ChainEnd } from './journal.ts'
-import { type Fault, type Segment, scanSegment, syncDirectory, writeAll } from './segment.ts'
+import { durably, type Fault, type Segment, scanSegment, syncDirectory, writeAll } from './segment.ts'
 
 /** What was not good when a journal was opened. JSON, as it is recorded. */
 export interface Repair {
@@ -29,36 +29,19 @@ export interface Checked {
  * Checks the newest two segments, and more of them where these hold nothing good, and repairs what is not good. The older ones are
  * checked when they are read. A repair that is interrupted is found and done by the next one.
  */
-export function checkAndRepair(all: readonly Segment[]): Checked {
-  for (let from = Math.max(0, all.length - 2); ; from -= 1) {
-    const { good, end, fault, at } = look(all, from)
-    if (end === undefined && from > 0) continue
-    if (fault === undefined || at === undefined) return { segments: good, end, repair: undefined }
-    return { segments: good, end, repair: repaired(at, fault, all.slice(all.indexOf(at) + 1)) }
-  }
-}
-
-interface Look {
-  /** The segments that have something good, with those before them that were not looked at. */
-  readonly good: readonly Segment[]
-  readonly end: ChainEnd | undefined
-  readonly fault?: Fault | undefined
-  /** Where the fault is. */
-  readonly at?: Segment
-}
-
-function look(all: readonly Segment[], from: number): Look {
+export function checkAndRepair(all: readonly Segment[], from = Math.max(0, all.length - 2)): Checked {
   let end: ChainEnd | undefined
   for (const [index, segment] of all.entries()) {
     if (index < from) continue
     const seen = scanSegment(segment, end)
     const isEmpty = seen.records === 0
     end = seen.end
-    if (seen.fault || isEmpty) {
-      return { good: all.slice(0, isEmpty ? index : index + 1), end, fault: seen.fault ?? begun, at: segment }
-    }
+    if (!seen.fault && !isEmpty) continue
+    if (end === undefined && from > 0) return checkAndRepair(all, from - 1)
+    const repair = repaired(segment, seen.fault ?? begun, all.slice(index + 1))
+    return { segments: all.slice(0, isEmpty ? index : index + 1), end, repair }
   }
-  return { good: all, end }
+  return { segments: all, end, repair: undefined }
 }
 
 /** A process that dies while it begins a segment leaves it without a line. */
@@ -73,7 +56,7 @@ function repaired(at: Segment, { line, offset, reason, isTorn }: Fault, later: r
     setAside.unshift(offset === 0 ? moveAside(at.path) : copyAside(at.path, offset))
     syncDirectory(dirname(at.path))
   }
-  if (offset > 0) cut(at.path, offset)
+  if (offset > 0) durably(at.path, 'r+', (descriptor) => fs.ftruncateSync(descriptor, offset))
   else if (onlyCut) fs.rmSync(at.path)
   syncDirectory(dirname(at.path))
   return { file: at.path, line, reason, cutBytes, setAside }
@@ -87,13 +70,7 @@ function moveAside(path: string): string {
 
 function copyAside(path: string, offset: number): string {
   const to = freeName(path)
-  const descriptor = fs.openSync(to, 'wx', 0o600)
-  try {
-    writeAll(descriptor, fs.readFileSync(path).subarray(offset))
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
+  durably(to, 'wx', (descriptor) => writeAll(descriptor, fs.readFileSync(path).subarray(offset)))
   return to
 }
 
@@ -101,14 +78,4 @@ function freeName(path: string): string {
   let name = `${path}.damaged`
   for (let number = 2; fs.existsSync(name); number += 1) name = `${path}.damaged-${number}`
   return name
-}
-
-function cut(path: string, length: number): void {
-  const descriptor = fs.openSync(path, 'r+')
-  try {
-    fs.ftruncateSync(descriptor, length)
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
 }

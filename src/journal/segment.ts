@@ -98,15 +98,19 @@ export function writeAll(descriptor: number, bytes: Buffer): void {
   }
 }
 
-/** A new name in a directory, or a name less, is durable only when the directory is. */
-export function syncDirectory(directory: string): void {
-  const descriptor = fs.openSync(directory, 'r')
+/** Opens a file or a directory; what `change` does to it is on the disk when this returns. */
+export function durably(path: string, flags: string, change: (descriptor: number) => void): void {
+  const descriptor = fs.openSync(path, flags, 0o600)
   try {
+    change(descriptor)
     fs.fsyncSync(descriptor)
   } finally {
     fs.closeSync(descriptor)
   }
 }
+
+/** A new name in a directory, or a name less, is durable only when the directory is. */
+export const syncDirectory = (directory: string): void => durably(directory, 'r', () => {})
 
 const isRecord = (bytes: Buffer): boolean => parse(bytes) !== undefined
 

@@ -3,14 +3,11 @@
 import type { FactType } from '../../machines/fact.ts'
 import type { JournalRecord } from './journal.ts'
 
-/** Lifts a record by one version; what it returns names that version. The chain is checked on the record as it was written. */
-export type Upcast = (record: JournalRecord) => JournalRecord
-
 /**
- * By the machine version they lift from. Facts only: where the machine itself would lead elsewhere by the same facts, a replay takes the
+ * By the machine version they lift from; what they return names the next one. Facts only: where the machine itself would lead elsewhere by the same facts, a replay takes the
  * recorded state, see machines/replay.ts.
  */
-const upcasts: Readonly<Record<string, Upcast>> = {
+const upcasts: Readonly<Record<string, (record: JournalRecord) => JournalRecord>> = {
   1: (record) => ({ ...record, data: { ...record.data, ...stalledIn(record) }, machineVersion: '2' }),
   2: (record) => ({ ...record, type: renamed.get(record.type) ?? record.type, machineVersion: '3' }),
 }
@@ -29,15 +26,11 @@ const stalledIn = ({ type, data }: JournalRecord): object =>
     ? { partitions: { [String(data.topic)]: [data.partition] } }
     : {}
 
-/** The record as the newest version would have written it. One of a newer version than ours comes back as it is. */
-export function upcast(record: JournalRecord, steps: Readonly<Record<string, Upcast>> = upcasts): JournalRecord {
-  const seen = new Set<string>()
-  let lifted = record
-  for (let step = steps[lifted.machineVersion]; step; step = steps[lifted.machineVersion]) {
-    if (seen.has(lifted.machineVersion))
-      throw new Error(`The upcasts of version ${lifted.machineVersion} go in a circle`)
-    seen.add(lifted.machineVersion)
-    lifted = step(lifted)
-  }
-  return lifted
+/**
+ * The record as the newest version would have written it. One of a newer version than ours comes back as it is. The chain is checked on
+ * the record as it was written.
+ */
+export function upcast(record: JournalRecord): JournalRecord {
+  const step = upcasts[record.machineVersion]
+  return step ? upcast(step(record)) : record
 }

@@ -5,7 +5,7 @@ import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
 import { secured } from './security.ts'
-import { suggestion } from './suggestion.ts'
+import { checkName } from './suggestion.ts'
 
 type Filled =
   | Exclude<keyof typeof numbers, 'handlerTimeoutMs' | 'dialTimeoutMs'>
@@ -63,19 +63,12 @@ const flags = {
   allowInsecureLogin: false,
 } as const
 
-const others = [
-  ...[
-    'brokers',
-    'groupId',
-    'topics',
-    'eachMessage',
-    'eachBatch',
-    'kafka',
-    'rackId',
-    'partitionAssigners',
-    'onHandlerError',
-  ],
-  ...['journal', 'onJournalError', 'logger', 'inspect', 'allowEndpoint', 'clusterId', 'lookup', 'expectedIdentity'],
+const known = [
+  ...Object.keys(numbers),
+  ...Object.keys(flags),
+  ...['brokers', 'groupId', 'topics', 'eachMessage', 'eachBatch', 'kafka', 'rackId', 'partitionAssigners'],
+  ...['onHandlerError', 'journal', 'onJournalError', 'logger', 'inspect', 'allowEndpoint', 'clusterId', 'lookup'],
+  'expectedIdentity',
 ]
 
 /** Names of KafkaJS's that people bring along, and what there is instead. */
@@ -94,13 +87,11 @@ const elsewhere: Readonly<Record<string, string>> = {
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option, what was expected and what was got. */
 export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   if (typeof options !== 'object' || options === null) throw expected('options', 'to be an object', options)
-  for (const name of Object.keys(options)) checkName(name)
+  for (const name of Object.keys(options))
+    checkName(name, { known, elsewhere, nextStep: 'correct the name or leave it out.' })
   checkSubject(options)
-  const rules = {
-    allowInsecureTls: options.allowInsecureTls ?? flags.allowInsecureTls,
-    allowInsecureLogin: options.allowInsecureLogin ?? flags.allowInsecureLogin,
-    expectedIdentity: options.expectedIdentity,
-  }
+  const { allowInsecureTls = false, allowInsecureLogin = false, expectedIdentity } = options
+  const rules = { allowInsecureTls, allowInsecureLogin, expectedIdentity }
   checkChoices(options)
   checkFunctions(options)
   const { kafka = {} } = options
@@ -123,16 +114,6 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   checkTogether(resolved)
   // Infinity is no JSON, and the budget goes into the first record of the lifecycle.
   return { ...resolved, retryBudget: Number.isFinite(resolved.retryBudget) ? resolved.retryBudget : null }
-}
-
-function checkName(name: string): void {
-  const known = [...Object.keys(numbers), ...Object.keys(flags), ...others]
-  if (known.includes(name)) return
-  const instead = elsewhere[name]
-  if (instead !== undefined) throw optionError(`Expected \`${name}\` to be left out, as it has no effect here`, instead)
-  const near = suggestion(name, known)
-  const question = near === undefined ? '' : ` Did you mean \`${near}\`?`
-  throw optionError(`Unknown option \`${name}\`.${question}`, 'correct the name or leave it out.')
 }
 
 /** What to read, from where, and with which handler. */
@@ -235,32 +216,20 @@ function flagFor(options: ConsumerOptions, name: string, preset: boolean): boole
 function checkTogether(options: Record<keyof typeof numbers, number | undefined>): void {
   const { sessionTimeout = 0, rebalanceTimeout = 0, heartbeatInterval = 0, maxWaitTimeInMs = 0 } = options
   const { rebuildTimeoutMs = 0, dialTimeoutMs = 0, minBytes = 0, maxBytes = 0 } = options
-  if (heartbeatInterval * 2 >= sessionTimeout) {
-    const next = 'lower it or raise `sessionTimeout`; one lost heartbeat must not cost the membership.'
-    throw expected(
-      'heartbeatInterval',
-      `to be below half of \`sessionTimeout\` (${sessionTimeout})`,
-      heartbeatInterval,
-      next,
-    )
+  const check = (isGood: boolean, name: keyof typeof numbers, what: string, nextStep?: string): void => {
+    if (!isGood) throw expected(name, what, options[name], nextStep)
   }
-  if (heartbeatInterval * 2 >= rebalanceTimeout) {
-    const next = 'raise it or lower `heartbeatInterval`; a member hears of a rebalance by its heartbeat.'
-    throw expected(
-      'rebalanceTimeout',
-      `to be above twice \`heartbeatInterval\` (${heartbeatInterval})`,
-      rebalanceTimeout,
-      next,
-    )
-  }
-  if (maxWaitTimeInMs * 2 >= sessionTimeout) {
-    throw expected('maxWaitTimeInMs', `to be below half of \`sessionTimeout\` (${sessionTimeout})`, maxWaitTimeInMs)
-  }
-  if (dialTimeoutMs > rebuildTimeoutMs) {
-    const next = 'lower it or raise `rebuildTimeoutMs`; a rebuild begins with a dial.'
-    throw expected('dialTimeoutMs', `to be at most \`rebuildTimeoutMs\` (${rebuildTimeoutMs})`, dialTimeoutMs, next)
-  }
-  if (minBytes > maxBytes) throw expected('minBytes', `to be at most \`maxBytes\` (${maxBytes})`, minBytes)
+  const belowSession = `to be below half of \`sessionTimeout\` (${sessionTimeout})`
+  const lostHeartbeat = 'lower it or raise `sessionTimeout`; one lost heartbeat must not cost the membership.'
+  check(heartbeatInterval * 2 < sessionTimeout, 'heartbeatInterval', belowSession, lostHeartbeat)
+  const aboveHeartbeat = `to be above twice \`heartbeatInterval\` (${heartbeatInterval})`
+  const lateHeartbeat = 'raise it or lower `heartbeatInterval`; a member hears of a rebalance by its heartbeat.'
+  check(heartbeatInterval * 2 < rebalanceTimeout, 'rebalanceTimeout', aboveHeartbeat, lateHeartbeat)
+  check(maxWaitTimeInMs * 2 < sessionTimeout, 'maxWaitTimeInMs', belowSession)
+  const atMostRebuild = `to be at most \`rebuildTimeoutMs\` (${rebuildTimeoutMs})`
+  const lateDial = 'lower it or raise `rebuildTimeoutMs`; a rebuild begins with a dial.'
+  check(dialTimeoutMs <= rebuildTimeoutMs, 'dialTimeoutMs', atMostRebuild, lateDial)
+  check(minBytes <= maxBytes, 'minBytes', `to be at most \`maxBytes\` (${maxBytes})`)
 }
 
 function expected(name: string, what: string, got: unknown, nextStep = `correct \`${name}\`.`) {

@@ -3,7 +3,7 @@
 import { keepSecret } from '../../actors/security/secrets.ts'
 import { optionError } from '../error.ts'
 import type { KafkaOptions } from './consumer-options.ts'
-import { suggestion } from './suggestion.ts'
+import { checkName } from './suggestion.ts'
 
 /** What the user accepts or asks for beside KafkaJS's options. */
 export interface SecurityRules {
@@ -24,7 +24,7 @@ export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions
       "pass KafkaJS's `clientId`, `ssl` and `sasl`.",
     )
   }
-  for (const name of Object.keys(kafka)) checkName(name)
+  for (const name of Object.keys(kafka)) checkName(name, names, 'kafka.')
   const { clientId, ssl, sasl } = kafka
   keepSecretsOf(ssl)
   keepSecretsOf(sasl)
@@ -68,16 +68,7 @@ const elsewhere: Readonly<Record<string, string>> = {
 }
 
 const known = ['clientId', 'ssl', 'sasl']
-
-function checkName(name: string): void {
-  if (known.includes(name)) return
-  const instead = elsewhere[name]
-  if (instead !== undefined)
-    throw optionError(`Expected \`kafka.${name}\` to be left out, as it has no effect here`, instead)
-  const near = suggestion(name, known)
-  const question = near === undefined ? '' : ` Did you mean \`${near}\`?`
-  throw optionError(`Unknown option \`kafka.${name}\`.${question}`, `\`kafka\` takes ${known.join(', ')}.`)
-}
+const names = { known, elsewhere, nextStep: `\`kafka\` takes ${known.join(', ')}.` }
 
 function checkTls(ssl: KafkaOptions['ssl'], { allowInsecureTls, expectedIdentity }: SecurityRules): void {
   if (ssl !== undefined && typeof ssl !== 'boolean' && (typeof ssl !== 'object' || ssl === null)) {

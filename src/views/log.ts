@@ -36,7 +36,10 @@ function adviceIn({ type, data }: JournalRecord): string {
   return failure && advised.has(type) ? `. ${adviceFor(failure.kind)}` : ''
 }
 
-type Lines = { readonly [Type in FactType]: readonly [LogLevel, (data: FactData[Type]) => string] }
+interface Line<Data> {
+  readonly level: LogLevel
+  readonly sentence: (data: Data) => string
+}
 
 /** The sentence that tells a record. */
 export const sentenceFor = (record: JournalRecord): string => lineFor(record).message
@@ -44,7 +47,7 @@ export const sentenceFor = (record: JournalRecord): string => lineFor(record).me
 function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; message: string } {
   const line = Object.hasOwn(lines, type) ? lines[type as FactType] : undefined
   // The table ties each type to its data; a union of its rows can't show that any more.
-  if (line) return { level: line[0], message: (line[1] as (data: unknown) => string)(data) }
+  if (line) return { level: line.level, message: (line.sentence as (data: unknown) => string)(data) }
   if (type === 'journal.repaired') return { level: 'warn', message: repairIn(data) }
   if (type === 'journal.snapshot') return { level: 'debug', message: 'The journal begins a new file with a snapshot' }
   if (type === 'actor.failed') return { level: 'error', message: `${actor} failed: ${data.message}` }
@@ -61,126 +64,102 @@ const list = (partitions: PartitionsByTopic): string =>
     .map(([topic, numbers]) => `${topic} ${numbers.join(', ')}`)
     .join('; ') || 'none'
 
-const many = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
+/** A number of things in words. */
+export const many = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
 
-const lines: Lines = {
-  'start.requested': ['info', () => 'Start was requested'],
-  'stop.requested': ['info', () => 'Stop was requested'],
-  'cluster.reached': [
-    'info',
+const at = (level: LogLevel) => {
+  return <Data>(sentence: (data: Data) => string): Line<Data> => ({ level, sentence })
+}
+const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('error')]
+
+const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
+  'start.requested': info(() => 'Start was requested'),
+  'stop.requested': info(() => 'Stop was requested'),
+  'cluster.reached': info(
     ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${many(Object.keys(brokers).length, 'broker')}`,
-  ],
-  'cluster.unreachable': [
-    'warn',
-    ({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${failure.message}`,
-  ],
-  'cluster.moved': [
-    'info',
-    ({ moves, reason }) => `${many(moves.length, 'broker')} moved to other endpoints (${reason})`,
-  ],
-  'cluster.membership-changed': [
-    'info',
+  ),
+  'cluster.unreachable': warn(({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${failure.message}`),
+  'cluster.moved': info(({ moves, reason }) => `${many(moves.length, 'broker')} moved to other endpoints (${reason})`),
+  'cluster.membership-changed': info(
     ({ joined, left }) => `Brokers came: ${joined.join(', ') || 'none'}; went: ${left.join(', ') || 'none'}`,
-  ],
-  'cluster.refused': [
-    'error',
+  ),
+  'cluster.refused': error(
     ({ endpoint, got, expected }) => `${endpoint} belongs to cluster ${got}, expected ${expected}; it is not used`,
-  ],
-  'source.failed': [
-    'warn',
-    ({ failure }) => `The source of brokers failed, its last answer is used: ${failure.message}`,
-  ],
-  'source.recovered': ['info', () => 'The source of brokers answers again'],
-  'endpoint.refused': [
-    'error',
+  ),
+  'source.failed': warn(({ failure }) => `The source of brokers failed, its last answer is used: ${failure.message}`),
+  'source.recovered': info(() => 'The source of brokers answers again'),
+  'endpoint.refused': error(
     ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${failure.message}`,
-  ],
-  'endpoint.healed': ['info', ({ nodeId, endpoint }) => `Broker ${nodeId} at ${endpoint} is accepted again`],
-  'link.reconnected': [
-    'debug',
+  ),
+  'endpoint.healed': info(({ nodeId, endpoint }) => `Broker ${nodeId} at ${endpoint} is accepted again`),
+  'link.reconnected': debug(
     ({ nodeId, endpoint, tookMs }) => `Broker ${nodeId} is connected at ${endpoint} after ${tookMs} ms`,
-  ],
-  'session.opened': ['info', ({ epoch }) => `Session ${epoch} is opened`],
-  'session.joined': [
-    'info',
-    ({ memberId, generation }) => `The group is joined as ${memberId}, generation ${generation}`,
-  ],
-  'session.failed': ['warn', ({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`],
-  'session.stalled': ['warn', ({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`],
-  'session.fenced': ['info', ({ epoch }) => `Session ${epoch} is fenced`],
-  'member.named': ['debug', ({ memberId }) => `The group knows us as ${memberId}`],
-  'join.requested': ['debug', () => 'KafkaJS asks to join again'],
-  'member.joined': ['debug', ({ memberId, generation }) => `Member ${memberId} is in generation ${generation}`],
-  'member.fenced': ['debug', ({ generation }) => `Our member of generation ${generation} is unknown`],
-  'member.refused': ['debug', ({ failure }) => `The group refused our member: ${failure.message}`],
-  'leave.requested': ['debug', () => 'Our member is about to leave'],
-  'member.lost': ['warn', ({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`],
-  'member.evicted': ['info', ({ memberId }) => `Member ${memberId} has left the group`],
-  'group.rebalancing': ['info', ({ generation }) => `The group rebalances after generation ${generation}`],
-  'partitions.assigned': ['info', ({ partitions }) => `Partitions assigned: ${list(partitions)}`],
-  'partitions.revoked': ['info', ({ partitions }) => `Partitions revoked: ${list(partitions)}`],
-  'partitions.lost': ['warn', ({ partitions }) => `Partitions lost: ${list(partitions)}`],
-  'partitions.unread': [
-    'error',
+  ),
+  'session.opened': info(({ epoch }) => `Session ${epoch} is opened`),
+  'session.joined': info(({ memberId, generation }) => `The group is joined as ${memberId}, generation ${generation}`),
+  'session.failed': warn(({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`),
+  'session.stalled': warn(({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`),
+  'session.fenced': info(({ epoch }) => `Session ${epoch} is fenced`),
+  'member.named': debug(({ memberId }) => `The group knows us as ${memberId}`),
+  'join.requested': debug(() => 'KafkaJS asks to join again'),
+  'member.joined': debug(({ memberId, generation }) => `Member ${memberId} is in generation ${generation}`),
+  'member.fenced': debug(({ generation }) => `Our member of generation ${generation} is unknown`),
+  'member.refused': debug(({ failure }) => `The group refused our member: ${failure.message}`),
+  'leave.requested': debug(() => 'Our member is about to leave'),
+  'member.lost': warn(({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`),
+  'member.evicted': info(({ memberId }) => `Member ${memberId} has left the group`),
+  'group.rebalancing': info(({ generation }) => `The group rebalances after generation ${generation}`),
+  'partitions.assigned': info(({ partitions }) => `Partitions assigned: ${list(partitions)}`),
+  'partitions.revoked': info(({ partitions }) => `Partitions revoked: ${list(partitions)}`),
+  'partitions.lost': warn(({ partitions }) => `Partitions lost: ${list(partitions)}`),
+  'partitions.unread': error(
     ({ topics }) =>
       `The group gave us partitions of ${topics.join(', ')}, which we did not subscribe to: nobody reads them`,
-  ],
-  'topic.observed': ['debug', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')}`],
-  'topic.grown': ['info', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')} now`],
-  'topic.missing': ['error', ({ topic }) => `${topic} does not exist any more; its partitions wait for it`],
-  'topic.found': [
-    'warn',
-    ({ topic, recreated }) =>
-      recreated ? `${topic} was made again and is read from its start` : `${topic} is there again`,
-  ],
-  'subscription.changed': ['info', ({ topics }) => `The subscription matches other topics now: ${topics.join(', ')}`],
-  'drain.completed': ['info', ({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`],
-  'rebuild.proven': [
-    'info',
-    ({ tookMs, gapMs }) => `The hand-over is proven after ${tookMs} ms, the gap was ${gapMs} ms`,
-  ],
-  'rebuild.unproven': ['warn', ({ failure }) => `The hand-over is not proven: ${failure.message}`],
-  'retry.scheduled': ['warn', ({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`],
-  'backoff.elapsed': ['debug', ({ attempt }) => `Attempt ${attempt} begins`],
-  'stop.completed': ['info', ({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`],
-  'offsets.salvaged': ['info', ({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`],
-  'offset.reset': ['debug', ({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`],
-  'offsets.lost': [
-    'error',
+  ),
+  'topic.observed': debug(({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')}`),
+  'topic.grown': info(({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')} now`),
+  'topic.missing': error(({ topic }) => `${topic} does not exist any more; its partitions wait for it`),
+  'topic.found': warn(({ topic, recreated }) =>
+    recreated ? `${topic} was made again and is read from its start` : `${topic} is there again`,
+  ),
+  'subscription.changed': info(({ topics }) => `The subscription matches other topics now: ${topics.join(', ')}`),
+  'drain.completed': info(({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`),
+  'rebuild.proven': info(({ tookMs, gapMs }) => `The hand-over is proven after ${tookMs} ms, the gap was ${gapMs} ms`),
+  'rebuild.unproven': warn(({ failure }) => `The hand-over is not proven: ${failure.message}`),
+  'retry.scheduled': warn(({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`),
+  'backoff.elapsed': debug(({ attempt }) => `Attempt ${attempt} begins`),
+  'stop.completed': info(({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`),
+  'offsets.salvaged': info(({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`),
+  'offset.reset': debug(({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`),
+  'offsets.lost': error(
     ({ topic, partition, from, to, next, reason }) =>
       `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled is' : `offsets from ${from} to before ${to} are`} lost; reading goes on at ${next}`,
-  ],
-  'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
-  'batch.fenced': [
-    'debug',
+  ),
+  'commit.failed': warn(({ failure }) => `A commit failed: ${failure.message}`),
+  'batch.fenced': debug(
     ({ topic, partition, offset }) => `${topic}/${partition} ${offset} is not handed out, it is another member's`,
-  ],
-  'result.fenced': [
-    'debug',
+  ),
+  'result.fenced': debug(
     ({ topic, partition, offset }) =>
       `${topic}/${partition} ${offset} was handled and is not committed, it is another member's`,
-  ],
-  'mark.dropped': [
-    'info',
+  ),
+  'mark.dropped': info(
     ({ topic, partition, mark, committed }) =>
       `${topic}/${partition} goes on at ${committed} instead of ${mark}, somebody else committed`,
-  ],
-  'handler.failed': [
-    'warn',
+  ),
+  'handler.failed': warn(
     ({ topic, partition, offset, attempt, failure }) =>
       `The handler failed for ${topic}/${partition} ${offset}, call ${attempt}: ${failure.message}`,
-  ],
-  'handler.gave-up': [
-    'error',
+  ),
+  'handler.gave-up': error(
     ({ topic, partition, offset, decision }) => `The handler gave up on ${topic}/${partition} ${offset}: ${decision}`,
-  ],
-  'handler.timed-out': [
-    'error',
+  ),
+  'handler.timed-out': error(
     ({ topic, partition, offset, afterMs }) =>
       `The handler for ${topic}/${partition} ${offset} is at work for ${afterMs} ms`,
-  ],
-  'partition.stalled': ['error', ({ partitions, reason }) => `No progress in ${list(partitions)}: ${reason}`],
-  'partition.resumed': ['info', ({ partitions }) => `Progress again in ${list(partitions)}`],
-  'event-loop.starved': ['warn', ({ forMs }) => `The event loop was blocked for ${forMs} ms`],
-  'journal.failed': ['error', ({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`],
+  ),
+  'partition.stalled': error(({ partitions, reason }) => `No progress in ${list(partitions)}: ${reason}`),
+  'partition.resumed': info(({ partitions }) => `Progress again in ${list(partitions)}`),
+  'event-loop.starved': warn(({ forMs }) => `The event loop was blocked for ${forMs} ms`),
+  'journal.failed': error(({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`),
 }

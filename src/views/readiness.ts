@@ -1,7 +1,7 @@
 /** Readiness: whether this consumer should count as able to do its work now, and why. What a readiness probe asks for. */
 
 import type { Plan } from '../../machines/fact.ts'
-import { type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
+import { type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
 
 /** What readiness is judged by. Times in milliseconds since the epoch. */
 export interface Evidence {

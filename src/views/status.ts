@@ -3,7 +3,7 @@
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
-import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
+import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
 import type { FactRecord, JournalRecord } from '../journal/journal.ts'
 import { type Evidence, type Readiness, readiness } from './readiness.ts'
 

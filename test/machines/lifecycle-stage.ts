@@ -4,10 +4,10 @@ import { type AdjacencyValue, getAdjacencyMap, getShortestPaths, type TraversalO
 import type { Fact } from '../../machines/fact.ts'
 import { type LifecycleInput, lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { recorded, type Step } from '../../machines/recorded.ts'
-import { replay } from '../../machines/replay.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { actorOf, atWork, isOfMembers, oracles } from './lifecycle-oracles.ts'
 import { failure, type Machine, type Snapshot, stateOf } from './lifecycle-stories.ts'
+import { replay } from './replay.ts'
 
 /** Budgets of attempts the lifecycle is tested with: without any, and with few enough to be spent. */
 export const budgets = [0, 2] as const

@@ -14,7 +14,7 @@ import {
   transition,
 } from 'xstate'
 import { recorded, type Step } from '../../machines/recorded.ts'
-import { replay } from '../../machines/replay.ts'
+import { replay } from './replay.ts'
 
 const child = setup({ actors: { job: fromCallback(() => {}) } }).createMachine({
   id: 'child',

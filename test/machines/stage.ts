@@ -12,7 +12,7 @@ import {
 } from 'xstate'
 import { type AdjacencyValue, getAdjacencyMap, getShortestPaths, type TraversalOptions } from 'xstate/graph'
 import { recorded, type Step } from '../../machines/recorded.ts'
-import { replay } from '../../machines/replay.ts'
+import { replay } from './replay.ts'
 
 /** One event given to a live, recorded machine whose actors do nothing. */
 export interface Observed<Snapshot, Event> {

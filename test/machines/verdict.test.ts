@@ -32,7 +32,9 @@ const seenLately: Book = {
 
 const unknown = (why: string) => ({ kind: 'unknown', why })
 
-type Row = readonly [title: string, book: Book | undefined, snapshot: Snapshot | undefined, expected: object]
+const empty: Book = { clusterId: undefined, entries: [] }
+
+type Row = readonly [title: string, book: Book, snapshot: Snapshot, expected: object]
 
 const changes = (kind: string, moves: readonly string[] = [], joined: number[] = [], left: number[] = []) => ({
   kind,
@@ -44,7 +46,7 @@ const changes = (kind: string, moves: readonly string[] = [], joined: number[] =
 test.each<Row>([
   ['the brokers that are known', whole, snapshotOf([one, two, three]), changes('same')],
   ['the same brokers in another order', whole, snapshotOf([three, one, two]), changes('same')],
-  ['no book yet', undefined, snapshotOf([one, two]), changes('membership', [], [1, 2])],
+  ['nothing in the book yet', empty, snapshotOf([one, two]), changes('membership', [], [1, 2])],
   [
     'no entry, only a cluster id',
     { clusterId: 'ours', entries: [] },
@@ -101,7 +103,6 @@ test.each<Row>([
     snapshotOf([one], 'theirs'),
     changes('membership', [], [1]),
   ],
-  ['nobody', whole, undefined, unknown('nobody answered')],
   ['no broker', whole, snapshotOf([]), unknown('the answer names no broker')],
   ['no cluster id', whole, snapshotOf([one], ''), unknown('the answer has no cluster id')],
   ['a node id twice', whole, snapshotOf([one, [1, '10.0.0.2', 9092]]), unknown('the answer names a node id twice')],
@@ -156,6 +157,6 @@ test('a relocation says from where to where', () => {
 
 test('the largest cluster is judged, one broker more is nonsense', () => {
   const places = Array.from({ length: maxBrokers + 1 }, (_, index): Place => [index, `b${index}`, 9092])
-  expect(verdict(undefined, snapshotOf(places.slice(1))).kind).toBe('membership')
-  expect(verdict(undefined, snapshotOf(places))).toEqual(unknown('the answer names 10001 brokers, more than 10000'))
+  expect(verdict(empty, snapshotOf(places.slice(1))).kind).toBe('membership')
+  expect(verdict(empty, snapshotOf(places))).toEqual(unknown('the answer names 10001 brokers, more than 10000'))
 })

@@ -1,17 +1,17 @@
 // `relisten journal`: what it prints, what it says of a journal that is not well, and its exit codes.
 import fs from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { recorded } from '../../machines/recorded.ts'
-import { replay } from '../../machines/replay.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { runCommand } from '../../src/command-line/command.ts'
 import { duration } from '../../src/command-line/show.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import { chainStart, type JournalRecord, sealed } from '../../src/journal/journal.ts'
+import { replay } from '../machines/replay.ts'
 import { newPath, segmentFiles } from './journal/journal-files.ts'
 import { startLife } from './journal/journal-lives.ts'
 
@@ -276,12 +276,14 @@ function lived(close = true) {
   const path = newPath()
   const journal = fileJournal(path)
   let clock = Date.UTC(2026, 0, 1) - 400
-  const life = startLife(journal, () => {
+  const now = vi.spyOn(Date, 'now').mockImplementation(() => {
     clock += 400
     return clock
   })
+  const life = startLife(journal)
   life.move()
   life.retry()
+  now.mockRestore()
   const records = [...journal.read()]
   if (close) journal.close()
   return { path, records }

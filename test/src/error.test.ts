@@ -1,29 +1,9 @@
 // Errors: built from failures, each with its likely cause and its next step.
 import { expect, test } from 'vitest'
-import { type FailureKind, remedyFor } from '../../machines/failure.ts'
+import { type FailureKind, remedies, remedyFor } from '../../machines/failure.ts'
 import { callError, errorFrom, failureFrom, RelistenError } from '../../src/error.ts'
 
-const kinds: Record<FailureKind, true> = {
-  ...{
-    unreachable: true,
-    'dial-failed': true,
-    'identity-refused': true,
-    'foreign-cluster': true,
-    'version-too-old': true,
-    'login-refused': true,
-  },
-  ...{
-    'not-authorized': true,
-    'topic-missing': true,
-    'member-lost': true,
-    'group-refused': true,
-    'session-crashed': true,
-  },
-  ...{ 'session-silent': true, unproven: true, 'join-timed-out': true, 'source-failed': true, 'handler-failed': true },
-  ...{ 'journal-failed': true, bug: true },
-}
-
-test.each(Object.keys(kinds) as FailureKind[])('%s becomes an error with its likely cause and next step', (kind) => {
+test.each(Object.keys(remedies) as FailureKind[])('%s becomes an error with its likely cause and next step', (kind) => {
   const cause = new Error('below')
   const failure = { kind, message: 'it went wrong', endpoint: 'b1:9092' }
   const error = errorFrom(failure, cause)

@@ -2,12 +2,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { verify } from '../../src/command-line/verify.ts'
-import { survey } from '../../src/journal/survey.ts'
+import { JournalScan } from '../../src/journal/journal-scan.ts'
 
 /** A sentence if `relisten journal verify` would say that this journal is not good. Nobody may write to it now. */
 export function journalFault(path: string): string | undefined {
   try {
-    const { isGood, lines } = verify(survey(path))
+    const { isGood, lines } = verify(new JournalScan(path))
     return isGood ? undefined : `the journal ${path} is not good: ${lines.join(' · ')}`
   } catch (error) {
     return `the journal ${path} can't be verified: ${error}`

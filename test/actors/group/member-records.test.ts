@@ -5,7 +5,7 @@ import type { Fact } from '../../../machines/fact.ts'
 import type { Failure } from '../../../machines/failure.ts'
 import { membershipMachine } from '../../../machines/membership.ts'
 import type { Step } from '../../../machines/recorded.ts'
-import { replay } from '../../../machines/replay.ts'
+import { replay } from '../../machines/replay.ts'
 import { settled } from '../stage.ts'
 
 let steps: Step[]

@@ -93,7 +93,7 @@ test.each([
   }
   const supervisor = stage.supervisor({ createSession: () => fakeSession({ evict }) })
   supervisor.session = fakeSession({
-    membership: { memberId: 'old' },
+    memberId: 'old',
     leave: async () => false,
     close: async () => void closed.push('old'),
   })

@@ -82,23 +82,37 @@ export class TaskStage {
   }
 }
 
+type Parts = SupervisedSession['membership'] & SupervisedSession['routes']['links'] & SupervisedSession['fetched']
+
 /** A session that does all at once and without failing, but for what is given. */
-export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSession => ({
-  membership: { memberId: '' },
-  open: async () => {},
-  caughtUp: async () => true,
-  recheck: () => {},
-  confirmed: async () => true,
-  takeLongestGap: () => 0,
-  drain: async () => false,
-  commit: async () => {},
-  seal: () => {},
-  salvage: async () => {},
-  leave: async () => true,
-  evict: async () => true,
-  close: async () => {},
-  ...how,
-})
+export function fakeSession(how: Partial<Omit<SupervisedSession, 'membership' | 'routes' | 'fetched'> & Parts> = {}) {
+  const does: SupervisedSession & Parts = {
+    memberId: '',
+    open: async () => {},
+    caughtUp: async () => true,
+    recheck: () => {},
+    confirmed: async () => true,
+    takeLongestGap: () => 0,
+    drain: async () => false,
+    commit: async () => {},
+    fence: () => {},
+    salvage: async () => {},
+    leave: async () => true,
+    evict: async () => true,
+    close: async () => {},
+    ...how,
+    get membership() {
+      return this
+    },
+    get routes() {
+      return { links: this }
+    },
+    get fetched() {
+      return this
+    },
+  }
+  return does
+}
 
 export async function advance(ms: number): Promise<void> {
   await turn()

@@ -133,24 +133,24 @@ test('a task that was left while zombie members are evicted does not join', asyn
 
 test('a replacement that was left while the cluster was probed gives nothing up', async () => {
   const supervisor = stage.supervisor()
-  let sealed = 0
-  supervisor.session = fakeSession({ seal: () => void sealed++ })
+  let fenced = 0
+  supervisor.session = fakeSession({ fence: () => void fenced++ })
   stage.cluster.snapshotSince = (at) => after(100, snapshotOf(at))
   const leave = stage.enter(supervisor, 'rebuild', replacement)
   leave()
   await advance(100)
-  expect(sealed).toBe(0)
+  expect(fenced).toBe(0)
 })
 
 test('a replacement gives nothing up while the cluster does not answer', async () => {
   const supervisor = stage.supervisor()
-  let sealed = 0
-  supervisor.session = fakeSession({ seal: () => void sealed++ })
+  let fenced = 0
+  supervisor.session = fakeSession({ fence: () => void fenced++ })
   stage.cluster.reached = never()
   stage.enter(supervisor, 'rebuild', { epoch: 3, ...replacement })
   await advance(5000)
   expect(stage.facts).toMatchObject([{ type: 'session.failed', epoch: 3, failure: { kind: 'unreachable' } }])
-  expect(sealed).toBe(0)
+  expect(fenced).toBe(0)
 })
 
 test('a drain in place that was left for a replacement is not taken for the drain of the replacement', async () => {

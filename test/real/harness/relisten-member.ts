@@ -1,9 +1,9 @@
 /** A relisten consumer as a member, with the facts it told. */
 import type { FactType } from '../../../machines/fact.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
-import { replay } from '../../../machines/replay.ts'
 import { stateName } from '../../../machines/state-value.ts'
 import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
+import { replay } from '../../machines/replay.ts'
 import type { Client, Member } from './member.ts'
 import { until } from './until.ts'
 import { contentOf } from './workload.ts'

@@ -1,10 +1,11 @@
 /** The lives that a journal tells of: its chain checked, each life replayed, and where the brokers were last. */
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { membershipMachine } from '../../../machines/membership.ts'
-import { foldOf, replay } from '../../../machines/replay.ts'
+import { foldOf } from '../../../machines/replay.ts'
 import { stateName } from '../../../machines/state-value.ts'
 import { fileJournal, type JournalRecord } from '../../../src/index.ts'
 import { brokenChain, chainStart } from '../../../src/journal/journal.ts'
+import { replay } from '../../machines/replay.ts'
 
 export interface ToldLives {
   /** The records of each life, from its start on. */

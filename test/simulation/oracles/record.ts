@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { membershipMachine } from '../../../machines/membership.ts'
-import { foldOf, type ReplayStep, replay } from '../../../machines/replay.ts'
+import { foldOf, type ReplayStep } from '../../../machines/replay.ts'
+import { replay } from '../../machines/replay.ts'
 import type { Oracle } from './oracle.ts'
 
 /** S7: no byte leaves before what was decided is durable; the journal's state is the running machine's; what was told is on the disk. */

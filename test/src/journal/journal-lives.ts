@@ -1,7 +1,8 @@
 // Lives of a consumer without Kafka: the real lifecycle on ports that do nothing, recorded into a journal.
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
-import { type LifecycleContext, lifecycleMachine, machineVersion } from '../../../machines/lifecycle.ts'
+import { type LifecycleContext, lifecycleMachine } from '../../../machines/lifecycle.ts'
+import { machineVersion } from '../../../machines/machine-version.ts'
 import { type Append, recorded } from '../../../machines/recorded.ts'
 import type { Journal } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
@@ -20,8 +21,8 @@ export interface Life {
 }
 
 /** Starts a consumer that joins at once. */
-export function startLife(journal: Journal, now: () => number = Date.now): Life {
-  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion, onJournalError: 'stop-intake', now })
+export function startLife(journal: Journal): Life {
+  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion, onJournalError: 'stop-intake' })
   const idle = fromCallback<Fact, never>(() => () => {})
   const ports = { open: idle, drain: idle, rebuild: idle, backOff: idle, shutDown: idle }
   const machine = recorded(lifecycleMachine.provide({ actors: ports as never }), recorder.append)

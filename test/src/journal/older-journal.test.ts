@@ -8,7 +8,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { machineVersion } from '../../../machines/lifecycle.ts'
+import { machineVersion } from '../../../machines/machine-version.ts'
 import { runCommand } from '../../../src/command-line/command.ts'
 import { stateAfter } from '../../../src/command-line/fold.ts'
 import { fileJournal } from '../../../src/journal/file-journal.ts'

@@ -1,11 +1,13 @@
 // Envelopes, the policy for a journal that fails, and subscribers that misbehave.
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createActor, setup } from 'xstate'
 import { recorded, type Step } from '../../../machines/recorded.ts'
-import { replay } from '../../../machines/replay.ts'
 import { brokenChain, chainStart, type Journal, type JournalRecord } from '../../../src/journal/journal.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
 import { createRecorder, type JournalPolicy } from '../../../src/journal/recorder.ts'
+import { replay } from '../../machines/replay.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const step = (type: string, data: Record<string, unknown> = {}, over: Partial<Step> = {}): Step => ({
   ...{ actor: 'lifecycle', type, data, from: 'connecting', to: 'consuming', changed: true, context: {} },
@@ -14,13 +16,8 @@ const step = (type: string, data: Record<string, unknown> = {}, over: Partial<St
 
 function recorderOn(journal: Journal, onJournalError: JournalPolicy = 'stop-intake') {
   let clock = 100
-  const recorder = createRecorder({
-    consumer: 'orders',
-    journal,
-    machineVersion: '7',
-    onJournalError,
-    now: () => clock++,
-  })
+  vi.spyOn(Date, 'now').mockImplementation(() => clock++)
+  const recorder = createRecorder({ consumer: 'orders', journal, machineVersion: '7', onJournalError })
   const heard: JournalRecord[] = []
   recorder.onFact((record) => heard.push(record))
   return { recorder, heard }
@@ -117,7 +114,6 @@ test('with stop-intake a failing journal stops every step, and is told of once',
     failure: { kind: 'journal-failed', message: 'write failed', code: 'ENOSPC' },
     policy: 'stop-intake',
   })
-  expect(recorder.failure?.code).toBe('ENOSPC')
   expect([...recorder.journal.read()]).toHaveLength(1)
 })
 
@@ -131,7 +127,7 @@ test('with degrade a failing journal is replaced by one in memory that continues
     ['session.joined', 4],
   ])
   expect([...recorder.journal.read()]).toEqual(heard.slice(1))
-  expect(recorder.failure?.kind).toBe('journal-failed')
+  expect(heard[1]?.data.failure).toMatchObject({ kind: 'journal-failed' })
 })
 
 test('a listener that throws or causes the next record harms nobody', () => {
