@@ -1,6 +1,8 @@
 /** A hedge: the same question is put to one candidate after another without waiting for silent ones; the first answer wins. */
 
 import { onSilence } from '../connection/silence.ts'
+import { deadline } from '../time/deadline.ts'
+import { deferred } from '../time/deferred.ts'
 
 export interface HedgeOptions {
   /** The next candidate is tried this long after the last one, or as soon as one fails. */
@@ -16,23 +18,14 @@ export interface HedgeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Hedge<Item, Answer> {
-  /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
-  readonly answer: Promise<Answer>
-  /** Adds candidates behind those that wait. */
-  add(items: readonly Item[]): void
-  /** Asks these at once, even when the hedge is over. */
-  addAtOnce(items: readonly Item[]): void
-  /** No more candidates will come: it fails when all of them have. */
-  close(): void
-}
+export type Hedge<Item, Answer> = ReturnType<typeof createHedge<Item, Answer>>
 
 /** Starts with nobody: `add` candidates, then `close`. Attempts that run on after the answer are left alone. */
 export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
   { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
-): Hedge<Item, Answer> {
-  const { promise, resolve, reject } = defer<Answer>()
+) {
+  const first = deferred<Answer>()
   const waiting: Item[] = []
   let running = 0
   let closed = false
@@ -40,30 +33,29 @@ export function createHedge<Item, Answer>(
   let lastError: unknown
   let pace: (() => void) | undefined
 
-  const end = (finish: () => void): void => {
-    if (over) return
+  const end = (): void => {
     over = true
     pace?.()
-    deadline()
-    signal?.removeEventListener('abort', abort)
-    finish()
   }
-  const late = () => end(() => reject(lastError ?? new Error(`no answer within ${deadlineMs} ms`)))
-  const abort = () => end(() => reject(signal?.reason))
+  const late = () => {
+    end()
+    throw signal?.aborted ? signal.reason : (lastError ?? new Error(`no answer within ${deadlineMs} ms`))
+  }
   const since = (isPutOff: boolean) => {
     const startedAt = performance.now()
     return () => (isPutOff ? Math.max(startedAt, heardAt()) : startedAt)
   }
-  const deadline = onSilence({ forMs: deadlineMs, heardAt: since(true), atMostMs }, late)
-  signal?.addEventListener('abort', abort, { once: true })
-  if (signal?.aborted) abort()
+  const silence = { forMs: deadlineMs, heardAt: since(true), atMostMs }
+  const answer = deadline(first.promise, (judge) => onSilence(silence, judge), late, signal)
+  answer.catch(() => {}) // whoever made it need not wait for it
 
   const launch = (item: Item): void => {
     running++
     attempt(item).then(
       (answer) => {
         running--
-        end(() => resolve(answer))
+        end()
+        first.resolve(answer)
       },
       (error: unknown) => {
         running--
@@ -81,30 +73,24 @@ export function createHedge<Item, Answer>(
       pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
       launch(item)
     } else if (running === 0 && closed) {
-      end(() => reject(lastError ?? new Error('there is no candidate to ask')))
+      end()
+      first.reject(lastError ?? new Error('there is no candidate to ask'))
     }
   }
   return {
-    answer: promise,
-    add(items) {
+    /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
+    answer,
+    /** Adds candidates behind those that wait. */
+    add(items: readonly Item[]): void {
       waiting.push(...items)
       if (pace === undefined) next()
     },
-    addAtOnce: (items) => items.forEach(launch),
-    close() {
+    /** Asks these at once, even when the hedge is over. */
+    addAtOnce: (items: readonly Item[]): void => items.forEach(launch),
+    /** No more candidates will come: it fails when all of them have. */
+    close(): void {
       closed = true
       if (running === 0) next()
     },
   }
-}
-
-function defer<Value>() {
-  let resolve: (value: Value) => void = () => {}
-  let reject: (reason: unknown) => void = () => {}
-  const promise = new Promise<Value>((fulfil, refuse) => {
-    resolve = fulfil
-    reject = refuse
-  })
-  promise.catch(() => {})
-  return { promise, resolve, reject }
 }

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../machines/endpoint.ts'
 import { formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { withoutSecrets } from '../security/secrets.ts'
+import { deadline } from '../time/deadline.ts'
 
 /** A stream of lists: anything with RxJS's `subscribe`, or an async iterable. */
 export type BrokerChanges =
@@ -99,7 +100,8 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
       if (overdue) hanging = undefined
       overdue = false
       hanging ??= begin()
-      const reading = await withDeadline(hanging, sourceTimeoutMs, signal)
+      const late = (): SourceReading | undefined => undefined
+      const reading = await deadline(hanging, sourceTimeoutMs, late, signal)
       if (reading !== undefined) return reading
       if (signal?.aborted) return { endpoints: good }
       overdue = hanging !== undefined
@@ -138,26 +140,6 @@ function announced(
       error(reason)
       return
     }
-  })
-}
-
-/** Undefined at the deadline, or when aborted. */
-function withDeadline<Value>(
-  work: Promise<Value>,
-  deadlineMs: number,
-  signal?: AbortSignal,
-): Promise<Value | undefined> {
-  return new Promise((resolve) => {
-    const give = (value?: Value) => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      resolve(value)
-    }
-    const abort = () => give()
-    const timer = setTimeout(give, deadlineMs)
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted) abort()
-    work.then(give, abort)
   })
 }
 

@@ -16,6 +16,7 @@ import {
   setCorrelation,
 } from '../protocol/frames.ts'
 import type { SpokenVersions } from '../protocol/versions.ts'
+import { Condition } from '../time/condition.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { RoundTrip } from './round-trip.ts'
 
@@ -95,7 +96,7 @@ export class Connection {
   private spoken: SpokenVersions = new Map()
   private closed = false
   private throttledUntil = 0
-  private readonly throttled = new Set<() => void>()
+  private readonly unthrottled = new Condition()
 
   constructor({ socket, endpoint, clientId, loginValidMs, roundTrip }: ConnectionOptions) {
     this.socket = socket
@@ -141,7 +142,8 @@ export class Connection {
    * ConnectionError when the socket ends first. `isBrief`: the broker answers at once.
    */
   async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
-    if (this.throttled.size > 0 || this.throttledUntil > performance.now()) await this.unthrottled()
+    const throttledMs = Math.ceil(this.throttledUntil - performance.now())
+    if (this.unthrottled.isAwaited || throttledMs > 0) await this.unthrottled.wait(throttledMs)
     return new Promise((resolve, reject) => {
       if (!this.open) return reject(this.lost())
       const id = this.correlationId
@@ -203,18 +205,6 @@ export class Connection {
     this.lastDataAt = this.throttledUntil
   }
 
-  private unthrottled(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        this.throttled.delete(end)
-        resolve()
-      }
-      const timer = setTimeout(end, Math.ceil(this.throttledUntil - performance.now()))
-      this.throttled.add(end)
-    })
-  }
-
   private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {
     const { endpoint, address } = this
     const entries = brokers.map(({ nodeId, host: text, port }): BrokerEntry => {
@@ -230,7 +220,7 @@ export class Connection {
     const error = this.lost()
     for (const { reject } of this.waiting.values()) reject(error)
     this.waiting.clear()
-    for (const end of this.throttled) end()
+    this.unthrottled.wakeup()
     for (const listener of this.listeners) listener()
     this.listeners.clear()
   }

@@ -9,6 +9,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endp
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
+import { deadline } from '../time/deadline.ts'
 import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
 import { classify } from './dial-failure.ts'
 import type { DialPace } from './dial-pace.ts'
@@ -85,23 +86,17 @@ export function createDial(options: DialerOptions): Dial {
     const line =
       given &&
       (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
-        given.then(
-          (late) => late?.close(),
-          () => {},
-        )
+        given.then((late) => late?.close()).catch(() => {})
         throw failed(error)
       }))
     if (line) return admit(line)
-    const settings = (async () => options.security())()
-    const {
-      ssl,
-      sasl,
-      clientId = 'relisten',
-    } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
+    const asked = (async () => options.security())()
+    const settings = await withDeadline(asked, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
       const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
       throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
     })
+    const { ssl, sasl, clientId = 'relisten' } = settings
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
@@ -247,20 +242,12 @@ function checkVersions({ versions, endpoint: at }: HeldConnection, nodeId: numbe
   throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
 }
 
-function withDeadline<Value>(
-  work: Promise<Value>,
-  silence: SilenceOptions,
-  signal: AbortSignal | undefined,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
-    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
-    const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => {
-      end()
-      signal?.removeEventListener('abort', abort)
-    })
-  })
+function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, signal?: AbortSignal): Promise<Value> {
+  const late = () => {
+    const [code, message] = signal?.aborted
+      ? ['ABORT_ERR', 'the dial is no longer wanted']
+      : ['ETIMEDOUT', `no answer within ${silence.forMs} ms`]
+    throw Object.assign(new Error(message), { code })
+  }
+  return deadline(work, (end) => onSilence(silence, end), late, signal)
 }

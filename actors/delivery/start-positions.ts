@@ -17,6 +17,7 @@ import {
   readOffsetFetch,
   readOffsetFetchRequest,
 } from '../protocol/group-answers.ts'
+import { deferred } from '../time/deferred.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
 import { OffsetReset, type OffsetResetOptions } from './offset-reset.ts'
@@ -221,10 +222,7 @@ export class StartPositions {
 
   /** Looks the position up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the position. */
   private look(queue: PartitionQueue, assignment: Assignment, work: () => Promise<(() => void) | undefined>): void {
-    let tried = () => {}
-    const first = new Promise<void>((resolve) => {
-      tried = resolve
-    })
+    const { promise: first, resolve: tried } = deferred<void>()
     // Also when another look for this queue has begun: its topic was made again.
     const isOver = () =>
       assignment !== this.assignment ||

@@ -15,6 +15,7 @@ import {
 } from '../protocol/fetch-answers.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, maxBytesOf, readFetchRequest, setMaxBytes, setMaxWait } from '../protocol/requests.ts'
+import { deferred } from '../time/deferred.ts'
 import { sleep } from '../time/sleep.ts'
 import type { LinkPool } from './link-pool.ts'
 import type { TopicIdentity } from './topic-identity.ts'
@@ -53,7 +54,7 @@ export class FetchLongPolls {
   private readonly topics: TopicIdentity
   private readonly signal: AbortSignal
   /** What ends each poll. */
-  private readonly polls = new Set<() => void>()
+  private readonly polls = new Set<(nothing: undefined) => void>()
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
   private readonly failedRounds = new Map<number, Streak>()
 
@@ -68,10 +69,7 @@ export class FetchLongPolls {
   async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
     const { maxWaitMs, prefetchBudget } = this.options
     setMaxWait(request, maxWaitMs)
-    let end = () => {}
-    const interrupted = new Promise<undefined>((resolve) => {
-      end = () => resolve(undefined)
-    })
+    const { promise: interrupted, resolve: end } = deferred<undefined>()
     this.polls.add(end)
     const startedAt = performance.now()
     const { signal, links } = this
@@ -99,7 +97,7 @@ export class FetchLongPolls {
 
   /** Ends all polls now with "nothing new". */
   interrupt(): void {
-    for (const end of this.polls) end()
+    for (const end of this.polls) end(undefined)
   }
 
   /** What a fetch brought, as KafkaJS may see it; undefined when it was interrupted, or asked for in an era that is over. */
