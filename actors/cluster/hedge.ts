@@ -1,7 +1,6 @@
 /** A hedge: the same question is put to one candidate after another without waiting for silent ones; the first answer wins. */
 
 import { onSilence } from '../connection/silence.ts'
-import { deadline } from '../time/deadline.ts'
 import { deferred } from '../time/deferred.ts'
 
 export interface HedgeOptions {
@@ -25,7 +24,7 @@ export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
   { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
 ) {
-  const first = deferred<Answer>()
+  const { promise, resolve, reject } = deferred<Answer>()
   const waiting: Item[] = []
   let running = 0
   let closed = false
@@ -33,29 +32,30 @@ export function createHedge<Item, Answer>(
   let lastError: unknown
   let pace: (() => void) | undefined
 
-  const end = (): void => {
+  const end = (finish: () => void): void => {
+    if (over) return
     over = true
     pace?.()
+    deadline()
+    signal?.removeEventListener('abort', abort)
+    finish()
   }
-  const late = () => {
-    end()
-    throw signal?.aborted ? signal.reason : (lastError ?? new Error(`no answer within ${deadlineMs} ms`))
-  }
+  const late = () => end(() => reject(lastError ?? new Error(`no answer within ${deadlineMs} ms`)))
+  const abort = () => end(() => reject(signal?.reason))
   const since = (isPutOff: boolean) => {
     const startedAt = performance.now()
     return () => (isPutOff ? Math.max(startedAt, heardAt()) : startedAt)
   }
-  const silence = { forMs: deadlineMs, heardAt: since(true), atMostMs }
-  const answer = deadline(first.promise, (judge) => onSilence(silence, judge), late, signal)
-  answer.catch(() => {}) // whoever made it need not wait for it
+  const deadline = onSilence({ forMs: deadlineMs, heardAt: since(true), atMostMs }, late)
+  signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort()
 
   const launch = (item: Item): void => {
     running++
     attempt(item).then(
       (answer) => {
         running--
-        end()
-        first.resolve(answer)
+        end(() => resolve(answer))
       },
       (error: unknown) => {
         running--
@@ -73,13 +73,12 @@ export function createHedge<Item, Answer>(
       pace = onSilence({ forMs: afterMs, heardAt: since(isHeavy) }, next)
       launch(item)
     } else if (running === 0 && closed) {
-      end()
-      first.reject(lastError ?? new Error('there is no candidate to ask'))
+      end(() => reject(lastError ?? new Error('there is no candidate to ask')))
     }
   }
   return {
     /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
-    answer,
+    answer: promise,
     /** Adds candidates behind those that wait. */
     add(items: readonly Item[]): void {
       waiting.push(...items)
