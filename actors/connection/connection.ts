@@ -86,6 +86,8 @@ export class Connection {
    * connection reads nothing from it for that time (KIP-219), so then it is the end of that time.
    */
   lastDataAt = performance.now()
+  /** The requests the endpoint speaks, as it said when it was dialled. */
+  versions: SpokenVersions = new Map()
   private readonly socket: Socket
   private readonly clientId: string
   private readonly waiting = new Map<number, Waiting>()
@@ -93,7 +95,6 @@ export class Connection {
   private correlationId = 0
   private error: NodeJS.ErrnoException | undefined
   private identity: Snapshot | undefined
-  private spoken: SpokenVersions = new Map()
   private closed = false
   private throttledUntil = 0
   private readonly unthrottled = new Condition()
@@ -132,11 +133,6 @@ export class Connection {
     return this.identity
   }
 
-  /** The requests the endpoint speaks, as it said when it was dialled. */
-  get versions(): SpokenVersions {
-    return this.spoken
-  }
-
   /**
    * Sends a request frame, once the broker no longer throttles us, and resolves with its answer frame. Rejects with a
    * ConnectionError when the socket ends first. `isBrief`: the broker answers at once.
@@ -172,7 +168,7 @@ export class Connection {
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
     const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
-    this.spoken = versions
+    this.versions = versions
     this.identity = snapshot
   }
 

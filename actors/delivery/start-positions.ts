@@ -68,7 +68,6 @@ export class StartPositions {
       ...options,
       isFound: (queue) => this.ready.has(queue),
       onCut: (queue) => this.goOn(queue),
-      pause: (waitMs) => this.pause(waitMs),
     })
   }
 
@@ -157,7 +156,7 @@ export class StartPositions {
       if (assignment && assignment === this.assignment) await this.take(readOffsetFetch(answer), assignment)
     }
     const waiting = queues.flatMap((queue) => (this.stuck.has(queue) ? [] : (this.looking.get(queue) ?? [])))
-    if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
+    if (waiting.length > 0) await Promise.race([Promise.all(waiting), sleep(answerWithinMs, this.options.signal)])
     const known = assignment === this.assignment ? queues.filter((queue) => this.ready.has(queue)) : []
     if (known.length > 0 && known.length === assignment?.size) this.toldTo = this.requests
     return offsetFetchAnswer(
@@ -194,7 +193,7 @@ export class StartPositions {
     // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
     if (errorCode !== errorCodes.none) {
       if (!this.ready.has(queue)) this.stuck.add(queue)
-      const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(queue))
+      const again = sleep(retryPace.capMs, this.options.signal).then(() => void this.looking.delete(queue))
       this.looking.set(queue, again)
       return
     }
@@ -211,12 +210,13 @@ export class StartPositions {
       this.found(queue)
       return
     }
-    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
+    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read. It stays
+    // unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name.
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
     this.look(queue, assignment, () =>
-      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.putBack(topic),
+      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.lookAt(topic),
     )
   }
 
@@ -251,7 +251,7 @@ export class StartPositions {
           this.stuck.add(queue)
           tried()
           this.options.onChange()
-          await this.pause(backoffMs(attempt, retryPace, Math.random()))
+          await sleep(backoffMs(attempt, retryPace, Math.random()), this.options.signal)
         }
       }
     }
@@ -275,9 +275,5 @@ export class StartPositions {
     this.ready.add(queue)
     this.stuck.delete(queue)
     this.validation.add(queue)
-  }
-
-  private async pause(waitMs: number): Promise<void> {
-    await sleep(waitMs, this.options.signal)
   }
 }

@@ -5,6 +5,7 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { FetchedPartition } from '../protocol/fetch-answers.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Log } from './log.ts'
@@ -19,7 +20,6 @@ export interface ValidationOptions {
   readonly isFound: (queue: PartitionQueue) => boolean
   /** The log was cut below the queue's position. */
   readonly onCut: (queue: PartitionQueue) => void
-  readonly pause: (waitMs: number) => Promise<void>
   /** The session is over. */
   readonly signal: AbortSignal
 }
@@ -111,7 +111,7 @@ export class Validation {
     ledIn: number | undefined,
     answer: Promise<bigint | undefined> | undefined,
   ): Promise<void> {
-    const { isFound, onCut, pause, signal } = this.options
+    const { isFound, onCut, signal } = this.options
     const { asked } = this
     const { progress, position } = queue
     const { seeks, leaderEpoch } = progress
@@ -125,7 +125,7 @@ export class Validation {
       else if (ledIn !== undefined) progress.leaderEpoch = ledIn
     } catch {
       if (signal.aborted) return
-      await pause(againMs)
+      await sleep(againMs, signal)
       asked.delete(queue)
       if (asked === this.asked) this.add(queue)
     }

@@ -73,13 +73,11 @@ export class FetchLongPolls {
     this.polls.add(end)
     const startedAt = performance.now()
     const { signal, links } = this
-    const room = await Promise.race([
-      prefetchBudget.reserve(maxBytesOf(request), links.fetchNodes, maxWaitMs, signal),
-      interrupted,
-    ])
+    const reserving = prefetchBudget.reserve(maxBytesOf(request), links.fetchNodes, maxWaitMs, signal)
+    const room = await Promise.race([reserving, interrupted])
     try {
       if (signal.aborted || !room) return emptyFetchAnswer().answer()
-      setMaxBytes(request, room.bytes)
+      setMaxBytes(request, room)
       const answer = await this.fetched(nodeId, request, interrupted)
       if (!answer) return emptyFetchAnswer().answer()
       const restMs = emptyRoundMs - (performance.now() - startedAt)
@@ -90,7 +88,7 @@ export class FetchLongPolls {
       await Promise.race([this.refreshed(nodeId, false), interrupted])
       return emptyFetchAnswer().answer()
     } finally {
-      room?.release()
+      if (room) prefetchBudget.release(room)
       this.polls.delete(end)
     }
   }
