@@ -123,7 +123,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     newest: () => cluster.known.newest,
     snapshotSince: (at, signal) => cluster.snapshotSince(at, signal),
     requestUpdate: () => cluster.poller.requestUpdate(),
-    take: (endpoint) => cluster.pool.take(endpoint),
+    take: async (endpoint) => cluster.pool.at(endpoint).take(),
     observe: (snapshot) => cluster.observe({ type: 'answered', snapshot }),
     report: (endpoint) => cluster.observe({ type: 'died', endpoint, at: steadyNow() }),
     refuse: (nodeId, endpoint, failure) => cluster.observe({ type: 'refused', nodeId, endpoint, failure }),

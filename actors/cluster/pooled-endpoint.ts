@@ -94,7 +94,10 @@ export class PooledEndpoint {
     return this.redial()
   }
 
-  /** Hands over the connection that is being dialled, or was a moment ago. Rejects with the dial's failure. */
+  /**
+   * Hands over the connection that is being dialled, or was a moment ago; undefined when there is none. It is proven and logged in, so a second
+   * dial would only take longer, and belongs to whoever takes it. Rejects with the dial's failure.
+   */
   async take(): Promise<HeldConnection | undefined> {
     if (this.isPromised) return undefined
     this.isPromised = true

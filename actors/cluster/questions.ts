@@ -91,7 +91,7 @@ export class Questions {
     let wasSent = false
     const attempt = async (endpoint: Endpoint) => {
       asked.push(endpoint)
-      const connection = await pool.connect(endpoint)
+      const connection = await pool.at(endpoint).connect()
       wasSent = true
       // Each connection writes its own correlation id into the frame.
       return connection.send(Buffer.from(frame))

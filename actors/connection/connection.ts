@@ -1,8 +1,7 @@
 /** A connection: one socket to one endpoint, connected and logged in, that answers requests. It does not outlive its socket. */
 
 import { isIP, type Socket } from 'node:net'
-import type { Endpoint } from '../../machines/endpoint.ts'
-import { canonicalHost, formatEndpoint } from '../../machines/endpoint.ts'
+import { canonicalHost, type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, FailureError } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/calls.ts'
@@ -46,7 +45,7 @@ export interface ConnectionOptions {
 }
 
 /** What holders of a connection may use. */
-export type HeldConnection = Omit<Connection, 'identify' | 'call'>
+export type HeldConnection = Omit<Connection, 'identify'>
 
 /** Requests that a broker answers at once. */
 const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
@@ -152,22 +151,16 @@ export class Connection {
     })
   }
 
-  /** Sends a request of our own. */
-  async call<Answer>(call: Call<Answer>, isBrief?: boolean): Promise<Answer> {
-    const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
-    return call.decode(answer.subarray(answerHeaderBytes))
-  }
-
   /** Asks for the brokers and no topic. The answer has no addresses for brokers that are announced by name. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    return this.read(await this.call(calls.metadata(), true), at)
+    return this.read(await this.call(calls.metadata()), at)
   }
 
   /** Asks for the versions it speaks and, at the same time, who it is. */
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
-    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
+    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions()), this.metadata()])
     this.versions = versions
     this.identity = snapshot
   }
@@ -184,6 +177,12 @@ export class Connection {
     return () => this.listeners.delete(listener)
   }
 
+  /** Sends a question about the endpoint itself, which it answers at once. */
+  private async call<Answer>(call: Call<Answer>): Promise<Answer> {
+    const answer = await this.send(await encodeCall(call, this.clientId), true)
+    return call.decode(answer.subarray(answerHeaderBytes))
+  }
+
   private deliver(frame: Buffer): void {
     const id = correlationOf('answer', frame)
     const waiting = this.waiting.get(id)
@@ -191,14 +190,12 @@ export class Connection {
     if (!waiting) return
     if (waiting.measuredFrom !== undefined) this.roundTrip.note(performance.now() - waiting.measuredFrom)
     const { throttleAt } = waiting
-    if (throttleAt !== undefined && frame.length >= throttleAt + 4) this.throttle(frame.readInt32BE(throttleAt))
+    const forMs = throttleAt !== undefined && frame.length >= throttleAt + 4 ? frame.readInt32BE(throttleAt) : 0
+    if (forMs > 0) {
+      this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
+      this.lastDataAt = this.throttledUntil
+    }
     waiting.resolve(frame)
-  }
-
-  private throttle(forMs: number): void {
-    if (forMs <= 0) return
-    this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
-    this.lastDataAt = this.throttledUntil
   }
 
   private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {

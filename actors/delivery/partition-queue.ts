@@ -39,7 +39,7 @@ export class PartitionQueue {
   readonly partition: number
   readonly progress: Progress
   readonly pausedBy = new Set<PausedBy>()
-  /** Whether its start position in this assignment is known. */
+  /** Whether its start position in this assignment is known: it is the mark. */
   open = false
   /** Whether a handler of this queue is at work; also one of an earlier assignment that has not settled. */
   busy = false
@@ -92,11 +92,6 @@ export class PartitionQueue {
     if (!isAssigned) return
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
-  }
-
-  /** The mark is the start position in this assignment. */
-  openAtMark(): void {
-    this.open = true
   }
 
   /** The start position is not known any more, and what was fetched counts for nothing. */

@@ -203,10 +203,10 @@ export class StartPositions {
     const isOfOther = isOther(found?.topicId)
     if (isOther(progress.topicId) && progress.sought !== assignment) progress.forget()
     if (offset >= 0n && !isOfOther) {
-      const begin = progress.startFrom(offset, assignment, found?.leaderEpoch)
+      const dropped = progress.startFrom(offset, assignment, found?.leaderEpoch)
       progress.topicId = found?.topicId ?? topicId
-      if (begin.dropped !== undefined)
-        emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
+      if (dropped !== undefined)
+        emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${offset}` })
       this.found(queue)
       return
     }
@@ -239,7 +239,7 @@ export class StartPositions {
             set()
             queue.progress.topicId = this.options.topics.idOf(queue.topic)
           }
-          queue.openAtMark()
+          queue.open = true
           if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
           if (isOver()) return
           this.looking.delete(queue)
@@ -271,7 +271,7 @@ export class StartPositions {
   }
 
   private found(queue: PartitionQueue): void {
-    queue.openAtMark()
+    queue.open = true
     this.ready.add(queue)
     this.stuck.delete(queue)
     this.validation.add(queue)
