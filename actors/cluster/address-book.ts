@@ -1,7 +1,6 @@
 /** The address book: node id → accepted endpoint. The one place that knows where a node is; it shows what the acceptance has accepted. */
 
-import type { Acceptance, AcceptanceStep } from '../../machines/acceptance.ts'
-import { createAcceptance } from '../../machines/acceptance.ts'
+import { type Acceptance, type AcceptanceStep, createAcceptance } from '../../machines/acceptance.ts'
 import type { BookEntry } from '../../machines/book.ts'
 import type { Claim } from '../../machines/claim.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'

@@ -34,7 +34,11 @@ export class ClaimProbe {
       this.probed.set(nameOf(claim), { attempt: attempt + 1, nextAt: now + waitMs })
       if (attempt === 0) this.pool.renew(claim.to)
       if (claim.reason === 'resolved-anew') this.pool.closeElsewhere(claim.to, claim.to.addresses)
-      for (const endpoint of [claim.to, claim.from]) this.pool.ask(endpoint).catch(() => {})
+      for (const endpoint of [claim.to, claim.from])
+        this.pool
+          .at(endpoint)
+          .ask()
+          .catch(() => {})
     }
   }
 
@@ -42,7 +46,11 @@ export class ClaimProbe {
   probeListeners(book: AddressBook, dead: Endpoint): void {
     const lost = book.entries().filter((entry) => sameEndpoint(entry, dead))
     const others = book.others().filter((other) => lost.some(({ nodeId }) => nodeId === other.nodeId))
-    for (const other of others) this.pool.ask(other).catch(() => {})
+    for (const other of others)
+      this.pool
+        .at(other)
+        .ask()
+        .catch(() => {})
   }
 }
 

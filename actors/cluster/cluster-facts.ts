@@ -47,15 +47,14 @@ export const clusterFacts = (
     const passed$ = new Subject<Observation>()
     return merge(observations$, passed$).pipe(
       scan(learn, beginning),
-      connect((steps$) => merge(timeAfter(steps$).pipe(tap(passed$), ignoreElements()), steps$)),
+      connect((steps$) => {
+        const time$ = merge(lastingSilence(steps$), gatheredMoves(steps$))
+        return merge(time$.pipe(tap(passed$), ignoreElements()), steps$)
+      }),
       tap(follow),
       concatMap(factsOf),
     )
   })
-
-/** The time that has passed since a step, as an observation. */
-const timeAfter = (steps$: Observable<Step>): Observable<Observation> =>
-  merge(lastingSilence(steps$), gatheredMoves(steps$))
 
 const lastingSilence = (steps$: Observable<Step>): Observable<Observation> =>
   steps$.pipe(

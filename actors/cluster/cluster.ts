@@ -26,6 +26,7 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import type { Dial } from '../connection/dial.ts'
 import { isAbsence } from '../connection/dial-failure.ts'
 import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
@@ -36,13 +37,12 @@ import { clusterFacts, reachedFact } from './cluster-facts.ts'
 import { beginning, isAnswer, type Knowledge, type Observation, type Step } from './cluster-knowledge.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { Poller } from './poller.ts'
-import type { OpenConnection } from './pooled-endpoint.ts'
 import { Questions } from './questions.ts'
 import type { Source } from './source.ts'
 
 export interface ClusterOptions {
   readonly brokers: Source
-  readonly dial: OpenConnection
+  readonly dial: Dial
   /** Time between two polls while all is well, ± 10 %, in milliseconds. */
   readonly pollIntervalMs: number
   /** Holders of the same key share one cluster, made with the options of the first. */
@@ -123,7 +123,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     newest: () => cluster.known.newest,
     snapshotSince: (at, signal) => cluster.snapshotSince(at, signal),
     requestUpdate: () => cluster.poller.requestUpdate(),
-    take: (endpoint) => cluster.pool.take(endpoint),
+    take: async (endpoint) => cluster.pool.at(endpoint).take(),
     observe: (snapshot) => cluster.observe({ type: 'answered', snapshot }),
     report: (endpoint) => cluster.observe({ type: 'died', endpoint, at: steadyNow() }),
     refuse: (nodeId, endpoint, failure) => cluster.observe({ type: 'refused', nodeId, endpoint, failure }),

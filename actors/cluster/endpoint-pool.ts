@@ -2,13 +2,9 @@
 
 import { type Observable, Subject } from 'rxjs'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
-import type { Snapshot } from '../../machines/snapshot.ts'
-import type { HeldConnection } from '../connection/connection.ts'
 import { speaks } from '../protocol/versions.ts'
 import type { Observation } from './cluster-knowledge.ts'
 import { type PoolContext, PooledEndpoint } from './pooled-endpoint.ts'
-
-export type EndpointPoolOptions = Pick<PoolContext, 'dial' | 'pace' | 'flawIn'>
 
 /** Connections that are kept. */
 const maxKept = 4
@@ -21,26 +17,17 @@ export class EndpointPool {
   private readonly known = new Map<string, PooledEndpoint>()
   private readonly stop = new AbortController()
 
-  constructor(options: EndpointPoolOptions) {
+  constructor(options: Pick<PoolContext, 'dial' | 'pace' | 'flawIn'>) {
     this.context = { ...options, observed$: this.observed$, closing: this.stop.signal, dials: 0 }
   }
 
-  /** Asks where the brokers are. The answer has been observed before this resolves. */
-  ask(endpoint: Endpoint): Promise<Snapshot> {
-    return this.at(endpoint).ask()
-  }
-
-  /** The kept connection, or a new one. Rejects at once while this endpoint has to wait for its next dial, or too many dials are under way. */
-  connect(endpoint: Endpoint): Promise<HeldConnection> {
-    return this.at(endpoint).connect()
-  }
-
-  /**
-   * Hands over the connection to this endpoint that is being dialled, or was a moment ago; undefined when there is none. It is proven and
-   * logged in, so a second dial would only take longer, and belongs to whoever takes it. Rejects with the dial's failure.
-   */
-  async take(endpoint: Endpoint): Promise<HeldConnection | undefined> {
-    return this.known.get(formatEndpoint(endpoint))?.take()
+  /** One endpoint of the pool, which is known from now on. */
+  at({ host, port }: Endpoint): PooledEndpoint {
+    const endpoint = { host, port }
+    const name = formatEndpoint(endpoint)
+    const known = this.known.get(name) ?? new PooledEndpoint(endpoint, this.context)
+    this.known.set(name, known)
+    return known
   }
 
   /** Closes the kept connection if it reached none of these addresses: the name leads elsewhere now. */
@@ -67,10 +54,6 @@ export class EndpointPool {
     const heard = endpoints.map((endpoint) => this.known.get(formatEndpoint(endpoint))?.heardAt ?? 0)
     // A broker that throttles us is heard at the end of its time, which is still to come. Nobody waits for that one alone.
     return Math.min(performance.now(), Math.max(0, ...heard))
-  }
-
-  isOpen(endpoint: Endpoint): boolean {
-    return this.known.get(formatEndpoint(endpoint))?.isOpen === true
   }
 
   /** Whether asking it now leads anywhere: it is connected, being dialled, or may be dialled. */
@@ -102,13 +85,5 @@ export class EndpointPool {
   close(): void {
     this.stop.abort()
     this.keep([])
-  }
-
-  private at({ host, port }: Endpoint): PooledEndpoint {
-    const endpoint = { host, port }
-    const name = formatEndpoint(endpoint)
-    const known = this.known.get(name) ?? new PooledEndpoint(endpoint, this.context)
-    this.known.set(name, known)
-    return known
   }
 }

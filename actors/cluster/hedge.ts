@@ -1,6 +1,7 @@
 /** A hedge: the same question is put to one candidate after another without waiting for silent ones; the first answer wins. */
 
 import { onSilence } from '../connection/silence.ts'
+import { deferred } from '../time/deferred.ts'
 
 export interface HedgeOptions {
   /** The next candidate is tried this long after the last one, or as soon as one fails. */
@@ -16,23 +17,14 @@ export interface HedgeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Hedge<Item, Answer> {
-  /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
-  readonly answer: Promise<Answer>
-  /** Adds candidates behind those that wait. */
-  add(items: readonly Item[]): void
-  /** Asks these at once, even when the hedge is over. */
-  addAtOnce(items: readonly Item[]): void
-  /** No more candidates will come: it fails when all of them have. */
-  close(): void
-}
+export type Hedge<Item, Answer> = ReturnType<typeof createHedge<Item, Answer>>
 
 /** Starts with nobody: `add` candidates, then `close`. Attempts that run on after the answer are left alone. */
 export function createHedge<Item, Answer>(
   attempt: (item: Item) => Promise<Answer>,
   { afterMs, deadlineMs, heardAt = () => 0, isHeavy = false, atMostMs = deadlineMs, signal }: HedgeOptions,
-): Hedge<Item, Answer> {
-  const { promise, resolve, reject } = defer<Answer>()
+) {
+  const { promise, resolve, reject } = deferred<Answer>()
   const waiting: Item[] = []
   let running = 0
   let closed = false
@@ -85,26 +77,19 @@ export function createHedge<Item, Answer>(
     }
   }
   return {
+    /** The first answer; rejects with the last failure when all have failed, or at the deadline. */
     answer: promise,
-    add(items) {
+    /** Adds candidates behind those that wait. */
+    add(items: readonly Item[]): void {
       waiting.push(...items)
       if (pace === undefined) next()
     },
-    addAtOnce: (items) => items.forEach(launch),
-    close() {
+    /** Asks these at once, even when the hedge is over. */
+    addAtOnce: (items: readonly Item[]): void => items.forEach(launch),
+    /** No more candidates will come: it fails when all of them have. */
+    close(): void {
       closed = true
       if (running === 0) next()
     },
   }
-}
-
-function defer<Value>() {
-  let resolve: (value: Value) => void = () => {}
-  let reject: (reason: unknown) => void = () => {}
-  const promise = new Promise<Value>((fulfil, refuse) => {
-    resolve = fulfil
-    reject = refuse
-  })
-  promise.catch(() => {})
-  return { promise, resolve, reject }
 }

@@ -18,7 +18,7 @@ export function pollOrder(
   round: number,
 ): Endpoint[] {
   const entries = book.entries()
-  const isOpen = (endpoint: Endpoint) => pool.isOpen(endpoint)
+  const isOpen = (endpoint: Endpoint) => pool.at(endpoint).isOpen
   const present = rotate(
     entries.filter((entry) => entry.present),
     round,

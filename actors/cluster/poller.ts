@@ -181,24 +181,27 @@ export class Poller {
 
   private askAtOnce(fresh: readonly Endpoint[], hedge: Hedge<Endpoint, unknown>): void {
     if (this.stopping.signal.aborted) return
-    hedge.addAtOnce(fresh.filter((endpoint) => !this.options.pool.isOpen(endpoint)))
+    hedge.addAtOnce(fresh.filter((endpoint) => !this.options.pool.at(endpoint).isOpen))
   }
 
   private ask(endpoint: Endpoint): Promise<unknown> {
     this.asking.push(endpoint)
-    return this.options.pool.ask(endpoint).catch((error) => {
-      const failure = fromDial(error, endpoint)
-      if (failure.code !== 'TOO_SOON') this.lastFailure = failure
-      throw error
-    })
+    return this.options.pool
+      .at(endpoint)
+      .ask()
+      .catch((error) => {
+        const failure = fromDial(error, endpoint)
+        if (failure.code !== 'TOO_SOON') this.lastFailure = failure
+        throw error
+      })
   }
 
   /** Opens connections to more brokers, without waiting for them. */
   private openMore(): void {
     const { book, pool } = this.options
     const present = book.entries().filter((entry) => entry.present)
-    const open = present.filter((entry) => pool.isOpen(entry)).length
-    const closed = present.filter((entry) => !pool.isOpen(entry) && pool.isDue(entry))
+    const open = present.filter((entry) => pool.at(entry).isOpen).length
+    const closed = present.filter((entry) => !pool.at(entry).isOpen && pool.isDue(entry))
     this.askEach(closed.slice(0, Math.max(0, wantedConnections - open)))
   }
 
@@ -224,7 +227,11 @@ export class Poller {
   }
 
   private askEach(endpoints: readonly Endpoint[]): void {
-    for (const endpoint of endpoints) this.options.pool.ask(endpoint).catch(() => {})
+    for (const endpoint of endpoints)
+      this.options.pool
+        .at(endpoint)
+        .ask()
+        .catch(() => {})
   }
 }
 

@@ -5,27 +5,19 @@ import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import type { Dial } from '../connection/dial.ts'
 import { fromDial } from '../connection/dial-failure.ts'
 import type { DialPace } from '../connection/dial-pace.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
-import { onSilence, type SilenceOptions } from '../connection/silence.ts'
+import { onSilence } from '../connection/silence.ts'
 import type { SpokenVersions } from '../protocol/versions.ts'
+import { deadline } from '../time/deadline.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { Observation } from './cluster-knowledge.ts'
 
-/** Opens a connection; every `Dial` does. */
-export type OpenConnection = (
-  endpoint: Endpoint,
-  options?: {
-    readonly signal?: AbortSignal | undefined
-    readonly logins?: DialPace
-    readonly onHeard?: () => void
-  },
-) => Promise<HeldConnection>
-
 /** What all endpoints of a pool share. */
 export interface PoolContext {
-  readonly dial: OpenConnection
+  readonly dial: Dial
   readonly pace: DialPace
   /** Why an answer can't be used; undefined when it can. A connection to a foreign cluster is closed and dialled again slowly. */
   readonly flawIn: (snapshot: Snapshot) => Failure | undefined
@@ -102,7 +94,10 @@ export class PooledEndpoint {
     return this.redial()
   }
 
-  /** Hands over the connection that is being dialled, or was a moment ago. Rejects with the dial's failure. */
+  /**
+   * Hands over the connection that is being dialled, or was a moment ago; undefined when there is none. It is proven and logged in, so a second
+   * dial would only take longer, and belongs to whoever takes it. Rejects with the dial's failure.
+   */
   async take(): Promise<HeldConnection | undefined> {
     if (this.isPromised) return undefined
     this.isPromised = true
@@ -148,7 +143,10 @@ export class PooledEndpoint {
         )
       })
       const silence = { forMs: Math.max(answerTimeoutMs, 1.5 * lateMs), heardAt, atMostMs: longestAnswerMs }
-      withDeadline(connection.metadata(), silence, endpoint)
+      const late = () => {
+        throw silentFor(silence.forMs, endpoint)
+      }
+      deadline(connection.metadata(), (end) => onSilence(silence, end), late)
         .finally(doubted)
         .then(
           (snapshot) => {
@@ -236,20 +234,12 @@ export class PooledEndpoint {
   }
 }
 
-const notNow = (endpoint: Endpoint): ConnectionError =>
-  new ConnectionError({
-    kind: 'dial-failed',
-    message: `${formatEndpoint(endpoint)} is not dialled now: it was a moment ago`,
-    code: 'TOO_SOON',
-    endpoint: formatEndpoint(endpoint),
-  })
+const notNow = (at: Endpoint): ConnectionError => failed(at, 'TOO_SOON', 'is not dialled now: it was a moment ago')
 
-function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, at: Endpoint): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const endpoint = formatEndpoint(at)
-    const message = `${endpoint} did not answer within ${Math.round(silence.forMs)} ms`
-    const failure: Failure = { kind: 'dial-failed', message, code: 'ETIMEDOUT', endpoint }
-    const end = onSilence(silence, () => reject(new ConnectionError(failure)))
-    work.then(resolve, reject).finally(end)
-  })
+const silentFor = (ms: number, at: Endpoint): ConnectionError =>
+  failed(at, 'ETIMEDOUT', `did not answer within ${Math.round(ms)} ms`)
+
+function failed(at: Endpoint, code: string, why: string): ConnectionError {
+  const endpoint = formatEndpoint(at)
+  return new ConnectionError({ kind: 'dial-failed', message: `${endpoint} ${why}`, code, endpoint })
 }

@@ -7,6 +7,7 @@ import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf } from '../protocol/frames.ts'
 import { sleep } from '../time/sleep.ts'
+import { following } from '../time/time-limit.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import { createHedge } from './hedge.ts'
 
@@ -43,25 +44,18 @@ export class Questions {
     const { closing, pool } = this.options
     const asked: Endpoint[] = []
     const since = performance.now()
-    const limit = new AbortController()
-    const unasked = () => limit.abort(signal?.reason)
-    const close = () => limit.abort(closing.reason)
+    const limit = following(signal, closing)
     const silence = {
       forMs: Math.max(timeoutMs, 2 * pool.lateMs),
       heardAt: () => Math.max(since, pool.heardAt(asked)),
       atMostMs: longestMs,
     }
     const end = onSilence(silence, () => limit.abort(new ConnectionError(unanswered)))
-    signal?.addEventListener('abort', unasked, { once: true })
-    closing.addEventListener('abort', close, { once: true })
-    if (signal?.aborted) unasked()
-    if (closing.aborted) close()
     try {
       return await this.askUntil(frame, asked, limit.signal)
     } finally {
       end()
-      signal?.removeEventListener('abort', unasked)
-      closing.removeEventListener('abort', close)
+      limit.abort()
     }
   }
 
@@ -97,7 +91,7 @@ export class Questions {
     let wasSent = false
     const attempt = async (endpoint: Endpoint) => {
       asked.push(endpoint)
-      const connection = await pool.connect(endpoint)
+      const connection = await pool.at(endpoint).connect()
       wasSent = true
       // Each connection writes its own correlation id into the frame.
       return connection.send(Buffer.from(frame))

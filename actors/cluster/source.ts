@@ -1,10 +1,10 @@
 /** A source: where the user says the brokers are. It has a deadline, never throws, and remembers the last good list. */
 
 import { EMPTY, merge, Observable, Subject } from 'rxjs'
-import type { Endpoint } from '../../machines/endpoint.ts'
-import { formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { withoutSecrets } from '../security/secrets.ts'
+import { deadline } from '../time/deadline.ts'
 
 /** A stream of lists: anything with RxJS's `subscribe`, or an async iterable. */
 export type BrokerChanges =
@@ -58,15 +58,18 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
 
   const read = (list: unknown): SourceReading => {
     try {
-      const reading = readList(list)
-      if (reading.endpoints.length > 0) good = reading.endpoints
-      return { ...reading, endpoints: good }
+      const { endpoints, why } = readList(list)
+      if (endpoints.length > 0) good = endpoints
+      return why === undefined ? { endpoints: good } : fail(why)
     } catch (error) {
       // The user's own object: its entries may throw when they are read.
       return fail(`returned a list that can't be read: ${describe(error)}`)
     }
   }
-  const fail = (why: string): SourceReading => ({ endpoints: good, failure: sourceFailure(why) })
+  const fail = (why: string): SourceReading => {
+    const message = `The source of brokers ${why}. The last good list and the known brokers are used on; check what \`brokers\` returns.`
+    return { endpoints: good, failure: { kind: 'source-failed', message } }
+  }
   const hung = () => fail(`has not answered for ${sourceTimeoutMs} ms`)
 
   const call = async (): Promise<() => SourceReading> => {
@@ -99,7 +102,8 @@ export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: Sourc
       if (overdue) hanging = undefined
       overdue = false
       hanging ??= begin()
-      const reading = await withDeadline(hanging, sourceTimeoutMs, signal)
+      const late = (): SourceReading | undefined => undefined
+      const reading = await deadline(hanging, sourceTimeoutMs, late, signal)
       if (reading !== undefined) return reading
       if (signal?.aborted) return { endpoints: good }
       overdue = hanging !== undefined
@@ -141,30 +145,10 @@ function announced(
   })
 }
 
-/** Undefined at the deadline, or when aborted. */
-function withDeadline<Value>(
-  work: Promise<Value>,
-  deadlineMs: number,
-  signal?: AbortSignal,
-): Promise<Value | undefined> {
-  return new Promise((resolve) => {
-    const give = (value?: Value) => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      resolve(value)
-    }
-    const abort = () => give()
-    const timer = setTimeout(give, deadlineMs)
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted) abort()
-    work.then(give, abort)
-  })
-}
-
-function readList(list: unknown): SourceReading {
-  if (!Array.isArray(list))
-    return { endpoints: [], failure: sourceFailure(`returned ${describe(list)} instead of a list`) }
-  if (list.length === 0) return { endpoints: [], failure: sourceFailure('returned an empty list') }
+/** The endpoints in a list, and what is wrong with it. */
+function readList(list: unknown): { readonly endpoints: readonly Endpoint[]; readonly why?: string } {
+  if (!Array.isArray(list)) return { endpoints: [], why: `returned ${describe(list)} instead of a list` }
+  if (list.length === 0) return { endpoints: [], why: 'returned an empty list' }
   const found = new Map<string, Endpoint>()
   const bad: unknown[] = []
   for (const entry of list.slice(0, maxEndpoints)) {
@@ -175,19 +159,11 @@ function readList(list: unknown): SourceReading {
   const endpoints = [...found.values()]
   if (bad.length > 0) {
     const named = bad.slice(0, 5).map(describe).join(', ')
-    return { endpoints, failure: sourceFailure(`returned ${bad.length} entries that are not host:port: ${named}`) }
+    return { endpoints, why: `returned ${bad.length} entries that are not host:port: ${named}` }
   }
-  if (list.length > maxEndpoints) {
-    const why = `returned ${list.length} endpoints; only the first ${maxEndpoints} are used`
-    return { endpoints, failure: sourceFailure(why) }
-  }
-  return { endpoints }
+  if (list.length <= maxEndpoints) return { endpoints }
+  return { endpoints, why: `returned ${list.length} endpoints; only the first ${maxEndpoints} are used` }
 }
-
-const sourceFailure = (why: string): Failure => ({
-  kind: 'source-failed',
-  message: `The source of brokers ${why}. The last good list and the known brokers are used on; check what \`brokers\` returns.`,
-})
 
 /** A short text. Secrets are removed before it is cut: half of one would not be recognized. */
 function describe(value: unknown): string {

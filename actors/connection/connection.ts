@@ -1,8 +1,7 @@
 /** A connection: one socket to one endpoint, connected and logged in, that answers requests. It does not outlive its socket. */
 
 import { isIP, type Socket } from 'node:net'
-import type { Endpoint } from '../../machines/endpoint.ts'
-import { canonicalHost, formatEndpoint } from '../../machines/endpoint.ts'
+import { canonicalHost, type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, FailureError } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/calls.ts'
@@ -16,6 +15,7 @@ import {
   setCorrelation,
 } from '../protocol/frames.ts'
 import type { SpokenVersions } from '../protocol/versions.ts'
+import { Condition } from '../time/condition.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { RoundTrip } from './round-trip.ts'
 
@@ -45,7 +45,7 @@ export interface ConnectionOptions {
 }
 
 /** What holders of a connection may use. */
-export type HeldConnection = Omit<Connection, 'identify' | 'call'>
+export type HeldConnection = Omit<Connection, 'identify'>
 
 /** Requests that a broker answers at once. */
 const briefRequests: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.offsetCommit])
@@ -85,6 +85,8 @@ export class Connection {
    * connection reads nothing from it for that time (KIP-219), so then it is the end of that time.
    */
   lastDataAt = performance.now()
+  /** The requests the endpoint speaks, as it said when it was dialled. */
+  versions: SpokenVersions = new Map()
   private readonly socket: Socket
   private readonly clientId: string
   private readonly waiting = new Map<number, Waiting>()
@@ -92,10 +94,9 @@ export class Connection {
   private correlationId = 0
   private error: NodeJS.ErrnoException | undefined
   private identity: Snapshot | undefined
-  private spoken: SpokenVersions = new Map()
   private closed = false
   private throttledUntil = 0
-  private readonly throttled = new Set<() => void>()
+  private readonly unthrottled = new Condition()
 
   constructor({ socket, endpoint, clientId, loginValidMs, roundTrip }: ConnectionOptions) {
     this.socket = socket
@@ -131,17 +132,13 @@ export class Connection {
     return this.identity
   }
 
-  /** The requests the endpoint speaks, as it said when it was dialled. */
-  get versions(): SpokenVersions {
-    return this.spoken
-  }
-
   /**
    * Sends a request frame, once the broker no longer throttles us, and resolves with its answer frame. Rejects with a
    * ConnectionError when the socket ends first. `isBrief`: the broker answers at once.
    */
   async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
-    if (this.throttled.size > 0 || this.throttledUntil > performance.now()) await this.unthrottled()
+    const throttledMs = Math.ceil(this.throttledUntil - performance.now())
+    if (this.unthrottled.isAwaited || throttledMs > 0) await this.unthrottled.wait(throttledMs)
     return new Promise((resolve, reject) => {
       if (!this.open) return reject(this.lost())
       const id = this.correlationId
@@ -154,23 +151,17 @@ export class Connection {
     })
   }
 
-  /** Sends a request of our own. */
-  async call<Answer>(call: Call<Answer>, isBrief?: boolean): Promise<Answer> {
-    const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
-    return call.decode(answer.subarray(answerHeaderBytes))
-  }
-
   /** Asks for the brokers and no topic. The answer has no addresses for brokers that are announced by name. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    return this.read(await this.call(calls.metadata(), true), at)
+    return this.read(await this.call(calls.metadata()), at)
   }
 
   /** Asks for the versions it speaks and, at the same time, who it is. */
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
-    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions(), true), this.metadata()])
-    this.spoken = versions
+    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions()), this.metadata()])
+    this.versions = versions
     this.identity = snapshot
   }
 
@@ -186,6 +177,12 @@ export class Connection {
     return () => this.listeners.delete(listener)
   }
 
+  /** Sends a question about the endpoint itself, which it answers at once. */
+  private async call<Answer>(call: Call<Answer>): Promise<Answer> {
+    const answer = await this.send(await encodeCall(call, this.clientId), true)
+    return call.decode(answer.subarray(answerHeaderBytes))
+  }
+
   private deliver(frame: Buffer): void {
     const id = correlationOf('answer', frame)
     const waiting = this.waiting.get(id)
@@ -193,26 +190,12 @@ export class Connection {
     if (!waiting) return
     if (waiting.measuredFrom !== undefined) this.roundTrip.note(performance.now() - waiting.measuredFrom)
     const { throttleAt } = waiting
-    if (throttleAt !== undefined && frame.length >= throttleAt + 4) this.throttle(frame.readInt32BE(throttleAt))
+    const forMs = throttleAt !== undefined && frame.length >= throttleAt + 4 ? frame.readInt32BE(throttleAt) : 0
+    if (forMs > 0) {
+      this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
+      this.lastDataAt = this.throttledUntil
+    }
     waiting.resolve(frame)
-  }
-
-  private throttle(forMs: number): void {
-    if (forMs <= 0) return
-    this.throttledUntil = performance.now() + Math.min(forMs, longestThrottleMs)
-    this.lastDataAt = this.throttledUntil
-  }
-
-  private unthrottled(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        this.throttled.delete(end)
-        resolve()
-      }
-      const timer = setTimeout(end, Math.ceil(this.throttledUntil - performance.now()))
-      this.throttled.add(end)
-    })
   }
 
   private read({ brokers, clusterId, controllerId }: MetadataAnswer, at: number): Snapshot {
@@ -230,7 +213,7 @@ export class Connection {
     const error = this.lost()
     for (const { reject } of this.waiting.values()) reject(error)
     this.waiting.clear()
-    for (const end of this.throttled) end()
+    this.unthrottled.wakeup()
     for (const listener of this.listeners) listener()
     this.listeners.clear()
   }

@@ -30,6 +30,7 @@ export interface Dialler {
 
 interface Waiting {
   readonly nodeId: number | undefined
+  readonly urgent: boolean
   readonly go: () => void
   readonly fail: (error: unknown) => void
 }
@@ -44,8 +45,7 @@ class EndpointDials {
   running = 0
   /** Dials that may run now. 1 after a failure. */
   atOnce = firstAtOnce
-  urgent: Waiting[] = []
-  others: Waiting[] = []
+  readonly waiting = new Set<Waiting>()
   renewedAt = Number.NEGATIVE_INFINITY
   /** What the newest try failed with. */
   error: unknown
@@ -55,6 +55,11 @@ class EndpointDials {
 
   constructor(random: () => number) {
     this.streak = new Streak(random)
+  }
+
+  /** Those that wait, in their order. */
+  get inTurn(): readonly Waiting[] {
+    return [...this.waiting].sort((one, other) => Number(other.urgent) - Number(one.urgent))
   }
 }
 
@@ -132,7 +137,7 @@ export class DialPace {
       const streak = dials.strangers.get(nodeId) ?? new Streak(this.random)
       dials.strangers.set(nodeId, streak)
       streak.failed(bounds.dial)
-      this.turnAway(dials, error, (waiting) => waiting.nodeId === nodeId)
+      for (const waiting of dials.inTurn) if (waiting.nodeId === nodeId) waiting.fail(error)
       return
     }
     const kind = failure?.kind
@@ -150,7 +155,7 @@ export class DialPace {
       dials.counted++
       dials.streak.failed(boundsFor(failure))
     }
-    this.turnAway(dials, error, () => true)
+    for (const waiting of dials.inTurn) waiting.fail(error)
   }
 
   /**
@@ -191,31 +196,22 @@ export class DialPace {
 
   private turn(dials: EndpointDials, { nodeId, urgent = false, signal }: Dialler): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leave = () => fail(new ConnectionError(givenUp))
-      const fail = (error: unknown) => {
+      const leave = () => end(() => reject(new ConnectionError(givenUp)))
+      const end = (settle: () => void) => {
         signal?.removeEventListener('abort', leave)
-        dials.urgent = dials.urgent.filter((other) => other !== waiting)
-        dials.others = dials.others.filter((other) => other !== waiting)
-        reject(error)
+        dials.waiting.delete(waiting)
+        settle()
       }
-      const go = () => {
-        signal?.removeEventListener('abort', leave)
-        resolve()
-      }
-      const waiting: Waiting = { nodeId, go, fail }
-      ;(urgent ? dials.urgent : dials.others).push(waiting)
+      const waiting: Waiting = { nodeId, urgent, go: () => end(resolve), fail: (error) => end(() => reject(error)) }
+      dials.waiting.add(waiting)
       signal?.addEventListener('abort', leave, { once: true })
       if (signal?.aborted) leave()
     })
   }
 
-  private turnAway({ urgent, others }: EndpointDials, error: unknown, concerns: (waiting: Waiting) => boolean): void {
-    for (const waiting of [...urgent, ...others].filter(concerns)) waiting.fail(error)
-  }
-
   private admit(dials: EndpointDials): void {
     while (dials.running < dials.atOnce) {
-      const next = dials.urgent.shift() ?? dials.others.shift()
+      const [next] = dials.inTurn
       if (!next) return
       dials.running++
       next.go()

@@ -7,8 +7,10 @@ import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
+import type { Snapshot } from '../../machines/snapshot.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { versionFlaw } from '../protocol/versions.ts'
+import { deadline } from '../time/deadline.ts'
 import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
 import { classify } from './dial-failure.ts'
 import type { DialPace } from './dial-pace.ts'
@@ -49,6 +51,9 @@ export interface Dialled {
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
 export type Dial = (endpoint: Endpoint, options?: Dialled) => Promise<HeldConnection>
 
+/** Why an endpoint is turned down; the dial adds which one it is. */
+type Flaw = Omit<Failure, 'endpoint' | 'nodeId'>
+
 /** The function that returns the settings has this long, in milliseconds. */
 const securityTimeoutMs = 3000
 /** A dial ends by then, in milliseconds, however many bytes keep coming. */
@@ -59,49 +64,41 @@ export function createDial(options: DialerOptions): Dial {
   const { lookup } = namesOf(options.lookup)
   const roundTrips = new RoundTrips()
   return async (endpoint, { nodeId, signal, logins, ready, onHeard } = {}) => {
-    const turnDown = (failure: Omit<Failure, 'endpoint' | 'nodeId'>) =>
-      new ConnectionError({
-        ...failure,
-        endpoint: formatEndpoint(endpoint),
-        ...(nodeId === undefined ? {} : { nodeId }),
-      })
     const { host, port } = endpoint
-    const objection = objectionTo({ host, port, ...(nodeId === undefined ? {} : { nodeId }) }, options.allowEndpoint)
+    const expected = nodeId === undefined ? {} : { nodeId }
+    const turnDown = (failure: Flaw, snapshot?: Snapshot) =>
+      new ConnectionError({ ...failure, endpoint: formatEndpoint(endpoint), ...expected }, snapshot)
+    const objection = objectionTo({ host, port, ...expected }, options.allowEndpoint)
     if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
     const failed = (error: unknown) =>
       isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
     const admit = (line: HeldConnection): HeldConnection => {
-      try {
-        checkIdentity(line, options.clusterId(), nodeId)
-        checkVersions(line, nodeId)
-        return line
-      } catch (error) {
-        line.close()
-        throw error
-      }
+      const { snapshot } = line
+      const flaw = identityFlaw(line, options.clusterId(), nodeId)
+      const versions = versionFlaw(line.versions)
+      if (!flaw && !versions) return line
+      line.close()
+      if (flaw) throw turnDown(flaw, snapshot.clusterId === '' ? undefined : snapshot)
+      // It carries no snapshot: a cluster that can't be used does not count as reached.
+      const message = `${formatEndpoint(endpoint)}: ${versions}`
+      throw turnDown({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION' })
     }
     // Its failure is the failure of this dial.
     const given = ready?.()
     const line =
       given &&
       (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
-        given.then(
-          (late) => late?.close(),
-          () => {},
-        )
+        given.then((late) => late?.close()).catch(() => {})
         throw failed(error)
       }))
     if (line) return admit(line)
-    const settings = (async () => options.security())()
-    const {
-      ssl,
-      sasl,
-      clientId = 'relisten',
-    } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
+    const asked = (async () => options.security())()
+    const settings = await withDeadline(asked, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
       const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
       throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
     })
+    const { ssl, sasl, clientId = 'relisten' } = settings
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
     let connection: Connection | undefined
@@ -218,49 +215,27 @@ function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {
   return { ...sasl } as SASLOptions
 }
 
-function checkIdentity(connection: HeldConnection, clusterId: string | undefined, nodeId: number | undefined): void {
-  const { snapshot, endpoint } = connection
-  const shared = { endpoint: formatEndpoint(endpoint), ...(nodeId === undefined ? {} : { nodeId }) }
+/** Why whoever answers is not who is meant; undefined when it is. */
+function identityFlaw({ snapshot, endpoint }: HeldConnection, clusterId?: string, nodeId?: number): Flaw | undefined {
   if (snapshot.clusterId === '') {
     const message =
       'It answers without a cluster id: it has not found its cluster yet, or does not tell. Nothing is done with it'
-    throw new ConnectionError({ kind: 'dial-failed', message, code: 'NO_CLUSTER_ID', ...shared })
+    return { kind: 'dial-failed', message, code: 'NO_CLUSTER_ID' }
   }
-  if (clusterId !== undefined && snapshot.clusterId !== clusterId) {
-    const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
-    throw new ConnectionError({ kind: 'foreign-cluster', message, ...shared }, snapshot)
-  }
+  if (clusterId !== undefined && snapshot.clusterId !== clusterId)
+    return { kind: 'foreign-cluster', message: `Cluster ${snapshot.clusterId} answered instead of ${clusterId}` }
   const entry = snapshot.brokers.find((broker) => broker.nodeId === nodeId)
-  if (nodeId !== undefined && !(entry && sameEndpoint(entry, endpoint))) {
-    const message = `It answers, but does not call itself node ${nodeId} at this endpoint`
-    throw new ConnectionError({ kind: 'dial-failed', message, code: 'WRONG_NODE', ...shared }, snapshot)
+  if (nodeId === undefined || (entry && sameEndpoint(entry, endpoint))) return undefined
+  const message = `It answers, but does not call itself node ${nodeId} at this endpoint`
+  return { kind: 'dial-failed', message, code: 'WRONG_NODE' }
+}
+
+function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, signal?: AbortSignal): Promise<Value> {
+  const late = () => {
+    const [code, message] = signal?.aborted
+      ? ['ABORT_ERR', 'the dial is no longer wanted']
+      : ['ETIMEDOUT', `no answer within ${silence.forMs} ms`]
+    throw Object.assign(new Error(message), { code })
   }
-}
-
-/** The failure carries no snapshot: a cluster that can't be used does not count as reached. */
-function checkVersions({ versions, endpoint: at }: HeldConnection, nodeId: number | undefined): void {
-  const flaw = versionFlaw(versions)
-  if (flaw === undefined) return
-  const endpoint = formatEndpoint(at)
-  const message = `${endpoint}: ${flaw}`
-  const shared = { endpoint, ...(nodeId === undefined ? {} : { nodeId }) }
-  throw new ConnectionError({ kind: 'version-too-old', message, code: 'UNSUPPORTED_VERSION', ...shared })
-}
-
-function withDeadline<Value>(
-  work: Promise<Value>,
-  silence: SilenceOptions,
-  signal: AbortSignal | undefined,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
-    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
-    const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => {
-      end()
-      signal?.removeEventListener('abort', abort)
-    })
-  })
+  return deadline(work, (end) => onSilence(silence, end), late, signal)
 }

@@ -4,6 +4,7 @@
  * its own turns, and a refusal counts as a failure of that endpoint in `dial-pace.ts`.
  */
 
+import { deferred } from '../time/deferred.ts'
 import { ConnectionError } from './connection.ts'
 import { bounds, Streak } from './retry-pace.ts'
 
@@ -66,10 +67,7 @@ export class LoginPace {
     )
     this.first ??= mine
     logins.first ??= mine
-    let end: (error: unknown) => void = () => {}
-    const ended = new Promise<never>((_, reject) => {
-      end = reject
-    })
+    const { promise: ended, reject: end } = deferred<never>()
     logins.rejectors.add(end)
     try {
       const value = await Promise.race([running, ended])

@@ -145,28 +145,23 @@ export class Names {
   }
 
   /** Asks the resolver. The user's own may throw or return anything, and what Node can't read there would end the process. */
-  private ask(host: string): Promise<readonly LookupAddress[]> {
-    return new Promise((resolve, reject) => {
-      const late = Object.assign(new Error(`${host} was not resolved within ${longestMs} ms`), { code: 'ETIMEDOUT' })
-      const timer = setTimeout(() => reject(late), longestMs)
-      timer.unref()
-      const fail = (thrown: unknown) => {
-        clearTimeout(timer)
-        reject(Object.assign(new Error(messageOf(thrown)), { code: codeOf(thrown) ?? 'ENOTFOUND' }))
-      }
-      const hear = (error: unknown, found: unknown) => {
-        if (error) return fail(error)
-        const list = (Array.isArray(found) ? found : [{ address: found }]).flatMap(addressIn)
-        if (list.length === 0) return fail(notFound(host))
-        clearTimeout(timer)
-        resolve(list)
-      }
-      try {
+  private async ask(host: string): Promise<readonly LookupAddress[]> {
+    let timer: NodeJS.Timeout | undefined
+    try {
+      const found = await new Promise<unknown>((resolve, reject) => {
+        const late = Object.assign(new Error(`${host} was not resolved within ${longestMs} ms`), { code: 'ETIMEDOUT' })
+        timer = setTimeout(() => reject(late), longestMs).unref()
+        const hear = (error: unknown, list: unknown) => (error ? reject(error) : resolve(list))
         this.resolver(host, { all: true }, hear as never)
-      } catch (thrown) {
-        fail(thrown)
-      }
-    })
+      })
+      const list = (Array.isArray(found) ? found : [{ address: found }]).flatMap(addressIn)
+      if (list.length === 0) throw notFound(host)
+      return list
+    } catch (thrown) {
+      throw Object.assign(new Error(messageOf(thrown)), { code: codeOf(thrown) ?? 'ENOTFOUND' })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   private resolved(host: string, name: Name, found: readonly LookupAddress[], isSlow: boolean): void {

@@ -33,10 +33,10 @@ export class HandlerSlots {
       return
     }
     this.taken.add(queue)
-    queue.startWork()
+    queue.busy = true
     const { assignment } = queued
     const work = this.run(queue, assignment).finally(() => {
-      queue.endWork()
+      queue.busy = false
       progress.work = undefined
       this.release(queue)
       this.work(queue)

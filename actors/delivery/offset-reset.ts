@@ -44,11 +44,6 @@ export class OffsetReset {
     }
   }
 
-  /** The mark stays, unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name. */
-  async putBack(topic: string): Promise<undefined> {
-    await this.lookAt(topic)
-  }
-
   /**
    * The log no longer has the position. Where its start has passed it by, reading goes on at the start, whatever `fromBeginning` says: nothing
    * more is lost than is gone. Where it was cut below the position, all that is still there and not handled is read again.
@@ -86,7 +81,7 @@ export class OffsetReset {
    * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
    * next one of its name will be another.
    */
-  private async lookAt(topic: string): Promise<void> {
+  async lookAt(topic: string): Promise<undefined> {
     const { lookAtTopics, topics } = this.options
     await lookAtTopics()
     if (topics.isMissing(topic)) throw new Error(`The topic ${topic} is away`)

@@ -38,15 +38,18 @@ export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly progress: Progress
+  readonly pausedBy = new Set<PausedBy>()
+  /** Whether its start position in this assignment is known: it is the mark. */
+  open = false
+  /** Whether a handler of this queue is at work; also one of an earlier assignment that has not settled. */
+  busy = false
+  /** When a message was last handed out or handled, on the clock of `performance.now()`. */
+  movedAt = 0
   private readonly prefetchBudget: PrefetchBudget
   private readonly reader: () => Reader | undefined
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
-  private readonly pauses = new Set<PausedBy>()
   /** Made for the first fetch that waits: most queues never fill up. */
   private hasRoom: Condition | undefined
-  private isOpen = false
-  private isBusy = false
-  private lastMovedAt = 0
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -61,28 +64,9 @@ export class PartitionQueue {
     this.reader = reader
   }
 
-  /** Its start position in this assignment is known. */
-  get open(): boolean {
-    return this.isOpen
-  }
-
-  /** A handler of this queue is at work; also one of an earlier assignment that has not settled. */
-  get busy(): boolean {
-    return this.isBusy
-  }
-
-  /** When a message was last handed out or handled, on the clock of `performance.now()`. */
-  get movedAt(): number {
-    return this.lastMovedAt
-  }
-
-  get pausedBy(): ReadonlySet<PausedBy> {
-    return this.pauses
-  }
-
   /** Nothing is handed out: the user or a handler that was given up has paused it. */
   get held(): boolean {
-    return this.pauses.has('user') || this.pauses.has('handler')
+    return this.pausedBy.has('user') || this.pausedBy.has('handler')
   }
 
   /** Batches that wait or are at work. */
@@ -103,21 +87,16 @@ export class PartitionQueue {
 
   /** An assignment begins: what was fetched before is forgotten, and the partition is read if it is assigned and not held. */
   begin(isAssigned: boolean): void {
-    this.pauses.delete('prefetch')
+    this.pausedBy.delete('prefetch')
     this.close()
     if (!isAssigned) return
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
   }
 
-  /** The mark is the start position in this assignment. */
-  openAtMark(): void {
-    this.isOpen = true
-  }
-
   /** The start position is not known any more, and what was fetched counts for nothing. */
   close(): void {
-    this.isOpen = false
+    this.open = false
     this.clear()
     this.makeRoom()
   }
@@ -134,7 +113,7 @@ export class PartitionQueue {
     if (this.depth <= prefetchDepth) return
     this.hasRoom ??= new Condition()
     if ((await this.hasRoom.wait(roomWithinMs)) || this.depth <= prefetchDepth) return
-    this.pauses.add('prefetch')
+    this.pausedBy.add('prefetch')
     this.reader()?.pause(this)
   }
 
@@ -143,25 +122,15 @@ export class PartitionQueue {
     this.hasRoom?.wakeup()
   }
 
-  /** A handler begins to work on the batches. */
-  startWork(): void {
-    this.isBusy = true
-  }
-
-  /** The handler has settled. */
-  endWork(): void {
-    this.isBusy = false
-  }
-
   /** A message, or a batch of them, goes to the handler. */
   noteHandOut(): void {
-    this.lastMovedAt = performance.now()
+    this.movedAt = performance.now()
   }
 
   /** All of the batch below `mark` is handled. False when the mark does not move; `seeks` is what it was when the batch was handed out. */
   advance({ from }: QueuedBatch, mark: bigint, seeks: number): boolean {
     if (!this.progress.advance(from, mark, seeks)) return false
-    this.lastMovedAt = performance.now()
+    this.movedAt = performance.now()
     return true
   }
 
@@ -179,7 +148,7 @@ export class PartitionQueue {
 
   /** Pauses the partition. What was fetched is fetched again when it goes on: it would take the room of others for as long as that lasts. */
   hold(by: 'user' | 'handler'): void {
-    this.pauses.add(by)
+    this.pausedBy.add(by)
     this.reader()?.pause(this)
     this.clear()
     this.makeRoom()
@@ -188,10 +157,10 @@ export class PartitionQueue {
   /** Takes back a pause of the user's, and one after a handler was given up; true when there was one of the latter. */
   release(): boolean {
     const wasHeld = this.held
-    const wasGivenUp = this.pauses.delete('handler')
-    this.pauses.delete('user')
-    if (wasHeld && this.isOpen) this.reread()
-    if (this.pauses.size === 0) this.reader()?.resume(this)
+    const wasGivenUp = this.pausedBy.delete('handler')
+    this.pausedBy.delete('user')
+    if (wasHeld && this.open) this.reread()
+    if (this.pausedBy.size === 0) this.reader()?.resume(this)
     return wasGivenUp
   }
 
@@ -222,7 +191,7 @@ export class PartitionQueue {
 
   private makeRoom(): void {
     if (this.depth <= prefetchDepth) this.hasRoom?.wakeup()
-    if (this.depth < prefetchDepth && this.pauses.delete('prefetch') && this.pauses.size === 0)
+    if (this.depth < prefetchDepth && this.pausedBy.delete('prefetch') && this.pausedBy.size === 0)
       this.reader()?.resume(this)
   }
 }

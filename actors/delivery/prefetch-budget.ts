@@ -5,12 +5,6 @@
 
 import { Condition } from '../time/condition.ts'
 
-/** Room that a fetch has been given. Gives it back when its answer is there; what came is in the queues by then. */
-export interface Reservation {
-  readonly bytes: number
-  release(): void
-}
-
 export class PrefetchBudget {
   private readonly limit: number
   private bytes = 0
@@ -34,34 +28,26 @@ export class PrefetchBudget {
   }
 
   /**
-   * Room for a fetch of one of so many nodes, at most `wanted` bytes of it. Undefined when there was none within `withinMs`, or at the abort.
+   * Bytes of room for a fetch of one of so many nodes, at most `wanted`, until they are released. 0 when there was none within `withinMs`, or at the abort.
    * The share of each node is so large that all of them find room when nothing waits.
    */
-  async reserve(
-    wanted: number,
-    nodes: number,
-    withinMs: number,
-    signal: AbortSignal,
-  ): Promise<Reservation | undefined> {
+  async reserve(wanted: number, nodes: number, withinMs: number, signal: AbortSignal): Promise<number> {
     const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
     const until = performance.now() + withinMs
     while (this.bytes + this.reserved + bytes > this.limit) {
       // A request that is larger than the limit goes out when nothing else waits.
       if (this.bytes + this.reserved === 0) break
       const leftMs = until - performance.now()
-      if (leftMs <= 0 || signal.aborted) return undefined
+      if (leftMs <= 0 || signal.aborted) return 0
       await this.freed.wait(leftMs, signal)
     }
     this.reserved += bytes
-    let isReleased = false
-    return {
-      bytes,
-      release: () => {
-        if (isReleased) return
-        isReleased = true
-        this.reserved -= bytes
-        this.freed.wakeup()
-      },
-    }
+    return bytes
+  }
+
+  /** Gives room back, when the answer of its fetch is there; what came is in the queues by then. */
+  release(bytes: number): void {
+    this.reserved -= bytes
+    this.freed.wakeup()
   }
 }

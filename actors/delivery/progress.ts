@@ -85,13 +85,9 @@ export class Progress {
   /**
    * Where reading begins in this assignment, given what the group has committed. A seek in this assignment counts whatever the group says. Else the mark
    * counts only if the committed offset is our own last commit, or one of ours with an unknown outcome; otherwise somebody else moved it.
-   * `leaderEpoch` is the one in the metadata of the commit.
+   * `leaderEpoch` is the one in the metadata of the commit. Returns the mark that was dropped, if it was.
    */
-  startFrom(
-    committed: bigint,
-    assignment: Assignment,
-    leaderEpoch = -1,
-  ): { readonly offset: bigint; readonly dropped: bigint | undefined } {
+  startFrom(committed: bigint, assignment: Assignment, leaderEpoch = -1): bigint | undefined {
     const { mark, acknowledged, unknown, sought } = this
     const ours = sought === assignment || committed === acknowledged || unknown.has(committed)
     const own = mark ?? committed
@@ -109,7 +105,7 @@ export class Progress {
     else this.settleSeek()
     this.acknowledged = committed
     unknown.clear()
-    return { offset, dropped: isDropped ? own : undefined }
+    return isDropped ? own : undefined
   }
 
   /** Reading goes on at this offset. `sameTo`: as the log was cut there. */

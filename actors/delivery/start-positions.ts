@@ -17,6 +17,7 @@ import {
   readOffsetFetch,
   readOffsetFetchRequest,
 } from '../protocol/group-answers.ts'
+import { deferred } from '../time/deferred.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
 import { OffsetReset, type OffsetResetOptions } from './offset-reset.ts'
@@ -67,7 +68,6 @@ export class StartPositions {
       ...options,
       isFound: (queue) => this.ready.has(queue),
       onCut: (queue) => this.goOn(queue),
-      pause: (waitMs) => this.pause(waitMs),
     })
   }
 
@@ -157,7 +157,7 @@ export class StartPositions {
       if (assignment && assignment === this.assignment) await this.take(readOffsetFetch(answer), assignment, commits)
     }
     const waiting = queues.flatMap((queue) => (this.stuck.has(queue) ? [] : (this.looking.get(queue) ?? [])))
-    if (waiting.length > 0) await Promise.race([Promise.all(waiting), this.pause(answerWithinMs)])
+    if (waiting.length > 0) await Promise.race([Promise.all(waiting), sleep(answerWithinMs, this.options.signal)])
     const known = assignment === this.assignment ? queues.filter((queue) => this.ready.has(queue)) : []
     if (known.length > 0 && known.length === assignment?.size) this.toldTo = this.requests
     return offsetFetchAnswer(
@@ -203,7 +203,7 @@ export class StartPositions {
     // An error is no answer: taken for "nothing committed", all that the group has not handled would be skipped.
     if (errorCode !== errorCodes.none) {
       if (!this.ready.has(queue)) this.stuck.add(queue)
-      const again = this.pause(retryPace.capMs).then(() => void this.looking.delete(queue))
+      const again = sleep(retryPace.capMs, this.options.signal).then(() => void this.looking.delete(queue))
       this.looking.set(queue, again)
       return
     }
@@ -213,28 +213,26 @@ export class StartPositions {
     const isOfOther = isOther(found?.topicId)
     if (isOther(progress.topicId) && progress.sought !== assignment) progress.forget()
     if (offset >= 0n && !isOfOther) {
-      const begin = progress.startFrom(offset, assignment, found?.leaderEpoch)
+      const dropped = progress.startFrom(offset, assignment, found?.leaderEpoch)
       progress.topicId = found?.topicId ?? topicId
-      if (begin.dropped !== undefined)
-        emit({ type: 'mark.dropped', topic, partition, mark: `${begin.dropped}`, committed: `${offset}` })
+      if (dropped !== undefined)
+        emit({ type: 'mark.dropped', topic, partition, mark: `${dropped}`, committed: `${offset}` })
       this.found(queue)
       return
     }
-    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read.
+    // The group has no commit of ours, or none any more: what this process knows is put back, before anything behind it is read. It stays
+    // unless the group has forgotten it with the topic, and this session has not seen yet that another one has its name.
     progress.acknowledged = undefined
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
     this.look(queue, assignment, () =>
-      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.putBack(topic),
+      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.lookAt(topic),
     )
   }
 
   /** Looks the position up until it is found; `work` resolves with what sets it, if it is to be set. A seek meanwhile is the position. */
   private look(queue: PartitionQueue, assignment: Assignment, work: () => Promise<(() => void) | undefined>): void {
-    let tried = () => {}
-    const first = new Promise<void>((resolve) => {
-      tried = resolve
-    })
+    const { promise: first, resolve: tried } = deferred<void>()
     // Also when another look for this queue has begun: its topic was made again.
     const isOver = () =>
       assignment !== this.assignment ||
@@ -250,7 +248,7 @@ export class StartPositions {
           if (set && queue.progress.seeks === seeks) set()
           // Also where a seek has set the mark: else nobody sees in another session that the topic was made again.
           queue.progress.topicId ??= this.options.topics.idOf(queue.topic)
-          queue.openAtMark()
+          queue.open = true
           if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
           if (isOver()) return
           this.looking.delete(queue)
@@ -262,7 +260,7 @@ export class StartPositions {
           this.stuck.add(queue)
           tried()
           this.options.onChange()
-          await this.pause(backoffMs(attempt, retryPace, Math.random()))
+          await sleep(backoffMs(attempt, retryPace, Math.random()), this.options.signal)
         }
       }
     }
@@ -282,13 +280,9 @@ export class StartPositions {
   }
 
   private found(queue: PartitionQueue): void {
-    queue.openAtMark()
+    queue.open = true
     this.ready.add(queue)
     this.stuck.delete(queue)
     this.validation.add(queue)
-  }
-
-  private async pause(waitMs: number): Promise<void> {
-    await sleep(waitMs, this.options.signal)
   }
 }

@@ -8,6 +8,7 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { FetchedPartition } from '../protocol/fetch-answers.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Log } from './log.ts'
@@ -22,7 +23,6 @@ export interface ValidationOptions {
   readonly isFound: (queue: PartitionQueue) => boolean
   /** The log was cut below the queue's position. */
   readonly onCut: (queue: PartitionQueue) => void
-  readonly pause: (waitMs: number) => Promise<void>
   /** The session is over. */
   readonly signal: AbortSignal
 }
@@ -136,7 +136,7 @@ export class Validation {
   }
 
   private async judge(queue: PartitionQueue, answer: Promise<bigint | undefined> | undefined): Promise<void> {
-    const { isFound, onCut, pause, signal } = this.options
+    const { isFound, onCut, signal } = this.options
     const { asked } = this
     const { progress, position } = queue
     const { seeks, leaderEpoch } = progress
@@ -148,7 +148,7 @@ export class Validation {
       if (end < position) onCut(queue)
     } catch {
       if (signal.aborted) return
-      await pause(againMs)
+      await sleep(againMs, signal)
       asked.delete(queue)
       if (asked === this.asked) this.add(queue)
     }

@@ -47,7 +47,7 @@ export interface KafkaJsOptions {
   readonly maxBytesPerPartition?: number | undefined
   readonly readUncommitted: boolean
   readonly rackId: string
-  /** How long a replica in our rack is preferred, in milliseconds. */
+  /** How long a replica in our rack is preferred before the leader is asked again, in milliseconds; the session looks metadata up. */
   readonly metadataMaxAge: number
   readonly partitionAssigners?: PartitionAssigner[] | undefined
   readonly allowAutoTopicCreation: boolean
@@ -68,8 +68,18 @@ export interface KafkaJsConsumer {
 const kafkaJsWaitMs = 10
 
 /** Builds a KafkaJS consumer whose cluster relisten can reach. Nothing is connected yet. */
-export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
-  const isolationLevel = options.readUncommitted ? 0 : 1
+export function openKafkaJs({
+  clientId,
+  nodeNames,
+  socketFactory,
+  beforeFetch,
+  mustRejoin,
+  onMetadata,
+  readUncommitted,
+  allowAutoTopicCreation,
+  ...options
+}: KafkaJsOptions): KafkaJsConsumer {
+  const isolationLevel = readUncommitted ? 0 : 1
   const instrumentationEmitter = new InstrumentationEventEmitter()
   // The wire decides every wait that matters. KafkaJS's own retries only have to be steady and endless.
   const retry = { initialRetryTime: 50, maxRetryTime: 50, multiplier: 1, factor: 0, retries: Number.MAX_SAFE_INTEGER }
@@ -77,17 +87,17 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     logger: silent,
     retry,
     offsets: new Map(),
-    socketFactory: options.socketFactory,
-    brokers: () => options.nodeNames(),
+    socketFactory,
+    brokers: nodeNames,
     ssl: null,
     sasl: null,
-    clientId: options.clientId,
+    clientId,
     connectionTimeout: 10_000,
     requestTimeout: 30_000,
     enforceRequestTimeout: false,
     metadataMaxAge: 2 ** 40,
     instrumentationEmitter,
-    allowAutoTopicCreation: options.allowAutoTopicCreation,
+    allowAutoTopicCreation,
     maxInFlightRequests: null,
     isolationLevel,
   })
@@ -111,34 +121,25 @@ export function openKafkaJs(options: KafkaJsOptions): KafkaJsConsumer {
     const nodeId = beginning
     beginning = undefined
     if (nodeId === undefined) return refreshIfNecessary()
-    const turn = options.beforeFetch(nodeId).then(() => {
-      if (options.mustRejoin()) throw rebalanceInProgress()
+    const turn = beforeFetch(nodeId).then(() => {
+      if (mustRejoin()) throw rebalanceInProgress()
       return refreshIfNecessary()
     })
     return lists.begin(nodeId, turn)
   }
   const refresh = cluster.refreshMetadata.bind(cluster)
   // KafkaJS asks again every 50 ms until all partitions have a leader.
-  cluster.refreshMetadata = coalesced(() => refresh().then(options.onMetadata))
+  cluster.refreshMetadata = coalesced(() => refresh().then(onMetadata))
   const consumer = createConsumer({
+    ...options,
     cluster,
     retry: { ...retry, restartOnFailure: async () => false },
     logger: silent,
     instrumentationEmitter,
     isolationLevel,
-    // Here it is how long a replica in our rack is preferred before the leader is asked again; metadata is looked up by the session.
-    metadataMaxAge: options.metadataMaxAge,
-    groupId: options.groupId,
-    sessionTimeout: options.sessionTimeout,
-    rebalanceTimeout: options.rebalanceTimeout,
     // KafkaJS sends none: no time is later than this, and no session timeout shorter.
     heartbeatInterval: Number.NaN,
     maxWaitTimeInMs: kafkaJsWaitMs,
-    minBytes: options.minBytes,
-    maxBytes: options.maxBytes,
-    maxBytesPerPartition: options.maxBytesPerPartition,
-    rackId: options.rackId,
-    partitionAssigners: options.partitionAssigners,
   })
   return {
     consumer,

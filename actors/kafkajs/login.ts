@@ -6,6 +6,7 @@ import type { ISocketFactory, Mechanism, SASLOptions } from 'kafkajs'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { apiKeys } from '../protocol/frames.ts'
 import { keepingTokens } from '../security/secrets.ts'
+import { deferred } from '../time/deferred.ts'
 import { Broker, ConnectionPool, scram } from './parts.cjs'
 import { silent } from './silent-logger.ts'
 
@@ -67,13 +68,11 @@ export async function login(
     }
   }
   // KafkaJS does not hear of a socket that is destroyed, and would wait on with a timer each millisecond.
-  let onClose = () => {}
-  const closed = new Promise<never>((_, reject) => {
-    onClose = () => reject(Object.assign(new Error('closed during the login'), { code: 'ECONNRESET' }))
-    socket.once('close', onClose)
-  })
+  const closed = deferred<never>()
+  const onClose = () => closed.reject(Object.assign(new Error('closed during the login'), { code: 'ECONNRESET' }))
+  socket.once('close', onClose)
   try {
-    await Promise.race([broker.connect(), closed])
+    await Promise.race([broker.connect(), closed.promise])
     return connectionPool.pool[0]?.sessionLifetime.toNumber() ?? 0
   } catch (error) {
     throw told ?? error

@@ -1,4 +1,4 @@
-/** A cluster description: a metadata answer with its topics, read in whichever version it was asked for. */
+/** A cluster description: a metadata answer with its topics, in whichever version it was asked for. */
 
 import { FrameReader } from './frames.ts'
 
@@ -6,7 +6,7 @@ interface PartitionDescription {
   readonly partition: number
   readonly leader: number
   /** Counts the leaders; undefined where the answer does not say (before Kafka 2.8). */
-  readonly leaderEpoch?: number
+  readonly leaderEpoch?: number | undefined
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
   readonly offline: readonly number[]
@@ -20,7 +20,6 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionDescription[]
 }
 
-/** A metadata answer, in whichever version it was asked for. */
 export interface ClusterDescription {
   readonly nodes: readonly number[]
   readonly clusterId: string | null
@@ -29,76 +28,51 @@ export interface ClusterDescription {
 }
 
 /** Reads a metadata answer of version 6. Throws RangeError where it ends too early. */
-export function readMetadata(frame: Buffer): ClusterDescription {
-  const reader = new FrameReader(frame)
-  reader.int32() // throttle
-  const nodes: number[] = []
-  reader.array(() => {
-    nodes.push(reader.int32())
-    reader.string()
-    reader.int32()
-    reader.string()
-  })
-  const clusterId = reader.string()
-  const controllerId = reader.int32()
-  const topics: TopicDescription[] = []
-  const list = () => {
-    const found: number[] = []
-    reader.array(() => found.push(reader.int32()))
-    return found
-  }
-  reader.array(() => {
-    const errorCode = reader.int16()
-    const topic = reader.string() ?? ''
-    const isInternal = reader.int8() !== 0
-    const partitions: PartitionDescription[] = []
-    reader.array(() => {
-      reader.int16()
-      const partition = reader.int32()
-      partitions.push({ partition, leader: reader.int32(), replicas: list(), isr: list(), offline: list() })
-    })
-    topics.push({ topic, id: undefined, errorCode, isInternal, partitions })
-  })
-  return { nodes, clusterId, controllerId, topics }
-}
+export const readMetadata = (frame: Buffer): ClusterDescription => read(frame, false)
 
 /** Reads a metadata answer of version 11 (KIP-516), which has the ids of topics. */
-export function readTopicIds(frame: Buffer): ClusterDescription {
+export const readTopicIds = (frame: Buffer): ClusterDescription => read(frame, true)
+
+/** Version 11 is a flexible one (KIP-482). */
+function read(frame: Buffer, isVersion11: boolean): ClusterDescription {
   const reader = new FrameReader(frame)
-  reader.tags()
-  reader.int32() // throttle
-  const nodes: number[] = []
-  reader.compactArray(() => {
-    nodes.push(reader.int32())
-    reader.compactString()
-    reader.int32()
-    reader.compactString()
-    reader.tags()
-  })
-  const clusterId = reader.compactString()
-  const controllerId = reader.int32()
-  const topics: TopicDescription[] = []
-  const list = () => {
+  const string = () => (isVersion11 ? reader.compactString() : reader.string())
+  const array = (each: () => void) => (isVersion11 ? reader.compactArray(each) : reader.array(each))
+  const tags = () => isVersion11 && reader.tags()
+  const numbers = () => {
     const found: number[] = []
-    reader.compactArray(() => found.push(reader.int32()))
+    array(() => found.push(reader.int32()))
     return found
   }
-  reader.compactArray(() => {
+  tags()
+  reader.skip(4) // throttle
+  const nodes: number[] = []
+  array(() => {
+    nodes.push(reader.int32())
+    string() // host
+    reader.skip(4) // port
+    string() // rack
+    tags()
+  })
+  const clusterId = string()
+  const controllerId = reader.int32()
+  const topics: TopicDescription[] = []
+  array(() => {
     const errorCode = reader.int16()
-    const topic = reader.compactString() ?? ''
-    const id = reader.uuid()
+    const topic = string() ?? ''
+    const id = isVersion11 ? reader.uuid() : undefined
     const isInternal = reader.int8() !== 0
     const partitions: PartitionDescription[] = []
-    reader.compactArray(() => {
-      reader.int16()
+    array(() => {
+      reader.skip(2) // error
       const partition = reader.int32()
       const leader = reader.int32()
-      const leaderEpoch = reader.int32()
-      partitions.push({ partition, leader, leaderEpoch, replicas: list(), isr: list(), offline: list() })
-      reader.tags()
+      const leaderEpoch = isVersion11 ? reader.int32() : undefined
+      partitions.push({ partition, leader, leaderEpoch, replicas: numbers(), isr: numbers(), offline: numbers() })
+      tags()
     })
-    reader.int32() // what the caller may do with it
-    reader.tags()
+    if (isVersion11) reader.skip(4) // what the caller may do with it
+    tags()
     topics.push({ topic, id, errorCode, isInternal, partitions })
   })
   return { nodes, clusterId, controllerId, topics }

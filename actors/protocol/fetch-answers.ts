@@ -27,7 +27,6 @@ export interface FetchedPartition {
   readonly errorCode: number
   readonly highWatermark: bigint
   readonly lastStableOffset: bigint
-  readonly recordBytes: number
   /** Leader epochs of the first and the last batch of records; −1 where there is none, or its format has no epochs. */
   readonly firstEpoch: number
   readonly lastEpoch: number
@@ -71,35 +70,31 @@ export function readFetch(
   let stale = false
   let recordBytes = 0
   const partitions: FetchedPartition[] = []
-  reader.array(() => {
-    const topic = reader.string() ?? ''
-    reader.array(() => {
-      const partition = reader.int32()
-      const errorAt = reader.at
-      const errorCode = reader.int16()
-      const leader = leaderOf(topic, partition)
-      const lags = errorCode === errorCodes.offsetOutOfRange && leader !== nodeId
-      const passes = lags || passing.has(errorCode)
-      if (passes) {
-        stale = true
-        frame.writeInt16BE(errorCodes.none, errorAt)
-      }
-      const highWatermark = reader.int64()
-      const lastStableOffset = reader.int64()
-      reader.skip(8)
-      reader.skip(16 * Math.max(0, reader.int32()))
-      if (version === 11) {
-        // The preferred read replica. One that is no replica any more would be asked until that preference expires.
-        if (passes && leader !== undefined && leader !== nodeId) frame.writeInt32BE(leader, reader.at)
-        reader.skip(4)
-      }
-      const bytes = Math.max(0, reader.int32())
-      const epochs = epochsIn(frame, reader.at, bytes)
-      reader.skip(bytes)
-      recordBytes += bytes
-      const read = { topic, partition, errorCode, highWatermark, lastStableOffset, recordBytes: bytes }
-      partitions.push({ ...read, ...epochs, errorAt })
-    })
+  reader.partitions((topic) => {
+    const partition = reader.int32()
+    const errorAt = reader.at
+    const errorCode = reader.int16()
+    const leader = leaderOf(topic, partition)
+    const lags = errorCode === errorCodes.offsetOutOfRange && leader !== nodeId
+    const passes = lags || passing.has(errorCode)
+    if (passes) {
+      stale = true
+      frame.writeInt16BE(errorCodes.none, errorAt)
+    }
+    const highWatermark = reader.int64()
+    const lastStableOffset = reader.int64()
+    reader.skip(8) // start of the log
+    reader.skip(16 * Math.max(0, reader.int32())) // aborted transactions
+    if (version === 11) {
+      // The preferred read replica. One that is no replica any more would be asked until that preference expires.
+      if (passes && leader !== undefined && leader !== nodeId) frame.writeInt32BE(leader, reader.at)
+      reader.skip(4)
+    }
+    const bytes = Math.max(0, reader.int32())
+    const epochs = epochsIn(frame, reader.at, bytes)
+    reader.skip(bytes)
+    recordBytes += bytes
+    partitions.push({ topic, partition, errorCode, highWatermark, lastStableOffset, ...epochs, errorAt })
   })
   return { throttleMs, stale, recordBytes, partitions }
 }
@@ -110,11 +105,7 @@ const magicAt = 16
 const lastOffsetDeltaAt = 23
 
 /** The leader epochs of the record batches in these bytes; the last one may be cut off. */
-function epochsIn(
-  frame: Buffer,
-  from: number,
-  bytes: number,
-): { firstEpoch: number; lastEpoch: number; lastOffset: bigint } {
+function epochsIn(frame: Buffer, from: number, bytes: number) {
   const end = from + bytes
   let firstEpoch = -1
   let lastEpoch = -1

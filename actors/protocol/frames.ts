@@ -165,16 +165,22 @@ export class FrameReader {
     this.at += bytes
   }
 
-  /** Calls `each` once per element of a compact array; a null array has none. */
-  compactArray(each: (index: number) => void): void {
-    const length = this.varint() - 1
-    for (let index = 0; index < length; index++) each(index)
+  /** Calls `each` once per element of an array; a null array has none. */
+  array(each: () => void): void {
+    for (let left = this.int32(); left > 0; left--) each()
   }
 
-  /** Calls `each` once per element of an array; a null array has none. */
-  array(each: (index: number) => void): void {
-    const length = this.int32()
-    for (let index = 0; index < length; index++) each(index)
+  /** The same for a compact array (KIP-482). */
+  compactArray(each: () => void): void {
+    for (let left = this.varint() - 1; left > 0; left--) each()
+  }
+
+  /** An array of topics with an array of partitions in each: calls `each` once per partition, which is still to be read. */
+  partitions(each: (topic: string) => void): void {
+    this.array(() => {
+      const topic = this.string() ?? ''
+      this.array(() => each(topic))
+    })
   }
 }
 
@@ -222,6 +228,22 @@ export class FrameWriter {
   compactString(value: string): this {
     const part = Buffer.from(value)
     return this.varint(part.length + 1).bytes(part)
+  }
+
+  /** An array of topics with an array of partitions in each; `each` writes a partition. */
+  partitions<Item extends { readonly topic: string }>(items: readonly Item[], each: (item: Item) => void): this {
+    const topics = new Map<string, Item[]>()
+    for (const item of items) {
+      const list = topics.get(item.topic) ?? []
+      topics.set(item.topic, list)
+      list.push(item)
+    }
+    this.int32(topics.size)
+    for (const [topic, list] of topics) {
+      this.string(topic).int32(list.length)
+      list.forEach(each)
+    }
+    return this
   }
 
   bytes(part: Buffer): this {

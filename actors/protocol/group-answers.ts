@@ -17,33 +17,23 @@ export const findCoordinatorAnswer = (): FrameWriter =>
 /** A heartbeat's answer. */
 export const leaveGroupAnswer = (): FrameWriter => new FrameWriter().int32(0).int16(errorCodes.none).int32(0)
 
-/** What KafkaJS wants to commit. It does so only to give up a position that is out of range. */
-export interface CommitRequest {
-  readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
+/** What KafkaJS wants to commit, and the answer. It does so only to give up a position that is out of range. */
+export function readOffsetCommit(request: Buffer): {
+  readonly partitions: TopicPartition[]
   readonly answer: FrameWriter
-}
-
-export function readOffsetCommit(request: Buffer): CommitRequest {
+} {
   const reader = new FrameReader(request, requestBodyOffset(request))
   reader.string() // group
-  reader.int32() // generation
+  reader.skip(4) // generation
   reader.string() // member
-  const partitions: { topic: string; partition: number }[] = []
+  const partitions: TopicPartition[] = []
+  reader.partitions((topic) => {
+    partitions.push({ topic, partition: reader.int32() })
+    reader.skip(8) // offset
+    reader.string() // metadata
+  })
   const answer = new FrameWriter().int32(0)
-  const topics = reader.int32()
-  answer.int32(topics)
-  for (let index = 0; index < topics; index++) {
-    const topic = reader.string() ?? ''
-    const count = reader.int32()
-    answer.string(topic).int32(count)
-    for (let inner = 0; inner < count; inner++) {
-      const partition = reader.int32()
-      reader.int64()
-      reader.string()
-      partitions.push({ topic, partition })
-      answer.int32(partition).int16(errorCodes.none)
-    }
-  }
+  answer.partitions(partitions, ({ partition }) => answer.int32(partition).int16(errorCodes.none))
   return { partitions, answer }
 }
 
@@ -93,13 +83,10 @@ export function readOffsetFetch(frame: Buffer): CommittedOffset[] {
   const reader = new FrameReader(frame)
   reader.int32()
   const found: CommittedOffset[] = []
-  reader.array(() => {
-    const topic = reader.string() ?? ''
-    reader.array(() => {
-      const partition = reader.int32()
-      const offset = reader.int64()
-      found.push({ topic, partition, offset, metadata: reader.string(), errorCode: reader.int16() })
-    })
+  reader.partitions((topic) => {
+    const partition = reader.int32()
+    const offset = reader.int64()
+    found.push({ topic, partition, offset, metadata: reader.string(), errorCode: reader.int16() })
   })
   return found
 }
@@ -109,23 +96,14 @@ export function readOffsetFetchRequest(request: Buffer): TopicPartition[] {
   const reader = new FrameReader(request, requestBodyOffset(request))
   reader.string() // group
   const asked: TopicPartition[] = []
-  reader.array(() => {
-    const topic = reader.string() ?? ''
-    reader.array(() => asked.push({ topic, partition: reader.int32() }))
-  })
+  reader.partitions((topic) => asked.push({ topic, partition: reader.int32() }))
   return asked
 }
 
 /** The answer to an offset fetch. Reading begins where it says, so this is where positions are set; KafkaJS asks again for what is left out. */
-export function offsetFetchAnswer(places: readonly (TopicPartition & { readonly offset: bigint })[]): FrameWriter {
-  const topics = new Map<string, (typeof places)[number][]>()
-  for (const place of places) topics.set(place.topic, [...(topics.get(place.topic) ?? []), place])
-  const answer = new FrameWriter().int32(0).int32(topics.size)
-  for (const [topic, list] of topics) {
-    answer.string(topic).int32(list.length)
-    for (const { partition, offset } of list) {
-      answer.int32(partition).int64(offset).string(null).int16(errorCodes.none)
-    }
-  }
-  return answer.int16(errorCodes.none)
+export function offsetFetchAnswer(positions: readonly (TopicPartition & { readonly offset: bigint })[]): FrameWriter {
+  const answer = new FrameWriter().int32(0)
+  const write = ({ partition, offset }: (typeof positions)[number]) =>
+    answer.int32(partition).int64(offset).string(null).int16(errorCodes.none)
+  return answer.partitions(positions, write).int16(errorCodes.none)
 }

@@ -28,15 +28,12 @@ export function readFetchRequest(fetch: Buffer): AskedPartition[] {
   const reader = new FrameReader(fetch, requestBodyOffset(fetch))
   reader.skip(4 + 4 + 4 + 4 + 1 + 4 + 4) // replica, wait, least and most bytes, isolation, session and its epoch
   const asked: AskedPartition[] = []
-  reader.array(() => {
-    const topic = reader.string() ?? ''
-    reader.array(() => {
-      const partition = reader.int32()
-      reader.skip(4) // leader epoch
-      const from = reader.int64()
-      reader.skip(8 + 4) // start of the log, most bytes
-      asked.push({ topic, partition, from })
-    })
+  reader.partitions((topic) => {
+    const partition = reader.int32()
+    reader.skip(4) // leader epoch
+    const from = reader.int64()
+    reader.skip(8 + 4) // start of the log, most bytes
+    asked.push({ topic, partition, from })
   })
   return asked
 }
@@ -68,14 +65,10 @@ export interface EpochPlace extends TopicPartition {
 
 /** Asks the leader of these partitions where leader epochs end in their logs (OffsetForLeaderEpoch 3, Kafka 2.3; KIP-320). */
 export function epochEndsRequest(places: readonly EpochPlace[], clientId: string): Buffer {
-  const topics = [...new Set(places.map(({ topic }) => topic))]
-  const body = new FrameWriter().int32(-1).int32(topics.length)
-  for (const topic of topics) {
-    const list = places.filter((place) => place.topic === topic)
-    body.string(topic).int32(list.length)
-    for (const { partition, leaderEpoch, ledIn = -1 } of list) body.int32(partition).int32(ledIn).int32(leaderEpoch)
-  }
-  return body.request(apiKeys.offsetForLeaderEpoch, 3, clientId)
+  const body = new FrameWriter().int32(-1)
+  const write = ({ partition, leaderEpoch, ledIn = -1 }: EpochPlace) =>
+    body.int32(partition).int32(ledIn).int32(leaderEpoch)
+  return body.partitions(places, write).request(apiKeys.offsetForLeaderEpoch, 3, clientId)
 }
 
 /** The topics a metadata request of KafkaJS's (version 6) names; null for all of them. */

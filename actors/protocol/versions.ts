@@ -3,17 +3,11 @@
 import type { FetchVersion } from './fetch-answers.ts'
 import { apiKeys, errorCodes, FrameReader, FrameWriter } from './frames.ts'
 
-/** A request relisten cannot do without, in the one version it speaks. */
-export interface NeededRequest {
-  readonly apiKey: number
-  readonly name: string
-  readonly version: number
-  /** The version of Kafka that brought it. */
-  readonly since: string
-}
-
-/** Brokers from 2.4 on speak all of these; 2.4 brought LeaveGroup v3. */
-const neededRequests: readonly NeededRequest[] = [
+/**
+ * The requests relisten can't do without, each in the one version it speaks and since the version of Kafka that brought it. Brokers from 2.4 on
+ * speak all of them.
+ */
+const neededRequests = [
   { apiKey: apiKeys.fetch, name: 'Fetch', version: 10, since: '2.1' },
   { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 4, since: '2.1' },
   { apiKey: apiKeys.metadata, name: 'Metadata', version: 6, since: '2.0' },
@@ -45,13 +39,9 @@ export const speaks = (spoken: SpokenVersions, apiKey: number, version: number):
   return range !== undefined && range.least <= version && version <= range.most
 }
 
-/** What relisten needs and a broker with these versions does not speak. */
-export const missingRequests = (spoken: SpokenVersions): readonly NeededRequest[] =>
-  neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
-
 /** Says what is missing and which Kafka has it; undefined when nothing is. */
 export function versionFlaw(spoken: SpokenVersions): string | undefined {
-  const missing = missingRequests(spoken)
+  const missing = neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
   if (missing.length === 0) return undefined
   const told = missing.map(({ apiKey, name, version, since }) => {
     const range = spoken.get(apiKey)

@@ -3,6 +3,11 @@
 export class Condition {
   private readonly waiting = new Set<() => void>()
 
+  /** Whether anybody waits now. */
+  get isAwaited(): boolean {
+    return this.waiting.size > 0
+  }
+
   /** Resolves with true when woken up, with false after `ms` milliseconds or as soon as the signal aborts. */
   wait(ms: number, signal?: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {

@@ -2,11 +2,34 @@
 
 import { type Failure, FailureError } from '../../machines/failure.ts'
 
-/** What becomes of `work`; where that is not known after `ms` milliseconds, what `late` returns or throws. */
-export function deadline<Value>(work: Promise<Value>, ms: number, late: () => Value): Promise<Value> {
+/**
+ * What becomes of `work`; where that is not known within `limit`, or when the signal aborts, what `late` returns or throws. The limit is a time in
+ * milliseconds, or a function that calls `end` when it is over and returns what cancels it.
+ */
+export function deadline<Value>(
+  work: Promise<Value>,
+  limit: number | ((end: () => void) => () => void),
+  late: () => Value,
+  signal?: AbortSignal,
+): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(new Promise((give) => give(late()))), ms)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    const end = () => {
+      cancel()
+      try {
+        resolve(late())
+      } catch (error) {
+        reject(error)
+      }
+    }
+    const timer = typeof limit === 'number' ? setTimeout(end, limit) : undefined
+    const cancelLimit = typeof limit === 'number' ? () => clearTimeout(timer) : limit(end)
+    const cancel = () => {
+      cancelLimit()
+      signal?.removeEventListener('abort', end)
+    }
+    signal?.addEventListener('abort', end)
+    if (signal?.aborted) end()
+    work.then(resolve, reject).finally(cancel)
   })
 }
 

@@ -1,16 +1,23 @@
 /** A time limit: an abort that comes by itself, or earlier with another. */
 
+/** Aborts with the first of the signals, and for its reason; abort it to let go of them. On Node 20 `AbortSignal.any` would be kept by them. */
+export function following(...signals: readonly (AbortSignal | undefined)[]): AbortController {
+  const follower = new AbortController()
+  for (const signal of signals) {
+    if (signal?.aborted) follower.abort(signal.reason)
+    signal?.addEventListener('abort', () => follower.abort(signal.reason), { once: true, signal: follower.signal })
+  }
+  return follower
+}
+
 /**
  * Aborts after `ms` or with one of the signals; abort it to let go of the timer. Node 20 may collect a signal of
  * `AbortSignal.timeout` that only `AbortSignal.any` knows, and then never aborts.
  */
 export function timeLimit(ms: number, ...signals: readonly AbortSignal[]): AbortController {
-  const limit = new AbortController()
+  const limit = following(...signals)
   const timer = setTimeout(() => limit.abort(), ms)
   limit.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
-  for (const signal of signals) {
-    if (signal.aborted) limit.abort()
-    signal.addEventListener('abort', () => limit.abort(), { once: true, signal: limit.signal })
-  }
+  if (limit.signal.aborted) clearTimeout(timer)
   return limit
 }

@@ -8,7 +8,6 @@
 import { sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
-import type { Dial } from '../connection/dial.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
 import { steadyNow } from '../time/steady-clock.ts'
@@ -18,12 +17,12 @@ import { Standby } from './standby.ts'
 export interface FailureDetectorOptions {
   readonly nodeId: number
   readonly cluster: Cluster
-  readonly dial: Dial
   readonly requestTimeoutMs?: number | undefined
-  readonly urgent?: boolean
   readonly requests: InFlightRequests
   /** The connection that carries the link. */
   readonly connection: () => HeldConnection | undefined
+  /** Dials the node where the book says it is. */
+  readonly dial: (signal: AbortSignal) => Promise<HeldConnection>
   /** Sends a request over the standby as well. */
   readonly send: (request: InFlightRequest, connection: HeldConnection) => void
   /** The standby is the link's connection from here on. */
@@ -54,7 +53,7 @@ export class FailureDetector {
     this.options = options
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.standby = new Standby({
-      dial: (signal) => this.dial(signal),
+      dial: options.dial,
       onOpen: (connection) => this.askTwice(connection),
       onFailed: (error) => this.failed(error),
       isWanted: () => this.slow,
@@ -155,15 +154,6 @@ export class FailureDetector {
       request.askedTwiceAt = performance.now()
       this.options.send(request, connection)
     }
-  }
-
-  private dial(signal: AbortSignal): Promise<HeldConnection> {
-    const { nodeId, cluster, dial, urgent = false } = this.options
-    const entry = cluster.book.entryOf(nodeId)
-    if (!entry) return Promise.reject(new ConnectionError({ kind: 'dial-failed', message: 'gone', code: 'ABORT_ERR' }))
-    const { host, port } = entry
-    const once = () => dial({ host, port }, { nodeId, signal, logins: cluster.pace })
-    return cluster.pace.run(entry, { nodeId, urgent, signal }, once)
   }
 
   /** The dial of the standby failed. If nobody listens there any more, the silent connection is dead as well; if nobody answers, the node may be slow. */

@@ -16,6 +16,7 @@ import {
 } from '../protocol/fetch-answers.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { type AskedPartition, maxBytesOf, readFetchRequest, setMaxBytes, setMaxWait } from '../protocol/requests.ts'
+import { deferred } from '../time/deferred.ts'
 import { standstillSince } from '../time/event-loop.ts'
 import { sleep } from '../time/sleep.ts'
 import type { LinkPool } from './link-pool.ts'
@@ -59,7 +60,7 @@ export class FetchLongPolls {
   private readonly links: LinkPool
   private readonly topics: TopicIdentity
   private readonly signal: AbortSignal
-  private readonly polls = new Set<{ readonly request: Buffer; readonly end: () => void }>()
+  private readonly polls = new Set<{ readonly request: Buffer; readonly end: (nothing: undefined) => void }>()
   /** When each partition's last fetch went out and was over. */
   private readonly watched = new Map<string, { readonly fromAt: number; readonly toAt: number }>()
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
@@ -76,21 +77,16 @@ export class FetchLongPolls {
   async fetch(nodeId: number, request: Buffer): Promise<Buffer> {
     const { maxWaitMs, prefetchBudget } = this.options
     setMaxWait(request, maxWaitMs)
-    let end = () => {}
-    const interrupted = new Promise<undefined>((resolve) => {
-      end = () => resolve(undefined)
-    })
+    const { promise: interrupted, resolve: end } = deferred<undefined>()
     const poll = { request, end }
     this.polls.add(poll)
     const startedAt = performance.now()
     const { signal, links } = this
-    const room = await Promise.race([
-      prefetchBudget.reserve(maxBytesOf(request), links.fetchNodes, maxWaitMs, signal),
-      interrupted,
-    ])
+    const reserving = prefetchBudget.reserve(maxBytesOf(request), links.fetchNodes, maxWaitMs, signal)
+    const room = await Promise.race([reserving, interrupted])
     try {
       if (signal.aborted || !room) return emptyFetchAnswer().answer()
-      setMaxBytes(request, room.bytes)
+      setMaxBytes(request, room)
       const answer = await this.fetched(nodeId, request, interrupted)
       if (!answer) return emptyFetchAnswer().answer()
       const restMs = emptyRoundMs - (performance.now() - startedAt)
@@ -101,14 +97,14 @@ export class FetchLongPolls {
       await Promise.race([this.refreshed(nodeId, false), interrupted])
       return emptyFetchAnswer().answer()
     } finally {
-      room?.release()
+      if (room) prefetchBudget.release(room)
       this.polls.delete(poll)
     }
   }
 
   /** Ends all polls now with "nothing new". */
   interrupt(): void {
-    for (const { end } of this.polls) end()
+    for (const { end } of this.polls) end(undefined)
     this.shorten()
   }
 

@@ -7,7 +7,7 @@
  * failure detector.
  */
 
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
+import { formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
@@ -65,6 +65,7 @@ export class Link {
     this.detector = new FailureDetector({
       ...options,
       requests: this.requests,
+      dial: (signal) => this.dial(signal),
       connection: () => this.connection,
       send: (request, connection) => this.sendOver(request, Buffer.from(request.frame), connection),
       takeOver: (connection) => {
@@ -229,19 +230,15 @@ export class Link {
 
   /** One dial of the endpoint in force. Says whether it failed. */
   private async tryDial(): Promise<boolean> {
-    const { cluster, dial, urgent = false } = this.options
-    const endpoint: Endpoint | undefined = cluster.book.entryOf(this.nodeId)
-    if (!endpoint) return false
-    const { host, port } = endpoint
+    const { cluster, urgent } = this.options
     const { nodeId } = this
+    const endpoint = cluster.book.entryOf(nodeId)
+    if (!endpoint) return false
     const attempt = new AbortController()
     this.attempt = attempt
     const { signal } = attempt
-    const ready = () => cluster.take({ host, port })
     try {
-      const connection = await cluster.pace.run(endpoint, { nodeId, urgent, signal }, () =>
-        dial({ host, port }, { nodeId, signal, logins: cluster.pace, ...(urgent && { ready }) }),
-      )
+      const connection = await this.dial(signal, urgent)
       cluster.observe(connection.snapshot)
       const old = this.connection
       if (old && old === this.renewal.expiring && this.current) await this.requests.emptied(old, signal)
@@ -266,6 +263,18 @@ export class Link {
       cluster.requestUpdate()
       return true
     }
+  }
+
+  /** Dials the endpoint in force, or takes over what the poller has dialled there. */
+  private dial(signal: AbortSignal, mayTake = false): Promise<HeldConnection> {
+    const { cluster, dial, urgent = false } = this.options
+    const { nodeId } = this
+    const entry = cluster.book.entryOf(nodeId)
+    if (!entry) return Promise.reject(this.requests.failure('it is not known', 'ABORT_ERR'))
+    const endpoint = { host: entry.host, port: entry.port }
+    const ready = mayTake ? () => cluster.take(endpoint) : undefined
+    const once = () => dial(endpoint, { nodeId, signal, logins: cluster.pace, ready })
+    return cluster.pace.run(endpoint, { nodeId, urgent, signal }, once)
   }
 
   private adopt(connection: HeldConnection): void {

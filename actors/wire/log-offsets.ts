@@ -102,14 +102,11 @@ function readEpochEnds(frame: Buffer): Map<string, EpochEnd> {
   const reader = new FrameReader(frame)
   reader.skip(4) // throttle
   const found = new Map<string, EpochEnd>()
-  reader.array(() => {
-    const topic = reader.string()
-    reader.array(() => {
-      const errorCode = reader.int16()
-      const partition = reader.int32()
-      reader.skip(4) // the newest epoch that is not later
-      found.set(`${topic}/${partition}`, { errorCode, end: reader.int64() })
-    })
+  reader.partitions((topic) => {
+    const errorCode = reader.int16()
+    const partition = reader.int32()
+    reader.skip(4) // the newest epoch that is not later
+    found.set(`${topic}/${partition}`, { errorCode, end: reader.int64() })
   })
   return found
 }

@@ -1,7 +1,7 @@
 // A network in memory: brokers that listen at endpoints, and a dial that reaches them. No sockets, no timers of its own but the dial's deadline.
 
-import type { OpenConnection } from '../../actors/cluster/pooled-endpoint.ts'
 import { ConnectionError, type HeldConnection } from '../../actors/connection/connection.ts'
+import type { Dial } from '../../actors/connection/dial.ts'
 import { RoundTrip } from '../../actors/connection/round-trip.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
 import type { FailureKind } from '../../machines/failure.ts'
@@ -65,7 +65,7 @@ export class FakeNetwork {
     return [...this.lines].map(({ place }) => place).sort()
   }
 
-  readonly dial: OpenConnection = async (endpoint, { signal } = {}) => {
+  readonly dial: Dial = async (endpoint, { signal } = {}) => {
     const named = formatEndpoint(endpoint)
     this.dials.push(named)
     const address = this.names.get(endpoint.host) ?? endpoint.host

@@ -99,7 +99,7 @@ test('uncommitted offsets are given topic by topic, and offsets without topics a
   for (const each of partitions) {
     const queue = stage.dispatcher.queueOf(each)
     queue.progress.resetTo(5n, -1)
-    queue.openAtMark()
+    queue.open = true
   }
   await stage.offer(0, [5])
   const { uncommittedOffsets, commitOffsetsIfNecessary } = batchIn(stage, '0/5')

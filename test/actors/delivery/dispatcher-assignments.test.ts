@@ -113,7 +113,7 @@ test('a queue whose start position is lost hands out nothing that was fetched, a
     0,
   ])
   expect(stage.take(0, [1])).toBeUndefined()
-  queue.openAtMark()
+  queue.open = true
   expect(stage.dispatcher.uncommitted()).toEqual([queue])
 })
 

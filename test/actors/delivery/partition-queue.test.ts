@@ -100,7 +100,7 @@ test('a queue is held by the user and by a handler, and not as it is full', asyn
 test('a queue is open from where its start position is known until that is lost or another assignment begins', () => {
   const { queue } = queueOf()
   for (const end of [() => queue.close(), () => queue.begin(true)]) {
-    queue.openAtMark()
+    queue.open = true
     expect(queue.open).toBe(true)
     end()
     expect(queue.open).toBe(false)

@@ -10,7 +10,7 @@ afterEach(() => {
 })
 
 const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch, lastOffset = 29n) => {
-  const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n, recordBytes: 10 }
+  const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n }
   return [{ ...read, firstEpoch, lastEpoch, lastOffset, errorAt: 0 }]
 }
 

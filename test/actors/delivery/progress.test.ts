@@ -23,6 +23,12 @@ const progressWith = ({ unknown = [], ...known }: Known): Progress => {
   return progress
 }
 
+/** Where reading begins, and the mark that is dropped for it. */
+function begun(progress: Progress, committed: bigint, assignment: Assignment) {
+  const dropped = progress.startFrom(committed, assignment)
+  return { offset: progress.mark, dropped }
+}
+
 const ours = { mark: 20n, acknowledged: 15n }
 
 test.each<{ what: string; known: Known; noted: number; expected: number }>([
@@ -124,7 +130,7 @@ test.each<{ what: string; known: Known; committed: bigint; offset: bigint; dropp
   },
 ])('the group has committed $committed: $what → begin at $offset', ({ known, committed, offset, dropped }) => {
   const progress = progressWith(known)
-  expect(progress.startFrom(committed, now)).toEqual({ offset, dropped })
+  expect(begun(progress, committed, now)).toEqual({ offset, dropped })
   expect(progress).toMatchObject({ mark: offset, acknowledged: committed, unknown: new Set() })
 })
 
@@ -162,7 +168,7 @@ test.each<{ what: string; seeks: readonly bigint[]; handled: bigint; mark: bigin
   progress.mark = row.handled
   progress.endSeek()
   expect(progress.leaderEpoch).toBe(row.leaderEpoch)
-  expect(progress.startFrom(0n, now)).toEqual({ offset: row.mark, dropped: undefined })
+  expect(begun(progress, 0n, now)).toEqual({ offset: row.mark, dropped: undefined })
   expect(progress.sought).toBeUndefined()
 })
 
@@ -188,13 +194,13 @@ test('a commit that was under way when the user sought does not stand for the so
   progress.seek(1n, now)
   progress.committed(20n, true, seeks)
   expect(progress.uncommitted).toBe(1n)
-  expect(progress.startFrom(20n, tenureOf(3)).offset).toBe(1n)
+  expect(begun(progress, 20n, tenureOf(3)).offset).toBe(1n)
 })
 
 test('a seek that took effect before the assignment ended does not come back after others went on', () => {
   const progress = progressWith({ mark: 10n, acknowledged: 10n })
   progress.seek(10n, before)
-  expect(progress.startFrom(500n, now)).toEqual({ offset: 500n, dropped: 10n })
+  expect(begun(progress, 500n, now)).toEqual({ offset: 500n, dropped: 10n })
   expect(progress.uncommitted).toBeUndefined()
 })
 
@@ -282,7 +288,7 @@ test('of many commits without an answer the newest hundred are known for ours', 
   const progress = progressWith({ mark: 500n })
   for (let offset = 1n; offset <= 150n; offset++) progress.committed(offset, false)
   expect([...progress.unknown][0]).toBe(51n)
-  expect(progress.startFrom(150n, now).offset).toBe(500n)
+  expect(begun(progress, 150n, now).offset).toBe(500n)
 })
 
 /** A group that applies our commits or loses their answers, or has its offset moved by somebody else. */
@@ -311,7 +317,7 @@ test('as long as nobody else commits, no assignment reads again what was handled
         if (each.applied) group = offset
         progress.committed(offset, each.applied && each.told)
       }
-      if (each.kind === 'assign') expect(progress.startFrom(group, now)).toEqual({ offset: before, dropped: undefined })
+      if (each.kind === 'assign') expect(begun(progress, group, now)).toEqual({ offset: before, dropped: undefined })
       expect(progress.mark).toBeGreaterThanOrEqual(before)
     }
   })
@@ -323,7 +329,7 @@ test('a commit of somebody else is where reading begins, wherever our mark is', 
   fc.assert(
     fc.property(offset, offset, offset, (mark, acknowledged, theirs) => {
       fc.pre(theirs !== acknowledged)
-      expect(progressWith({ mark, acknowledged }).startFrom(theirs, now).offset).toBe(theirs)
+      expect(begun(progressWith({ mark, acknowledged }), theirs, now).offset).toBe(theirs)
     }),
   )
 })

@@ -95,8 +95,8 @@ test.each([10, 11] as const)(
       stale: false,
       recordBytes: bytes,
       partitions: [
-        { topic: 'orders', partition: 4, errorCode: 0, highWatermark: 12n, lastStableOffset: 10n, recordBytes: bytes },
-        { topic: 'bills', partition: 0, errorCode: 0, highWatermark: 3n, lastStableOffset: 3n, recordBytes: 0 },
+        { topic: 'orders', partition: 4, errorCode: 0, highWatermark: 12n, lastStableOffset: 10n },
+        { topic: 'bills', partition: 0, errorCode: 0, highWatermark: 3n, lastStableOffset: 3n },
       ],
     })
     expect(frame).toEqual(before)

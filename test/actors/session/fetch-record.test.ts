@@ -24,7 +24,6 @@ const answer = (end: bigint, { errorCode = 0, throttleMs = 0, unstable = 0n } = 
       errorCode,
       highWatermark: end + unstable,
       lastStableOffset: end,
-      recordBytes: 0,
       firstEpoch: -1,
       lastOffset: -1n,
       lastEpoch: -1,

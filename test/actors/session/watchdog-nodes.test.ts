@@ -68,7 +68,7 @@ function begin(): void {
 
 /** This node has answered with this end of the log, or with an error. */
 function answered(nodeId: number, logEnd: bigint, { errorCode = 0, partition = 0 } = {}): void {
-  const read = { highWatermark: logEnd, lastStableOffset: logEnd, recordBytes: 0 }
+  const read = { highWatermark: logEnd, lastStableOffset: logEnd }
   const none = { firstEpoch: -1, lastEpoch: -1, lastOffset: -1n, errorAt: 0 }
   record.note(nodeId, { throttleMs: 0, partitions: [{ topic, partition, errorCode, ...read, ...none }] })
 }

@@ -67,7 +67,7 @@ function begin(waitMs: number): void {
 
 /** The leader has answered with this end of the log, or with an error. */
 function answered(logEnd: bigint, { errorCode = 0, throttleMs = 0, partitions = [0], nodeId = 2 } = {}): void {
-  const read = { highWatermark: logEnd, lastStableOffset: logEnd, recordBytes: 0 }
+  const read = { highWatermark: logEnd, lastStableOffset: logEnd }
   const none = { firstEpoch: -1, lastEpoch: -1, lastOffset: -1n, errorAt: 0 }
   const fetched = (partition: number) => ({ topic, partition, errorCode, ...read, ...none })
   record.note(nodeId, { throttleMs, partitions: partitions.map(fetched) })
