@@ -27,6 +27,8 @@ export interface Patience {
   readonly withinMs: number
   /** In milliseconds: how long its node may stay silent before the connection counts as suspect; `held` where it may hold the request. */
   readonly silenceMs: number
+  /** Whether the coordinator may still hold the request, as it says itself. Default: yes. */
+  readonly isHeld?: () => Promise<boolean>
 }
 
 /** Answers to a look-up that time does not change. */
@@ -79,7 +81,7 @@ export class Coordinator {
           throw last ?? this.missing('it did not answer in time')
         }
         // A link holds a request for as long as its node may come back; whoever asks here may have less time.
-        const asked = this.ask(frame, patience.silenceMs, given.signal)
+        const asked = this.ask(frame, patience, given.signal)
         const answer = await deadline(asked, end - performance.now(), late)
         const code = await errorOf(answer)
         if (code === errorCodes.notCoordinator || code === errorCodes.coordinatorNotAvailable) this.nodeId = undefined
@@ -119,21 +121,24 @@ export class Coordinator {
     return readOffsetFetch(await this.send(frame, offsetFetchErrorOf, { withinMs: 2000, silenceMs }))
   }
 
-  private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {
+  private async ask(frame: Buffer, patience: Patience, signal: AbortSignal): Promise<Buffer> {
+    const { silenceMs, isHeld } = patience
     const nodeId = this.nodeId ?? (await this.find())
     const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, signal)
     if (silenceMs !== held) return answer
-    return Promise.race([answer, this.unheard(nodeId, signal)])
+    return Promise.race([answer, this.unheard(nodeId, isHeld, signal)])
   }
 
   /**
-   * A connection on which a request is held is silent, dead or not. Rejects when the node does not answer on another one either: then
-   * the coordinator is looked up again, and the request sent again.
+   * A connection on which a request is held is silent, dead or not. Rejects when the node does not answer on another one either, or holds the
+   * request no longer and the answer has not come: then the coordinator is looked up again, and the request sent again.
    */
-  private async unheard(nodeId: number, signal: AbortSignal): Promise<never> {
+  private async unheard(nodeId: number, isHeld: Patience['isHeld'], signal: AbortSignal): Promise<never> {
     const frame = await encodeCall(calls.metadata(), this.options.clientId)
     while (await sleep(askEachMs, signal)) {
       await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, signal)
+      // The answer may be on its way.
+      if (isHeld && !(await isHeld()) && (await sleep(silenceMs, signal))) throw this.missing('its answer was lost')
     }
     return new Promise(() => {})
   }

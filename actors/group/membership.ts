@@ -231,7 +231,7 @@ export class Membership {
 
   private async requestJoin(request: Buffer): Promise<Buffer> {
     const brief = idRequest(request)
-    if (!brief) return this.forwardJoin(request, held)
+    if (!brief) return this.forwardJoin(request, held, this.isJoinHeld())
     const answer = await this.forwardJoin(brief, answeredAtOnceMs)
     return groupErrorOf(answer) === errorCodes.invalidSessionTimeout
       ? this.forwardJoin(request, answeredAtOnceMs)
@@ -249,9 +249,23 @@ export class Membership {
     return answer
   }
 
-  private forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
+  private forwardJoin(request: Buffer, silenceMs: number, isHeld = async () => true): Promise<Buffer> {
     const { coordinator, rebalanceTimeoutMs } = this.options
-    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
+    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs, isHeld })
+  }
+
+  /**
+   * A coordinator that holds joins is in the generation before them. Where it is in a later one, or does not know the member, it has answered. A
+   * member that has missed a generation hears the same while its join is held, so this says no once.
+   */
+  private isJoinHeld(): () => Promise<boolean> {
+    let isOver = this.generation < 0
+    return async () => {
+      if (isOver) return true
+      const code = await this.heartbeat(answeredAtOnceMs).catch(() => errorCodes.none)
+      isOver = code === errorCodes.illegalGeneration || code === errorCodes.unknownMemberId
+      return !isOver
+    }
   }
 
   private is(state: ReturnType<typeof this.member.getSnapshot>['value']): boolean {

@@ -14,7 +14,7 @@ export const findCoordinatorAnswer = (): FrameWriter =>
     .string(nodeName(coordinatorNodeId))
     .int32(anyPort)
 
-/** A heartbeat's answer. */
+/** LeaveGroup's answer: it has left. */
 export const leaveGroupAnswer = (): FrameWriter => new FrameWriter().int32(0).int16(errorCodes.none).int32(0)
 
 /** What KafkaJS wants to commit, and the answer. It does so only to give up a position that is out of range. */

@@ -75,6 +75,22 @@ test('a clock that is set back by an hour keeps no member from joining again', a
   expect(stage.types(0, 'session.stalled', 'session.opened')).toEqual(['session.opened'])
 })
 
+test('a join whose answer is lost on the way goes out again before the member expires', async () => {
+  const stage = new GroupStage({ sessionTimeout: 8000, rebalanceTimeout: 8000 })
+  let shake: (holdsMs: number) => void = () => {}
+  stage.at(2000, () => {
+    shake = stage.slowMember()
+  })
+  stage.at(8000, () => shake(6000))
+  // The broker has lost the connections, and nobody hears of it who only waits.
+  stage.at(10_500, () => {
+    for (const connection of stage.world.network.connections) connection.forget()
+  })
+  await stage.run(40_000)
+  expect(stage.types(8000, 'member.joined')).toHaveLength(1)
+  expect(stage.types(8000, 'session.stalled', 'session.opened', 'member.named')).toEqual([])
+})
+
 test('a stop while a join is held leaves the group at once', async () => {
   const stage = new GroupStage()
   const { group } = stage.world.kafka

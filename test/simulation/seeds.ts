@@ -187,6 +187,14 @@ export const keptSeeds: readonly KeptSeed[] = [
       'a dead connection was kept when its last request went out in the instant of the answer before, and a second one answered it',
   },
   {
+    seed: 157,
+    dimensions: [
+      ...['begins at the end', 'seeks on assignment', 'the event loop stands still', 'two listeners', 'held joins'],
+      'long distances',
+    ],
+    found: 'a later join whose answer was lost with its connection was waited for until the member had expired',
+  },
+  {
     seed: 11264,
     dimensions: [
       ...['batches are packed', 'styles of eachBatch', 'connections are forgotten', 'many partitions'],
