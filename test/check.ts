@@ -23,7 +23,7 @@ const importers = modules.filter(({ path, imports }) => changed.has(path) || imp
 const tests = importers
   .map(({ path }) => path)
   .filter((path) => path.endsWith('.test.ts') && !path.startsWith('test/real/'))
-const vitest = ['--project', 'fast', '--reporter', 'dot', 'test/machines', 'test/arrows.test.ts', ...tests]
+const vitest = ['--project', 'fast*', '--reporter', 'dot', 'test/machines', 'test/arrows.test.ts', ...tests]
 
 if (isWatched) {
   await runCommand('vitest', ['watch', ...vitest], { timeoutMs: 2 ** 31 - 1, live: true })

@@ -4,12 +4,12 @@ import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
-import { type ActorName, live } from './lifecycle-stage.ts'
-import { failure, stateOf } from './lifecycle-stories.ts'
-import { leavesOf, pathOf } from './structure.ts'
+import { inputOf, live } from './lifecycle-stage.ts'
+import { failure } from './stories.ts'
+import { leavesOf, pathOf, stateOf } from './structure.ts'
 
 /** How each actor can end; the stop always ends in order. */
-const endings: Readonly<Record<ActorName, readonly ((told: TaskInput) => Fact)[]>> = {
+const endings: Readonly<Record<string, readonly ((told: TaskInput) => Fact)[]>> = {
   open: [
     ({ epoch }) => ({ type: 'session.joined', epoch, memberId: 'me', generation: 1 }),
     ({ epoch }) => ({ type: 'session.failed', epoch, failure: failure('unreachable') }),
@@ -55,36 +55,37 @@ test('whatever order completions, moves, losses and the stop come in, what must 
         const broken: string[] = []
         const send = (fact: Fact) => {
           // A completion may come while a fact is being processed; the actor takes them one after the other.
-          if (stage.actor.getSnapshot().status !== 'active') return
+          if (stage.snapshot().status !== 'active') return
           broken.push(...stage.send(fact).map((id) => `${id} after ${fact.type}`))
-          seen.states.add(stateOf(stage.actor.getSnapshot()))
+          seen.states.add(stateOf(stage.snapshot()))
         }
-        const work = (actor: ActorName, told: TaskInput) => {
+        const work = (actor: string, input: unknown) => {
+          const told = input as TaskInput
           let isLeft = false
           const choice = chosen.pop() ?? 0
-          const ending = endings[actor][choice % endings[actor].length] ?? endings[actor][0]
+          const possible = endings[actor] ?? []
+          const ending = possible[choice % possible.length]
           void scheduler.schedule(Promise.resolve(), `${actor} ends`).then(() => {
             if (isLeft) seen.late += 1
             // An actor whose state was left has nothing to say any more; one that is late all the same is of an older epoch.
-            if (ending && (!isLeft || (tellsLate && told.epoch < stage.actor.getSnapshot().context.epoch)))
-              send(ending(told))
+            if (ending && (!isLeft || (tellsLate && told.epoch < stage.snapshot().context.epoch))) send(ending(told))
           })
           return () => {
             isLeft = true
           }
         }
-        const stage = live(lifecycleMachine, 2, work)
+        const stage = live(lifecycleMachine, inputOf(2), work)
         send({ type: 'start.requested' })
         for (const which of disturbing) {
           void scheduler.schedule(Promise.resolve(), 'disturbance').then(() => {
-            const fact = disturbances[which]?.(stage.actor.getSnapshot().context.epoch)
+            const fact = disturbances[which]?.(stage.snapshot().context.epoch)
             if (fact) send(fact)
           })
         }
         void scheduler.schedule(Promise.resolve(), 'stop').then(() => send({ type: 'stop.requested' }))
         await scheduler.waitIdle()
         expect(broken).toEqual([])
-        const ended = stage.actor.getSnapshot()
+        const ended = stage.snapshot()
         expect(['stopped', 'failed']).toContain(ended.value)
         expect(stage.end()).toEqual([])
         seen.runs += 1

@@ -1,15 +1,16 @@
 // Stories: how each situation of the table comes about, and one fact of each class, told to the lifecycle or to a changed copy of it.
-import { initialTransition, type SnapshotFrom, transition } from 'xstate'
+import type { SnapshotFrom } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
-import type { Failure, FailureKind } from '../../machines/failure.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { EventClass, Expected, Situation } from './lifecycle-table.ts'
+import { failure, storiesOf } from './stories.ts'
+import { stateOf } from './structure.ts'
 
 export type Machine = typeof lifecycleMachine
 export type Snapshot = SnapshotFrom<Machine>
 
-/** A failure of this kind that nothing has caused. */
-export const failure = (kind: FailureKind): Failure => ({ kind, message: `made up: ${kind}` })
+/** What is kept in every state: who may be in the group. */
+export const everywhere = ['member.named', 'member.evicted'] as const
 
 /** One fact of each class, as it reads when the newest session has this epoch. */
 export const facts: Record<EventClass, (epoch: number) => Fact> = {
@@ -61,16 +62,9 @@ export const stories: Record<Situation, readonly EventClass[]> = {
   failed: ['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failedForGood', 'stopDone'],
 }
 
-/** The snapshot after one more fact. */
-export const after = (before: Snapshot, event: EventClass, machine: Machine = lifecycleMachine): Snapshot =>
-  transition(machine, before, facts[event](before.context.epoch))[0]
-
-/** The snapshot at the end of a story. */
-export const told = (
-  story: readonly EventClass[],
-  { retryBudget = null, machine = lifecycleMachine }: { retryBudget?: number | null; machine?: Machine } = {},
-): Snapshot =>
-  story.reduce((before, event) => after(before, event, machine), initialTransition(machine, { retryBudget })[0])
+export const { after, told } = storiesOf(lifecycleMachine, (event: EventClass, { context }) =>
+  facts[event](context.epoch),
+)
 
 /** What a fact made of a snapshot, in the words of the table. */
 export function outcome(before: Snapshot, next: Snapshot): Expected {
@@ -81,7 +75,3 @@ export function outcome(before: Snapshot, next: Snapshot): Expected {
   const epochs = context.epoch === before.context.epoch ? '' : ` +${context.epoch - before.context.epoch}`
   return `${typeof value === 'string' ? `${state}${plan}` : state.replace('.', ' ')}${epochs}` as Expected
 }
-
-/** The path of the state that a snapshot is in: `consuming`, `draining.in-place`. */
-export const stateOf = ({ value }: Pick<Snapshot, 'value'>): string =>
-  typeof value === 'string' ? value : Object.entries(value).flat().join('.')

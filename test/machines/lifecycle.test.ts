@@ -6,9 +6,9 @@ import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
 import { recorded } from '../../machines/recorded.ts'
 import { stateName } from '../../machines/state-value.ts'
-import { after, outcome, stateOf, stories, told } from './lifecycle-stories.ts'
+import { after, everywhere, outcome, stories, told } from './lifecycle-stories.ts'
 import { type EventClass, type Situation, table } from './lifecycle-table.ts'
-import { flawsIn, nodesOf, pathOf } from './structure.ts'
+import { flawsIn, nodesOf, pathOf, stateOf } from './structure.ts'
 
 const cells = Object.entries(table).flatMap(([situation, row]) =>
   Object.entries(row).map(([event, expected]) => ({ situation, event, expected }) as Cell),
@@ -39,10 +39,12 @@ test('a plan says why: the kind of move, or the kind of failure', () => {
 })
 
 test('a budget of attempts ends the consumer with the failure that spent it', () => {
-  const spent = told(['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failed', 'stopDone'], { retryBudget: 2 })
+  const spent = told(['startAsked', 'failed', 'elapsed', 'failed', 'elapsed', 'failed', 'stopDone'], {
+    input: { retryBudget: 2 },
+  })
   expect(spent.value).toBe('failed')
   expect(spent.context.failure?.kind).toBe('unreachable')
-  expect(told(['startAsked', 'failed'], { retryBudget: 0 }).value).toBe('stopping')
+  expect(told(['startAsked', 'failed'], { input: { retryBudget: 0 } }).value).toBe('stopping')
 })
 
 test.each([
@@ -70,7 +72,7 @@ test('a stream of facts that breaks ends the consumer as a bug', () => {
 })
 
 test('everything the machine names exists; every actor answers for a throw; every state is reached and can end', () => {
-  const { flaws, seen } = flawsIn(lifecycleMachine)
+  const { flaws, seen } = flawsIn(lifecycleMachine, everywhere)
   expect(flaws).toEqual([])
   expect(seen).toEqual({ states: 13, transitions: expect.any(Number), actors: 8 })
   expect(seen.transitions).toBeGreaterThan(30)

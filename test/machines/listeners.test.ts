@@ -181,6 +181,6 @@ test.each<[string, string | RegExp, (order: readonly string[]) => AcceptanceInpu
       })
       expect(run([first, ...before, ...after]).book).toMatch(book)
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   )
 })

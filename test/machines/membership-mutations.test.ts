@@ -1,9 +1,8 @@
 // The tests of the membership against mistakes in it: each mutant has to be caught by its structure, its table or its paths.
 import { membershipMachine } from '../../machines/membership.ts'
 import { drive, graphOf } from './membership-stage.ts'
-import { after, type Machine, outcome, stories, told } from './membership-stories.ts'
+import { after, outcome, stories, told } from './membership-stories.ts'
 import { type EventClass, type Situation, table } from './membership-table.ts'
-import { mutantsOf } from './mutants.ts'
 import { everyMutantIsCaught } from './mutations.ts'
 
 type Joined = { event: { generation: number } }
@@ -20,6 +19,7 @@ const mistakes = {
   },
   otherActors: { settle: 'rejoin', rejoin: 'settle' },
   wrongEnd: 'lost',
+  wrongOutput: { kind: 'unreachable', message: 'another' },
   wrongGuards: {
     'isOfThisGeneration lets the one before through': (
       { context }: { context: { generation: number } },
@@ -39,10 +39,11 @@ const mistakes = {
   },
 }
 
-everyMutantIsCaught<Machine>('membership', {
-  mutants: () => mutantsOf(membershipMachine, mistakes),
+everyMutantIsCaught('membership', membershipMachine, {
+  mistakes,
   table,
-  told: (situation, machine) => told(stories[situation as Situation], machine),
+  told: (situation, machine) => told(stories[situation as Situation], { machine }),
   outcome: (before, event, machine) => outcome(before, after(before, event as EventClass, machine)),
-  courses: [{ paths: graphOf().paths, drive: (places, machine) => drive(places, { machine }) }],
+  courses: [{ graph: graphOf() }],
+  drive,
 })

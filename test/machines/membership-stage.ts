@@ -1,8 +1,9 @@
 // A stage for a membership: what it is driven with, and what must hold.
 import { isRecord, type MembershipEvent, membershipMachine } from '../../machines/membership.ts'
 import { actorsOf, oracles } from './membership-oracles.ts'
-import { failure, type Snapshot } from './membership-stories.ts'
+import type { Snapshot } from './membership-stories.ts'
 import { stageOf, thrownBy } from './stage.ts'
+import { failure } from './stories.ts'
 
 /** So many events are known in each state; the last one is left out where no invoked actor can throw. */
 export const eventCount = 11

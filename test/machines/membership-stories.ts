@@ -1,14 +1,11 @@
 // Stories of a membership: how each situation of its table comes about, and one event of each class.
 import type { SnapshotFrom } from 'xstate'
-import type { Failure, FailureKind } from '../../machines/failure.ts'
 import { type MembershipEvent, membershipMachine } from '../../machines/membership.ts'
 import type { EventClass, Expected, Situation } from './membership-table.ts'
-import { storiesOf } from './stories.ts'
+import { failure, storiesOf } from './stories.ts'
 
 export type Machine = typeof membershipMachine
 export type Snapshot = SnapshotFrom<Machine>
-
-export const failure = (kind: FailureKind): Failure => ({ kind, message: `made up: ${kind}` })
 
 /** One event of each class, as it reads in this generation. */
 export const events: Record<EventClass, (generation: number) => MembershipEvent> = {

@@ -1,32 +1,42 @@
 // What finds the mutants of a machine: its structure, its table or its paths; each has to be found by one of them.
 import { afterAll, expect, test } from 'vitest'
 import type { AnyStateMachine, SnapshotFrom } from 'xstate'
-import type { Mutant } from './mutants.ts'
-import { flawsIn } from './structure.ts'
+import { type Mistakes, type Mutant, mutantsOf, type Place } from './mutants.ts'
+import type { DriveOptions, Graph, Path } from './stage.ts'
+import { flawsIn, stateOf } from './structure.ts'
 
 interface Net<Machine extends AnyStateMachine> {
-  readonly mutants: () => Iterable<Mutant<Machine>>
+  readonly mistakes: Mistakes
+  /** The events that are kept in every state. */
+  readonly everywhere?: readonly string[]
   /** What is expected of each event in each situation. */
   readonly table: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** How a machine comes into a situation, and what it makes of an event there. */
   readonly told: (situation: string, machine: Machine) => SnapshotFrom<Machine>
   readonly outcome: (before: SnapshotFrom<Machine>, event: string, machine: Machine) => string
   /** Paths through the machine as it is, and what does not hold when another one takes them. */
-  readonly courses: readonly {
-    readonly paths: readonly { readonly from: string; readonly places: readonly number[] }[]
-    readonly drive: (places: readonly number[], machine: Machine) => readonly string[]
-  }[]
+  readonly courses: readonly { readonly input?: unknown; readonly graph: Graph }[]
+  readonly drive: (places: readonly number[], options: DriveOptions<Machine>) => readonly string[]
 }
 
 /** Tests that every mutant is caught, and tells by what. */
 export function everyMutantIsCaught<Machine extends AnyStateMachine>(
   name: string,
-  { mutants, table, told, outcome, courses }: Net<Machine>,
+  original: Machine,
+  { mistakes, everywhere = [], table, told, outcome, courses, drive }: Net<Machine>,
 ): void {
+  const rows = Object.entries(table).map(([situation, row]) => {
+    return { situation, row, state: stateOf(told(situation, original)) }
+  })
+  /** The short ones first. */
+  const paths = courses
+    .flatMap(({ input, graph }) => graph.paths.map((path) => ({ input, ...path })))
+    .toSorted((one, other) => one.places.length - other.places.length)
   const results: { readonly mutant: Mutant<Machine>; readonly caughtBy: string }[] = []
 
   test(`every mutant of the ${name} is caught`, () => {
-    for (const mutant of mutants()) results.push({ mutant, caughtBy: catcherOf(mutant) ?? 'nobody' })
+    for (const mutant of mutantsOf(original, mistakes))
+      results.push({ mutant, caughtBy: catcherOf(mutant) ?? 'nobody' })
     expect(results.length).toBeGreaterThan(20)
     const survivors = results.filter(({ caughtBy }) => caughtBy === 'nobody')
     expect(survivors.map(({ mutant: { kind, name: place } }) => `${kind}: ${place}`)).toEqual([])
@@ -52,40 +62,50 @@ export function everyMutantIsCaught<Machine extends AnyStateMachine>(
     )
   })
 
-  /** What finds this mutant, the cheapest first. */
-  function catcherOf({ machine, state }: Mutant<Machine>): string | undefined {
-    const [flaw] = flawsIn(machine).flaws
-    if (flaw !== undefined) return `structure: ${flaw}`
-    return cellOf(machine, state) ?? pathOf(machine, state)
+  /** What finds this mutant: where it shows is looked at first, and there what is cheapest. */
+  function catcherOf({ machine, places }: Mutant<Machine>): string | undefined {
+    const isPlace = (path: Path) => places.some((place) => isAt(place, path))
+    const isState = ({ state }: { state: string }) => places.some(({ from }) => from !== undefined && isIn(state, from))
+    try {
+      const [flaw] = flawsIn(machine, everywhere).flaws
+      if (flaw !== undefined) return `structure: ${flaw}`
+      return (
+        cellOf(machine, rows.filter(isState)) ??
+        pathOf(machine, paths.filter(isPlace)) ??
+        cellOf(machine, rows) ??
+        pathOf(machine, paths)
+      )
+    } catch (error) {
+      return `thrown: ${(error as Error).message}`
+    }
   }
 
-  /** The first cell of the table that is not as it should be; those of the mutant's state are looked at first. */
-  function cellOf(machine: Machine, state = ''): string | undefined {
-    const rows = Object.entries(table).toSorted(([one], [other]) => rank(one, state) - rank(other, state))
-    for (const [situation, row] of rows) {
-      try {
-        const before = told(situation, machine)
-        for (const [event, expected] of Object.entries(row)) {
-          const found = outcome(before, event, machine)
-          if (found !== expected) return `table: ${situation} × ${event} → ${found}`
-        }
-      } catch (error) {
-        return `table: ${situation} throws ${(error as Error).message}`
+  /** The first cell of the table that is not as it should be. */
+  function cellOf(machine: Machine, looked: typeof rows): string | undefined {
+    for (const { situation, row } of looked) {
+      const before = told(situation, machine)
+      for (const [event, expected] of Object.entries(row)) {
+        const found = outcome(before, event, machine)
+        if (found !== expected) return `table: ${situation} × ${event} → ${found}`
       }
     }
     return undefined
   }
 
-  /** The first path on which something does not hold; those with their last edge in the mutant's state are taken first. */
-  function pathOf(machine: Machine, state = ''): string | undefined {
-    for (const { paths, drive } of courses) {
-      for (const { places } of paths.toSorted((one, other) => rank(one.from, state) - rank(other.from, state))) {
-        const [broken] = drive(places, machine)
-        if (broken !== undefined) return `paths: ${broken}`
-      }
+  /** The first path on which something does not hold. */
+  function pathOf(machine: Machine, taken: typeof paths): string | undefined {
+    for (const { places, input } of taken) {
+      const [broken] = drive(places, { input, machine })
+      if (broken !== undefined) return `paths: ${broken}`
     }
     return undefined
   }
 }
 
-const rank = (situation: string, state: string): number => (situation.startsWith(state) ? 0 : 1)
+/** Whether this is the state, or one in it. */
+const isIn = (state: string, outer: string): boolean => state === outer || state.startsWith(`${outer}.`)
+
+const isAt = ({ from, event, to }: Place, path: Path): boolean =>
+  (from === undefined || isIn(path.from, from)) &&
+  (event === undefined || path.events.includes(event)) &&
+  (to === undefined || (path.to !== undefined && isIn(path.to, to)))

@@ -8,11 +8,13 @@ import {
   type EventFromLogic,
   fromCallback,
   type SnapshotFrom,
+  type StateValue,
   transition,
 } from 'xstate'
 import { type AdjacencyValue, getAdjacencyMap, getShortestPaths, type TraversalOptions } from 'xstate/graph'
 import { recorded, type Step } from '../../machines/recorded.ts'
 import { replay } from './replay.ts'
+import { stateOf } from './structure.ts'
 
 /** One event given to a live, recorded machine whose actors do nothing. */
 export interface Observed<Snapshot, Event> {
@@ -53,15 +55,27 @@ export interface Setting<Snapshot, Event> {
   readonly mayReplayTo?: (state: string, live: string) => boolean
 }
 
-/** States, edges, and for each edge a path that ends with it; events are given as places in the list of `eventsIn`. */
+/** States, edges, and paths that take each edge; events are given as places in the list of `eventsIn`. */
 export interface Graph {
   readonly states: number
   readonly edges: ReadonlySet<string>
   /** The shortest way to each state. */
   readonly ways: readonly (readonly number[])[]
-  /** `from`: the state its last edge begins in. */
-  readonly paths: readonly { readonly from: string; readonly places: readonly number[] }[]
+  readonly paths: readonly Path[]
 }
+
+/** The shortest way to a state, and from there one edge; or all those on which the machine stays as it is. */
+export interface Path {
+  readonly places: readonly number[]
+  readonly from: string
+  /** The types of the events on these edges. */
+  readonly events: readonly string[]
+  /** Undefined where they are ignored. */
+  readonly to: string | undefined
+}
+
+/** What an actor does; what it returns is called when the actor is stopped. */
+type Work = (actor: string, told: unknown) => (() => void) | undefined
 
 export interface DriveOptions<Machine> {
   readonly input?: unknown
@@ -72,7 +86,7 @@ export interface DriveOptions<Machine> {
 }
 
 interface Base {
-  readonly value: unknown
+  readonly value: StateValue
   readonly context: unknown
   readonly status: string
 }
@@ -86,19 +100,28 @@ export function stageOf<Machine extends AnyStateMachine>(
 ) {
   type Snapshot = SnapshotFrom<Machine>
   type Event = EventFromLogic<Machine>
-  const { actors, atWork, startsIn, serializeState, nameOf, oracles, isRecord = () => true, mayReplayTo } = setting
-  /** Where each event stood in its list: the way to a state may count other than the state it was found in. */
-  const places = new WeakMap<object, number>()
-  const eventsIn = (snapshot: Snapshot): Event[] => {
-    const events = setting.eventsIn(snapshot)
-    for (const [place, event] of events.entries()) places.set(event, place)
-    return events
-  }
+  const {
+    actors,
+    atWork,
+    startsIn,
+    eventsIn,
+    serializeState,
+    nameOf,
+    oracles,
+    isRecord = () => true,
+    mayReplayTo,
+  } = setting
   const edgeOf = (before: Snapshot, event: Event): string => `${serializeState(before)} --${nameOf(before, event)}`
 
   function graphOf(input?: unknown): Graph {
+    /** Where each event stood in its list: the way to a state may count other than the state it was found in. */
+    const places = new Map<Event, number>()
     const traversal: TraversalOptions<Snapshot, Event, unknown> = {
-      events: eventsIn,
+      events: (state) => {
+        const events = eventsIn(state)
+        for (const [place, event] of events.entries()) places.set(event, place)
+        return events
+      },
       serializeState,
       serializeEvent: (event) => JSON.stringify(event),
       // A machine ignores much on purpose: an ignored event is an edge as well.
@@ -120,48 +143,66 @@ export function stageOf<Machine extends AnyStateMachine>(
     })
     const paths = found
       .filter(({ state }) => baseOf(state).status === 'active')
-      .flatMap(({ way, state }) =>
-        eventsIn(state).map((_, place) => ({ from: String(baseOf(state).value), places: [...way, place] })),
-      )
+      .flatMap(({ way, state }) => pathsFrom(state, way))
     return { states: adjacency.length, edges: new Set(edges), ways: found.map(({ way }) => way), paths }
   }
 
-  /** A live, recorded machine. `work` is what an actor does; what it returns is called when it is stopped. */
-  function live(
-    machine: Machine,
-    input?: unknown,
-    work: (actor: string, told: unknown) => (() => void) | undefined = () => undefined,
-  ) {
+  function pathsFrom(state: Snapshot, way: readonly number[]): Path[] {
+    const from = stateOf(baseOf(state))
+    const edges = eventsIn(state).map((event, place) => {
+      const next = transition(original as AnyStateMachine, state as never, event)[0]
+      return { from, places: [...way, place], events: [event.type], to: next === state ? undefined : stateOf(next) }
+    })
+    const ignored = edges.filter(({ to }) => to === undefined)
+    const places = [...way, ...ignored.flatMap((edge) => edge.places.slice(way.length))]
+    const events = ignored.flatMap((edge) => edge.events)
+    return [{ from, places, events, to: undefined }, ...edges.filter(({ to }) => to !== undefined)]
+  }
+
+  /** Filling a machine takes longer than driving it down a path: it is done once, and its actors do the work of the stage they are on. */
+  const filled = new WeakMap<Machine, AnyStateMachine>()
+  const worksOf = new WeakMap<object, Work>()
+  const logicOf = (name: string): AnyActorLogic =>
+    fromCallback(({ input: told, system }) => worksOf.get(system)?.(name, told))
+  const logics = Object.fromEntries(actors.map((name) => [name, logicOf(name)]))
+  function fill(machine: Machine): AnyStateMachine {
+    const known = filled.get(machine) ?? (machine.provide({ actors: logics } as never) as AnyStateMachine)
+    filled.set(machine, known)
+    return known
+  }
+
+  /** A live, recorded machine. */
+  function live(machine: Machine, input?: unknown, work: Work = () => undefined) {
     const running: string[] = []
     const steps: Step[] = []
     const errors: unknown[] = []
     const starts = { count: 0, areRecorded: true }
-    const logicOf = (name: string): AnyActorLogic =>
-      fromCallback(({ input: told }) => {
-        starts.count += 1
-        starts.areRecorded &&= startsIn(name, String(steps.at(-1)?.to))
-        const line = atWork(name, told)
-        running.push(line)
-        const leave = work(name, told)
-        return () => {
-          running.splice(running.indexOf(line), 1)
-          leave?.()
-        }
-      })
-    const filled = Object.fromEntries(actors.map((name) => [name, logicOf(name)]))
     const append = (step: Step) => {
       if (isRecord(step)) steps.push(step)
     }
-    const provided = machine.provide({ actors: filled } as never) as AnyStateMachine
-    const actor: AnyActorRef = createActor(recorded(provided, append), { id: 'machine', input })
+    const actor: AnyActorRef = createActor(recorded(fill(machine), append), { id: 'machine', input })
     const snapshot = (): Snapshot => actor.getSnapshot()
+    worksOf.set(actor.system, (name, told) => {
+      const to = steps.at(-1)?.to
+      starts.count += 1
+      starts.areRecorded &&= to !== undefined && startsIn(name, stateOf({ value: to }))
+      const line = atWork(name, told)
+      running.push(line)
+      const leave = work(name, told)
+      return () => {
+        running.splice(running.indexOf(line), 1)
+        leave?.()
+      }
+    })
+    const stop = () => {
+      actor.stop()
+      worksOf.delete(actor.system)
+    }
     actor.subscribe({ error: (error) => errors.push(error) })
     actor.start()
     return {
       snapshot,
       running,
-      steps,
-      errors,
       /** Sends an event and returns the ids of what did not hold then. */
       send(event: Event): string[] {
         const before = snapshot()
@@ -184,11 +225,11 @@ export function stageOf<Machine extends AnyStateMachine>(
         } catch (error) {
           flaws.push(`replay: ${(error as Error).message}`)
         }
-        actor.stop()
+        stop()
         if (running.length > 0) flaws.push(`${running.join()} goes on after the stop`)
         return flaws
       },
-      stop: () => actor.stop(),
+      stop,
     }
   }
 
@@ -219,9 +260,7 @@ export function stageOf<Machine extends AnyStateMachine>(
   return { graphOf, live, drive }
 }
 
+const thrown = new Error('thrown')
+
 /** What XState tells a machine whose actor has thrown. */
-export const thrownBy = (actor: string) => ({
-  type: `xstate.error.actor.${actor}`,
-  actorId: actor,
-  error: new Error('thrown'),
-})
+export const thrownBy = (actor: string) => ({ type: `xstate.error.actor.${actor}`, actorId: actor, error: thrown })

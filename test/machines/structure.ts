@@ -1,8 +1,12 @@
 // The structure of a machine: what can be wrong with it before anything is sent to it.
-import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import type { AnyStateMachine, AnyStateNode, StateValue } from 'xstate'
 
 /** The path of a state from the root, as a target names it. */
 export const pathOf = (node: AnyStateNode): string => node.path.join('.')
+
+/** The path of the state that a snapshot is in: `consuming`, `draining.in-place`. */
+export const stateOf = ({ value }: { readonly value: StateValue }): string =>
+  typeof value === 'string' ? value : Object.entries(value).flat().join('.')
 
 /** Every state, each before the ones in it. */
 export function nodesOf(machine: AnyStateMachine): AnyStateNode[] {
@@ -15,8 +19,11 @@ export function nodesOf(machine: AnyStateMachine): AnyStateNode[] {
 export const leavesOf = (machine: AnyStateMachine): AnyStateNode[] =>
   nodesOf(machine).filter(({ type }) => type !== 'compound')
 
-/** Names that nobody fills, actors that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at. */
-export function flawsIn(machine: AnyStateMachine) {
+/**
+ * Names that nobody fills, actors that answer for no throw, states nobody reaches or that never end. `seen` counts what was looked at.
+ * `everywhere` are the events that are kept in every state: what else the root answers, it answers where nobody thought of it.
+ */
+export function flawsIn(machine: AnyStateMachine, everywhere: readonly string[] = []) {
   const { root, implementations } = machine
   const { actions, guards, actors } = implementations
   const states = nodesOf(machine)
@@ -49,10 +56,10 @@ export function flawsIn(machine: AnyStateMachine) {
     if (node !== root)
       demand(/^[A-Z].*\.$/.test(node.description ?? ''), `${name} does not say in a sentence what it means`)
   }
-  // In every state it only keeps who is in the group, and ends when what it is told breaks.
+  // Beside these it only ends when an actor of its own breaks.
   const thrown = root.invoke.map(({ id }) => `xstate.error.actor.${id}`)
   for (const [event, listed] of root.transitions) {
-    demand(event !== '*', 'the root answers everything')
+    demand(thrown.includes(event) || everywhere.includes(event), `the root answers ${event}`)
     demand(
       thrown.includes(event) || listed.every(({ target }) => target === undefined),
       `the root leads somewhere by ${event}`,

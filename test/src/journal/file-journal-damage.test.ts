@@ -1,6 +1,6 @@
 // What may happen to the bytes of a journal: torn ends, flipped bits, missing lines and files. Nothing of it passes unseen.
 import fs from 'node:fs'
-import { expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { fileJournal } from '../../../src/journal/file-journal.ts'
 import { type ChainEnd, chainStart, type JournalRecord } from '../../../src/journal/journal.ts'
 import { createRecorder } from '../../../src/journal/recorder.ts'
@@ -11,6 +11,14 @@ import { startLife } from './journal-lives.ts'
 
 // Some of these go through a file byte by byte.
 vi.setConfig({ testTimeout: 120_000 })
+
+// Thousands of journals are opened, and none outlives its process: what a sync does is tested in file-journal-disk.test.ts.
+beforeAll(() => {
+  for (const sync of ['fsyncSync', 'fdatasyncSync'] as const) vi.spyOn(fs, sync).mockReturnValue()
+})
+afterAll(() => {
+  vi.restoreAllMocks()
+})
 
 test('a tail torn at any byte of the last three records is cut off and told, and the journal goes on', () => {
   const { path, file, records, bytes } = written(6)

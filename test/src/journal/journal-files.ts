@@ -2,14 +2,13 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { type FileJournal, fileJournal } from '../../../src/journal/file-journal.ts'
 import { fill } from './journal-cases.ts'
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'relisten-journal-'))
 let journals = 0
 
-afterAll(() => fs.rmSync(folder, { recursive: true }))
+process.once('exit', () => fs.rmSync(folder, { recursive: true }))
 
 /** Where no journal is yet. */
 export const newPath = (): string => join(folder, `journal-${++journals}`)
