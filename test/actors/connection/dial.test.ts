@@ -5,7 +5,7 @@ import { createServer, type LookupFunction } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
 import { createDial, type DialerOptions } from '../../../actors/connection/dial.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
@@ -65,7 +65,8 @@ function revoked(): unknown {
   return proxy
 }
 
-test('an endpoint that says it is this node of our cluster is let through, with what it said', async () => {
+describe('while the broker says who it is', () => {
+  test('an endpoint that says it is this node of our cluster is let through, with what it said', async () => {
   const broker = await listen()
   const connection = await dialWith()(broker.endpoint, { nodeId: 1 })
   expect(connection.open).toBe(true)
@@ -78,15 +79,15 @@ test('an endpoint that says it is this node of our cluster is let through, with 
   expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual([apiKeys.apiVersions, apiKeys.metadata])
   connection.close()
   await broker.left()
-})
+  })
 
-test.each([
+  test.each([
   ['2.3', 'LeaveGroup v3 came with Kafka 2.4, this broker has v0 to v2'],
   ['2.4', undefined],
   ['2.8', undefined],
   ['3.9', undefined],
   ['4.4', undefined],
-] as const)(
+  ] as const)(
   'a broker that speaks as Kafka %s does is let in, or told by name what it lacks: %s',
   async (release, missing) => {
     const broker = await listen()
@@ -105,18 +106,18 @@ test.each([
     })
     await broker.left()
   },
-)
+  )
 
-test('a broker that answers no versions it was asked for is told what it lacks', async () => {
+  test('a broker that answers no versions it was asked for is told what it lacks', async () => {
   const broker = await listen()
   broker.answering.set(apiKeys.apiVersions, () => apiVersionsBody([[apiKeys.apiVersions, 0, 1]], 35).subarray(0, -4))
   expect(await failureOf(dialWith()(broker.endpoint))).toMatchObject({
     kind: 'version-too-old',
     message: expect.stringContaining('Metadata v6 came with Kafka 2.0, this broker has none'),
   })
-})
+  })
 
-test('the question for versions goes out with the one for the identity, not before it', async () => {
+  test('the question for versions goes out with the one for the identity, not before it', async () => {
   const broker = await listen()
   let release: (body: Buffer) => void = () => {}
   broker.answering.set(
@@ -130,26 +131,26 @@ test('the question for versions goes out with the one for the identity, not befo
   await broker.asked(apiKeys.metadata)
   release(apiVersionsBody(kafkaVersions['2.8']))
   ;(await dialled).close()
-})
+  })
 
-test('an endpoint that is another node now is turned down, and what it said is kept', async () => {
+  test('an endpoint that is another node now is turned down, and what it said is kept', async () => {
   const broker = await listen({ nodeId: 2 })
   const dialled = dialWith()(broker.endpoint, { nodeId: 1 })
   expect(await failureOf(dialled)).toMatchObject({ kind: 'dial-failed', code: 'WRONG_NODE', nodeId: 1 })
   await expect(dialled).rejects.toMatchObject({ snapshot: { clusterId: 'ours', brokers: [{ nodeId: 2 }] } })
   await broker.left()
-})
+  })
 
-test('a node that names another endpoint as its own is not found here', async () => {
+  test('a node that names another endpoint as its own is not found here', async () => {
   const broker = await listen()
   broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: '127.0.0.1', port: broker.port + 1 }] }
   expect((await failureOf(dialWith()(broker.endpoint, { nodeId: 1 }))).code).toBe('WRONG_NODE')
   const connection = await dialWith()(broker.endpoint)
   expect(connection.open).toBe(true)
   connection.close()
-})
+  })
 
-test('another cluster is turned down with its id, whoever was asked for; without a known id any cluster will do', async () => {
+  test('another cluster is turned down with its id, whoever was asked for; without a known id any cluster will do', async () => {
   const broker = await listen()
   broker.view = { ...broker.view, clusterId: 'theirs' }
   for (const nodeId of [1, undefined]) {
@@ -160,26 +161,28 @@ test('another cluster is turned down with its id, whoever was asked for; without
   const connection = await dialWith({ clusterId: () => undefined })(broker.endpoint, { nodeId: 1 })
   expect(connection.snapshot.clusterId).toBe('theirs')
   connection.close()
-})
+  })
 
-test('an answer without a cluster id is of no cluster, and not of another one', async () => {
+  test('an answer without a cluster id is of no cluster, and not of another one', async () => {
   const broker = await listen()
   broker.view = { ...broker.view, clusterId: '' }
   const failure = await failureOf(dialWith()(broker.endpoint, { nodeId: 1 }))
   expect(failure).toMatchObject({ kind: 'dial-failed', code: 'NO_CLUSTER_ID' })
   await broker.left()
-})
+  })
 
-test('an IPv6 address is the same however it is written', async () => {
+  test('an IPv6 address is the same however it is written', async () => {
   const broker = await listen({ host: '::1' })
   broker.view = { clusterId: 'ours', brokers: [{ nodeId: 1, host: '0:0:0:0:0:0:0:1', port: broker.port }] }
   const connection = await dialWith()(broker.endpoint, { nodeId: 1 })
   expect(connection.snapshot.brokers).toMatchObject([{ host: '::1', addresses: ['::1'] }])
   expect(connection.address).toBe('::1')
   connection.close()
+  })
 })
 
-test('an endpoint that the allow-list refuses gets no connection and no byte', async () => {
+describe('while the options decide', () => {
+  test('an endpoint that the allow-list refuses gets no connection and no byte', async () => {
   const broker = await listen()
   const asked: unknown[] = []
   const dial = dialWith({
@@ -194,9 +197,9 @@ test('an endpoint that the allow-list refuses gets no connection and no byte', a
   })
   expect(asked).toEqual([{ ...broker.endpoint, nodeId: 1 }])
   expect([broker.connections, broker.received]).toEqual([0, 0])
-})
+  })
 
-test.each<[string, () => unknown, string]>([
+  test.each<[string, () => unknown, string]>([
   ['returns nothing', () => undefined, 'returned a value of type undefined'],
   ['returns null', () => null, 'returned null'],
   ['returns 1', () => 1, 'returned a value of type number'],
@@ -205,7 +208,7 @@ test.each<[string, () => unknown, string]>([
   ['is an async function that fails', () => Promise.reject(undefined), 'returned a promise'],
   ['throws', () => thrower(new Error('no list')), 'threw: no list'],
   ['throws undefined', () => thrower(undefined), 'threw: undefined'],
-])('an allow-list that %s allows nothing, and it is told why', async (_how, allowEndpoint, reason) => {
+  ])('an allow-list that %s allows nothing, and it is told why', async (_how, allowEndpoint, reason) => {
   const broker = await listen()
   const dial = dialWith({ allowEndpoint: allowEndpoint as () => boolean })
   expect(await failureOf(dial(broker.endpoint))).toMatchObject({
@@ -214,23 +217,23 @@ test.each<[string, () => unknown, string]>([
     message: expect.stringContaining(`allowEndpoint ${reason}`),
   })
   expect([broker.connections, broker.received]).toEqual([0, 0])
-})
+  })
 
-test('an allow-list that says true is heeded, and is not asked about more than the endpoint', async () => {
+  test('an allow-list that says true is heeded, and is not asked about more than the endpoint', async () => {
   const broker = await listen()
   const allowEndpoint = vi.fn(() => true)
   const more = { ...broker.endpoint, addresses: ['127.0.0.1'], nodeId: 7 }
   const connection = await dialWith({ allowEndpoint })(more)
   expect(allowEndpoint.mock.calls).toEqual([[broker.endpoint]])
   connection.close()
-})
+  })
 
-test.each(anything)('settings that reject with %s end the dial with a failure', async (_what, thrown) => {
+  test.each(anything)('settings that reject with %s end the dial with a failure', async (_what, thrown) => {
   const dialled = dialWith({ security: () => Promise.reject(thrown) })({ host: '127.0.0.1', port: 1 })
   expect(await failureOf(dialled)).toMatchObject({ kind: 'login-refused', message: expect.any(String) })
-})
+  })
 
-test.each(anything)('a lookup that fails with %s ends the dial with a failure', async (_what, thrown) => {
+  test.each(anything)('a lookup that fails with %s ends the dial with a failure', async (_what, thrown) => {
   for (const lookup of [
     (_host: string, _how: unknown, done: (error: unknown) => void) => done(thrown ?? new Error('no')),
     () => thrower(thrown),
@@ -238,32 +241,34 @@ test.each(anything)('a lookup that fails with %s ends the dial with a failure', 
     const dial = dialWith({ lookup: lookup as never, dialTimeoutMs: 300 })
     expect(await failureOf(dial({ host: 'b1.test', port: 1 }))).toMatchObject({ kind: 'dial-failed' })
   }
+  })
 })
 
-test('an endpoint that accepts and says nothing is given up at the deadline', async () => {
+describe('while nobody answers', () => {
+  test('an endpoint that accepts and says nothing is given up at the deadline', async () => {
   const broker = await listen()
   broker.silence()
   const failure = await failureOf(dialWith({ dialTimeoutMs: 60 })(broker.endpoint))
   expect(failure).toMatchObject({ kind: 'dial-failed', code: 'ETIMEDOUT', message: expect.stringContaining('60 ms') })
   await broker.left()
-})
+  })
 
-test('an endpoint where nobody listens is refused at once', async () => {
+  test('an endpoint where nobody listens is refused at once', async () => {
   const broker = await listen()
   const { endpoint } = broker
   await broker.close()
   brokers.clear()
   expect(await failureOf(dialWith()(endpoint))).toMatchObject({ kind: 'dial-failed', code: 'ECONNREFUSED' })
-})
+  })
 
-test('a peer that does not speak Kafka is given up', async () => {
+  test('a peer that does not speak Kafka is given up', async () => {
   const broker = await listen()
   broker.answering.set(apiKeys.metadata, () => Buffer.from([1]))
   expect((await failureOf(dialWith()(broker.endpoint))).kind).toBe('dial-failed')
   await broker.left()
-})
+  })
 
-test('a dial that is no longer wanted ends at once and leaves no socket', async () => {
+  test('a dial that is no longer wanted ends at once and leaves no socket', async () => {
   const broker = await listen()
   broker.silence()
   const stop = new AbortController()
@@ -273,9 +278,11 @@ test('a dial that is no longer wanted ends at once and leaves no socket', async 
   expect((await failure).code).toBe('ABORT_ERR')
   await broker.left()
   expect((await failureOf(dialWith()(broker.endpoint, { signal: AbortSignal.abort() }))).code).toBe('ABORT_ERR')
+  })
 })
 
-test('settings that never come are given up after three seconds, and an error in them is told', async () => {
+describe('while settings and names are looked up', () => {
+  test('settings that never come are given up after three seconds, and an error in them is told', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   const hung = failureOf(dialWith({ security: () => new Promise(() => {}) })({ host: '127.0.0.1', port: 1 }))
   await vi.advanceTimersByTimeAsync(3000)
@@ -283,9 +290,9 @@ test('settings that never come are given up after three seconds, and an error in
   const thrown = dialWith({ security: () => Promise.reject(new Error('the vault is sealed')) })
   const failure = await failureOf(thrown({ host: '127.0.0.1', port: 1 }))
   expect(failure).toMatchObject({ kind: 'login-refused', message: expect.stringContaining('the vault is sealed') })
-})
+  })
 
-test('names are resolved by the lookup that was given, and only the one that is dialled', async () => {
+  test('names are resolved by the lookup that was given, and only the one that is dialled', async () => {
   const broker = await listen()
   broker.view = {
     clusterId: 'ours',
@@ -303,36 +310,38 @@ test('names are resolved by the lookup that was given, and only the one that is 
   expect(asked).toEqual(['b1.test'])
   expect(connection.address).toBe('127.0.0.1')
   connection.close()
+  })
 })
 
-let folder: string
-let ca: string
-let keyStore: string
+describe('over TLS', () => {
+  let folder: string
+  let ca: string
+  let keyStore: string
 
-beforeAll(async () => {
+  beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'relisten-dial-'))
   const authority = await createAuthority(folder)
   ca = authority.ca
   await authority.issue(join(folder, 'one.pem'), 'one', ['127.0.0.1', '127.0.0.2'])
   keyStore = await readFile(join(folder, 'one.pem'), 'utf8')
-}, 30_000)
-afterAll(() => rm(folder, { recursive: true, force: true }))
+  }, 30_000)
+  afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** A broker whose certificate covers 127.0.0.1 and .2, listening at this host. */
-const secure = (host: string): Promise<FakeBroker> => listen({ host, tls: { key: keyStore, cert: keyStore } })
+  /** A broker whose certificate covers 127.0.0.1 and .2, listening at this host. */
+  const secure = (host: string): Promise<FakeBroker> => listen({ host, tls: { key: keyStore, cert: keyStore } })
 
-const sessionOf = async ({ port }: FakeBroker, host: string): Promise<Buffer> => {
+  const sessionOf = async ({ port }: FakeBroker, host: string): Promise<Buffer> => {
   const socket = connectTls({ host, port, ca, checkServerIdentity: () => undefined })
   const [session] = (await once(socket, 'session')) as [Buffer]
   socket.destroy()
   return session
-}
+  }
 
-test.each<[string, (broker: FakeBroker) => TlsOptions | Promise<TlsOptions>]>([
+  test.each<[string, (broker: FakeBroker) => TlsOptions | Promise<TlsOptions>]>([
   ['the authority alone', () => ({ ca })],
   ['an old address as servername', () => ({ ca, servername: '127.0.0.1' })],
   ['the session of an earlier connection', async (broker) => ({ ca, session: await sessionOf(broker, '127.0.0.3') })],
-])('a certificate that lacks the dialled address is refused with %s, before any byte of ours', async (_with, ssl) => {
+  ])('a certificate that lacks the dialled address is refused with %s, before any byte of ours', async (_with, ssl) => {
   const broker = await secure('127.0.0.3')
   const given = await ssl(broker)
   const dial = dialWith({ security: () => ({ ssl: given }) })
@@ -341,9 +350,9 @@ test.each<[string, (broker: FakeBroker) => TlsOptions | Promise<TlsOptions>]>([
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
   })
   expect(broker.received).toBe(0)
-})
+  })
 
-test('a certificate that covers the dialled address is accepted, and the one name all brokers share where it is named', async () => {
+  test('a certificate that covers the dialled address is accepted, and the one name all brokers share where it is named', async () => {
   const covered = await secure('127.0.0.2')
   const there = await dialWith({ security: () => ({ ssl: { ca } }) })(covered.endpoint, { nodeId: 1 })
   expect(there.open).toBe(true)
@@ -353,16 +362,16 @@ test('a certificate that covers the dialled address is accepted, and the one nam
   const connection = await dial(moved.endpoint, { nodeId: 1 })
   expect(connection.open).toBe(true)
   connection.close()
-})
+  })
 
-test('a peer from an unknown authority is refused for its identity', async () => {
+  test('a peer from an unknown authority is refused for its identity', async () => {
   const broker = await secure('127.0.0.1')
   const failure = await failureOf(dialWith({ security: () => ({ ssl: true }) })(broker.endpoint))
   expect(failure).toMatchObject({ kind: 'identity-refused', code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) })
   expect(broker.received).toBe(0)
-})
+  })
 
-test('the environment does not switch the check of certificates off; the option does', async () => {
+  test('the environment does not switch the check of certificates off; the option does', async () => {
   const broker = await secure('127.0.0.1')
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -376,9 +385,9 @@ test('the environment does not switch the check of certificates off; the option 
   const connection = await dialWith({ security: () => ({ ssl: { rejectUnauthorized: false } }) })(broker.endpoint)
   expect(connection.open).toBe(true)
   connection.close()
-})
+  })
 
-test('a peer that speaks plain text where TLS is expected is refused for its identity', async () => {
+  test('a peer that speaks plain text where TLS is expected is refused for its identity', async () => {
   const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -386,4 +395,5 @@ test('a peer that speaks plain text where TLS is expected is refused for its ide
   const failure = await failureOf(dialWith({ security: () => ({ ssl: { ca } }) })({ host: '127.0.0.1', port }))
   expect(failure).toMatchObject({ kind: 'identity-refused', code: 'ERR_SSL_WRONG_VERSION_NUMBER' })
   server.close()
+  })
 })
