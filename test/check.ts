@@ -29,7 +29,7 @@ if (isWatched) {
   await runCommand('vitest', ['watch', ...vitest], { timeoutMs: 2 ** 31 - 1, live: true })
 } else {
   const results = await Promise.all([
-    runCommand('tsc', [], { timeoutMs: withinMs }),
+    runCommand('tsc', ['--incremental', '--tsBuildInfoFile', '.cache/check.tsbuildinfo'], { timeoutMs: withinMs }),
     runCommand('biome', ['check', '--error-on-warnings'], { timeoutMs: withinMs }),
     runCommand('vitest', ['run', ...vitest], { timeoutMs: withinMs }),
   ])
