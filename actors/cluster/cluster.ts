@@ -213,7 +213,8 @@ class SharedCluster {
   }
 
   close(): void {
-    this.closing.abort(new ConnectionError(released))
+    const message = 'The cluster was released while somebody waited for it.'
+    this.closing.abort(new ConnectionError({ kind: 'unreachable', message }))
     this.pool.close()
   }
 
@@ -263,5 +264,3 @@ function recall(remembered: Remembered | undefined, clusterId: string | undefine
 }
 
 const aborted$ = (signal: AbortSignal): Observable<unknown> => fromEvent(signal, 'abort')
-
-const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

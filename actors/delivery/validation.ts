@@ -89,17 +89,17 @@ export class Validation {
     // Another session may have taken the dispatcher over.
     if (signal.aborted || !this.assignment?.open || dispatcher.assignment !== this.assignment) return
     const doubtful = queues.flatMap((queue) => {
+      const { topic, partition } = queue
       const { leaderEpoch } = queue.progress
       if (leaderEpoch < 0 || !isFound(queue)) return []
       const ledIn = leaderEpochOf(queue)
       const isOpen = !this.asked.has(queue) || this.asked.get(queue) !== ledIn
-      return isOpen && (ledIn === undefined || ledIn > leaderEpoch) ? [{ queue, leaderEpoch, ledIn }] : []
+      return isOpen && (ledIn === undefined || ledIn > leaderEpoch)
+        ? [{ queue, topic, partition, leaderEpoch, ledIn }]
+        : []
     })
     if (doubtful.length === 0) return
-    const places = doubtful.map(({ queue: { topic, partition }, leaderEpoch, ledIn }) => {
-      return { topic, partition, leaderEpoch, ledIn }
-    })
-    const ends = log.epochEnds(places)
+    const ends = log.epochEnds(doubtful)
     for (const [index, { queue, ledIn }] of doubtful.entries()) {
       this.asked.set(queue, ledIn)
       void this.judge(queue, ledIn, ends[index])

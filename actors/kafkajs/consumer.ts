@@ -147,10 +147,7 @@ export function openKafkaJs({
   }
 }
 
-/**
- * KafkaJS checks every millisecond for requests it holds back, on every connection and for ever, even when there are none. That costs a
- * twentieth of a core for a consumer that does nothing.
- */
+/** Each millisecond KafkaJS checks every connection for requests it holds back, even if there are none: a twentieth of a core for nothing. */
 function withoutIdleChecks(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
   for (const { requestQueue } of pool.pool) {
     const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)

@@ -18,9 +18,7 @@ interface FetchedMessage {
   readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean }
 }
 
-/**
- * Marks the messages of aborted transactions as control records: KafkaJS hands out none of those, and goes on behind them. Nothing is left for it to look for.
- */
+/** Marks what aborted transactions wrote as control records: KafkaJS hands out none, and goes on behind them. Nothing is left for it to look for. */
 export function hideAborted(fetched: FetchedRecords): void {
   const { messages, abortedTransactions } = fetched
   if (!abortedTransactions?.length) return

@@ -1,7 +1,4 @@
-/**
- * Fetch long polls: a broker holds a fetch until there is something to send, for `maxWaitMs` at most. KafkaJS sees errors that pass, and a node
- * that is out of reach, as "nothing new".
- */
+/** Fetch long polls: a broker holds a fetch until there is something to send. KafkaJS sees passing errors and nodes out of reach as "nothing new". */
 
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'

@@ -97,10 +97,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
     this.ends.succeeded()
   }
 
-  /**
-   * The connection has ended. If it never answered anything, the next dial waits: at once it would go on for as long as the broker does it. Requests
-   * that have seen this too often are rejected.
-   */
+  /** The connection has ended. If it never answered anything, the next dial waits, and requests that have seen this too often are rejected. */
   endedWith(connection: HeldConnection): void {
     if (this.proven.has(connection)) return
     this.ends.failed(bounds.dial)
