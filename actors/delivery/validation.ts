@@ -106,11 +106,7 @@ export class Validation {
     }
   }
 
-  private async judge(
-    queue: PartitionQueue,
-    ledIn: number | undefined,
-    answer: Promise<bigint | undefined> | undefined,
-  ): Promise<void> {
+  private async judge(queue: PartitionQueue, ledIn?: number, answer?: Promise<bigint | undefined>): Promise<void> {
     const { isFound, onCut, signal } = this.options
     const { asked } = this
     const { progress, position } = queue

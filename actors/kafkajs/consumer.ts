@@ -3,7 +3,7 @@
 import type { Consumer, ISocketFactory, PartitionAssigner } from 'kafkajs'
 import { coordinatorNodeId } from '../protocol/node-names.ts'
 import { coalesced } from '../time/coalesced.ts'
-import { askedInOrder, PartitionLists } from './partition-lists.ts'
+import { PartitionLists, putInOrder } from './partition-lists.ts'
 import {
   assignerProtocol as assignerParts,
   Cluster,
@@ -12,7 +12,7 @@ import {
   InstrumentationEventEmitter,
 } from './parts.cjs'
 import { silent } from './silent-logger.ts'
-import { withoutAborted } from './transactions.ts'
+import { hideAborted } from './transactions.ts'
 
 export type {
   Batch,
@@ -104,7 +104,18 @@ export function openKafkaJs({
   const build = builder.build.bind(builder)
   builder.build = async (destination) => withoutIdleChecks(await build(destination))
   const find = cluster.findBroker.bind(cluster)
-  cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
+  cluster.findBroker = async (node) => {
+    const broker = await find(node)
+    if (Object.hasOwn(broker, 'fetch')) return broker
+    const fetch = broker.fetch.bind(broker)
+    broker.fetch = async (request) => {
+      putInOrder(request)
+      const answer = await fetch(request)
+      for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition)
+      return answer
+    }
+    return broker
+  }
   const lists = new PartitionLists(cluster, options.rackId === '')
   const known = cluster.getNodeIds.bind(cluster)
   let isEnding = false

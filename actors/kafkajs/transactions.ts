@@ -37,21 +37,3 @@ export function hideAborted(fetched: FetchedRecords): void {
   }
   fetched.abortedTransactions = []
 }
-
-export interface Fetching {
-  fetch(
-    request: unknown,
-  ): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedRecords[] }[] }>
-}
-
-/** The same broker of KafkaJS, with fetches that are rid of what aborted transactions wrote. */
-export function withoutAborted<Broker extends Fetching>(broker: Broker): Broker {
-  if (Object.hasOwn(broker, 'fetch')) return broker
-  const fetch = broker.fetch.bind(broker)
-  broker.fetch = async (request) => {
-    const answer = await fetch(request)
-    for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition)
-    return answer
-  }
-  return broker
-}

@@ -96,11 +96,7 @@ export class FetchLongPolls {
   }
 
   /** What a fetch brought, as KafkaJS may see it; undefined when it was interrupted, or asked for in an era that is over. */
-  private async fetched(
-    nodeId: number,
-    request: Buffer,
-    interrupted: Promise<undefined>,
-  ): Promise<{ readonly frame: Buffer; readonly recordBytes: number } | undefined> {
+  private async fetched(nodeId: number, request: Buffer, interrupted: Promise<undefined>) {
     const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, era, diverged } = this.options
     const before = era()
     onAsked(readFetchRequest(request))
