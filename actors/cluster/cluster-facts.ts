@@ -34,10 +34,7 @@ const unreachableAfterMs = 1000
 /** Moves that are accepted while other claims are open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
 
-/**
- * Makes facts of observations. `follow` hears of each step before its facts go out: links dial a node's new endpoint before the
- * machines learn that it moved.
- */
+/** Makes facts of observations. `follow` hears of each step first: links dial a new endpoint before the machines learn that the node moved. */
 export const clusterFacts = (
   observations$: Observable<Observation>,
   beginning: Step,
@@ -127,7 +124,7 @@ function refusals({ before, after }: Step): Fact[] {
 function movesOf(gathered: readonly Relocation[]): Fact[] {
   const sorted = gathered.toSorted((one, other) => one.nodeId - other.nodeId)
   return (['moved', 'resolved-anew'] as const).flatMap((reason): Fact[] => {
-    const moves = sorted.filter((move) => move.reason === reason).map(describeMove)
+    const moves = sorted.filter((move) => move.reason === reason).map(describe)
     return moves.length > 0 ? [{ type: 'cluster.moved', moves, reason }] : []
   })
 }
@@ -143,8 +140,4 @@ const reached = ({ clusterId, brokers }: Snapshot): Fact => ({
   brokers: Object.fromEntries(brokers.map((broker) => [broker.nodeId, formatEndpoint(broker)])),
 })
 
-const describeMove = ({ nodeId, from, to }: Relocation) => ({
-  nodeId,
-  from: formatEndpoint(from),
-  to: formatEndpoint(to),
-})
+const describe = ({ nodeId, from, to }: Relocation) => ({ nodeId, from: formatEndpoint(from), to: formatEndpoint(to) })

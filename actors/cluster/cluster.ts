@@ -1,7 +1,4 @@
-/**
- * A cluster: what all consumers of one process that talk to it share. Whatever is observed of it, by the poller, links, the source and names,
- * becomes facts in `cluster-facts.ts`; every holder of the cluster hears all of them.
- */
+/** A cluster: what all consumers of one process on it share. What is observed of it becomes facts in `cluster-facts.ts`, which all of them hear. */
 
 import { setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
@@ -213,7 +210,8 @@ class SharedCluster {
   }
 
   close(): void {
-    this.closing.abort(new ConnectionError(released))
+    const message = 'The cluster was released while somebody waited for it.'
+    this.closing.abort(new ConnectionError({ kind: 'unreachable', message }))
     this.pool.close()
   }
 
@@ -263,5 +261,3 @@ function recall(remembered: Remembered | undefined, clusterId: string | undefine
 }
 
 const aborted$ = (signal: AbortSignal): Observable<unknown> => fromEvent(signal, 'abort')
-
-const released: Failure = { kind: 'unreachable', message: 'The cluster was released while somebody waited for it.' }

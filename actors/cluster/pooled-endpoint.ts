@@ -144,7 +144,7 @@ export class PooledEndpoint {
       })
       const silence = { forMs: Math.max(answerTimeoutMs, 1.5 * lateMs), heardAt, atMostMs: longestAnswerMs }
       const late = () => {
-        throw silentFor(silence.forMs, endpoint)
+        throw failed(endpoint, 'ETIMEDOUT', `did not answer within ${Math.round(silence.forMs)} ms`)
       }
       deadline(connection.metadata(), (end) => onSilence(silence, end), late)
         .finally(doubted)
@@ -235,9 +235,6 @@ export class PooledEndpoint {
 }
 
 const notNow = (at: Endpoint): ConnectionError => failed(at, 'TOO_SOON', 'is not dialled now: it was a moment ago')
-
-const silentFor = (ms: number, at: Endpoint): ConnectionError =>
-  failed(at, 'ETIMEDOUT', `did not answer within ${Math.round(ms)} ms`)
 
 function failed(at: Endpoint, code: string, why: string): ConnectionError {
   const endpoint = formatEndpoint(at)

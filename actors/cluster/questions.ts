@@ -82,11 +82,7 @@ export class Questions {
     throw limit.reason
   }
 
-  private async askOnce(
-    frame: Buffer,
-    asked: Endpoint[],
-    limit: AbortSignal,
-  ): Promise<{ answer: Buffer | undefined; wasSent: boolean }> {
+  private async askOnce(frame: Buffer, asked: Endpoint[], limit: AbortSignal) {
     const { pool, order } = this.options
     let wasSent = false
     const attempt = async (endpoint: Endpoint) => {

@@ -30,11 +30,6 @@ export interface SourceReading {
   readonly failure?: Failure
 }
 
-export interface SourceOptions {
-  /** How long one call may take, in milliseconds. Default 3000. A later answer is still used when it comes. */
-  readonly sourceTimeoutMs?: number
-}
-
 export interface Source {
   /** Never rejects; resolves by the deadline, or at once when aborted. A call that hangs is made again after 10 seconds. */
   current(signal?: AbortSignal): Promise<SourceReading>
@@ -48,8 +43,8 @@ const againAfterMs = 10_000
 /** A longer list is cut off, with a failure that says so. */
 export const maxEndpoints = 64
 
-/** Makes a source of the option `brokers`. */
-export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 }: SourceOptions = {}): Source {
+/** Makes a source of the option `brokers`. One call may take `sourceTimeoutMs`; a later answer is still used when it comes. */
+export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 } = {}): Source {
   const late$ = new Subject<SourceReading>()
   let good: readonly Endpoint[] = []
   let hanging: Promise<SourceReading> | undefined

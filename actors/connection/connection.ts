@@ -132,10 +132,7 @@ export class Connection {
     return this.identity
   }
 
-  /**
-   * Sends a request frame, once the broker no longer throttles us, and resolves with its answer frame. Rejects with a
-   * ConnectionError when the socket ends first. `isBrief`: the broker answers at once.
-   */
+  /** Sends a request once the broker no longer throttles us. Rejects with a ConnectionError when the socket ends. `isBrief`: answered at once. */
   async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
     const throttledMs = Math.ceil(this.throttledUntil - performance.now())
     if (this.unthrottled.isAwaited || throttledMs > 0) await this.unthrottled.wait(throttledMs)

@@ -10,10 +10,7 @@ export function fromDial(error: unknown, endpoint: Endpoint): Failure {
   return { kind: 'dial-failed', message: messageOf(error), endpoint: formatEndpoint(endpoint) }
 }
 
-/**
- * Whether the node can't be reached at this endpoint any more: nobody answers, another cluster does, or one we may not talk to. A refused
- * login and a version that is too old come from the node itself.
- */
+/** Whether the node can't be reached here any more: nobody answers, or another cluster, or one we may not talk to. Other refusals are its own. */
 export const isAbsence = ({ kind, code }: Failure): boolean =>
   (kind === 'dial-failed' && code !== 'WRONG_NODE') || kind === 'foreign-cluster' || kind === 'identity-refused'
 

@@ -30,15 +30,11 @@ export class LoginPace {
   private readonly unproven: Streak
   private first: Promise<unknown> | undefined
   private refusal: ConnectionError | undefined
-  private accepted = false
+  /** Whether a login has ever been accepted in this process: one that is refused later is not simply wrong. */
+  isProven = false
 
   constructor(random: () => number) {
     this.unproven = new Streak(random)
-  }
-
-  /** Whether a login has ever been accepted in this process: one that is refused later is not simply wrong. */
-  get isProven(): boolean {
-    return this.accepted
   }
 
   /** How long nobody may log in anywhere, in milliseconds; 0: now. */
@@ -52,12 +48,12 @@ export class LoginPace {
    * A login whose connection broke says nothing about the credentials.
    */
   async run<Value>(logins: EndpointLogins, refusalHere: () => unknown, work: () => Promise<Value>): Promise<Value> {
-    const ahead = () => (this.accepted ? (logins.isProven ? undefined : logins.first) : this.first)
+    const ahead = () => (this.isProven ? (logins.isProven ? undefined : logins.first) : this.first)
     for (let busy = ahead(); busy; busy = ahead()) {
       const error = await busy
       if (isLoginRefused(error)) throw error
     }
-    if (!this.accepted && this.refusal && this.unproven.waitMs > 0) throw this.refusal
+    if (!this.isProven && this.refusal && this.unproven.waitMs > 0) throw this.refusal
     const refusal = refusalHere()
     if (refusal !== undefined) throw refusal
     const running = work()
@@ -71,7 +67,7 @@ export class LoginPace {
     logins.rejectors.add(end)
     try {
       const value = await Promise.race([running, ended])
-      this.accepted = true
+      this.isProven = true
       logins.provenAt = performance.now()
       this.unproven.succeeded()
       return value
@@ -89,7 +85,7 @@ export class LoginPace {
     logins.provenAt = Number.NEGATIVE_INFINITY
     // Those that have not sent their credentials yet would only count against the account.
     for (const reject of logins.rejectors) reject(error)
-    if (this.accepted) return
+    if (this.isProven) return
     this.refusal = error
     this.unproven.failed(bounds.login)
   }

@@ -64,10 +64,7 @@ export class Assignment {
     return true
   }
 
-  /**
-   * Hands out nothing more and waits until its handlers have settled. At `withinMs` they get their signal, and
-   * `graceMs` later it waits no longer. Resolves with true when a handler had to be given up.
-   */
+  /** Hands out nothing more and lets handlers settle: their signal comes at `withinMs`. True when one had to be given up, `graceMs` later. */
   async close(withinMs: number, graceMs: number): Promise<boolean> {
     this.closer.abort()
     const inTime = await this.settled(withinMs)

@@ -1,6 +1,7 @@
 /** The time-out of a handler: past `handlerTimeoutMs` it gets its signal, others may have its slot, and the partition is told as stalled until it ends. */
 
 import { byTopic, type Fact } from '../../machines/fact.ts'
+import { onSilence } from '../connection/silence.ts'
 import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 
 export interface HandlerTimeoutOptions {
@@ -37,16 +38,12 @@ export async function timed(
     either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
     onOverdue(queue)
   }
-  let turn: NodeJS.Immediate | undefined
-  const timer = setTimeout(() => {
-    // Where another handler held up the loop, what this one waits for may have come already, and is read first.
-    turn = setImmediate(overdue)
-  }, handlerTimeoutMs)
+  // Where another handler held up the loop, what this one waits for may have come already, and is read first.
+  const cancel = onSilence({ forMs: handlerTimeoutMs }, overdue)
   try {
     await work(either.signal)
   } finally {
-    clearTimeout(timer)
-    clearImmediate(turn)
+    cancel()
     signal.removeEventListener('abort', follow)
     if (isLate) emit({ type: 'partition.resumed', partitions: byTopic([queue]) })
   }

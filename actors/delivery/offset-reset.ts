@@ -77,10 +77,7 @@ export class OffsetReset {
     }
   }
 
-  /**
-   * Looks whether what was asked is still the topic: one that was made again meanwhile is begun anew by this look. Rejects while it is away, as the
-   * next one of its name will be another.
-   */
+  /** Looks whether it is still the same topic: one that was made again is begun anew. Rejects while it is away: the next of its name is another. */
   async lookAt(topic: string): Promise<undefined> {
     const { lookAtTopics, topics } = this.options
     await lookAtTopics()

@@ -6,8 +6,9 @@
 import { Condition } from '../time/condition.ts'
 
 export class PrefetchBudget {
+  /** Bytes that wait in queues. */
+  held = 0
   private readonly limit: number
-  private bytes = 0
   private reserved = 0
   private readonly freed = new Condition()
 
@@ -16,14 +17,9 @@ export class PrefetchBudget {
     this.limit = limit
   }
 
-  /** Bytes that wait in queues. */
-  get held(): number {
-    return this.bytes
-  }
-
   /** Messages came into a queue, or left one with a negative number. */
   add(bytes: number): void {
-    this.bytes += bytes
+    this.held += bytes
     if (bytes < 0) this.freed.wakeup()
   }
 
@@ -34,9 +30,9 @@ export class PrefetchBudget {
   async reserve(wanted: number, nodes: number, withinMs: number, signal: AbortSignal): Promise<number> {
     const bytes = Math.max(1, Math.min(wanted, Math.floor(this.limit / Math.max(1, nodes))))
     const until = performance.now() + withinMs
-    while (this.bytes + this.reserved + bytes > this.limit) {
+    while (this.held + this.reserved + bytes > this.limit) {
       // A request that is larger than the limit goes out when nothing else waits.
-      if (this.bytes + this.reserved === 0) break
+      if (this.held + this.reserved === 0) break
       const leftMs = until - performance.now()
       if (leftMs <= 0 || signal.aborted) return 0
       await this.freed.wait(leftMs, signal)

@@ -1,7 +1,4 @@
-/**
- * The prefetch depth: how many batches of one partition wait for its handler. KafkaJS fetches on while there is room; a fetch that brings one
- * batch more waits for room, and when none comes in time its partition is paused.
- */
+/** The prefetch depth: how many batches of one partition wait for its handler. A fetch that brings one more waits, or its partition is paused. */
 
 /** Batches that may wait in a queue beside the one at work. */
 export const prefetchDepth = 2

@@ -116,26 +116,26 @@ export class Validation {
     // Another session may have taken the dispatcher over.
     if (signal.aborted || !this.assignment?.open || dispatcher.assignment !== this.assignment) return
     const doubtful = queues.flatMap((queue) => {
+      const { topic, partition } = queue
       const { leaderEpoch } = queue.progress
       if (leaderEpoch < 0 || !isFound(queue)) return []
       const ledIn = leaderEpochOf(queue)
       const before = this.asked.get(queue)
       // Without leader epochs in metadata nobody can say of which positions there is anything to ask.
       const isOpen = before?.ledIn !== ledIn || (ledIn !== undefined && before?.position !== queue.position)
-      return (!before || isOpen) && (ledIn === undefined || ledIn > leaderEpoch) ? [{ queue, leaderEpoch, ledIn }] : []
+      return (!before || isOpen) && (ledIn === undefined || ledIn > leaderEpoch)
+        ? [{ queue, topic, partition, leaderEpoch, ledIn }]
+        : []
     })
     if (doubtful.length === 0) return
-    const places = doubtful.map(({ queue: { topic, partition }, leaderEpoch, ledIn }) => {
-      return { topic, partition, leaderEpoch, ledIn }
-    })
-    const ends = log.epochEnds(places)
+    const ends = log.epochEnds(doubtful)
     for (const [index, { queue, ledIn }] of doubtful.entries()) {
       this.asked.set(queue, { ledIn, position: queue.position })
       void this.judge(queue, ends[index])
     }
   }
 
-  private async judge(queue: PartitionQueue, answer: Promise<bigint | undefined> | undefined): Promise<void> {
+  private async judge(queue: PartitionQueue, answer?: Promise<bigint | undefined>): Promise<void> {
     const { isFound, onCut, signal } = this.options
     const { asked } = this
     const { progress, position } = queue

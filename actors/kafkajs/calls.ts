@@ -17,11 +17,6 @@ export async function encodeCall(call: Call<unknown>, clientId: string): Promise
   return (await createRequest({ correlationId: 0, clientId, request: call })).buffer
 }
 
-interface TopicErrors {
-  readonly topic: string
-  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
-}
-
 /** A metadata answer as KafkaJS reads it. */
 export interface MetadataAnswer {
   readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
@@ -56,7 +51,9 @@ export const calls = {
       partitions: readonly { partition: number; offset: string; metadata?: string | null }[]
     }[],
   ) =>
-    callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
+    callOf<{
+      responses: readonly { topic: string; partitions: readonly { partition: number; errorCode: number }[] }[]
+    }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
 }

@@ -3,7 +3,7 @@
 import type { Consumer, ISocketFactory, PartitionAssigner } from 'kafkajs'
 import { coordinatorNodeId } from '../protocol/node-names.ts'
 import { coalesced } from '../time/coalesced.ts'
-import { askedInOrder, PartitionLists } from './partition-lists.ts'
+import { PartitionLists, putInOrder } from './partition-lists.ts'
 import {
   assignerProtocol as assignerParts,
   Cluster,
@@ -12,7 +12,7 @@ import {
   InstrumentationEventEmitter,
 } from './parts.cjs'
 import { silent } from './silent-logger.ts'
-import { withoutAborted } from './transactions.ts'
+import { hideAborted } from './transactions.ts'
 
 export type {
   Batch,
@@ -105,7 +105,18 @@ export function openKafkaJs({
   const build = builder.build.bind(builder)
   builder.build = async (destination) => withoutIdleChecks(await build(destination))
   const find = cluster.findBroker.bind(cluster)
-  cluster.findBroker = async (node) => askedInOrder(withoutAborted(await find(node)))
+  cluster.findBroker = async (node) => {
+    const broker = await find(node)
+    if (Object.hasOwn(broker, 'fetch')) return broker
+    const fetch = broker.fetch.bind(broker)
+    broker.fetch = async (request) => {
+      putInOrder(request)
+      const answer = await fetch(request)
+      for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition)
+      return answer
+    }
+    return broker
+  }
   const lists = new PartitionLists(cluster, options.rackId === '')
   const known = cluster.getNodeIds.bind(cluster)
   let isEnding = false
@@ -157,10 +168,7 @@ export function openKafkaJs({
 /** What ends KafkaJS's fetch loops and makes it join again: it looks at nothing but the type. */
 const rebalanceInProgress = () => Object.assign(new Error('The group rebalances'), { type: 'REBALANCE_IN_PROGRESS' })
 
-/**
- * KafkaJS checks every millisecond for requests it holds back, on every connection and for ever, even when there are none. That costs a
- * twentieth of a core for a consumer that does nothing.
- */
+/** Each millisecond KafkaJS checks every connection for requests it holds back, even if there are none: a twentieth of a core for nothing. */
 function withoutIdleChecks(pool: InstanceType<typeof ConnectionPool>): InstanceType<typeof ConnectionPool> {
   for (const { requestQueue } of pool.pool) {
     const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue)

@@ -8,10 +8,7 @@ export interface Asked {
   readonly topics: readonly (string | RegExp)[]
 }
 
-/**
- * The failure an error carries, or what an error of KafkaJS's means. Its `retriable` says yes where it does not know, so
- * the deepest cause is read instead.
- */
+/** The failure an error carries, or what its deepest cause means: `retriable` of KafkaJS says yes where it does not know. */
 export function fromKafkaJs(error: unknown, asked?: Asked): Failure {
   let deepest: (Error & { type?: string }) | undefined = isError(error) ? error : undefined
   if (deepest instanceof FailureError) return deepest.failure

@@ -42,7 +42,9 @@ declare module 'kafkajs/src/broker/index.js' {
   class Broker {
     constructor(options: Record<string, unknown>)
     connect(): Promise<void>
-    fetch(request: unknown): ReturnType<import('./transactions.ts').Fetching['fetch']>
+    fetch(request: { readonly topics: { partitions: readonly unknown[] }[] }): Promise<{
+      readonly responses: readonly { readonly partitions: readonly import('./transactions.ts').FetchedRecords[] }[]
+    }>
   }
   export = Broker
 }

@@ -130,20 +130,7 @@ const listOf = (known: readonly PartitionMetadata[]): TopicList => TopicList.fro
 const asText = (one: PartitionMetadata, other: PartitionMetadata): number =>
   `${one.partitionId}` < `${other.partitionId}` ? -1 : 1
 
-interface Fetching {
-  fetch(request: { readonly topics: { partitions: readonly unknown[] }[] }): Promise<unknown>
-}
-
-const searched = new WeakSet<object>()
-
-/** The same broker of KafkaJS, which searches its own request for every partition in an answer. */
-export function askedInOrder<Broker>(broker: Broker & Fetching): Broker {
-  if (searched.has(broker)) return broker
-  searched.add(broker)
-  const fetch = broker.fetch.bind(broker)
-  broker.fetch = (request) => {
-    for (const topic of request.topics) topic.partitions = InOrder.from(topic.partitions)
-    return fetch(request)
-  }
-  return broker
+/** The partitions of a fetch: KafkaJS searches its own request for every partition in an answer. */
+export function putInOrder(request: { readonly topics: { partitions: readonly unknown[] }[] }): void {
+  for (const topic of request.topics) topic.partitions = InOrder.from(topic.partitions)
 }

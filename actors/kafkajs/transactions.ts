@@ -18,9 +18,7 @@ interface FetchedMessage {
   readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean }
 }
 
-/**
- * Marks the messages of aborted transactions as control records: KafkaJS hands out none of those, and goes on behind them. Nothing is left for it to look for.
- */
+/** Marks what aborted transactions wrote as control records: KafkaJS hands out none, and goes on behind them. Nothing is left for it to look for. */
 export function hideAborted(fetched: FetchedRecords): void {
   const { messages, abortedTransactions } = fetched
   if (!abortedTransactions?.length) return
@@ -38,22 +36,4 @@ export function hideAborted(fetched: FetchedRecords): void {
     else if (aborted.has(producerId)) message.isControlRecord = true
   }
   fetched.abortedTransactions = []
-}
-
-export interface Fetching {
-  fetch(
-    request: unknown,
-  ): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedRecords[] }[] }>
-}
-
-/** The same broker of KafkaJS, with fetches that are rid of what aborted transactions wrote. */
-export function withoutAborted<Broker extends Fetching>(broker: Broker): Broker {
-  if (Object.hasOwn(broker, 'fetch')) return broker
-  const fetch = broker.fetch.bind(broker)
-  broker.fetch = async (request) => {
-    const answer = await fetch(request)
-    for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition)
-    return answer
-  }
-  return broker
 }

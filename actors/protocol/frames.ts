@@ -1,7 +1,4 @@
-/**
- * Frames of Kafka's protocol: a length, then a header, then a body.
- * A request's header is api key, version, correlation id, client id; an answer's is the correlation id.
- */
+/** Frames of Kafka's protocol: length, header, body. A header is api key, version, correlation id and client id; in an answer the correlation id. */
 
 /** The request kinds that a wire treats by name. */
 export const apiKeys = {

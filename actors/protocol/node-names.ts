@@ -6,7 +6,6 @@ export const coordinatorNodeId = 2147483647
 /** The port of every node for KafkaJS. */
 export const anyPort = 9092
 
-/** The constant name under which KafkaJS knows a node. */
 export const nodeName = (nodeId: number): string => `node-${nodeId}`
 /** The node behind a constant name; undefined for any other host. */
 export const nodeOfName = (host: string): number | undefined => {

@@ -3,10 +3,7 @@
 import type { FetchVersion } from './fetch-answers.ts'
 import { apiKeys, errorCodes, FrameReader, FrameWriter } from './frames.ts'
 
-/**
- * The requests relisten can't do without, each in the one version it speaks and since the version of Kafka that brought it. Brokers from 2.4 on
- * speak all of them.
- */
+/** The requests relisten can't do without, the one version of each that it speaks, and the Kafka that brought it. 2.4 and later have all. */
 const neededRequests = [
   { apiKey: apiKeys.fetch, name: 'Fetch', version: 10, since: '2.1' },
   { apiKey: apiKeys.listOffsets, name: 'ListOffsets', version: 4, since: '2.1' },

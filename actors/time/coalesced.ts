@@ -1,9 +1,6 @@
 import { sleep } from './sleep.ts'
 
-/**
- * Runs `call` one at a time: everybody who calls while it runs shares the next run, which begins when this one ends, and `apartMs` (default 0)
- * after this one began at the soonest.
- */
+/** Runs `call` one at a time: all who call while it runs share the next run, at its end, at least `apartMs` (default 0) after its begin. */
 export function coalesced(call: () => Promise<void>, apartMs = 0): () => Promise<void> {
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined

@@ -10,10 +10,7 @@ export function following(...signals: readonly (AbortSignal | undefined)[]): Abo
   return follower
 }
 
-/**
- * Aborts after `ms` or with one of the signals; abort it to let go of the timer. Node 20 may collect a signal of
- * `AbortSignal.timeout` that only `AbortSignal.any` knows, and then never aborts.
- */
+/** Aborts after `ms` or with one of the signals; abort it to end the timer. Node 20 may collect an `AbortSignal.timeout` that only `any` knows. */
 export function timeLimit(ms: number, ...signals: readonly AbortSignal[]): AbortController {
   const limit = following(...signals)
   const timer = setTimeout(() => limit.abort(), ms)

@@ -107,9 +107,8 @@ export class Topics {
   }
 
   /** What a commit keeps of a topic, so that whoever reads it later knows which partitions came later. */
-  originOf(topic: string): { readonly id: string | undefined; readonly atFirst: number } | undefined {
-    const known = this.shared.known.get(topic)
-    return known && { id: known.id, atFirst: known.atFirst }
+  originOf(topic: string): Readonly<Known> | undefined {
+    return this.shared.known.get(topic)
   }
 
   private learn(view: TopicView): void {

@@ -44,7 +44,7 @@ const nearMs = 250
 export class FailureDetector {
   private readonly options: FailureDetectorOptions
   private readonly requestTimeoutMs: number
-  private readonly standby: Standby
+  readonly standby: Standby
   private unwatch: (() => void) | undefined
   /** How often the patience with this node was doubled. An answer in time resets it. */
   private doublings = 0
@@ -99,14 +99,9 @@ export class FailureDetector {
     return connection !== undefined
   }
 
-  /** The node is elsewhere, or its connections are made anew. */
-  closeStandby(): void {
-    this.standby.close()
-  }
-
   close(): void {
     this.stop()
-    this.closeStandby()
+    this.standby.close()
   }
 
   private stop(): void {

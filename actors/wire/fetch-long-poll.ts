@@ -1,7 +1,4 @@
-/**
- * Fetch long polls: a broker holds a fetch until there is something to send, for `maxWaitMs` at most. KafkaJS sees errors that pass, and a node
- * that is out of reach, as "nothing new".
- */
+/** Fetch long polls: a broker holds a fetch until there is something to send. KafkaJS sees passing errors and nodes out of reach as "nothing new". */
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import { ConnectionError } from '../connection/connection.ts'
@@ -117,11 +114,7 @@ export class FetchLongPolls {
   }
 
   /** What a fetch brought, as KafkaJS may see it; undefined when it was interrupted, or asked for in an era that is over. */
-  private async fetched(
-    nodeId: number,
-    request: Buffer,
-    interrupted: Promise<undefined>,
-  ): Promise<{ readonly frame: Buffer; readonly recordBytes: number } | undefined> {
+  private async fetched(nodeId: number, request: Buffer, interrupted: Promise<undefined>) {
     const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, era, diverged } = this.options
     const before = era()
     const asked = readFetchRequest(request)

@@ -97,10 +97,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
     this.ends.succeeded()
   }
 
-  /**
-   * The connection has ended. If it never answered anything, the next dial waits: at once it would go on for as long as the broker does it. Requests
-   * that have seen this too often are rejected.
-   */
+  /** The connection has ended. If it never answered anything, the next dial waits, and requests that have seen this too often are rejected. */
   endedWith(connection: HeldConnection): void {
     if (this.proven.has(connection)) return
     this.ends.failed(bounds.dial)
@@ -113,10 +110,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
     }
   }
 
-  /**
-   * Rejects all of them if their time is over, and says whether it was: the node left the cluster, or was out of reach for `holdMs`, and a dial
-   * that began for these requests has failed or takes too long.
-   */
+  /** Rejects all, and says so, if the node left the cluster or was out of reach for `holdMs`, and a dial for them failed or takes too long. */
   rejectOverdue(outOfReach: Instant, dialledSince: number, hasDialFailed: boolean): boolean {
     const { cluster, nodeId, holdMs } = this.link
     const now = performance.now()

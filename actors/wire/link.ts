@@ -80,7 +80,7 @@ export class Link {
       if (moved.includes(this.nodeId)) {
         this.attempt.abort()
         this.requests.ends.succeeded()
-        this.detector.closeStandby()
+        this.detector.standby.close()
       }
       this.changed.wakeup()
       if (this.connection && !this.current) void this.redial()
@@ -145,7 +145,7 @@ export class Link {
 
   /** Closes the connection; the link goes on as if it had ended by itself. */
   drop(): void {
-    this.detector.closeStandby()
+    this.detector.standby.close()
     this.connection?.close()
   }
 

@@ -31,7 +31,6 @@ export class LoginRenewal {
   }
 
   private arm(connection: HeldConnection, inMs: number): void {
-    clearTimeout(this.timer)
     const waitMs = Math.min(inMs, longestTimerMs)
     this.timer = setTimeout(() => {
       if (waitMs < inMs) return this.arm(connection, inMs - waitMs)

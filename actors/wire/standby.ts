@@ -1,7 +1,4 @@
-/**
- * A standby: the second connection of a link. It is dialled when the first one falls silent, so that the same request can go out on both. It
- * is kept while it may be needed again, and then closes itself.
- */
+/** A standby: the second connection of a link. It is dialled when the first falls silent, to ask twice, and closes when it is not needed again. */
 
 import type { HeldConnection } from '../connection/connection.ts'
 

@@ -48,10 +48,7 @@ export class Wire extends EventEmitter {
     return true
   }
 
-  /**
-   * Ends the wire for KafkaJS with one `error` and silence after it. Never with `end`: KafkaJS attaches its listeners to
-   * the connection and not to the socket, so a late `end` would hit the wire's successor.
-   */
+  /** Ends the wire with one `error`, never with `end`: KafkaJS listens on the connection, so a late one would hit the wire's successor. */
   fail(error: Error): void {
     if (this.ended) return
     this.end()
