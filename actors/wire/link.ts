@@ -230,13 +230,11 @@ export class Link {
 
   /** One dial of the endpoint in force. Says whether it failed. */
   private async tryDial(): Promise<boolean> {
-    const { cluster, urgent } = this.options
-    const { nodeId } = this
+    const { nodeId, cluster, urgent } = this.options
     const endpoint = cluster.book.entryOf(nodeId)
     if (!endpoint) return false
-    const attempt = new AbortController()
-    this.attempt = attempt
-    const { signal } = attempt
+    this.attempt = new AbortController()
+    const { signal } = this.attempt
     try {
       const connection = await this.dial(signal, urgent)
       cluster.observe(connection.snapshot)
@@ -252,11 +250,8 @@ export class Link {
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       const { failure, snapshot } = error
-      if (failure.code === 'ABORT_ERR') return false
-      if (failure.code === 'TOO_SOON') {
-        await this.changed.wait(lookMs)
-        return false
-      }
+      if (failure.code === 'TOO_SOON') await this.changed.wait(lookMs)
+      if (failure.code === 'TOO_SOON' || failure.code === 'ABORT_ERR') return false
       if (snapshot) cluster.observe(snapshot)
       if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
       if (isAbsence(failure)) cluster.report(endpoint)
@@ -267,8 +262,7 @@ export class Link {
 
   /** Dials the endpoint in force, or takes over what the poller has dialled there. */
   private dial(signal: AbortSignal, mayTake = false): Promise<HeldConnection> {
-    const { cluster, dial, urgent = false } = this.options
-    const { nodeId } = this
+    const { nodeId, cluster, dial, urgent = false } = this.options
     const entry = cluster.book.entryOf(nodeId)
     if (!entry) return Promise.reject(this.requests.failure('it is not known', 'ABORT_ERR'))
     const endpoint = { host: entry.host, port: entry.port }
