@@ -139,7 +139,9 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
       if (known) known.oursSince = isOurs ? (known.oursSince ?? now) : undefined
       const oursMs = now - (known?.oursSince ?? now)
       if (!known) {
-        stalled.set(queue, { oursSince: isOurs ? now - quietMs : undefined, redialled: false })
+        // Another node's error says nothing of how long the leader has been asked.
+        const oursMs = isTimed ? quietMs : 0
+        stalled.set(queue, { oursSince: isOurs ? now - oursMs : undefined, redialled: false })
         const group = found.get(reason) ?? { queues: [], isTimed, longestMs: 0 }
         group.queues.push(queue)
         group.longestMs = Math.max(group.longestMs, quietMs)
