@@ -94,7 +94,8 @@ export class FetchLongPolls {
       await Promise.race([this.refreshed(nodeId, false), interrupted])
       return emptyFetchAnswer().answer()
     } finally {
-      if (room) prefetchBudget.release(room)
+      // Room that comes after an interrupt goes back as well.
+      void reserving.then((bytes) => prefetchBudget.release(bytes))
       this.polls.delete(poll)
     }
   }

@@ -358,3 +358,15 @@ test('fetches of twenty nodes that wait for room give no warning', async () => {
     process.off('warning', warned)
   }
 })
+
+test('room that a fetch is given after its interrupt goes back', async () => {
+  const prefetchBudget = new PrefetchBudget(100)
+  prefetchBudget.add(100)
+  const routes = routesWith({ prefetchBudget })
+  const fetching = routes.answer(1, fetchRequest())
+  await new Promise((resolve) => setImmediate(resolve))
+  routes.interruptPolls()
+  await fetching
+  prefetchBudget.add(-100)
+  expect(await prefetchBudget.reserve(100, 1, 1000, new AbortController().signal)).toBe(100)
+})
