@@ -368,5 +368,6 @@ test('room that a fetch is given after its interrupt goes back', async () => {
   routes.interruptPolls()
   await fetching
   prefetchBudget.add(-100)
+  await new Promise((resolve) => setImmediate(resolve))
   expect(await prefetchBudget.reserve(100, 1, 1000, new AbortController().signal)).toBe(100)
 })
