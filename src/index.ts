@@ -2,7 +2,8 @@
 
 export type { BrokerSource, Brokers } from '../actors/cluster/source.ts'
 export type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
-export type { HandlerDecision, HandlerErrorContext } from '../actors/delivery/handler-retry.ts'
+export type { HandlerError } from '../actors/delivery/handler-error.ts'
+export type { HandlerDecision, HandlerErrorContext, HandlerErrorPolicy } from '../actors/delivery/handler-retry.ts'
 export type { Endpoint } from '../machines/endpoint.ts'
 export type {
   Fact,
@@ -24,4 +25,5 @@ export type { FactRecord, Journal, JournalRecord, RecordOf } from './journal/jou
 export { memoryJournal } from './journal/memory-journal.ts'
 export type { Repair } from './journal/repair.ts'
 export type { ConsumerOptions, EachBatchPayload, EachMessagePayload, KafkaOptions } from './options/consumer-options.ts'
+export type { FailingPartition } from './views/readiness.ts'
 export type { Counts, Handover, Status } from './views/status.ts'

@@ -19,6 +19,7 @@ import {
 } from '../protocol/group-answers.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
+import type { Log } from './log.ts'
 import { OffsetReset, type OffsetResetOptions } from './offset-reset.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import { Validation } from './validation.ts'
@@ -41,6 +42,7 @@ const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
 
 export class StartPositions {
   readonly validation: Validation
+  readonly log: Log
   private readonly options: StartPositionsOptions
   private readonly offsetReset: OffsetReset
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
@@ -60,6 +62,7 @@ export class StartPositions {
 
   constructor(options: StartPositionsOptions) {
     this.options = options
+    this.log = options.log
     // Each partition that can't be looked up waits with it for the next attempt.
     setMaxListeners(0, options.signal)
     this.offsetReset = new OffsetReset(options)

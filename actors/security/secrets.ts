@@ -17,7 +17,7 @@ const leastPiece = 16
 /** Tokens are renewed all day: the newest are kept, and so much of them, in characters. */
 const mostSecrets = 256
 const mostLength = 65_536
-const longestText = 4000
+const usualLength = 4000
 
 /** Each secret with the forms it is found by; the one that was given last is the last. */
 const kept = new Map<string, readonly string[]>()
@@ -53,13 +53,13 @@ export function keepingTokens<Token extends { readonly value: string }>(
   }
 }
 
-/** The text as others may see it: without secrets, and not longer than a message should be. */
-export function withoutSecrets(text: string): string {
+/** The text as others may see it: without secrets, and not longer than a message should be, or than `longest` characters. */
+export function withoutSecrets(text: string, longest: number = usualLength): string {
   forms ??= [...new Set([...kept.values()].flat())].sort((one, other) => other.length - one.length)
   let told = text
   for (const form of forms) if (told.includes(form)) told = told.replaceAll(form, redactedMark)
   told = withoutSecretShapes(told)
-  return told.length > longestText ? `${told.slice(0, longestText)}…` : told
+  return told.length > longest ? `${told.slice(0, longest)}…` : told
 }
 
 function keepBytes(bytes: Buffer): void {

@@ -51,7 +51,7 @@ const numbers = {
   stopTimeoutMs: [100, 600_000, 15_000],
   commitIntervalMs: [10, 600_000, 1000],
   handlerTimeoutMs: [1, timerMax, undefined],
-  handlerRetries: [0, 1_000_000, 5],
+  handlerRetries: [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
   retryBudget: [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
 } as const
 
@@ -61,6 +61,7 @@ const flags = {
   allowAutoTopicCreation: false,
   allowInsecureTls: false,
   allowInsecureLogin: false,
+  unreadyWhenDegraded: false,
 } as const
 
 const others = [
@@ -115,7 +116,7 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     ) as Record<keyof typeof flags, boolean>),
     topics: [...options.topics],
     rackId: options.rackId ?? '',
-    onHandlerError: options.onHandlerError ?? 'pause',
+    ...retriesIn(options),
     onJournalError: options.onJournalError ?? 'stop-intake',
     journal: options.journal ?? memoryJournal(),
     kafka: async () => secured(typeof kafka === 'function' ? await kafka() : kafka, rules),
@@ -133,6 +134,18 @@ function checkName(name: string): void {
   const near = suggestion(name, known)
   const question = near === undefined ? '' : ` Did you mean \`${near}\`?`
   throw optionError(`Unknown option \`${name}\`.${question}`, 'correct the name or leave it out.')
+}
+
+const retriesWithPolicy = 5
+
+/** Without a policy a message is retried without end: an outage of what its handler needs, however long, ends by itself. */
+function retriesIn({ handlerRetries, onHandlerError }: ConsumerOptions) {
+  if (onHandlerError === undefined && handlerRetries !== undefined && handlerRetries !== Number.POSITIVE_INFINITY) {
+    const nextStep = 'say there what happens then, or leave `handlerRetries` out: a message is retried without end.'
+    throw optionError('Expected `onHandlerError` to be set, as `handlerRetries` says when it is asked', nextStep)
+  }
+  const retries = handlerRetries ?? (onHandlerError === undefined ? Number.POSITIVE_INFINITY : retriesWithPolicy)
+  return { handlerRetries: retries, onHandlerError: onHandlerError ?? 'retry' } as const
 }
 
 /** What to read, from where, and with which handler. */
@@ -171,9 +184,9 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
   if (
     onHandlerError !== undefined &&
     typeof onHandlerError !== 'function' &&
-    !['pause', 'stop'].includes(onHandlerError)
+    !['pause', 'stop', 'skip', 'retry'].includes(onHandlerError)
   ) {
-    throw expected('onHandlerError', "to be 'pause', 'stop' or a function", onHandlerError)
+    throw expected('onHandlerError', "to be 'pause', 'stop', 'skip', 'retry' or a function", onHandlerError)
   }
   if (onJournalError !== undefined && !['stop-intake', 'degrade'].includes(onJournalError)) {
     throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError)
