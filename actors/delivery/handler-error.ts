@@ -34,7 +34,8 @@ export const errorBeside = (failure: unknown): HandlerError | undefined =>
 
 /** Anything can be thrown, and reading it may throw again. Total. */
 export function handlerError(error: unknown, depth = 0): HandlerError {
-  const name = read(error, 'name') ?? className(error)
+  const named = read(error, 'name')
+  const name = named === undefined || named === 'Error' ? className(error) : named
   const stack = read(error, 'stack')
   const cause = depth < mostCauses ? causeOf(error) : undefined
   return {

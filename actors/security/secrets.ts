@@ -2,8 +2,8 @@
  * Secrets: what this process was given to log in with, kept by value, so that no text that leaves it carries them, whoever wrote it:
  * an error of the user's own code, of a client it calls, of a broker.
  *
- * Texts leave in three places, and each asks here: records (`src/journal/recorder.ts`), errors (`src/error.ts`), what is shown to an
- * inspector (`src/views/redaction.ts`). A secret in an encoding nobody uses, a part of one, or one of fewer than four characters is not found.
+ * Texts leave in four places, and each asks here: records (`src/journal/recorder.ts`), errors (`src/error.ts`), what is shown to an
+ * inspector (`src/views/redaction.ts`), what is told of what a handler threw (`actors/delivery/handler-error.ts`). A secret in an encoding nobody uses, a part of one, or one of fewer than four characters is not found.
  */
 
 import { inspect } from 'node:util'

@@ -120,7 +120,7 @@ export interface ConsumerOptions {
   /**
    * How often a handler that throws is called again for the same message before `onHandlerError` is asked; calls count from one in each assignment.
    * The partition waits between two calls (full jitter, 250 ms doubling to 30 s), the others go on; a rebalance, a stop, a seek or a pause ends the
-   * wait. 0 or more, default `Infinity`, and 5 where `onHandlerError` is given; it needs one.
+   * wait. 0 or more, default `Infinity`, and 5 where `onHandlerError` is given; it needs one, and not `deadLetter`, which has `maxAttempts`.
    */
   handlerRetries?: number
   /**

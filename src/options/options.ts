@@ -1,6 +1,7 @@
 /** The resolved options: checked, with defaults filled in, as the rest of the library reads them. */
 
 import { parseEndpoint } from '../../machines/endpoint.ts'
+import type { DeadLetterPolicy } from '../dead-letter.ts'
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
@@ -140,11 +141,18 @@ const retriesWithPolicy = 5
 
 /** Without a policy a message is retried without end: an outage of what its handler needs, however long, ends by itself. */
 function retriesIn({ handlerRetries, onHandlerError }: ConsumerOptions) {
+  const { maxAttempts } = (onHandlerError ?? {}) as Partial<DeadLetterPolicy>
+  if (maxAttempts !== undefined && handlerRetries !== undefined)
+    throw optionError(
+      'Expected `handlerRetries` to be left out, as `maxAttempts` of `deadLetter` says how often the handler is called',
+      'leave it out; `handlerRetries: 5` is `maxAttempts: 6`.',
+    )
   if (onHandlerError === undefined && handlerRetries !== undefined && handlerRetries !== Number.POSITIVE_INFINITY) {
     const nextStep = 'say there what happens then, or leave `handlerRetries` out: a message is retried without end.'
     throw optionError('Expected `onHandlerError` to be set, as `handlerRetries` says when it is asked', nextStep)
   }
-  const retries = handlerRetries ?? (onHandlerError === undefined ? Number.POSITIVE_INFINITY : retriesWithPolicy)
+  const preset = onHandlerError === undefined ? Number.POSITIVE_INFINITY : (maxAttempts ?? retriesWithPolicy + 1) - 1
+  const retries = handlerRetries ?? preset
   return { handlerRetries: retries, onHandlerError: onHandlerError ?? 'retry' } as const
 }
 
