@@ -117,10 +117,22 @@ export interface FactData {
   'mark.dropped': TopicPartition & { readonly mark: string; readonly committed: string }
   'handler.failed': TopicPartition & { readonly offset: string; readonly attempt: number; readonly failure: Failure }
   'handler.gave-up': TopicPartition & { readonly offset: string; readonly decision: 'pause' | 'stop' | 'skip' }
+  /** The policy threw or returned nonsense: it is asked again. */
+  'policy.failed': TopicPartition & { readonly offset: string; readonly failure: Failure }
   'handler.timed-out': TopicPartition & { readonly offset: string; readonly afterMs: number }
   /** One fact for all partitions that are found at the same moment and have the same cause. */
   'partition.stalled': { readonly partitions: PartitionsByTopic; readonly reason: string }
   'partition.resumed': { readonly partitions: PartitionsByTopic }
+  /** Its handler has failed for one message for long, or a policy has paused it. `ageMs`: since the message was written; `lag`: messages from it to the end of the log. */
+  'partition.degraded': TopicPartition & {
+    readonly offset: string
+    readonly reason: 'retrying' | 'paused'
+    readonly attempts: number
+    readonly forMs: number
+    readonly ageMs: number
+    readonly lag: number
+  }
+  'partition.recovered': TopicPartition
   'event-loop.starved': { readonly forMs: number }
   'journal.failed': { readonly failure: Failure; readonly policy: 'stop-intake' | 'degrade' }
 }

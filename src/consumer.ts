@@ -95,8 +95,8 @@ class LifecycleConsumer implements Consumer {
     const { groupId, journal, onJournalError, logger } = options
     this.earlier = recovery(journal)
     this.recorder = createRecorder({ consumer: groupId, journal, onJournalError, machineVersion })
-    this.recorder.onFact((record) => {
-      this.fold = reduceStatus(this.fold, record)
+    this.recorder.onFact((record, error) => {
+      this.fold = reduceStatus(this.fold, record, error)
     })
     if (logger) this.recorder.onFact(logFacts(logger))
     this.recorder.onFact((record) => {
@@ -151,7 +151,7 @@ class LifecycleConsumer implements Consumer {
 
   status(): Status {
     return {
-      ...viewStatus(this.fold, Date.now(), this.dispatcher.handler.suppressed),
+      ...viewStatus(this.fold, Date.now(), this.dispatcher.handler.suppressed, this.options.unreadyWhenDegraded),
       paused: this.dispatcher.paused(),
     }
   }

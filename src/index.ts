@@ -2,7 +2,8 @@
 
 export type { BrokerSource, Brokers } from '../actors/cluster/source.ts'
 export type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
-export type { HandlerDecision, HandlerErrorContext } from '../actors/delivery/handler-retry.ts'
+export type { HandlerError } from '../actors/delivery/handler-error.ts'
+export type { HandlerDecision, HandlerErrorContext, HandlerErrorPolicy } from '../actors/delivery/handler-retry.ts'
 export type { Endpoint } from '../machines/endpoint.ts'
 export type {
   Fact,
@@ -18,10 +19,12 @@ export type { Failure, FailureKind, Remedy } from '../machines/failure.ts'
 export { remedyFor } from '../machines/failure.ts'
 export { lifecycleMachine } from '../machines/lifecycle.ts'
 export { type Consumer, createConsumer } from './consumer.ts'
+export { type DeadLetterOptions, type DeadLetterPolicy, type DeadLetterProducer, deadLetter } from './dead-letter.ts'
 export { type ErrorCode, RelistenError } from './error.ts'
 export { type FileJournal, type FileJournalOptions, fileJournal } from './journal/file-journal.ts'
 export type { FactRecord, Journal, JournalRecord, RecordOf } from './journal/journal.ts'
 export { memoryJournal } from './journal/memory-journal.ts'
 export type { Repair } from './journal/repair.ts'
 export type { ConsumerOptions, EachBatchPayload, EachMessagePayload, KafkaOptions } from './options/consumer-options.ts'
+export type { FailingPartition } from './views/readiness.ts'
 export type { Counts, Handover, Status } from './views/status.ts'

@@ -4,16 +4,18 @@
  * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
  */
 
-import { byTopic, type PartitionsByTopic, type TopicPartition } from '../../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
 import type { Batch } from '../kafkajs/consumer.ts'
 import type { Assignment } from './assignment.ts'
 import { Handler, type HandlerOptions } from './handler.ts'
 import { HandlerSlots } from './handler-slots.ts'
+import type { Log } from './log.ts'
 import { PartitionQueue, type Reader } from './partition-queue.ts'
 import { PrefetchBudget } from './prefetch-budget.ts'
 import type { GroupProgress } from './progress.ts'
 
-export interface DispatcherOptions extends Omit<HandlerOptions, 'pause' | 'onOverdue' | 'uncommitted'> {
+export interface DispatcherOptions
+  extends Omit<HandlerOptions, 'pause' | 'releaseSlot' | 'onRetry' | 'endOf' | 'uncommitted'> {
   /** Handler slots: how many partitions are worked at a time. */
   readonly concurrency: number
   readonly progress: GroupProgress
@@ -36,6 +38,7 @@ export class Dispatcher {
   /** Topics that the user paused as a whole: partitions that come later are paused as well. */
   private readonly pausedTopics = new Set<string>()
   private reader: Reader | undefined
+  private log: Log | undefined
   private isOver = false
 
   constructor(options: DispatcherOptions) {
@@ -47,7 +50,9 @@ export class Dispatcher {
         queue.hold('user')
         return () => this.release(queue)
       },
-      onOverdue: (queue) => this.slots.release(queue),
+      releaseSlot: (queue) => this.slots.release(queue),
+      onRetry: (queue) => this.slots.work(queue),
+      endOf: async (queue) => (await this.log?.edge(queue, 'end'))?.offset,
       uncommitted: () => this.uncommitted(),
     })
     this.slots = new HandlerSlots(options.concurrency, this.handler)
@@ -58,11 +63,12 @@ export class Dispatcher {
     return this.mine
   }
 
-  /** A new assignment: messages of this assignment are handed out from now on, read by `reader`. */
-  begin(assignment: Assignment, reader: Reader): void {
+  /** A new assignment: messages of this assignment are handed out from now on, read by `reader` from `log`. */
+  begin(assignment: Assignment, reader: Reader, log?: Log): void {
     const { assignment: previous } = this
     this.assignment = assignment
     this.reader = reader
+    this.log = log
     this.mine = partitionsIn(assignment.partitions).map((found) => this.queueOf(found))
     if (this.isOver) void assignment.close(0, 0)
     if (previous?.open) void previous.close(0, graceMs)
@@ -182,7 +188,7 @@ export class Dispatcher {
   }
 
   private release(queue: PartitionQueue): void {
-    if (queue.release()) this.options.emit({ type: 'partition.resumed', partitions: byTopic([queue]) })
+    queue.release()
     this.slots.work(queue)
   }
 

@@ -1,98 +1,148 @@
 /** The retries of a handler, and the policy when it goes on failing. */
 
-import { byTopic, type TopicPartition } from '../../machines/fact.ts'
-import { messageOf } from '../../machines/failure.ts'
+import { backoffMs } from '../../machines/backoff.ts'
+import type { TopicPartition } from '../../machines/fact.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
-import { withoutSecrets } from '../security/secrets.ts'
-import { sleep } from '../time/sleep.ts'
+import { failureOf } from './handler-error.ts'
+import { HandlerFailure } from './handler-failure.ts'
 import { type HandlerTimeoutOptions, timed } from './handler-timeout.ts'
 import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 
 /** What `onHandlerError` may decide about a message or batch that failed `handlerRetries` times more. */
 export type HandlerDecision = 'pause' | 'stop' | 'skip' | 'retry'
 
-/** What `onHandlerError` is told. For `eachBatch`, `offset` is the first one that was not resolved. */
+const decisions: readonly unknown[] = ['pause', 'stop', 'skip', 'retry'] satisfies HandlerDecision[]
+
+/** What `onHandlerError` is told. */
 export interface HandlerErrorContext extends TopicPartition {
+  /** Of the message; with `eachBatch`, of the first one that was not resolved. */
   readonly offset: string
+  /** What the handler threw last. */
   readonly error: unknown
+  /** Calls for this offset in this assignment, all of which failed. */
   readonly attempts: number
   /** The message; undefined with `eachBatch`. */
   readonly message: KafkaMessage | undefined
+  /** What `skip` would skip: the message, or all of the batch that was not resolved. */
+  readonly messages: readonly KafkaMessage[]
+  /** Aborts when the decision should come to an end: the partition goes to another member, or the consumer stops. */
   readonly signal: AbortSignal
 }
 
+/**
+ * A policy that decides by function: `(context) => HandlerDecision | Promise<HandlerDecision>`. Written like that, TypeScript would take a single
+ * literal of an `async` function for any string, as the decision has no `then`. So the first type hints at literals in both; what a function may return says
+ * the second, which has two signatures so that no hint is taken from it.
+ */
+export type HandlerErrorPolicy =
+  | ((
+      context: HandlerErrorContext,
+    ) => Promise<HandlerDecision> | (HandlerDecision & Pick<Promise<HandlerDecision>, 'then'>))
+  | {
+      (context: HandlerErrorContext): HandlerDecision | Promise<HandlerDecision>
+      <_Hidden>(context: HandlerErrorContext): HandlerDecision | Promise<HandlerDecision>
+    }
+
 export interface HandlerRetryOptions extends HandlerTimeoutOptions {
   readonly handlerRetries: number
-  readonly onHandlerError:
-    | 'pause'
-    | 'stop'
-    | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
+  readonly onHandlerError: HandlerDecision | HandlerErrorPolicy
+  /** The wait before the next try is over. */
+  readonly onRetry: (queue: PartitionQueue) => void
+  /** Where the log ends now; undefined where nobody can say. */
+  readonly endOf: (queue: PartitionQueue) => Promise<bigint | undefined>
 }
 
-/** The wait before the first retry; it doubles up to the longest. In milliseconds. */
-const firstRetryMs = 100
-const longestRetryMs = 5000
+/** The longest wait before the second try doubles with each further one up to the cap; in milliseconds. */
+const pace = { baseMs: 250, capMs: 30_000 }
 
 /**
- * Calls the user's function until it succeeds, the assignment ends, the partition is paused or sought elsewhere, or the policy
- * decides. `next` is the first offset that is not handled; undefined when none is left, and then an error comes too late to matter.
- * Resolves with undefined where what is left of it was neither handled nor skipped.
+ * Calls the user's function once; where it fails, the partition waits for the next try, or the policy decides. `left` are the messages that are not
+ * handled; none is left, and an error comes too late to matter. Resolves with undefined where what is left was neither handled nor skipped.
  */
 export async function attempt(
   options: HandlerRetryOptions,
   queue: PartitionQueue,
   queued: QueuedBatch,
   message: KafkaMessage | undefined,
-  next: () => string | undefined,
+  left: () => readonly KafkaMessage[],
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<'handled' | 'skipped' | undefined> {
-  const { emit, handlerRetries, onHandlerError } = options
+  const { emit, handlerRetries } = options
   const { topic, partition } = queue
   const { assignment } = queued
   const { seeks } = queue.progress
   const goesOn = () => assignment.open && queue.progress.seeks === seeks
-  let offset = next()
-  for (let attempts = 1; offset !== undefined; attempts++) {
+  const [first] = left()
+  if (!first) return undefined
+  let failure = queue.failure?.isOf(first, assignment) ? queue.failure : undefined
+  // Where the policy could not decide, it is the policy that is asked again: a handler that is done with a message is not called for it.
+  if (!failure?.isUndecided) {
     try {
-      await timed(options, queue, queued, offset, work)
+      await timed(options, queue, queued, first.offset, work)
+      queue.fail(undefined)
       return 'handled'
     } catch (error) {
-      const left = next()
-      const failure = { kind: 'handler-failed', message: withoutSecrets(messageOf(error)) } as const
-      emit({ type: 'handler.failed', topic, partition, offset: left ?? offset, attempt: attempts, failure })
-      if (left === undefined || !goesOn()) return undefined
-      offset = left
-      // A handler that pauses its partition and throws wants the message again when it is resumed, and not before.
-      if (attempts > handlerRetries && !queue.held) {
-        const context = { topic, partition, offset, error, attempts, message, signal: assignment.signal }
-        const decision = typeof onHandlerError === 'string' ? onHandlerError : await decide(onHandlerError, context)
-        if (decision !== 'retry') {
-          emit({ type: 'handler.gave-up', topic, partition, offset, decision })
-          if (decision === 'skip') return 'skipped'
-          queue.hold('handler')
-          const reason = 'its handler failed and was given up'
-          emit({ type: 'partition.stalled', partitions: byTopic([queue]), reason })
-          return undefined
-        }
-      }
-      // Also when a policy says retry: without a pause, a handler that throws at once would keep the event loop for itself.
-      const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2)
-      await sleep(waitMs, assignment.closing)
-      if (!goesOn() || queue.held) return undefined
+      const [next] = left()
+      failure = next && queue.failure?.isOf(next, assignment) ? queue.failure : undefined
+      const tries = (failure?.attempts ?? 0) + 1
+      const about = { topic, partition, offset: (next ?? first).offset }
+      emit({ type: 'handler.failed', ...about, attempt: tries, failure: failureOf(error) })
+      // A handler that pauses its partition and throws has not failed: it wants the message again when it is resumed, and not before.
+      if (!next || !goesOn() || queue.held) return undefined
+      failure ??= new HandlerFailure({
+        ...{ partition: { topic, partition }, assignment, message: next, emit },
+        fetchedEnd: () => queue.end,
+        end: () => options.endOf(queue),
+      })
+      queue.fail(failure)
+      failure.tried(error)
+      if (tries <= handlerRetries) return rest(options, queue, tries)
     }
   }
+  return settle(options, queue, failure, message, left, goesOn)
+}
+
+/** Lets the policy decide. */
+async function settle(
+  options: HandlerRetryOptions,
+  queue: PartitionQueue,
+  failure: HandlerFailure,
+  message: KafkaMessage | undefined,
+  left: () => readonly KafkaMessage[],
+  goesOn: () => boolean,
+): Promise<'skipped' | undefined> {
+  const { emit, onHandlerError } = options
+  const { topic, partition } = queue
+  const { offset, attempts, error, assignment } = failure
+  const about = { topic, partition, offset }
+  let decision: HandlerDecision | undefined
+  if (typeof onHandlerError === 'string') decision = onHandlerError
+  else {
+    // It may store the message elsewhere first, and take its time for it.
+    options.releaseSlot(queue)
+    const context = { ...about, error, attempts, message, messages: left(), signal: assignment.signal }
+    try {
+      const answer: unknown = await onHandlerError(context)
+      if (!decisions.includes(answer))
+        throw new Error(`it returned ${String(answer)}, expected ${decisions.join(', ')}`)
+      decision = answer as HandlerDecision
+    } catch (thrown) {
+      emit({ type: 'policy.failed', ...about, failure: failureOf(thrown, 'onHandlerError failed: ') })
+    }
+  }
+  if (decision === undefined) failure.asked()
+  else failure.isUndecided = false
+  if (decision === undefined || decision === 'retry') return goesOn() ? rest(options, queue, failure.rounds) : undefined
+  emit({ type: 'handler.gave-up', ...about, decision })
+  if (decision === 'skip') {
+    queue.fail(undefined)
+    return 'skipped'
+  }
+  queue.hold('handler')
+  if (decision === 'pause') failure.paused()
   return undefined
 }
 
-async function decide(
-  onHandlerError: (context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>,
-  context: HandlerErrorContext,
-): Promise<HandlerDecision> {
-  try {
-    const decision = await onHandlerError(context)
-    return ['stop', 'skip', 'retry'].includes(decision) ? decision : 'pause'
-  } catch {
-    // A policy that fails has not decided anything: the message must not be lost.
-    return 'pause'
-  }
+function rest(options: HandlerRetryOptions, queue: PartitionQueue, tries: number): undefined {
+  queue.rest(backoffMs(tries, pace, Math.random()), () => options.onRetry(queue))
 }

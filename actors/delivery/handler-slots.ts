@@ -1,6 +1,7 @@
 /**
  * The handler slots of one consumer: at most `concurrency` queues are worked at a time, the others wait in turn. A queue gives its slot back when it
- * is empty or held, after a slice of time where others wait, and when its handler is overdue or was given up, whenever that ends.
+ * is empty or held, after a slice of time where others wait, while it waits for its handler's next try, and when its handler is overdue or was given up,
+ * whenever that ends.
  */
 
 import type { Assignment } from './assignment.ts'
@@ -18,10 +19,10 @@ export class HandlerSlots {
     this.handler = handler
   }
 
-  /** Works the queue's batches once it has a slot; nothing where it is worked already, held or empty. */
+  /** Works the queue's batches once it has a slot; nothing where it is worked already, held, waiting for a next try, or empty. */
   work(queue: PartitionQueue): void {
     const queued = queue.first
-    if (queue.busy || queue.held || !queued) return
+    if (queue.busy || queue.held || queue.resting || !queued) return
     const { progress } = queue
     if (progress.work) {
       // Another consumer of this process had the partition, and its handler has not settled.
@@ -55,19 +56,18 @@ export class HandlerSlots {
     }
   }
 
-  /** Works the queue's batches of this assignment until it is empty, held, or others wait for the slot. */
+  /** Works the queue's batches of this assignment until it is empty, held, others wait for the slot, or have it. */
   private async run(queue: PartitionQueue, assignment: Assignment): Promise<void> {
+    const isOver = () => this.waiting.size > 0 || !this.taken.has(queue)
     // A batch of another assignment is worked anew, so that the drain of that one waits for it and it has a slot.
     for (let queued = queue.first; queued?.assignment === assignment; queued = queue.first) {
       if (!assignment.open) {
         queue.shift()
         continue
       }
-      const isDone = await this.handler.run(queue, queued, this.isWanted)
+      const isDone = await this.handler.run(queue, queued, isOver)
       if (isDone) queue.finish(queued)
-      if (!isDone || this.isWanted()) return
+      if (!isDone || isOver()) return
     }
   }
-
-  private readonly isWanted = (): boolean => this.waiting.size > 0
 }

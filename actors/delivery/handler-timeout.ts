@@ -7,13 +7,13 @@ import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 export interface HandlerTimeoutOptions {
   readonly handlerTimeoutMs: number | undefined
   readonly emit: (fact: Fact) => void
-  /** The handler is past its deadline: others may have its slot. */
-  readonly onOverdue: (queue: PartitionQueue) => void
+  /** What it waits for may take long: others may have its slot. */
+  readonly releaseSlot: (queue: PartitionQueue) => void
 }
 
 /** Runs the user's function; never rejects for the time-out, as nobody can end the function from outside. */
 export async function timed(
-  { handlerTimeoutMs, emit, onOverdue }: HandlerTimeoutOptions,
+  { handlerTimeoutMs, emit, releaseSlot }: HandlerTimeoutOptions,
   queue: PartitionQueue,
   { assignment: { signal } }: QueuedBatch,
   offset: string,
@@ -36,7 +36,7 @@ export async function timed(
       reason: `its handler has been at work for ${handlerTimeoutMs} ms`,
     })
     either.abort(new Error(`the handler is past its handlerTimeoutMs of ${handlerTimeoutMs} ms`))
-    onOverdue(queue)
+    releaseSlot(queue)
   }
   // Where another handler held up the loop, what this one waits for may have come already, and is read first.
   const cancel = onSilence({ forMs: handlerTimeoutMs }, overdue)

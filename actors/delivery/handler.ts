@@ -25,8 +25,8 @@ export class Handler {
   }
 
   /**
-   * Hands the batch out from where it stands. `yields` says whether others wait for the slot after a slice of time. Resolves with whether
-   * it is done; else it was broken off in order, or the partition is paused until somebody decides.
+   * Hands the batch out from where it stands. `yields` says whether others wait for the slot after a slice of time, or have it. Resolves with whether
+   * it is done; else it was broken off in order, or the partition waits: for a next try, or for somebody who decides.
    */
   async run(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
     return this.options.eachBatch
@@ -61,7 +61,7 @@ export class Handler {
         queue,
         queued,
         message,
-        () => message.offset,
+        () => [message],
         (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
       if (!outcome) return false
@@ -94,21 +94,14 @@ export class Handler {
       // Stryker disable next-line EqualityOperator: where both are the same it makes no difference which is taken
       this.advance(queue, queued, seeks, mark < whole ? mark : whole)
     }
-    const outcome = await attempt(
-      this.options,
-      queue,
-      queued,
-      undefined,
-      () => left()[0]?.offset,
-      async (signal) => {
-        const { payload, isTold } = this.payloads.of({ queue, queued, left, resolve, isStale }, signal)
-        await eachBatch(payload)
-        // A normal return has handled the batch, unless the handler knew that it had to end: then only what was resolved counts.
-        if (!isTold()) resolve(whole)
-        else if (!brokenOff() && left().length > 0)
-          throw new Error('the batch handler returned at its signal, before the end')
-      },
-    )
+    const outcome = await attempt(this.options, queue, queued, undefined, left, async (signal) => {
+      const { payload, isTold } = this.payloads.of({ queue, queued, left, resolve, isStale }, signal)
+      await eachBatch(payload)
+      // A normal return has handled the batch, unless the handler knew that it had to end: then only what was resolved counts.
+      if (!isTold()) resolve(whole)
+      else if (!brokenOff() && left().length > 0)
+        throw new Error('the batch handler returned at its signal, before the end')
+    })
     if (outcome === 'skipped') resolve(whole)
     if (brokenOff() || left().length > 0) return false
     this.advance(queue, queued, seeks, whole)

@@ -7,6 +7,7 @@ import type { TopicPartition } from '../../machines/fact.ts'
 import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
 import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'
+import type { HandlerFailure } from './handler-failure.ts'
 import type { PrefetchBudget } from './prefetch-budget.ts'
 import { prefetchDepth, roomWithinMs } from './prefetch-depth.ts'
 import type { Progress } from './progress.ts'
@@ -50,6 +51,10 @@ export class PartitionQueue {
   private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
   /** Made for the first fetch that waits: most queues never fill up. */
   private hasRoom: Condition | undefined
+  private failing: HandlerFailure | undefined
+  /** The wait before a handler that has failed is called again. */
+  private waiting: NodeJS.Timeout | undefined
+  private highWatermark = 0n
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -62,6 +67,21 @@ export class PartitionQueue {
     this.progress = progress
     this.prefetchBudget = prefetchBudget
     this.reader = reader
+  }
+
+  /** What its handler fails for; undefined while it does not. */
+  get failure(): HandlerFailure | undefined {
+    return this.failing
+  }
+
+  /** Its handler has failed, and the next try waits. */
+  get resting(): boolean {
+    return this.waiting !== undefined
+  }
+
+  /** Where the log ended when it was last fetched. */
+  get end(): bigint {
+    return this.highWatermark
   }
 
   /** Nothing is handed out: the user or a handler that was given up has paused it. */
@@ -89,7 +109,12 @@ export class PartitionQueue {
   begin(isAssigned: boolean): void {
     this.pausedBy.delete('prefetch')
     this.close()
+    const isGivenUp = this.pausedBy.has('handler')
+    this.failing?.rest()
+    // Tries count in one assignment; what a policy has paused stays so.
+    if (!isGivenUp) this.failing = undefined
     if (!isAssigned) return
+    if (isGivenUp) this.failing?.goOn()
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
   }
@@ -102,6 +127,7 @@ export class PartitionQueue {
   }
 
   put(queued: QueuedBatch): void {
+    if (!queued.batch.isEmpty()) this.highWatermark = BigInt(queued.batch.highWatermark)
     const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
     this.batches.push({ queued, bytes })
     this.prefetchBudget.add(bytes)
@@ -117,9 +143,27 @@ export class PartitionQueue {
     this.reader()?.pause(this)
   }
 
-  /** Nothing more is handed out, so a fetch that waits for room need not. */
+  /** Nothing more is handed out, so neither a fetch that waits for room nor a handler's next try need wait. */
   stopWaiting(): void {
     this.hasRoom?.wakeup()
+    this.stopResting()
+    this.failing?.rest()
+  }
+
+  /** Its handler has failed: nothing is handed out for so long, or until what was fetched is forgotten. */
+  rest(forMs: number, onOver: () => void): void {
+    this.stopResting()
+    this.waiting = setTimeout(() => {
+      this.waiting = undefined
+      onOver()
+    }, forMs)
+  }
+
+  /** Its handler fails for this; undefined: for nothing any more. */
+  fail(failure: HandlerFailure | undefined): void {
+    if (this.failing === failure) return
+    this.failing?.end()
+    this.failing = failure
   }
 
   /** A message, or a batch of them, goes to the handler. */
@@ -154,19 +198,18 @@ export class PartitionQueue {
     this.makeRoom()
   }
 
-  /** Takes back a pause of the user's, and one after a handler was given up; true when there was one of the latter. */
-  release(): boolean {
+  /** Takes back a pause of the user's, and one after a handler was given up. */
+  release(): void {
     const wasHeld = this.held
-    const wasGivenUp = this.pausedBy.delete('handler')
+    if (this.pausedBy.delete('handler')) this.fail(undefined)
     this.pausedBy.delete('user')
     if (wasHeld && this.open) this.reread()
     if (this.pausedBy.size === 0) this.reader()?.resume(this)
-    return wasGivenUp
   }
 
   /** The user seeks: reading goes on at this offset. */
   seek(offset: bigint, assignment: Assignment): void {
-    this.clear()
+    this.leave()
     this.progress.seek(offset, assignment)
     this.reread()
     this.makeRoom()
@@ -174,7 +217,7 @@ export class PartitionQueue {
 
   /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. What is at work counts up to `sameTo`, where that is known. */
   rewind(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
-    this.clear()
+    this.leave()
     this.progress.seek(offset, assignment, sameTo)
     this.makeRoom()
   }
@@ -187,6 +230,18 @@ export class PartitionQueue {
   /** Forgets what was fetched: the position is the mark again. */
   private clear(): void {
     while (this.batches.length > 0) this.shift()
+    this.stopResting()
+  }
+
+  /** Reading goes on elsewhere: what its handler failed for is not in its way any more. */
+  private leave(): void {
+    this.clear()
+    if (!this.pausedBy.has('handler')) this.fail(undefined)
+  }
+
+  private stopResting(): void {
+    clearTimeout(this.waiting)
+    this.waiting = undefined
   }
 
   private makeRoom(): void {

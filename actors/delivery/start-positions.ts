@@ -20,6 +20,7 @@ import {
 import { deferred } from '../time/deferred.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'
+import type { Log } from './log.ts'
 import { OffsetReset, type OffsetResetOptions } from './offset-reset.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import { Validation } from './validation.ts'
@@ -42,6 +43,7 @@ const retryPace = { floorMs: 50, baseMs: 100, capMs: 2000 }
 
 export class StartPositions {
   readonly validation: Validation
+  readonly log: Log
   private readonly options: StartPositionsOptions
   private readonly offsetReset: OffsetReset
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
@@ -61,6 +63,7 @@ export class StartPositions {
 
   constructor(options: StartPositionsOptions) {
     this.options = options
+    this.log = options.log
     // Each partition that can't be looked up waits with it for the next attempt.
     setMaxListeners(0, options.signal)
     this.offsetReset = new OffsetReset(options)

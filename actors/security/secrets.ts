@@ -2,8 +2,8 @@
  * Secrets: what this process was given to log in with, kept by value, so that no text that leaves it carries them, whoever wrote it:
  * an error of the user's own code, of a client it calls, of a broker.
  *
- * Texts leave in three places, and each asks here: records (`src/journal/recorder.ts`), errors (`src/error.ts`), what is shown to an
- * inspector (`src/views/redaction.ts`). A secret in an encoding nobody uses, a part of one, or one of fewer than four characters is not found.
+ * Texts leave in four places, and each asks here: records (`src/journal/recorder.ts`), errors (`src/error.ts`), what is shown to an
+ * inspector (`src/views/redaction.ts`), what is told of what a handler threw (`actors/delivery/handler-error.ts`). A secret in an encoding nobody uses, a part of one, or one of fewer than four characters is not found.
  */
 
 import { inspect } from 'node:util'
@@ -17,7 +17,7 @@ const leastPiece = 16
 /** Tokens are renewed all day: the newest are kept, and so much of them, in characters. */
 const mostSecrets = 256
 const mostLength = 65_536
-const longestText = 4000
+const usualLength = 4000
 
 /** Each secret with the forms it is found by; the one that was given last is the last. */
 const kept = new Map<string, readonly string[]>()
@@ -53,13 +53,13 @@ export function keepingTokens<Token extends { readonly value: string }>(
   }
 }
 
-/** The text as others may see it: without secrets, and not longer than a message should be. */
-export function withoutSecrets(text: string): string {
+/** The text as others may see it: without secrets, and not longer than a message should be, or than `longest` characters. */
+export function withoutSecrets(text: string, longest: number = usualLength): string {
   forms ??= [...new Set([...kept.values()].flat())].sort((one, other) => other.length - one.length)
   let told = text
   for (const form of forms) if (told.includes(form)) told = told.replaceAll(form, redactedMark)
   told = withoutSecretShapes(told)
-  return told.length > longestText ? `${told.slice(0, longestText)}…` : told
+  return told.length > longest ? `${told.slice(0, longest)}…` : told
 }
 
 function keepBytes(bytes: Buffer): void {

@@ -44,7 +44,7 @@ export class RebalanceListener {
     const { generation } = membership
     fetched.clear()
     this.assignment = new Assignment(epoch, generation, partitions)
-    dispatcher.begin(this.assignment, runner)
+    dispatcher.begin(this.assignment, runner, positions.log)
     positions.begin(this.assignment)
     emit({ type: 'partitions.assigned', epoch, generation, partitions })
     this.onPositions()

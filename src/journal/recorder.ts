@@ -1,5 +1,6 @@
 /** The recorder: puts each step of the machines into its envelope, appends it to the journal, and tells the subscribers. */
 
+import { errorBeside, type HandlerError } from '../../actors/delivery/handler-error.ts'
 import { withoutSecrets } from '../../actors/security/secrets.ts'
 import type { Fact, Plan } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
@@ -15,8 +16,8 @@ import { upcast } from './upcast.ts'
 /** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
 export type JournalPolicy = 'stop-intake' | 'degrade'
 
-/** Hears of every record once it is durable. */
-export type RecordListener = (record: JournalRecord) => void
+/** Hears of every record once it is durable; where it is about something that was thrown, with what the record does not keep of it. */
+export type RecordListener = (record: JournalRecord, error?: HandlerError) => void
 
 export interface RecorderOptions {
   readonly consumer: string
@@ -44,7 +45,7 @@ export interface Recorder {
 /** Builds a recorder that continues the journal where it ends. */
 export function createRecorder({ consumer, journal, machineVersion, onJournalError }: RecorderOptions): Recorder {
   const listeners = new Set<RecordListener>()
-  const untold: JournalRecord[] = []
+  const untold: { readonly record: JournalRecord; readonly error?: HandlerError | undefined }[] = []
   /** Per actor, the newest record that changed it: whatever its effects report was started there. */
   const changedBy = new Map<string, number>()
   let inUse = journal
@@ -74,38 +75,39 @@ export function createRecorder({ consumer, journal, machineVersion, onJournalErr
     epoch = epochIn(step.context) ?? Math.max(epoch, epochIn(data) ?? 0)
     const cause = isFromOutside(type) ? null : (changedBy.get(actor) ?? null)
     const from = step.from === undefined ? null : stateName(step.from)
-    store({ actor, type, data, from, to: stateName(step.to), plan: planIn(step.context), cause })
+    const error = errorBeside(step.data.failure)
+    store({ actor, type, data, from, to: stateName(step.to), plan: planIn(step.context), cause }, error)
     if (step.changed && !isOnlyNoted(type)) changedBy.set(actor, end.seq)
     machines[actor] = savedFrom(step)
     if (inUse.wantsSnapshot) store(ofJournal(snapshotType, { machines, remembered }))
     tell()
   }
 
-  function store(content: Content): void {
+  function store(content: Content, error?: HandlerError): void {
     try {
-      keep(content)
+      keep(content, error)
     } catch (thrown) {
       if (inUse !== journal) throw thrown
       failure = failureFrom(thrown, 'journal-failed')
       const report = ofJournal('journal.failed', { failure, policy: onJournalError })
       closeQuietly(journal)
       if (onJournalError === 'stop-intake') {
-        untold.push(enveloped(report))
+        untold.push({ record: enveloped(report) })
         tell()
         throw errorFrom(failure)
       }
       inUse = memoryJournal({ after: end })
       keep(report)
-      keep(content)
+      keep(content, error)
     }
   }
 
-  function keep(content: Content): void {
+  function keep(content: Content, error?: HandlerError): void {
     const record = enveloped(content)
     inUse.append(record, end.seq)
     end = record
     remembered = remember(remembered, record)
-    untold.push(record)
+    untold.push({ record, error })
   }
 
   const enveloped = (content: Content): JournalRecord =>
@@ -115,10 +117,11 @@ export function createRecorder({ consumer, journal, machineVersion, onJournalErr
   function tell(): void {
     if (telling) return
     telling = true
-    for (let record = untold.shift(); record; record = untold.shift()) {
+    for (let next = untold.shift(); next; next = untold.shift()) {
+      const { record, error } = next
       for (const listener of listeners) {
         try {
-          const answer: unknown = listener(record)
+          const answer: unknown = listener(record, error)
           // A listener may be an async function.
           if (answer instanceof Promise) answer.catch(() => {})
         } catch {

@@ -2,7 +2,7 @@
 
 import type { LookupFunction } from 'node:net'
 import type { Brokers } from '../../actors/cluster/source.ts'
-import type { HandlerDecision, HandlerErrorContext } from '../../actors/delivery/handler-retry.ts'
+import type { HandlerDecision, HandlerErrorPolicy } from '../../actors/delivery/handler-retry.ts'
 import type {
   EachBatchPayload as KafkaBatchPayload,
   KafkaJsOptions,
@@ -117,10 +117,20 @@ export interface ConsumerOptions {
   commitIntervalMs?: number
   /** A handler at work for longer is reported, its partition counts as stalled, and its signal fires. 1 or more, default off. */
   handlerTimeoutMs?: number
-  /** How often a handler that throws is called again for the same message, with backoff. 0 or more, default 5. */
+  /**
+   * How often a handler that throws is called again for the same message before `onHandlerError` is asked; calls count from one in each assignment.
+   * The partition waits between two calls (full jitter, 250 ms doubling to 30 s), the others go on; a rebalance, a stop, a seek or a pause ends the
+   * wait. 0 or more, default `Infinity`, and 5 where `onHandlerError` is given; it needs one, and not `deadLetter`, which has `maxAttempts`.
+   */
   handlerRetries?: number
-  /** What happens after the last of these calls; a function decides, and may store the message elsewhere first. Default `pause`. */
-  onHandlerError?: 'pause' | 'stop' | ((context: HandlerErrorContext) => HandlerDecision | Promise<HandlerDecision>)
+  /**
+   * What happens after the last of these calls, and again after each further one: `retry` calls the handler again, `skip` goes on behind the message
+   * (of a batch: behind all of it), `pause` waits for `resume`, `stop` stops the consumer. A function decides, and may store the message elsewhere first,
+   * as `deadLetter` does; one that throws or returns anything else is asked again after a wait. Default: none, the message is retried without end.
+   */
+  onHandlerError?: HandlerDecision | HandlerErrorPolicy
+  /** Counts a consumer as not ready while it is degraded. Default false: an outage of a database must not take a service out of its load balancer. */
+  unreadyWhenDegraded?: boolean
   /** Retries in a row, without a join between them, after which the consumer fails. 0 or more, default unlimited. */
   retryBudget?: number
 

@@ -1,6 +1,7 @@
 /** The resolved options: checked, with defaults filled in, as the rest of the library reads them. */
 
 import { parseEndpoint } from '../../machines/endpoint.ts'
+import type { DeadLetterPolicy } from '../dead-letter.ts'
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
@@ -51,7 +52,7 @@ const numbers = {
   stopTimeoutMs: [100, 600_000, 15_000],
   commitIntervalMs: [10, 600_000, 1000],
   handlerTimeoutMs: [1, timerMax, undefined],
-  handlerRetries: [0, 1_000_000, 5],
+  handlerRetries: [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
   retryBudget: [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
 } as const
 
@@ -61,6 +62,7 @@ const flags = {
   allowAutoTopicCreation: false,
   allowInsecureTls: false,
   allowInsecureLogin: false,
+  unreadyWhenDegraded: false,
 } as const
 
 const known = [
@@ -106,7 +108,7 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     ) as Record<keyof typeof flags, boolean>),
     topics: [...options.topics],
     rackId: options.rackId ?? '',
-    onHandlerError: options.onHandlerError ?? 'pause',
+    ...retriesIn(options),
     onJournalError: options.onJournalError ?? 'stop-intake',
     journal: options.journal ?? memoryJournal(),
     kafka: async () => secured(typeof kafka === 'function' ? await kafka() : kafka, rules),
@@ -114,6 +116,25 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   checkTogether(resolved)
   // Infinity is no JSON, and the budget goes into the first record of the lifecycle.
   return { ...resolved, retryBudget: Number.isFinite(resolved.retryBudget) ? resolved.retryBudget : null }
+}
+
+const retriesWithPolicy = 5
+
+/** Without a policy a message is retried without end: an outage of what its handler needs, however long, ends by itself. */
+function retriesIn({ handlerRetries, onHandlerError }: ConsumerOptions) {
+  const { maxAttempts } = (onHandlerError ?? {}) as Partial<DeadLetterPolicy>
+  if (maxAttempts !== undefined && handlerRetries !== undefined)
+    throw optionError(
+      'Expected `handlerRetries` to be left out, as `maxAttempts` of `deadLetter` says how often the handler is called',
+      'leave it out; `handlerRetries: 5` is `maxAttempts: 6`.',
+    )
+  if (onHandlerError === undefined && handlerRetries !== undefined && handlerRetries !== Number.POSITIVE_INFINITY) {
+    const nextStep = 'say there what happens then, or leave `handlerRetries` out: a message is retried without end.'
+    throw optionError('Expected `onHandlerError` to be set, as `handlerRetries` says when it is asked', nextStep)
+  }
+  const preset = onHandlerError === undefined ? Number.POSITIVE_INFINITY : (maxAttempts ?? retriesWithPolicy + 1) - 1
+  const retries = handlerRetries ?? preset
+  return { handlerRetries: retries, onHandlerError: onHandlerError ?? 'retry' } as const
 }
 
 /** What to read, from where, and with which handler. */
@@ -152,9 +173,9 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
   if (
     onHandlerError !== undefined &&
     typeof onHandlerError !== 'function' &&
-    !['pause', 'stop'].includes(onHandlerError)
+    !['pause', 'stop', 'skip', 'retry'].includes(onHandlerError)
   ) {
-    throw expected('onHandlerError', "to be 'pause', 'stop' or a function", onHandlerError)
+    throw expected('onHandlerError', "to be 'pause', 'stop', 'skip', 'retry' or a function", onHandlerError)
   }
   if (onJournalError !== undefined && !['stop-intake', 'degrade'].includes(onJournalError)) {
     throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError)

@@ -1,6 +1,7 @@
 /** The log: a line for each fact, written with the user's logger. The only file that knows pino's levels. */
 
 import type { Level } from 'pino'
+import type { HandlerError } from '../../actors/delivery/handler-error.ts'
 import type { FactData, FactType, PartitionsByTopic } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { adviceFor } from '../error.ts'
@@ -14,15 +15,15 @@ export type Logger = { readonly [Name in LogLevel]: (fields: object, message: st
 
 /**
  * Makes the listener that writes a line for each record: its message is a sentence, its fields are `seq`, `consumer`, `epoch`, `fact`,
- * the fact's data, and `stateBefore` and `state` where the state changed. The sentence has no control characters, whatever a peer is called.
+ * the fact's data, `stateBefore` and `state` where the state changed, and `err` with name, stack and cause of what a handler or its policy threw. The sentence has no control characters, whatever a peer is called.
  */
-export function logFacts(logger: Logger): (record: JournalRecord) => void {
-  return (record) => {
+export function logFacts(logger: Logger): (record: JournalRecord, error?: HandlerError) => void {
+  return (record, error) => {
     const { seq, consumer, epoch, type, from, to, data } = record
     const { level, message } = lineFor(record)
     const moved = from === to ? {} : { stateBefore: from, state: to }
     return logger[level](
-      { ...data, seq, consumer, epoch, fact: type, ...moved },
+      { ...data, seq, consumer, epoch, fact: type, ...moved, ...(error ? { err: error } : {}) },
       printable(`${message}${adviceIn(record)}`),
     )
   }
@@ -154,12 +155,21 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'handler.gave-up': error(
     ({ topic, partition, offset, decision }) => `The handler gave up on ${topic}/${partition} ${offset}: ${decision}`,
   ),
+  'policy.failed': error(
+    ({ topic, partition, offset, failure }) =>
+      `Nothing is decided about ${topic}/${partition} ${offset}, ${failure.message}; it is asked again`,
+  ),
   'handler.timed-out': error(
     ({ topic, partition, offset, afterMs }) =>
       `The handler for ${topic}/${partition} ${offset} is at work for ${afterMs} ms`,
   ),
   'partition.stalled': error(({ partitions, reason }) => `No progress in ${list(partitions)}: ${reason}`),
   'partition.resumed': info(({ partitions }) => `Progress again in ${list(partitions)}`),
+  'partition.degraded': warn(
+    ({ topic, partition, offset, reason, attempts, forMs, ageMs, lag }) =>
+      `${topic}/${partition} is ${reason === 'paused' ? 'paused by its policy' : 'held by its handler'} at ${offset}: ${many(attempts, 'call')} failed, the first ${forMs} ms ago; the message is ${ageMs} ms old, the lag ${lag}`,
+  ),
+  'partition.recovered': info(({ topic, partition }) => `The handler goes on in ${topic}/${partition}`),
   'event-loop.starved': warn(({ forMs }) => `The event loop was blocked for ${forMs} ms`),
   'journal.failed': error(({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`),
 }

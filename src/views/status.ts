@@ -1,11 +1,12 @@
 /** The status: what a consumer is doing and has done, folded from its facts. */
 
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
+import type { HandlerError } from '../../actors/delivery/handler-error.ts'
 import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
 import type { FactRecord, JournalRecord } from '../journal/journal.ts'
-import { type Evidence, type Readiness, readiness } from './readiness.ts'
+import { type Evidence, type FailingPartition, type Readiness, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -53,35 +54,36 @@ export interface Status extends Readiness {
   /** The hand-over under way. */
   readonly plan: Plan | null
   readonly lastHandover: Handover | null
-  /** The newest failure of anything, also if it has been healed. */
-  readonly lastFailure: (Failure & { readonly at: number }) | null
+  /** The newest failure of anything, also if it has been healed; of a handler or its policy with the error's `name`, `stack` and `cause`. */
+  readonly lastFailure: (Failure & { readonly at: number } & Partial<Omit<HandlerError, 'message'>>) | null
   readonly refusedEndpoints: readonly {
     readonly nodeId: number
     readonly endpoint: string
     readonly failure: Failure
   }[]
   readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
-  /** Partitions that nothing is handed out of: the user paused them, or their handler gave up. */
+  /** Partitions that wait for their handler: it has failed for one message 10 times or for 60 s, or a policy has paused them. */
+  readonly failing: readonly FailingPartition[]
+  /** Partitions that nothing is handed out of: the user or a policy has paused them. */
   readonly paused: readonly TopicPartition[]
   readonly journal: 'recording' | 'degraded' | 'failed'
   readonly counts: Counts
 }
 
 /** A status without what depends on the moment it is read. */
-export type StatusFold = Omit<Status, 'ready' | 'reason'> &
-  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly held: readonly Held[] }
+export type StatusFold = Omit<Status, keyof Readiness | 'paused'> &
+  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly overdue: readonly Overdue[] }
 
-/** A partition whose handler has it: given up, or past its deadline. It stays so while other members own it, and when it comes back. */
-interface Held extends TopicPartition {
+/** A partition whose handler is past its deadline. It stays so while other members own it, and when it comes back. */
+interface Overdue extends TopicPartition {
   /** What the stall was told with. */
   readonly reason: string
-  readonly isPaused: boolean
 }
 
 /** The status before the first fact. */
 export const emptyStatus: StatusFold = {
   ...{ state: 'idle', since: 0, clusterId: null, epoch: 0, memberId: null, generation: null, assignment: {} },
-  ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], paused: [], held: [] },
+  ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], failing: [], overdue: [] },
   ...{ journal: 'recording', interruptedAt: undefined, unreachableSince: undefined, foreign: undefined },
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
@@ -91,21 +93,28 @@ export const emptyStatus: StatusFold = {
   },
 }
 
-/** Folds one record. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
-export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFold {
+/** Folds one record, with what was thrown, which no record keeps. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
+export function reduceStatus(fold: StatusFold, record: JournalRecord, error?: HandlerError): StatusFold {
   const anew =
     record.type === 'actor.started' && record.data.restored !== true && lifecycleState(record.to) !== undefined
   if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
-  const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
+  const lastFailure = told ? { ...error, ...told, at: record.at } : fold.lastFailure
   const next = reduceFact({ ...fold, lastFailure }, record as FactRecord)
   return reduceState(next, record)
 }
 
 /** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
-export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0): Status {
-  const { interruptedAt, unreachableSince, foreign, held, ...rest } = fold
-  return { ...readiness(fold, now), ...rest, counts: { ...fold.counts, suppressedReReads } }
+export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0, unreadyWhenDegraded = false): Status {
+  const { interruptedAt, unreachableSince, foreign, overdue, ...rest } = fold
+  const isElsewhere = isNotIn(fold.assignment)
+  const failing = fold.failing.filter((each) => !isElsewhere(each))
+  const paused = failing.filter(({ reason }) => reason === 'paused')
+  return {
+    ...{ ...readiness({ ...fold, failing }, now, unreadyWhenDegraded), ...rest, failing },
+    paused: paused.map(({ topic, partition }) => ({ topic, partition })),
+    counts: { ...fold.counts, suppressedReReads },
+  }
 }
 
 function reduceState(fold: StatusFold, { epoch, at, to, plan }: JournalRecord): StatusFold {
@@ -154,7 +163,15 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
     case 'member.lost':
       return { ...fold, memberId: null, generation: null }
     case 'partitions.assigned':
-      return owning({ ...fold, generation: record.data.generation }, record.data.partitions)
+      // Tries count in one assignment.
+      return owning(
+        {
+          ...fold,
+          generation: record.data.generation,
+          failing: fold.failing.filter(({ reason }) => reason === 'paused'),
+        },
+        record.data.partitions,
+      )
     case 'partitions.revoked':
     case 'partitions.lost':
       return owning(fold, without(fold.assignment, record.data.partitions))
@@ -170,16 +187,31 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { fenced: { ...counts.fenced, results: counts.fenced.results + 1 } })
     case 'handler.failed':
       return count(fold, { handlerFailures: counts.handlerFailures + 1 })
-    case 'handler.gave-up':
-      return record.data.decision === 'pause' ? holding(fold, record.data, true) : fold
-    case 'handler.timed-out':
-      return holding(fold, record.data, false)
+    case 'handler.gave-up': {
+      const { topic, partition, offset, decision } = record.data
+      if (decision !== 'pause') return fold
+      // The number of calls follows with `partition.degraded`, which older journals do not have.
+      const paused = { topic, partition, offset, reason: 'paused', attempts: 0, since: record.at } as const
+      return { ...fold, failing: [...fold.failing.filter(isOther(record.data)), paused] }
+    }
+    case 'handler.timed-out': {
+      const { topic, partition } = record.data
+      return { ...fold, overdue: [...fold.overdue.filter(isOther(record.data)), { topic, partition, reason: '' }] }
+    }
+    case 'partition.degraded': {
+      const { forMs, ageMs, lag, ...failing } = record.data
+      const others = fold.failing.filter(isOther(failing))
+      return { ...fold, failing: [...others, { ...failing, since: record.at - forMs }] }
+    }
+    case 'partition.recovered':
+      return { ...fold, failing: fold.failing.filter(isOther(record.data)) }
     case 'partition.stalled':
       return stalling(fold, record.data)
     case 'partition.resumed': {
       const isElse = isNotIn(record.data.partitions)
-      const { stalled, paused, held } = fold
-      return { ...fold, stalled: stalled.filter(isElse), paused: paused.filter(isElse), held: held.filter(isElse) }
+      // In an older journal this is the end of a policy's pause as well.
+      const failing = fold.failing.filter((each) => each.attempts > 0 || isElse(each))
+      return { ...fold, stalled: fold.stalled.filter(isElse), overdue: fold.overdue.filter(isElse), failing }
     }
     case 'stop.completed':
       return { ...owning(fold, {}), memberId: null, generation: null }
@@ -227,30 +259,19 @@ function change(fold: StatusFold, verdict: keyof Counts['endpointChanges']): Sta
   return count(fold, { endpointChanges: { ...endpointChanges, [verdict]: endpointChanges[verdict] + 1 } })
 }
 
-function holding(fold: StatusFold, { topic, partition }: TopicPartition, isPaused: boolean): StatusFold {
-  const isElse = isNotIn({ [topic]: [partition] })
-  const held = [...fold.held.filter(isElse), { topic, partition, reason: '', isPaused }]
-  return isPaused ? { ...fold, held, paused: [...fold.paused.filter(isElse), { topic, partition }] } : { ...fold, held }
-}
-
 function stalling(fold: StatusFold, { partitions, reason }: FactData['partition.stalled']): StatusFold {
   const isElse = isNotIn(partitions)
   const stalled = partitionsIn(partitions).map((each) => ({ ...each, reason }))
-  const held = fold.held.map((each) => (isElse(each) ? each : { ...each, reason }))
-  return { ...fold, stalled: [...fold.stalled.filter(isElse), ...stalled], held }
+  const overdue = fold.overdue.map((each) => (isElse(each) ? each : { ...each, reason }))
+  return { ...fold, stalled: [...fold.stalled.filter(isElse), ...stalled], overdue }
 }
 
-/** What is no longer owned is neither stalled nor paused here, and is again when it comes back and its handler still has it. */
+/** What is no longer owned is not stalled here, and is again when it comes back and its handler still has it. */
 function owning(fold: StatusFold, assignment: PartitionsByTopic): StatusFold {
   const isElsewhere = isNotIn(assignment)
   const stalled = fold.stalled.filter((each) => !isElsewhere(each))
-  const held = fold.held.filter((each) => !isElsewhere(each))
-  const again = held.filter(({ reason }) => reason !== '').filter(isNotIn(byTopic(stalled)))
-  return {
-    ...{ ...fold, assignment },
-    stalled: [...stalled, ...again.map(({ topic, partition, reason }) => ({ topic, partition, reason }))],
-    paused: held.filter(({ isPaused }) => isPaused).map(({ topic, partition }) => ({ topic, partition })),
-  }
+  const overdue = fold.overdue.filter((each) => !isElsewhere(each) && each.reason !== '')
+  return { ...fold, assignment, stalled: [...stalled, ...overdue.filter(isNotIn(byTopic(stalled)))] }
 }
 
 function without(assignment: PartitionsByTopic, gone: PartitionsByTopic): PartitionsByTopic {
@@ -261,6 +282,8 @@ function without(assignment: PartitionsByTopic, gone: PartitionsByTopic): Partit
 }
 
 const withoutNode = (fold: StatusFold, nodeId: number) => fold.refusedEndpoints.filter((each) => each.nodeId !== nodeId)
+
+const isOther = ({ topic, partition }: TopicPartition) => isNotIn({ [topic]: [partition] })
 
 const isNotIn = (partitions: PartitionsByTopic) => {
   const known = new Map(Object.entries(partitions).map(([topic, numbers]) => [topic, new Set(numbers)]))

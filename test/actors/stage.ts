@@ -231,7 +231,7 @@ export class Stage {
   /** An assignment whose start positions are not known yet. */
   begin(partitions: readonly number[], epoch = 1): Assignment {
     const assignment = new Assignment(epoch, ++this.generation, { [topic]: [...partitions] })
-    this.dispatcher.begin(assignment, this.reader)
+    this.dispatcher.begin(assignment, this.reader, this.reader)
     this.positions.begin(assignment)
     return assignment
   }

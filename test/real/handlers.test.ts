@@ -91,6 +91,7 @@ test.concurrent('a handler throws for one message, again and again, while all br
     cluster: cluster(),
     client: relistenMember,
     brokers: () => front.endpoints(),
+    options: { onHandlerError: 'pause' },
     handle: ({ partition, offset }) => {
       if (partition !== 0 || !armed) return
       poison ??= offset

@@ -35,7 +35,7 @@ const bounds: readonly Partial<SimulatedOptions>[] = [
   { heartbeatInterval: 50 },
   { maxWaitTimeInMs: 1 },
   { pollIntervalMs: 100 },
-  { handlerRetries: 0 },
+  { handlerRetries: 0, onHandlerError: 'retry' },
   { partitionsConsumedConcurrently: 100_000 },
   { maxBytesPerPartition: 1 },
   { maxBytes: 1 },

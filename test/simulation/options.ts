@@ -1,5 +1,6 @@
 // The options of the simulated consumers: short intervals, so that a run of half a minute shows what a service sees in an hour.
 
+import type { HandlerDecision, HandlerErrorPolicy } from '../../actors/delivery/handler-retry.ts'
 import type { Random } from './random.ts'
 
 export interface SimulatedOptions {
@@ -16,8 +17,8 @@ export interface SimulatedOptions {
   readonly stopTimeoutMs: number
   readonly commitIntervalMs: number
   readonly partitionsConsumedConcurrently: number
-  readonly handlerRetries: number
-  readonly onHandlerError: 'pause' | (() => 'retry')
+  readonly handlerRetries?: number
+  readonly onHandlerError?: HandlerDecision | HandlerErrorPolicy
   readonly metadataMaxAge?: number
   readonly maxBytes?: number
   readonly minBytes?: number
@@ -47,8 +48,6 @@ export function chooseOptions(random: Random): SimulatedOptions {
     stopTimeoutMs: 4000,
     commitIntervalMs: random.pick([100, 300]),
     partitionsConsumedConcurrently: random.pick([1, 3]),
-    handlerRetries: 3,
-    onHandlerError: () => 'retry',
     fromBeginning: true,
     isLoginUsed: random.chance(0.3),
     isBatched: random.chance(0.25),

@@ -232,14 +232,13 @@ test('a partition that another consumer of this process still handles is handed 
   expect(other.dispatcher.handler.suppressed).toBe(1)
 })
 
-test('a partition whose handler failed for good is told with its reason, and one that another stop holds is not', async () => {
+test('a partition that a policy has paused is told as degraded and not as stalled, until it is resumed', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0])
   await stage.handlers.at('0/0').throw('no')
-  expect(stage.factsOf('partition.stalled')).toEqual([
-    { type: 'partition.stalled', partitions: { [topic]: [0] }, reason: 'its handler failed and was given up' },
-  ])
+  expect(stage.factsOf('partition.degraded')).toMatchObject([{ topic, partition: 0, reason: 'paused' }])
   stage.resume(0)
-  expect(stage.factsOf('partition.resumed')).toEqual([{ type: 'partition.resumed', partitions: { [topic]: [0] } }])
+  expect(stage.factsOf('partition.recovered')).toEqual([{ type: 'partition.recovered', topic, partition: 0 }])
+  expect([...stage.factsOf('partition.stalled'), ...stage.factsOf('partition.resumed')]).toEqual([])
 })

@@ -5,7 +5,7 @@ import { batchIn, type Stage, staged, topic } from '../stage.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0)
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -14,19 +14,19 @@ afterEach(() => {
 
 const partitionOf = { topic, partition: 0 }
 
-test('without a policy the partition is paused, reported, and goes on with the same message when it is resumed', async () => {
-  const stage = await staged({})
+test('a policy that pauses pauses the partition, which is told and goes on with the same message when it is resumed', async () => {
+  const stage = await staged({ onHandlerError: 'pause' })
   await stage.handlers.at('0/0').throw('no')
   expect(stage.factsOf('handler.gave-up')).toEqual([
     { type: 'handler.gave-up', ...partitionOf, offset: '0', decision: 'pause' },
   ])
-  expect(stage.factsOf('partition.stalled')).toHaveLength(1)
+  expect(stage.factsOf('partition.degraded')).toMatchObject([{ ...partitionOf, offset: '0', reason: 'paused' }])
   expect(stage.dispatcher.paused()).toEqual([partitionOf])
   expect(stage.reader.log).toContain('pause 0')
   expect(stage.queue(0).progress.mark).toBe(0n)
   stage.resume(0)
   await stage.offer(0, [0, 1])
-  expect(stage.factsOf('partition.resumed')).toHaveLength(1)
+  expect(stage.factsOf('partition.recovered')).toEqual([{ type: 'partition.recovered', ...partitionOf }])
   await stage.handlers.end('0/0')
   expect(stage.handlers.log).toEqual(['0/0', '0/0', '0/1'])
 })
@@ -53,7 +53,7 @@ test('a policy that retries hands the message out once more after a wait, and is
   const stage = await staged({ onHandlerError: () => decisions[asked++] ?? 'pause' })
   await stage.handlers.at('0/0').throw('no')
   // Without one, a handler that throws at once would keep the event loop for itself.
-  await vi.advanceTimersByTimeAsync(49)
+  await vi.advanceTimersByTimeAsync(124)
   expect(stage.handlers.atWork).toEqual([])
   await vi.advanceTimersByTimeAsync(1)
   await stage.handlers.at('0/0').throw('no')
@@ -64,13 +64,29 @@ test('a policy that retries hands the message out once more after a wait, and is
 test.each([
   ['throws', () => Promise.reject(new Error('policy'))],
   ['answers nonsense', () => 'forget it' as 'skip'],
+  ['answers nothing', async () => undefined as unknown as 'skip'],
 ])(
-  'a policy that %s has decided nothing: the partition is paused and the message kept',
-  async (_what, onHandlerError) => {
-    const stage = await staged({ onHandlerError })
+  'a policy that %s has decided nothing: that is a fact, and it is asked again, and not the handler',
+  async (what, bad) => {
+    let asked = 0
+    const stage = await staged({ concurrency: 1, onHandlerError: () => (asked++ < 2 ? bad() : 'skip') })
     await stage.handlers.at('0/0').throw('no')
-    expect(stage.factsOf('handler.gave-up')[0]?.decision).toBe('pause')
-    expect(stage.queue(0).progress.mark).toBe(0n)
+    // Others have its slot meanwhile.
+    await stage.offer(1, [0])
+    await stage.handlers.end('1/0')
+    expect([asked, stage.queue(0).progress.mark, stage.factsOf('handler.gave-up')]).toEqual([1, 0n, []])
+    await vi.advanceTimersByTimeAsync(250)
+    expect(asked).toBe(2)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(stage.handlers.log).toEqual(['0/0', '1/0', '0/1'])
+    const messages = stage.factsOf('policy.failed').map(({ failure }) => failure.message)
+    const expected = {
+      throws: /policy/,
+      'answers nonsense': /returned forget it/,
+      'answers nothing': /returned undefined/,
+    }
+    expect(messages).toHaveLength(2)
+    for (const message of messages) expect(message).toMatch(expected[what as keyof typeof expected])
   },
 )
 
@@ -92,7 +108,7 @@ test('a policy is told the tries so far, with the signal of the assignment', asy
     },
   })
   await stage.handlers.at('0/0').throw('no')
-  await vi.advanceTimersByTimeAsync(50)
+  await vi.advanceTimersByTimeAsync(125)
   await stage.handlers.at('0/0').throw('no again')
   expect(told).toMatchObject([{ attempts: 2, error: new Error('no again') }])
   expect(told[0]?.signal).toBe(stage.dispatcher.assignment?.signal)
@@ -144,7 +160,7 @@ test.each([
     await stage.handlers.at('0/0').throw('no')
     // What was fetched was forgotten with the pause, and is fetched again from the mark.
     expect(stage.reader.log).toEqual(expect.arrayContaining([`seek 0 ${mark}`, 'resume 0']))
-    expect(stage.facts.slice(-2).map(({ type }) => type)).toEqual(['partition.stalled', 'partition.resumed'])
+    expect(stage.facts.slice(-2).map(({ type }) => type)).toEqual(['partition.degraded', 'partition.recovered'])
     await stage.offer(0, [0, 1, 2].slice(mark))
     expect(stage.handlers.log).toEqual(['0/0', `0/${mark}`])
     expect([stage.dispatcher.handler.suppressed, stage.dispatcher.paused()]).toEqual([0, []])

@@ -1,6 +1,7 @@
 // Envelopes, the policy for a journal that fails, and subscribers that misbehave.
 import { afterEach, expect, test, vi } from 'vitest'
 import { createActor, setup } from 'xstate'
+import { failureOf } from '../../../actors/delivery/handler-error.ts'
 import { recorded, type Step } from '../../../machines/recorded.ts'
 import { brokenChain, chainStart, type Journal, type JournalRecord } from '../../../src/journal/journal.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
@@ -34,6 +35,17 @@ function smallJournal(room: number): Journal {
     },
   }
 }
+
+test('what a handler threw is told to those who listen, and is in no record', () => {
+  const { recorder, heard } = recorderOn(memoryJournal())
+  const errors: unknown[] = []
+  recorder.onFact((_record, error) => errors.push(error))
+  recorder.append(step('handler.failed', { failure: failureOf(new TypeError('no')) }))
+  recorder.append(step('commit.failed', { failure: { kind: 'unreachable', message: 'no' } }))
+  expect(errors).toMatchObject([{ name: 'TypeError', stack: expect.stringContaining('recorder.test.ts') }, undefined])
+  expect(heard[0]?.data).toEqual({ failure: { kind: 'handler-failed', message: 'no' } })
+  expect(JSON.stringify([...recorder.journal.read()])).not.toContain('TypeError')
+})
 
 test('a record tells who, when, what, from where to where, and continues the chain', () => {
   const { recorder, heard } = recorderOn(memoryJournal())

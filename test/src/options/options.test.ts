@@ -34,9 +34,14 @@ test('defaults are filled in', () => {
       stopTimeoutMs: 15_000,
       commitIntervalMs: 1000,
     },
-    ...{ dialTimeoutMs: undefined, handlerTimeoutMs: undefined, handlerRetries: 5, onHandlerError: 'pause' },
+    ...{
+      dialTimeoutMs: undefined,
+      handlerTimeoutMs: undefined,
+      handlerRetries: Number.POSITIVE_INFINITY,
+      onHandlerError: 'retry',
+    },
     ...{ onJournalError: 'stop-intake', retryBudget: null },
-    ...{ allowInsecureTls: false, allowInsecureLogin: false },
+    ...{ allowInsecureTls: false, allowInsecureLogin: false, unreadyWhenDegraded: false },
   })
   expect([...journal.read()]).toEqual([])
   expect(typeof kafka).toBe('function')
@@ -52,6 +57,8 @@ test.each([
   [{ inspect: () => {} }],
   [{ inspect: { next: () => {} } }],
   [{ onHandlerError: async () => 'skip' }],
+  [{ onHandlerError: 'skip', handlerRetries: 3 }],
+  [{ handlerRetries: Number.POSITIVE_INFINITY }],
   [{ kafka: { ssl: { rejectUnauthorized: false } }, allowInsecureTls: true }],
   [{ kafka: { sasl: { mechanism: 'plain', username: 'svc', password: 'x' } }, allowInsecureLogin: true }],
   [{ kafka: { ssl: true, sasl: { mechanism: 'plain', username: 'svc', password: 'x' } } }],
@@ -90,6 +97,7 @@ test.each([
   [{ pollIntervalMs: 1.5 }, 'Expected `pollIntervalMs` to be a whole number from 100 to 600000, got `1.5`'],
   [{ pollIntervalMs: Number.NaN }, 'got `NaN`'],
   [{ handlerRetries: -1 }, 'Expected `handlerRetries`'],
+  [{ handlerRetries: 3 }, 'Expected `onHandlerError` to be set, as `handlerRetries` says when it is asked'],
   [{ retryBudget: -1 }, 'Expected `retryBudget` to be a whole number of at least 0, got `-1`'],
   [
     { heartbeatInterval: 15_000 },
@@ -100,7 +108,10 @@ test.each([
   [{ dialTimeoutMs: 6000 }, 'Expected `dialTimeoutMs` to be at most `rebuildTimeoutMs` (5000), got `6000`'],
   [{ minBytes: 20, maxBytes: 10 }, 'Expected `minBytes` to be at most `maxBytes` (10), got `20`'],
   [{ fromBeginning: 'yes' }, 'Expected `fromBeginning` to be true or false, got `"yes"`'],
-  [{ onHandlerError: 'ignore' }, "Expected `onHandlerError` to be 'pause', 'stop' or a function, got `\"ignore\"`"],
+  [
+    { onHandlerError: 'ignore' },
+    "Expected `onHandlerError` to be 'pause', 'stop', 'skip', 'retry' or a function, got `\"ignore\"`",
+  ],
   [{ onJournalError: 'panic' }, "Expected `onJournalError` to be 'stop-intake' or 'degrade'"],
   [{ logger: { info: () => {} } }, 'Expected `logger` to have the functions debug, warn, error, got an object'],
   [{ journal: [] }, 'Expected `journal` to have the functions append, read, close'],

@@ -1,6 +1,7 @@
 // Log lines as a real pino logger writes them.
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { errorBeside, failureOf } from '../../../actors/delivery/handler-error.ts'
 import { adviceFor } from '../../../src/error.ts'
 import { chainStart, type JournalRecord, sealed } from '../../../src/journal/journal.ts'
 import { logFacts } from '../../../src/views/log.ts'
@@ -24,6 +25,20 @@ function written(...records: JournalRecord[]): Record<string, unknown>[] {
   for (const each of records) log(each)
   return lines.map((line) => JSON.parse(line))
 }
+
+test('a line about what was thrown has its name, stack and causes', () => {
+  const failure = failureOf(new TypeError('no amount', { cause: new RangeError('none') }))
+  const lines: string[] = []
+  const log = logFacts(pino({ base: null, timestamp: false }, { write: (line) => lines.push(line) }))
+  const about = { topic: 'orders', partition: 1, offset: '7' }
+  log(record('handler.failed', { ...about, attempt: 1, failure }), errorBeside(failure))
+  log(record('policy.failed', { ...about, failure }), errorBeside(failure))
+  for (const line of lines.map((each) => JSON.parse(each))) {
+    expect(line.err).toMatchObject({ name: 'TypeError', stack: expect.stringContaining('log.test.ts') })
+    expect(line.err.stack).toContain('RangeError: none')
+  }
+  expect(lines).toHaveLength(2)
+})
 
 test('a stall and its end name their partitions', () => {
   const partitions = { orders: [1, 3], bills: [0] }

@@ -1,5 +1,6 @@
 // The status as it folds from records: states, membership, counts, and readiness with its reason.
 import { expect, test } from 'vitest'
+import { errorBeside, failureOf } from '../../../actors/delivery/handler-error.ts'
 import type { FactData, FactType, Plan } from '../../../machines/fact.ts'
 import type { Failure } from '../../../machines/failure.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
@@ -38,7 +39,7 @@ class Story {
       machineVersion: '1',
     }
     const record: JournalRecord = sealed({ ...envelope, type, data: { ...data }, from, to, plan }, chainStart)
-    this.fold = reduceStatus(this.fold, record)
+    this.fold = reduceStatus(this.fold, record, errorBeside((data as { failure?: Failure }).failure))
     return this
   }
 
@@ -191,35 +192,50 @@ test('a stalled partition takes readiness away until it goes on or is no longer 
   expect(other.status).toMatchObject({ ready: true, stalled: [], assignment: { orders: [0] } })
 })
 
-test('a partition paused after its handler gave up is shown and leaves the consumer ready', () => {
-  const story = consuming().tell('handler.gave-up', { topic: 'orders', partition: 0, offset: '5', decision: 'pause' })
-  expect(story.status).toMatchObject({ ready: true, paused: [{ topic: 'orders', partition: 0 }] })
-  story.tell('handler.gave-up', { topic: 'orders', partition: 1, offset: '5', decision: 'skip' })
-  expect(story.status.paused).toHaveLength(1)
-  expect(story.tell('partition.resumed', { partitions: { orders: [0] } }).status.paused).toEqual([])
+const degraded = { topic: 'orders', partition: 1, offset: '5', attempts: 10, forMs: 500, ageMs: 2000, lag: 7 }
+
+test.each(['retrying', 'paused'] as const)(
+  'a partition that waits for its handler (%s) makes the consumer degraded, and neither unready nor dead, until it goes on',
+  (reason) => {
+    const story = consuming().tell('partition.degraded', { ...degraded, reason })
+    const { status } = story
+    expect(status).toMatchObject({ live: true, ready: true, degraded: true, stalled: [] })
+    const { topic, partition } = degraded
+    expect(status.failing).toEqual([{ topic, partition, offset: '5', reason, attempts: 10, since: story.at - 500 }])
+    expect(status.degradedReason).toMatch(/^orders\/1 .* at offset 5, after 10 failed calls since 1970-.*Z\.$/)
+    expect(status.paused).toEqual(reason === 'paused' ? [{ topic, partition }] : [])
+    const strict = viewStatus(story.fold, story.at, 0, true)
+    expect(strict).toMatchObject({ live: true, ready: false, reason: status.degradedReason })
+    story.tell('partition.degraded', { ...degraded, reason, attempts: 30 })
+    expect(story.status.failing).toMatchObject([{ attempts: 30 }])
+    story.tell('partition.recovered', { topic, partition })
+    expect(story.status).toMatchObject({ live: true, ready: true, degraded: false, failing: [], paused: [] })
+  },
+)
+
+test('a partition that is assigned anew is tried anew, and stays paused where a policy has paused it', () => {
+  const all = { epoch: 1, generation: 4, partitions: { orders: [0, 1, 2] } }
+  const story = consuming()
+    .tell('partition.degraded', { ...degraded, reason: 'retrying' })
+    .tell('partition.degraded', { ...degraded, partition: 2, reason: 'paused' })
+  story.tell('partitions.revoked', all)
+  expect(story.status).toMatchObject({ degraded: false, failing: [], paused: [] })
+  story.tell('partitions.assigned', all)
+  expect(story.status).toMatchObject({ degraded: true, failing: [{ partition: 2 }], paused: [{ partition: 2 }] })
 })
 
-test.each([
-  [
-    'its handler gave up',
-    (story: Story) => story.tell('handler.gave-up', { topic: 'orders', partition: 1, offset: '5', decision: 'pause' }),
-    [{ topic: 'orders', partition: 1 }],
-  ],
-  [
-    'a handler is at work on past its deadline',
-    (story: Story) => story.tell('handler.timed-out', { topic: 'orders', partition: 1, offset: '5', afterMs: 300 }),
-    [],
-  ],
-])('a partition that %s is stalled again when it comes back, until it goes on', (_why, tell, paused) => {
+test('a partition whose handler is at work on past its deadline is stalled again when it comes back, until it goes on', () => {
   const reason = 'its handler has it'
   const all = { epoch: 1, generation: 4, partitions: { orders: [0, 1, 2] } }
-  const story = tell(consuming()).tell('partition.stalled', { partitions: { orders: [1] }, reason })
+  const story = consuming()
+    .tell('handler.timed-out', { topic: 'orders', partition: 1, offset: '5', afterMs: 300 })
+    .tell('partition.stalled', { partitions: { orders: [1] }, reason })
   story.tell('partitions.revoked', all)
   expect(story.status).toMatchObject({ ready: true, stalled: [], paused: [] })
   story.tell('partitions.assigned', { ...all, partitions: { orders: [0, 2] } })
   expect(story.status).toMatchObject({ ready: true, stalled: [] })
   story.tell('partitions.assigned', all)
-  expect(story.status).toMatchObject({ ready: false, stalled: [{ topic: 'orders', partition: 1, reason }], paused })
+  expect(story.status).toMatchObject({ ready: false, stalled: [{ topic: 'orders', partition: 1, reason }], paused: [] })
   // What the watchdog found is another matter: it looks again.
   story.tell('partition.stalled', { partitions: { orders: [0] }, reason: 'broker 2 is refused' })
   story.tell('partitions.revoked', all).tell('partitions.assigned', all)
@@ -227,6 +243,27 @@ test.each([
   story.tell('partition.resumed', { partitions: { orders: [1] } })
   story.tell('partitions.revoked', all).tell('partitions.assigned', all)
   expect(story.status).toMatchObject({ ready: true, stalled: [], paused: [] })
+})
+
+test.each([
+  ['failed', { to: 'failed' }, /^The consumer has failed: gone\.$/],
+  ['stopped', { to: 'stopped' }, /^The consumer has stopped as asked\.$/],
+])('a consumer that has %s is not live, and says why', (_state, turn, reason) => {
+  const story = consuming().tell('session.failed', { epoch: 1, failure })
+  expect(story.status).toMatchObject({ live: true, liveReason: 'The consumer goes on by itself.' })
+  story.tell('stop.completed', { tookMs: 5, forced: false }, turn)
+  expect(story.status.live).toBe(false)
+  expect(story.status.liveReason).toMatch(reason)
+})
+
+test('what was thrown is kept with the newest failure, and gone with the next one', () => {
+  const story = consuming()
+  const told = { topic: 'orders', partition: 0, offset: '5', attempt: 1 } as const
+  story.tell('handler.failed', { ...told, failure: failureOf(new TypeError('no')) })
+  expect(story.status.lastFailure).toMatchObject({ kind: 'handler-failed', message: 'no', name: 'TypeError' })
+  expect(story.status.lastFailure?.stack).toContain('status.test.ts')
+  story.tell('commit.failed', { epoch: 1, failure })
+  expect(story.status.lastFailure).toEqual({ ...failure, at: story.at })
 })
 
 test('refused endpoints are listed until they heal', () => {
@@ -248,6 +285,7 @@ test('the journal shows in status and readiness', () => {
   })
   expect(consuming().tell('journal.failed', { failure, policy: 'stop-intake' }).status).toMatchObject({
     ready: false,
+    live: false,
     journal: 'failed',
   })
 })
