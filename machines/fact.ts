@@ -40,7 +40,8 @@ export function byTopic(partitions: Iterable<TopicPartition>): PartitionsByTopic
 export interface FactData {
   // What the user asked for.
   'start.requested': object
-  'stop.requested': object
+  /** `failure`: why it has to end; without one the user wants it to. */
+  'stop.requested': { readonly failure?: Failure }
   // What the cluster showed.
   /** `brokers`: endpoints as `host:port`, by node id. */
   'cluster.reached': { readonly clusterId: string; readonly brokers: Readonly<Record<number, string>> }
@@ -91,12 +92,16 @@ export interface FactData {
   'topic.found': { readonly topic: string; readonly recreated: boolean }
   /** A regular expression matches other topics now. */
   'subscription.changed': { readonly epoch: number; readonly topics: readonly string[] }
+  /** Regular expressions that match no topic yet. */
+  'subscription.unmatched': { readonly epoch: number; readonly expressions: readonly string[] }
   // What the hand-over did.
   'drain.completed': { readonly epoch: number; readonly tookMs: number; readonly forced: boolean }
   'rebuild.proven': { readonly epoch: number; readonly tookMs: number; readonly gapMs: number }
   'rebuild.unproven': { readonly epoch: number; readonly failure: Failure }
   'retry.scheduled': { readonly attempt: number; readonly waitMs: number }
   'backoff.elapsed': { readonly attempt: number }
+  /** It ends for good, with this failure, and is closed in order. */
+  'consumer.failed': { readonly failure: Failure }
   'stop.completed': { readonly tookMs: number; readonly forced: boolean }
   // What became of offsets, batches and handlers.
   'offsets.salvaged': { readonly epoch: number; readonly partitions: number }

@@ -8,10 +8,12 @@ import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
+import { type ForeignProtocol, foreignProtocol } from '../protocol/foreign-protocol.ts'
 import { versionFlaw } from '../protocol/versions.ts'
 import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
 import { classify } from './dial-failure.ts'
 import type { DialPace } from './dial-pace.ts'
+import { closedIn, type DialStep, silentIn } from './dial-step.ts'
 import { namesOf } from './names.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
@@ -42,8 +44,8 @@ export interface Dialled {
   readonly logins?: Pick<DialPace, 'login'> | undefined
   /** Hands over a connection to this endpoint that the poller is dialling, or was a moment ago. */
   readonly ready?: (() => Promise<HeldConnection | undefined>) | undefined
-  /** Called when the dial makes progress: a step is done, or bytes came. */
-  readonly onHeard?: (() => void) | undefined
+  /** Called when the dial makes progress, with what it is at: a step is done, or bytes came. */
+  readonly onHeard?: ((step: DialStep) => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
@@ -68,8 +70,14 @@ export function createDial(options: DialerOptions): Dial {
     const { host, port } = endpoint
     const objection = objectionTo({ host, port, ...(nodeId === undefined ? {} : { nodeId }) }, options.allowEndpoint)
     if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
-    const failed = (error: unknown) =>
-      isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
+    let step: DialStep = 'settings'
+    let foreign: ForeignProtocol | undefined
+    const failed = (error: unknown) => {
+      if (foreign) return turnDown({ kind: 'dial-failed', ...foreign })
+      if (isError(error) && error instanceof ConnectionError && error.snapshot) return error
+      const failure = classify(error)
+      return turnDown({ ...failure, ...(closings.has(failure.code ?? '') ? closedIn(step) : undefined) })
+    }
     const admit = (line: HeldConnection): HeldConnection => {
       try {
         checkIdentity(line, options.clusterId(), nodeId)
@@ -89,9 +97,10 @@ export function createDial(options: DialerOptions): Dial {
           (late) => late?.close(),
           () => {},
         )
-        throw failed(error)
+        throw error === late ? turnDown(silentIn(step, longestDialMs)) : failed(error)
       }))
     if (line) return admit(line)
+    onHeard?.(step)
     const settings = (async () => options.security())()
     const {
       ssl,
@@ -99,8 +108,9 @@ export function createDial(options: DialerOptions): Dial {
       clientId = 'relisten',
     } = await withDeadline(settings, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
-      const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
-      throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
+      if (error === late) throw turnDown(silentIn(step, securityTimeoutMs))
+      const message = `the option \`kafka\` gave no settings: ${messageOf(error)}`
+      throw turnDown({ kind: 'settings-failed', message, code: 'NO_SETTINGS' })
     })
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
     let socket: Socket | undefined
@@ -108,36 +118,48 @@ export function createDial(options: DialerOptions): Dial {
     let heardAt = performance.now()
     const heard = () => {
       heardAt = performance.now()
-      onHeard?.()
+      onHeard?.(step)
+    }
+    const enters = (next: DialStep) => {
+      step = next
+      heard()
     }
     let isWaiting = false
     const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
       const attempt = async () => {
         isWaiting = false
-        heard()
+        enters('login')
         // Whoever waited for its turn may be gone.
         if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
         return login(opened, fresh(credentials), clientId, longestDialMs, endpoint).catch((error) => {
-          throw turnDown(classify(error))
+          throw failed(error)
         })
       }
       isWaiting = true
       return logins ? logins.login(endpoint, attempt) : attempt()
     }
     const work = async (): Promise<Connection> => {
+      enters(net.isIP(host) ? 'connect' : 'lookup')
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
-      socket.once('connect', heard)
+      socket.once('lookup', () => {
+        step = 'connect'
+        onHeard?.(step)
+      })
+      socket.once('connect', () => enters(ssl ? 'tls' : 'answer'))
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      heard()
-      // The login takes its own listeners of data away again, and this one with them.
-      socket.on('data', heard)
+      enters('answer')
+      // The login takes its own listeners of data away again, and these with them.
+      socket.on('data', heard).once('data', (first: Buffer) => {
+        foreign = foreignProtocol(first)
+        if (foreign) socket?.destroy()
+      })
       const loginValidMs = sasl ? await enter(socket, sasl) : 0
       const roundTrip = roundTrips.to(formatEndpoint(endpoint))
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip })
       socket.off('data', heard).on('data', heard)
-      heard()
+      enters('answer')
       await connection.identify()
       socket.off('data', heard)
       return connection
@@ -150,10 +172,16 @@ export function createDial(options: DialerOptions): Dial {
       socket?.destroy()
       if (isWaiting && !(error instanceof ConnectionError) && !signal?.aborted)
         throw turnDown({ kind: 'dial-failed', message: 'Another login is under way', code: 'TOO_SOON' })
-      throw failed(error)
+      throw error === late ? turnDown(silentIn(step, timeoutMs)) : failed(error)
     }
   }
 }
+
+/** The peer has ended the connection, or its system has. */
+const closings: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+
+/** What work is rejected with that was silent for too long. */
+const late = new Error('no answer in time')
 
 /** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a broken check allows nothing. */
 function objectionTo(
@@ -253,9 +281,8 @@ function withDeadline<Value>(
   signal: AbortSignal | undefined,
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const fail = (code: string, message: string) => reject(Object.assign(new Error(message), { code }))
-    const end = onSilence(silence, () => fail('ETIMEDOUT', `no answer within ${silence.forMs} ms`))
-    const abort = () => fail('ABORT_ERR', 'the dial is no longer wanted')
+    const end = onSilence(silence, () => reject(late))
+    const abort = () => reject(Object.assign(new Error('the dial is no longer wanted'), { code: 'ABORT_ERR' }))
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
     work.then(resolve, reject).finally(() => {

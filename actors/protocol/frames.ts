@@ -75,7 +75,7 @@ export class FrameCutter {
     while (rest.length >= 4) {
       const bytes = 4 + rest.readInt32BE(0)
       if (bytes < answerHeaderBytes || bytes > maxFrameBytes)
-        throw new RangeError(`a frame of ${bytes} bytes is not Kafka's`)
+        throw Object.assign(new RangeError(`a frame of ${bytes} bytes is not Kafka's`), { code: 'NOT_KAFKA' })
       if (rest.length < bytes) {
         this.wantedBytes = bytes
         break

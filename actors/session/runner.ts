@@ -73,10 +73,12 @@ export class Runner implements Reader {
   /** Connects and subscribes. Rejects with a ConnectionError. */
   async connect(subscription: Subscription): Promise<void> {
     const { consumer } = this.kafka
-    const { fromBeginning } = this.options
+    const { fromBeginning, emit, epoch } = this.options
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [...(await subscription.resolve())], fromBeginning })
+      const expressions = subscription.unmatched
+      if (expressions.length > 0) emit({ type: 'subscription.unmatched', epoch, expressions })
     } catch (error) {
       throw new ConnectionError(fromKafkaJs(error, this.options))
     }

@@ -128,8 +128,11 @@ export interface ConsumerOptions {
   journal?: Journal
   /** What happens when the journal can't append. Default `stop-intake`: no message is handled whose story could not be told. */
   onJournalError?: JournalPolicy
-  /** Gets a line for each fact. Default: none. */
-  logger?: Logger
+  /**
+   * Gets a line for each fact. Default: pino at `warn` on standard error, a line for each thing that needs a person, the same one once a
+   * minute at most. `false`: no line at all. `consoleLogger` writes readable lines.
+   */
+  logger?: Logger | false
   /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
   inspect?: Inspect
 

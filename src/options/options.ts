@@ -192,7 +192,7 @@ function checkFunctions(options: ConsumerOptions): void {
   if (inspect !== undefined && typeof inspect !== 'function' && typeof inspect?.next !== 'function') {
     throw expected('inspect', 'to be a function or an observer with a function `next`', inspect)
   }
-  checkMethods('logger', logger, ['debug', 'info', 'warn', 'error'])
+  if (logger !== false) checkMethods('logger', logger, ['debug', 'info', 'warn', 'error'])
   checkMethods('journal', journal, ['append', 'read', 'close'])
   const isAssigner = (assigner: unknown): boolean => typeof assigner === 'function'
   if (

@@ -5,7 +5,7 @@ import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPa
 import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle.ts'
 import type { FactRecord, JournalRecord } from '../journal/journal.ts'
-import { type Evidence, type Readiness, readiness } from './readiness.ts'
+import { type Evidence, hindranceAfter, type Readiness, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -69,7 +69,9 @@ export interface Status extends Readiness {
 
 /** A status without what depends on the moment it is read. */
 export type StatusFold = Omit<Status, 'ready' | 'reason'> &
-  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly held: readonly Held[] }
+  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign' | 'hindrance' | 'unmatched'> & {
+    readonly held: readonly Held[]
+  }
 
 /** A partition whose handler has it: given up, or past its deadline. It stays so while other members own it, and when it comes back. */
 interface Held extends TopicPartition {
@@ -83,6 +85,7 @@ export const emptyStatus: StatusFold = {
   ...{ state: 'idle', since: 0, clusterId: null, epoch: 0, memberId: null, generation: null, assignment: {} },
   ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], paused: [], held: [] },
   ...{ journal: 'recording', interruptedAt: undefined, unreachableSince: undefined, foreign: undefined },
+  ...{ hindrance: undefined, unmatched: [] },
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
@@ -98,13 +101,14 @@ export function reduceStatus(fold: StatusFold, record: JournalRecord): StatusFol
   if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
   const lastFailure = told ? { ...told, at: record.at } : fold.lastFailure
-  const next = reduceFact({ ...fold, lastFailure }, record as FactRecord)
+  const hindrance = hindranceAfter(fold.hindrance, record as FactRecord)
+  const next = reduceFact({ ...fold, lastFailure, hindrance }, record as FactRecord)
   return reduceState(next, record)
 }
 
 /** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
 export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0): Status {
-  const { interruptedAt, unreachableSince, foreign, held, ...rest } = fold
+  const { interruptedAt, unreachableSince, foreign, hindrance, unmatched, held, ...rest } = fold
   return { ...readiness(fold, now), ...rest, counts: { ...fold.counts, suppressedReReads } }
 }
 
@@ -126,6 +130,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
     case 'cluster.reached':
       return { ...fold, clusterId: record.data.clusterId, unreachableSince: undefined, foreign: undefined }
     case 'cluster.unreachable':
+      // Told again when only its reason has changed.
+      if (fold.unreachableSince !== undefined) return fold
       return { ...change(fold, 'unknown'), unreachableSince: record.at - record.data.sinceMs }
     case 'cluster.moved':
       return {
@@ -145,6 +151,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { reconnects: counts.reconnects + 1 })
     case 'session.opened':
       return opened(fold, record)
+    case 'subscription.unmatched':
+      return { ...fold, unmatched: record.data.expressions }
     case 'session.joined': {
       const { memberId, generation } = record.data
       return { ...count(fold, { joins: counts.joins + 1 }), memberId, generation, foreign: undefined }
@@ -192,7 +200,12 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
 
 function opened(fold: StatusFold, record: FactRecord): StatusFold {
   const { sessions } = fold.counts
-  const next = { ...count(owning(fold, {}), { sessions: sessions + 1 }), memberId: null, generation: null }
+  const next = {
+    ...count(owning(fold, {}), { sessions: sessions + 1 }),
+    memberId: null,
+    generation: null,
+    unmatched: [],
+  }
   if (sessions === 0) return next
   const cause = fold.plan?.reason ?? record.plan?.reason ?? fold.lastFailure?.kind ?? 'unknown'
   return restarted(next, 'replacement', cause)

@@ -217,9 +217,9 @@ const otherActions: Readonly<Record<string, string>> = {
   beginEpoch: 'countAttempt',
   planInPlace: 'planReplacement',
   planReplacement: 'planInPlace',
-  noteFailure: 'forgetFailure',
-  forgetFailure: 'noteBug',
-  noteBug: 'forgetFailure',
+  noteFailure: 'noteStop',
+  noteStop: 'noteBug',
+  noteBug: 'noteStop',
 }
 
 type Counted = { context: { epoch: number; attempt: number } }
@@ -236,7 +236,8 @@ const wrongActions = {
   'recover keeps the failure': { plan: null, attempt: 0 },
   'noteFailure keeps nothing': {},
   'noteBug says unreachable': { failure: { kind: 'unreachable', message: 'An actor of the lifecycle threw an error' } },
-  'forgetFailure forgets nothing': {},
+  'noteStop notes nothing': {},
+  'noteStop forgets its failure': { failure: null },
   'noteMembers notes nobody': {},
   'noteMembers keeps who was evicted': { members: ['me', 'you'] },
 }

@@ -125,13 +125,13 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   },
   M12: {
     holds:
-      'A consumer that was asked to stop ends in `stopped` without a failure, one that ended by itself in `failed` with the failure that ended it.',
+      'A consumer that was asked to stop ends in `stopped` without a failure; one that ended by itself, or was asked to because of a failure, in `failed` with it.',
     check: ({ before, fact, after }) => {
       const { value, context } = after
       if (value === 'stopped') return context.failure === null
       if (value === 'failed') return context.failure !== null
       if (value !== 'stopping' || after === before) return true
-      if (fact.type === 'stop.requested') return context.failure === null
+      if (fact.type === 'stop.requested') return context.failure === (fact.failure ?? null)
       return !('failure' in fact) || context.failure === fact.failure
     },
   },

@@ -11,6 +11,7 @@ const kinds: Record<FailureKind, true> = {
     'foreign-cluster': true,
     'version-too-old': true,
     'login-refused': true,
+    'settings-failed': true,
   },
   ...{
     'not-authorized': true,

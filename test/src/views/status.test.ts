@@ -168,7 +168,7 @@ test('brokers out of reach take readiness away after the grace', () => {
   expect(story.status.ready).toBe(true)
   expect(viewStatus(story.fold, story.at + graceMs)).toMatchObject({
     ready: false,
-    reason: 'No broker has answered for more than 10000 ms.',
+    reason: 'No broker has answered for more than 10000 ms: gone.',
   })
   story.tell('cluster.reached', { clusterId: 'abc', brokers: {} })
   expect(viewStatus(story.fold, story.at + graceMs).ready).toBe(true)
