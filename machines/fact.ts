@@ -88,6 +88,8 @@ export interface FactData {
   'topic.observed': { readonly topic: string; readonly topicId: string | null; readonly partitions: number }
   'topic.grown': { readonly topic: string; readonly partitions: number }
   'topic.missing': { readonly topic: string }
+  /** It was there, and this user may not read it any more. */
+  'topic.denied': { readonly topic: string }
   /** It is there again; `recreated`: another topic of the same name, read from its start. */
   'topic.found': { readonly topic: string; readonly recreated: boolean }
   /** A regular expression matches other topics now. */

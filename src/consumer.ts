@@ -15,7 +15,8 @@ import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { lifecycleMachine, machineVersion } from '../machines/lifecycle.ts'
 import { recorded } from '../machines/recorded.ts'
-import { callError, errorFrom, failureFrom, type RelistenError } from './error.ts'
+import { checkPartitions, checkPosition, refuseKafkaJsCalls } from './calls.ts'
+import { errorFrom, failureFrom, type RelistenError } from './error.ts'
 import { createInbox } from './inbox.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
@@ -157,16 +158,18 @@ class LifecycleConsumer implements Consumer {
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
+    checkPartitions('pause', partitions)
     for (const each of partitions) this.dispatcher.pause(each)
   }
 
   resume(partitions: readonly TopicPartitions[]): void {
+    checkPartitions('resume', partitions)
     for (const each of partitions) this.dispatcher.resume(each)
   }
 
-  seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
-    if (!/^\d+$/.test(offset))
-      throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
+  seek(position: TopicPartition & { readonly offset: string }): void {
+    checkPosition(position)
+    const { topic, partition, offset } = position
     this.dispatcher.seek({ topic, partition }, BigInt(offset))
   }
 
@@ -238,7 +241,10 @@ class LifecycleConsumer implements Consumer {
       cluster,
       dispatcher,
       createSession: (epoch) =>
-        new Session({ ...options, ...{ epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect } }),
+        new Session({
+          ...{ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect },
+          judged: (failure) => supervisor.judged(failure),
+        }),
       emit,
     })
     this.supervisor = supervisor
@@ -297,3 +303,5 @@ class LifecycleConsumer implements Consumer {
     this.outcome.settle(error)
   }
 }
+
+refuseKafkaJsCalls(LifecycleConsumer.prototype)

@@ -31,6 +31,7 @@ export const errorCodes = {
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
   illegalGeneration: 22,
+  invalidTopic: 17,
   invalidGroupId: 24,
   unknownMemberId: 25,
   invalidSessionTimeout: 26,

@@ -26,6 +26,8 @@ export interface SupervisorOptions {
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
+  /** How long brokers may not know of a topic or a right yet, in milliseconds. */
+  readonly metadataLagMs: number
 }
 
 const salvageWithinMs = 2000
@@ -43,6 +45,9 @@ export class Supervisor {
   readonly discarded = new Map<SupervisedSession, Promise<void>>()
   private readonly refused = new Set<number>()
   private lastFailure: Failure | undefined
+  private hasJoined = false
+  /** Since when a topic or a right is missing, on the clock of `performance.now()`. */
+  private missingSince: number | undefined
 
   constructor(options: SupervisorOptions) {
     this.options = options
@@ -86,6 +91,17 @@ export class Supervisor {
   }
 
   /**
+   * A missing topic or right passes for as long as brokers may not know of it yet, and for good in a life that had it: what vanished from a
+   * consumer that has joined is waited for.
+   */
+  judged(failure: Failure): Failure {
+    if (failure.kind !== 'topic-missing' && failure.kind !== 'not-authorized') return failure
+    this.missingSince ??= performance.now()
+    const isPassing = this.hasJoined || performance.now() - this.missingSince < this.options.metadataLagMs
+    return isPassing ? { ...failure, isPassing } : failure
+  }
+
+  /**
    * Opens a session and joins. Resolves with what it failed with; undefined when it has joined. Once `signal` has aborted nothing more is
    * begun, and nobody hears how it ends.
    */
@@ -101,9 +117,11 @@ export class Supervisor {
       await this.evictZombies(session)
       signal.throwIfAborted()
       await session.open()
+      this.hasJoined = true
+      this.missingSince = undefined
       return undefined
     } catch (error) {
-      return fromKafkaJs(error)
+      return this.judged(fromKafkaJs(error))
     }
   }
 

@@ -41,6 +41,12 @@ export interface FileJournal extends Journal {
  * failed to sync may have dropped what it says it has.
  */
 export function fileJournal(directory: string, options: FileJournalOptions = {}): FileJournal {
+  if (typeof directory !== 'string' || directory === '') {
+    throw optionError(
+      `Expected the directory of the journal to be a non-empty string, got a value of type ${typeof directory}`,
+      "write `fileJournal('relisten-journal')`.",
+    )
+  }
   const { segmentBytes, maxBytes } = sizes(options)
   const folder = resolve(directory)
   const release = prepared(folder)
@@ -202,13 +208,22 @@ class LockedJournal implements FileJournal {
   }
 }
 
-function sizes({ segmentBytes = 2 ** 20, maxBytes = 2 ** 24 }: FileJournalOptions): Required<FileJournalOptions> {
+function sizes(options: FileJournalOptions): Required<FileJournalOptions> {
+  if (typeof options !== 'object' || options === null)
+    throw optionError(
+      'Expected the options of the journal to be an object',
+      'write `{ segmentBytes, maxBytes }`, or leave them out.',
+    )
+  const { segmentBytes = 2 ** 20, maxBytes = 2 ** 24, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined)
+    throw optionError(`Unknown option \`${unknown}\` of the journal`, 'it takes `segmentBytes` and `maxBytes`.')
   const least = { segmentBytes: 2 ** 16, maxBytes: 4 * segmentBytes }
   for (const [name, value] of Object.entries({ segmentBytes, maxBytes }) as [keyof typeof least, number][]) {
     if (Number.isInteger(value) && value >= least[name]) continue
     throw optionError(
-      `Expected \`${name}\` to be a whole number of at least ${least[name]}, got ${value}`,
-      'give a larger number of bytes.',
+      `Expected \`${name}\` to be a whole number of at least ${least[name]}, got ${String(value)}`,
+      `write a number of bytes, as in \`${name}: ${least[name] * 4}\`.`,
     )
   }
   return { segmentBytes, maxBytes }

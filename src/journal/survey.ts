@@ -29,6 +29,7 @@ export interface Damage extends Fault {
  */
 export function* survey(path: string): Generator<JournalRecord, Survey> {
   const isFolder = kindOf(path).isDirectory()
+  if (!isFolder && fs.statSync(path).size === 0) throw journalError(`${path} is empty.`)
   const segments: readonly Segment[] = isFolder ? segmentsIn(path) : [{ path, first: 1 }]
   if (segments.length === 0) throw journalError(`${path} has no files of a journal in it.`)
   let records = 0
@@ -49,7 +50,9 @@ export function* survey(path: string): Generator<JournalRecord, Survey> {
     const filesBehind = segments.length - index - 1
     const bytes = fs.readFileSync(segment.path).subarray(fault.offset)
     const whole = { files: segments.length, records, oldest, newest }
-    if (fault.isTorn && filesBehind === 0) return { ...whole, damage: undefined, unfinishedBytes: bytes.length }
+    // Without a single record it is not known to be a journal at all.
+    if (fault.isTorn && filesBehind === 0 && records > 0)
+      return { ...whole, damage: undefined, unfinishedBytes: bytes.length }
     const linesBehind = bytes.toString('latin1').replace(/\n$/, '').split('\n').length
     return { ...whole, damage: { ...fault, file: segment.path, linesBehind, filesBehind }, unfinishedBytes: 0 }
   }

@@ -132,6 +132,10 @@ const lines: Lines = {
   'topic.observed': ['debug', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')}`],
   'topic.grown': ['info', ({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')} now`],
   'topic.missing': ['error', ({ topic }) => `${topic} does not exist any more; its partitions wait for it`],
+  'topic.denied': [
+    'error',
+    ({ topic }) => `This user may not read ${topic} any more; its partitions wait for that right (ACL Read)`,
+  ],
   'topic.found': [
     'warn',
     ({ topic, recreated }) =>

@@ -171,6 +171,30 @@ test.each(['', '-1', '1.5', 'latest'])('a seek to %o is a wrong call', async (of
   )
 })
 
+test.each<[string, (consumer: Consumer) => unknown, string]>([
+  ['pause without a list', (consumer) => consumer.pause({ topic: 'orders' } as never), 'Expected a list of topics'],
+  ['pause of a name', (consumer) => consumer.pause('orders' as never), 'Expected a list of topics'],
+  ['pause of a list of names', (consumer) => consumer.pause(['orders'] as never), 'Expected `topic` of `pause`'],
+  [
+    'resume of a number',
+    (consumer) => consumer.resume([{ topic: 'o', partitions: 0 as never }]),
+    '`partitions` of `resume`',
+  ],
+  ['seek without a topic', (consumer) => consumer.seek({ offset: '5' } as never), 'Expected `topic` of `seek`'],
+  [
+    'seek without a partition',
+    (consumer) => consumer.seek({ topic: 'o', offset: '5' } as never),
+    '`partition` of `seek`',
+  ],
+  ['run', (consumer) => (consumer as never as { run(): void }).run(), 'call `start()`'],
+  ['subscribe', (consumer) => (consumer as never as { subscribe(): void }).subscribe(), 'pass `topics`'],
+  ['connect', (consumer) => (consumer as never as { connect(): void }).connect(), 'call `start()`'],
+])('%s is a wrong call that says what to write', async (_, call, message) => {
+  const consumer = consumerWith({ brokers: [await nowhere()] })
+  expect(() => call(consumer)).toThrow(expect.objectContaining({ code: 'invalid-call' }))
+  expect(() => call(consumer)).toThrow(message)
+})
+
 test.each([...renamed])('to listen to %s is a wrong call that names %s', async (earlier, name) => {
   const consumer = consumerWith({ brokers: [await nowhere()] })
   expect(() => consumer.on(earlier as typeof name, () => {})).toThrow(
