@@ -243,7 +243,7 @@ class LifecycleConsumer implements Consumer {
       createSession: (epoch) =>
         new Session({
           ...{ ...options, epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect },
-          judged: (failure) => supervisor.judged(failure),
+          emit: (fact) => emit(supervisor.judge(fact)),
         }),
       emit,
     })

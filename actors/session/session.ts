@@ -36,16 +36,8 @@ import { watch } from './watchdog.ts'
 export interface SessionOptions
   extends Omit<
     RunnerOptions,
-    | 'nodeNames'
-    | 'fetched'
-    | 'answer'
-    | 'unseen'
-    | 'beforeFetch'
-    | 'mustRejoin'
-    | 'onMetadata'
-    | 'wake'
-    | 'onAssigned'
-    | 'onCrash'
+    | ('nodeNames' | 'fetched' | 'answer' | 'unseen' | 'beforeFetch')
+    | ('mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash')
   > {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
@@ -54,8 +46,6 @@ export interface SessionOptions
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly requestTimeoutMs?: number | undefined
-  /** A failure as it counts in this life of the consumer. */
-  readonly judged: (failure: Failure) => Failure
   readonly cluster: Cluster
   readonly dial: Dial
   /** What this process knows of the group's topics. */
@@ -307,8 +297,7 @@ export class Session {
   /** It has ended by itself, or the group does not want it. */
   private fail(failure: Failure): void {
     this.crashed(new ConnectionError(failure))
-    const { emit, judged } = this.options
-    if (!this.runner.sealed) emit({ type: 'session.failed', epoch: this.epoch, failure: judged(failure) })
+    if (!this.runner.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
   }
 
   private async committedOf(topic: string): Promise<CommittedOffset[]> {

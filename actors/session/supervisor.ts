@@ -90,11 +90,16 @@ export class Supervisor {
     return isPassing ? { ...failure, kind: 'unreachable' } : failure
   }
 
+  /** A fact of a session as it counts in this life of the consumer. */
+  judge(fact: Fact): Fact {
+    return fact.type === 'session.failed' ? { ...fact, failure: this.judged(fact.failure) } : fact
+  }
+
   /**
    * A missing topic or right passes for as long as brokers may not know of it yet, and for good in a life that had it: what vanished from a
    * consumer that has joined is waited for.
    */
-  judged(failure: Failure): Failure {
+  private judged(failure: Failure): Failure {
     if (failure.kind !== 'topic-missing' && failure.kind !== 'not-authorized') return failure
     this.missingSince ??= performance.now()
     const isPassing = this.hasJoined || performance.now() - this.missingSince < this.options.metadataLagMs

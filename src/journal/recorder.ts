@@ -100,7 +100,7 @@ export function createRecorder({
       const report = ofJournal('journal.failed', { failure, policy: onJournalError })
       closeQuietly(journal)
       if (onJournalError === 'stop-intake') {
-        untold.push(enveloped(report), enveloped(ofJournal('consumer.failed', { failure })))
+        untold.push(enveloped(report))
         tell()
         throw errorFrom(failure)
       }

@@ -3,6 +3,7 @@
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
+import { checkTogether } from './limits.ts'
 import { secured } from './security.ts'
 import { checkSubject } from './subscription.ts'
 import { suggestion } from './suggestion.ts'
@@ -254,65 +255,10 @@ function flagFor(options: ConsumerOptions, name: string, preset: boolean): boole
   throw expected(name, 'to be true or false', value, `write \`${name}: true\`, or leave it out.`)
 }
 
-/** Options that are fine each and impossible together. */
-function checkTogether(options: Record<keyof typeof numbers, number | undefined>): void {
-  const { sessionTimeout = 0, rebalanceTimeout = 0, heartbeatInterval = 0, maxWaitTimeInMs = 0 } = options
-  const { rebuildTimeoutMs = 0, dialTimeoutMs = 0, minBytes = 0, maxBytes = 0 } = options
-  if (heartbeatInterval * 2 >= sessionTimeout) {
-    const next = 'lower it or raise `sessionTimeout`; one lost heartbeat must not cost the membership.'
-    throw expected(
-      'heartbeatInterval',
-      `to be below half of \`sessionTimeout\` (${sessionTimeout})`,
-      heartbeatInterval,
-      next,
-    )
-  }
-  if (heartbeatInterval * 2 >= rebalanceTimeout) {
-    const next = 'raise it or lower `heartbeatInterval`; a member hears of a rebalance by its heartbeat.'
-    throw expected(
-      'rebalanceTimeout',
-      `to be above twice \`heartbeatInterval\` (${heartbeatInterval})`,
-      rebalanceTimeout,
-      next,
-    )
-  }
-  if (maxWaitTimeInMs * 2 >= sessionTimeout) {
-    const next = 'lower it or raise `sessionTimeout`; a fetch that waits must not be taken for a broker that is gone.'
-    throw expected(
-      'maxWaitTimeInMs',
-      `to be below half of \`sessionTimeout\` (${sessionTimeout})`,
-      maxWaitTimeInMs,
-      next,
-    )
-  }
-  if (dialTimeoutMs > rebuildTimeoutMs) {
-    const next = 'lower it or raise `rebuildTimeoutMs`; a rebuild begins with a dial.'
-    throw expected('dialTimeoutMs', `to be at most \`rebuildTimeoutMs\` (${rebuildTimeoutMs})`, dialTimeoutMs, next)
-  }
-  if (minBytes > maxBytes) {
-    const next = 'lower it or raise `maxBytes`; an answer could never be large enough.'
-    throw expected('minBytes', `to be at most \`maxBytes\` (${maxBytes})`, minBytes, next)
-  }
-  checkDrain(options)
-}
-
 /** Without a drain time of its own, one that fits into the stop and the rebalance that were asked for. */
 function drainFor(options: ConsumerOptions): number {
   const given = (name: 'drainTimeoutMs' | 'stopTimeoutMs' | 'rebalanceTimeout') =>
     numberFor(options, name, numbers[name]) as number
   const longest = given('drainTimeoutMs')
   return options.drainTimeoutMs ?? Math.min(longest, given('stopTimeoutMs'), given('rebalanceTimeout'))
-}
-
-/** Handlers that may take longer than the stop, or than the group waits for them, would never have that time. */
-function checkDrain({
-  drainTimeoutMs = 0,
-  stopTimeoutMs = 0,
-  rebalanceTimeout = 0,
-}: Record<string, number | undefined>) {
-  for (const [name, ms] of Object.entries({ stopTimeoutMs, rebalanceTimeout })) {
-    if (drainTimeoutMs <= ms) continue
-    const next = `lower it or raise \`${name}\`; handlers would never have that time.`
-    throw expected('drainTimeoutMs', `to be at most \`${name}\` (${ms})`, drainTimeoutMs, next)
-  }
 }

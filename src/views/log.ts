@@ -195,7 +195,11 @@ const lines: Lines = {
   'partition.stalled': ['error', ({ partitions, reason }) => `No progress in ${list(partitions)}: ${reason}`],
   'partition.resumed': ['info', ({ partitions }) => `Progress again in ${list(partitions)}`],
   'event-loop.starved': ['warn', ({ forMs }) => `The event loop was blocked for ${forMs} ms`],
-  'journal.failed': ['error', ({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`],
+  'journal.failed': [
+    'error',
+    ({ failure, policy }) =>
+      `The journal failed, ${policy === 'degrade' ? 'facts are kept in memory only' : 'and the consumer ends'}: ${failure.message}`,
+  ],
 }
 
 /** The types of all records that listeners and loggers may hear of. */

@@ -86,14 +86,15 @@ test.each([
   expect(consumer.status().state).toBe('idle')
 })
 
-test('a journal that fails ends it with its fact and its failure', async () => {
+test('a journal that fails ends it with its own fact, as nothing can be recorded behind it', async () => {
   const broker = await silent()
-  const { facts, logger } = reducedTo('consumer.failed')
+  const { facts, lines, logger } = reducedTo('journal.failed')
   const journal = { ...memoryJournal(), append: () => broken('the disk is full') }
   const consumer = consumerAt(broker, { journal, logger })
   expect((await errorOf(consumer.start())).message).toContain('the disk is full')
   expect((await errorOf(consumer.ended)).code).toBe('journal-failed')
-  expect(facts).toMatchObject([{ failure: { kind: 'journal-failed' } }])
+  expect(facts).toMatchObject([{ failure: { kind: 'journal-failed' }, policy: 'stop-intake' }])
+  expect(lines[0]).toContain('the consumer ends')
 })
 
 test('a process whose consumer ends by a failure says so and ends as the user wants', async () => {

@@ -112,7 +112,7 @@ test('with stop-intake a failing journal stops every step, and is told of once',
   expect(() => recorder.append(step('session.joined', { epoch: 1 }))).toThrow(
     expect.objectContaining({ code: 'journal-failed' }),
   )
-  expect(heard.map(({ type }) => type)).toEqual(['start.requested', 'journal.failed', 'consumer.failed'])
+  expect(heard.map(({ type }) => type)).toEqual(['start.requested', 'journal.failed'])
   expect(heard[1]?.data).toEqual({
     failure: { kind: 'journal-failed', message: 'write failed', code: 'ENOSPC' },
     policy: 'stop-intake',

@@ -53,7 +53,7 @@ const isFine = (name: string, value: unknown): boolean =>
     Object.keys(value).length === 0 &&
     isLiteral(value)) ||
   (name === 'logger' && value === false) ||
-  (name === 'handlerTimeoutMs' && value === 20_000)
+  (name === 'retryBudget' && value === 1e15)
 
 const isLiteral = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype
 
