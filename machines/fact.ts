@@ -40,7 +40,8 @@ export function byTopic(partitions: Iterable<TopicPartition>): PartitionsByTopic
 export interface FactData {
   // What the user asked for.
   'start.requested': object
-  'stop.requested': object
+  /** `failure`: why it has to end; without one the user wants it to. */
+  'stop.requested': { readonly failure?: Failure }
   // What the cluster showed.
   /** `brokers`: endpoints as `host:port`, by node id. */
   'cluster.reached': { readonly clusterId: string; readonly brokers: Readonly<Record<number, string>> }
@@ -87,16 +88,22 @@ export interface FactData {
   'topic.observed': { readonly topic: string; readonly topicId: string | null; readonly partitions: number }
   'topic.grown': { readonly topic: string; readonly partitions: number }
   'topic.missing': { readonly topic: string }
+  /** It was there, and this user may not read it any more. */
+  'topic.denied': { readonly topic: string }
   /** It is there again; `recreated`: another topic of the same name, read from its start. */
   'topic.found': { readonly topic: string; readonly recreated: boolean }
   /** A regular expression matches other topics now. */
   'subscription.changed': { readonly epoch: number; readonly topics: readonly string[] }
+  /** Regular expressions that match no topic yet. */
+  'subscription.unmatched': { readonly epoch: number; readonly expressions: readonly string[] }
   // What the hand-over did.
   'drain.completed': { readonly epoch: number; readonly tookMs: number; readonly forced: boolean }
   'rebuild.proven': { readonly epoch: number; readonly tookMs: number; readonly gapMs: number }
   'rebuild.unproven': { readonly epoch: number; readonly failure: Failure }
   'retry.scheduled': { readonly attempt: number; readonly waitMs: number }
   'backoff.elapsed': { readonly attempt: number }
+  /** It ends for good, with this failure, and is closed in order. */
+  'consumer.failed': { readonly failure: Failure }
   'stop.completed': { readonly tookMs: number; readonly forced: boolean }
   // What became of offsets, batches and handlers.
   'offsets.salvaged': { readonly epoch: number; readonly partitions: number }

@@ -8,7 +8,8 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * - `unreachable` no broker answered · `dial-failed` one endpoint refused, reset or did not answer
  * - `identity-refused` TLS identity, allow-list, or the endpoint is not the node it should be · `foreign-cluster` another cluster id
  * - `version-too-old` the broker does not speak a request that is needed
- * - `login-refused` SASL said no · `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist, and was never seen
+ * - `login-refused` SASL said no · `settings-failed` the function `kafka` hung, threw or returned nonsense
+ * - `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist, and was never seen
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
  * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
  * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
@@ -21,6 +22,7 @@ export const remedies = {
   'foreign-cluster': 'wait',
   'version-too-old': 'wait',
   'login-refused': 'refresh-credentials',
+  'settings-failed': 'wait',
   'not-authorized': 'give-up',
   'topic-missing': 'give-up',
   'member-lost': 'replace',
@@ -44,6 +46,8 @@ export interface Failure {
   readonly code?: string
   readonly endpoint?: string
   readonly nodeId?: number
+  /** Waiting may cure it, although its kind says otherwise: what the brokers know of topics and rights may lag. */
+  readonly isPassing?: boolean
 }
 
 /**
@@ -98,5 +102,9 @@ export function isError(thrown: unknown): thrown is Error {
     return false
   }
 }
+
+/** Its message, with the endpoint where that does not name it. */
+export const placed = ({ message, endpoint }: Pick<Failure, 'message' | 'endpoint'>): string =>
+  endpoint === undefined || message.includes(endpoint) ? message : `${endpoint}: ${message}`
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -35,7 +35,7 @@ export interface LifecycleContext {
 }
 
 /** What an invoked actor is told when its state is entered. */
-export type TaskInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt'>
+export type TaskInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt' | 'failure'>
 
 export interface LifecycleInput {
   readonly retryBudget: number | null
@@ -62,11 +62,7 @@ const unfilled = fromCallback<Fact, TaskInput>(() => {
 /** Tells nothing until it is filled with the facts of a cluster. */
 const unfilledStream = fromEventObservable<Fact, undefined>(() => ({ subscribe: () => ({ unsubscribe: () => {} }) }))
 
-const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContext }): TaskInput => ({
-  epoch,
-  plan,
-  attempt,
-})
+const input = ({ context }: { context: LifecycleContext }): TaskInput => context
 
 /** What a fact says of the session it speaks of, as guards and actions are told it. */
 type OfFailed = Pick<FactOf<'session.failed'>, 'epoch' | 'failure'>
@@ -80,6 +76,7 @@ const isCurrent = {
 const failureIn = ({ event: { epoch, failure } }: { event: OfFailed }): OfFailed => ({ epoch, failure })
 const noteFailure = { type: 'noteFailure', params: failureIn } as const
 
+const stop = { target: '#lifecycle.stopping', actions: 'noteStop' } as const
 const retryOrEnd = [
   { guard: { type: 'isTerminal', params: failureIn }, target: '#lifecycle.stopping', actions: noteFailure },
   { guard: isCurrent, target: '#lifecycle.retrying', actions: noteFailure },
@@ -137,7 +134,7 @@ export const lifecycleMachine = setup({
       if (epoch !== context.epoch) return false
       const { attempt, retryBudget } = context
       if (retryBudget !== null && attempt >= retryBudget) return true
-      const remedy = remedyFor(failure.kind)
+      const remedy = failure.isPassing ? 'wait' : remedyFor(failure.kind)
       return (remedy === 'give-up' || remedy === 'refresh-credentials') && attempt + 1 >= terminalAfter
     },
     hasFailed: ({ context }) => context.failure !== null,
@@ -150,7 +147,8 @@ export const lifecycleMachine = setup({
     noteBug: assign({ failure: (): Failure => ({ kind: 'bug', message: 'An actor of the lifecycle threw an error' }) }),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     recover: assign({ plan: null, attempt: 0, failure: null }),
-    forgetFailure: assign({ failure: null }),
+    /** A stop that the user wants ends well; one that has a failure does not. */
+    noteStop: assign({ failure: ({ event }) => (event.type === 'stop.requested' && event.failure) || null }),
     // A snapshot that an older version saved has none.
     noteMembers: assign({ members: ({ context, event }) => membersAfter(context.members ?? [], event) }),
   },
@@ -183,20 +181,20 @@ export const lifecycleMachine = setup({
         'session.failed': retryOrEnd,
         // It joins no more: without its member KafkaJS would consume outside of the group, and commit nothing.
         'member.lost': retryOrEnd,
-        'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
+        'stop.requested': stop,
       },
     },
     consuming: {
       description: 'The group is joined and messages are handled.',
       tags: 'ready',
       entry: 'recover',
-      on: { 'cluster.moved': moving, ...replacing, 'session.failed': retryOrEnd, 'stop.requested': 'stopping' },
+      on: { 'cluster.moved': moving, ...replacing, 'session.failed': retryOrEnd, 'stop.requested': stop },
     },
     draining: {
       description: 'A hand-over has begun: what it touches comes to a safe point.',
       tags: 'handing-over',
       initial: 'in-place',
-      on: { 'stop.requested': 'stopping' },
+      on: { 'stop.requested': stop },
       states: {
         'in-place': {
           description: 'Connections are made to where the nodes are now; what waits for an answer is sent again.',
@@ -229,7 +227,7 @@ export const lifecycleMachine = setup({
       on: {
         'rebuild.proven': { guard: isCurrent, target: 'consuming' },
         'rebuild.unproven': replaceFailed,
-        'stop.requested': 'stopping',
+        'stop.requested': stop,
       },
       states: {
         'in-place': {
@@ -255,7 +253,7 @@ export const lifecycleMachine = setup({
         'backoff.elapsed': reconnecting,
         'cluster.moved': reconnecting,
         'cluster.reached': reconnecting,
-        'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
+        'stop.requested': stop,
       },
     },
     stopping: {

@@ -12,27 +12,41 @@ import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
 import type { Fact, FactType, TopicPartition } from '../machines/fact.ts'
+import type { Failure } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import { machineVersion } from '../machines/machine-version.ts'
 import { recorded } from '../machines/recorded.ts'
-import { callError, errorFrom, failureFrom } from './error.ts'
+import { checkPartitions, checkPosition, refuseKafkaJsCalls } from './calls.ts'
+import { errorFrom, failureFrom, type RelistenError } from './error.ts'
 import { createInbox } from './inbox.ts'
 import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
-import { renamed } from './journal/upcast.ts'
-import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
+import { Listeners } from './listeners.ts'
+import type { ConsumerOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
-import { EventQueue } from './views/event-queue.ts'
+import { gaveUp, Outcome, type StartOptions, tooLate } from './outcome.ts'
+import { printable } from './printable.ts'
+import { createDefaultLogger } from './views/default-logger.ts'
 import { safeInspector } from './views/inspector.ts'
-import { logFacts } from './views/log.ts'
+import { factTypes, logFacts } from './views/log.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from './views/status.ts'
 
-/** A consumer. All of its promises end by a deadline of the options. */
+/** A consumer. */
 export interface Consumer extends AsyncDisposable {
-  /** Joins the group. Resolves when joined, also with an empty assignment; rejects with a RelistenError when the consumer fails. */
-  start(): Promise<void>
+  /**
+   * Joins the group. Resolves with `joined`, also with an empty assignment, or with `stopped` when `stop()` or the signal comes before
+   * that. Rejects with a RelistenError when the consumer fails or `timeoutMs` is over; then it is closed and holds nothing, and a new one
+   * may be made. Without `signal` and `timeoutMs` it waits for as long as the brokers are away, and says why in the log. The same promise
+   * however often it is called.
+   */
+  start(options?: StartOptions): Promise<'joined' | 'stopped'>
+  /**
+   * The end: resolves once the consumer is stopped as asked, rejects with a RelistenError once it has ended by a failure. Nobody has to
+   * wait for it: by itself it is never an unhandled rejection.
+   */
+  readonly ended: Promise<void>
   /** Lets handlers settle, commits, leaves the group. The same promise however often it is called; resolves by `stopTimeoutMs`. */
   stop(): Promise<void>
   /** Commits what was handled so far. Resolves when the group knows it, or after 2 s. */
@@ -45,8 +59,8 @@ export interface Consumer extends AsyncDisposable {
   /** What it is doing and has done; `ready` is what a readiness probe asks for. */
   status(): Status
   /**
-   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. Throws a RelistenError
-   * with code `invalid-call` for a name that a fact had in an earlier version.
+   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. What it throws harms
+   * nobody and is told to the logger. Throws a RelistenError with code `invalid-call` for what is no fact, or was one in an earlier version.
    */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: FactRecord) => void): () => void
@@ -63,7 +77,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return new LifecycleConsumer(resolved, clusterKey({ ...resolved, kafka }))
 }
 
-const settingsWithinMs = 3000
+/** The start waits this long for the client id, in milliseconds; one that comes later is that of the next session. */
+const settingsWithinMs = 1500
 
 /** The types of facts on which the lifecycle acts in some state: no other goes through its mailbox. */
 const acting: ReadonlySet<string> = new Set(lifecycleMachine.events)
@@ -75,18 +90,14 @@ class LifecycleConsumer implements Consumer {
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly dispatcher: Dispatcher
   private readonly progress: GroupProgress
-  private readonly queues = new Set<EventQueue>()
+  private readonly listeners: Listeners
   private fold = emptyStatus
   private supervisor: Supervisor | undefined
   private cluster: Cluster | undefined
   private send: (fact: Fact) => void = () => {}
-  private starting: Promise<void> | undefined
-  private end = () => {}
-  private readonly ended = new Promise<void>((resolve) => {
-    this.end = resolve
-  })
+  private readonly outcome = new Outcome()
+  private begun = false
   private stopping = false
-  private over = false
   private release = () => this.recorder.close()
 
   constructor(options: ResolvedOptions, key: string) {
@@ -98,10 +109,12 @@ class LifecycleConsumer implements Consumer {
     this.recorder.onFact((record, error) => {
       this.fold = reduceStatus(this.fold, record, error)
     })
-    if (logger) this.recorder.onFact(logFacts(logger))
-    this.recorder.onFact((record) => {
-      for (const queue of this.queues) queue.push(record as FactRecord)
+    const log = logger === false ? undefined : (logger ?? createDefaultLogger())
+    if (log) this.recorder.onFact(logFacts(log))
+    this.listeners = new Listeners(factTypes, (fact, message) => {
+      log?.error({ consumer: groupId, fact, message }, `A listener of ${fact} threw: ${printable(message)}`)
     })
+    this.recorder.onFact((record) => this.listeners.tell(record as FactRecord))
     this.progress = acquireProgress(marksKey(options))
     for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
       this.progress.topics.recall(topic, partitions, topicId ?? undefined)
@@ -118,17 +131,24 @@ class LifecycleConsumer implements Consumer {
     return this.recorder.journal
   }
 
-  start(): Promise<void> {
-    if (this.stopping && !this.starting) return Promise.reject(stopped())
-    this.starting ??= this.begin()
-    return this.starting
+  get ended(): Promise<void> {
+    return this.outcome.ended
+  }
+
+  start(options: StartOptions = {}): Promise<'joined' | 'stopped'> {
+    const { outcome } = this
+    const late = (ms: number) => this.requestStop(tooLate(ms, this.status().reason, this.fold.hindrance))
+    outcome.limit(options, () => this.requestStop(), late)
+    if (!this.begun && !this.stopping) {
+      this.begun = true
+      this.begin().catch((error) => this.finish(errorFrom(failureFrom(error, 'bug'))))
+    }
+    return outcome.started
   }
 
   stop(): Promise<void> {
-    if (!this.stopping) this.send({ type: 'stop.requested' })
-    this.stopping = true
-    if (!this.supervisor) this.finish()
-    return this.ended
+    this.requestStop()
+    return this.outcome.closed
   }
 
   async commit(): Promise<void> {
@@ -136,16 +156,18 @@ class LifecycleConsumer implements Consumer {
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
+    checkPartitions('pause', partitions)
     for (const each of partitions) this.dispatcher.pause(each)
   }
 
   resume(partitions: readonly TopicPartitions[]): void {
+    checkPartitions('resume', partitions)
     for (const each of partitions) this.dispatcher.resume(each)
   }
 
-  seek({ topic, partition, offset }: TopicPartition & { readonly offset: string }): void {
-    if (!/^\d+$/.test(offset))
-      throw callError(`Expected \`offset\` to be a decimal string, got \`${offset}\``, 'pass an offset of a message')
+  seek(position: TopicPartition & { readonly offset: string }): void {
+    checkPosition(position)
+    const { topic, partition, offset } = position
     this.dispatcher.seek({ topic, partition }, BigInt(offset))
   }
 
@@ -157,38 +179,40 @@ class LifecycleConsumer implements Consumer {
   }
 
   on(type: string, listener: (record: never) => void): () => void {
-    const name = renamed.get(type)
-    if (name !== undefined) throw callError(`The fact \`${type}\` is called \`${name}\` now`, `listen to \`${name}\``)
-    return this.recorder.onFact((record) => {
-      if (type === '*' || record.type === type) return listener(record as never)
-    })
+    return this.listeners.on(type, listener as (record: FactRecord) => void)
   }
 
   events(): AsyncIterableIterator<FactRecord> {
-    const queue = new EventQueue((ended) => this.queues.delete(ended))
-    this.queues.add(queue)
-    if (this.over) queue.end()
-    return queue
+    return this.listeners.queue()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
 
+  private requestStop(failure?: Failure): void {
+    if (this.stopping) return
+    this.stopping = true
+    this.send({ type: 'stop.requested', ...(failure ? { failure } : {}) })
+    if (!this.supervisor) this.finish(failure && errorFrom(failure))
+  }
+
   private async begin(): Promise<void> {
     const { options } = this
     // What is wrong with these settings is told by the dials, which read them again; here only the name is needed.
-    const given = options.kafka().catch((): KafkaOptions => ({}))
-    const late = new Promise<KafkaOptions>((resolve) => setTimeout(resolve, settingsWithinMs, {}).unref())
-    const { clientId = 'relisten' } = await Promise.race([given, late])
-    if (this.stopping) {
-      this.finish()
-      throw stopped()
+    let clientId = 'relisten'
+    const security = async () => {
+      const settings = await options.kafka()
+      clientId = settings.clientId ?? clientId
+      return settings
     }
+    const late = new Promise((resolve) => setTimeout(resolve, settingsWithinMs).unref())
+    await Promise.race([security().catch(() => {}), late])
+    if (this.stopping) return this.finish()
     const emit = (fact: Fact) => this.send(fact)
     const dial: Dial = createDial({
       ...options,
-      security: options.kafka,
+      security,
       clusterId: () => options.clusterId ?? this.cluster?.clusterId,
     })
     const cluster = acquireCluster({
@@ -209,7 +233,10 @@ class LifecycleConsumer implements Consumer {
       cluster,
       dispatcher,
       createSession: (epoch) =>
-        new Session({ ...options, ...{ epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect } }),
+        new Session({
+          ...{ ...options, epoch, clientId, cluster, dial, dispatcher, seen, append, inspect },
+          emit: (fact) => emit(supervisor.judge(fact)),
+        }),
       emit,
     })
     this.supervisor = supervisor
@@ -232,44 +259,41 @@ class LifecycleConsumer implements Consumer {
     cluster.facts$.subscribe({ next: notice, error: () => {} })
     const unwatch = watchEventLoop((forMs) => emit({ type: 'event-loop.starved', forMs }))
     this.on('handler.gave-up', ({ data }: RecordOf<'handler.gave-up'>) => {
-      if (data.decision === 'stop') void this.stop()
+      if (data.decision === 'stop') this.requestStop(gaveUp(data, this.fold.lastFailure))
     })
     this.release = () => {
       unwatch()
       cluster.release()
       this.recorder.close()
     }
-    const joined = new Promise<void>((resolve, reject) => {
-      const finish = (error: unknown) => {
-        this.finish()
-        reject(error)
-      }
-      actor.subscribe({
-        next: ({ value, status, output }) => {
-          if (value === 'consuming') resolve()
-          if (status === 'done') finish(output?.failure ? errorFrom(output.failure) : stopped())
-        },
-        error: (error) => {
-          actor.stop()
-          supervisor.abandon()
-          finish(errorFrom(failureFrom(error, 'bug')))
-        },
-      })
+    actor.subscribe({
+      next: ({ value, status, output }) => {
+        if (value === 'consuming') this.outcome.joined()
+        if (status === 'done') this.finish(output?.failure ? errorFrom(output.failure) : undefined)
+      },
+      error: (error) => {
+        actor.stop()
+        supervisor.abandon()
+        this.finish(errorFrom(failureFrom(error, 'bug')))
+      },
     })
     actor.start()
+    // Its first step could not be recorded.
+    if (this.outcome.isOver) return
     emit({ type: 'start.requested' })
-    await joined
   }
 
-  /** Lets go of everything it holds. */
-  private finish(): void {
-    if (this.over) return
-    this.over = true
+  /** Lets go of everything it holds. `error`: what ended it, where nobody asked for that. */
+  private finish(error?: RelistenError): void {
+    if (this.outcome.isOver) return
+    this.stopping = true
+    // Nothing was recorded: the machine was not there yet.
+    if (this.fold.state === 'idle') this.fold = { ...this.fold, state: error ? 'failed' : 'stopped', since: Date.now() }
     this.release()
     this.progress.release()
-    for (const queue of this.queues) queue.end()
-    this.end()
+    this.listeners.end()
+    this.outcome.settle(error)
   }
 }
 
-const stopped = () => callError('The consumer was stopped', 'make a new one with createConsumer')
+refuseKafkaJsCalls(LifecycleConsumer.prototype)

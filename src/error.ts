@@ -2,6 +2,7 @@
 
 import { withoutSecrets } from '../actors/security/secrets.ts'
 import { codeOf, type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
+import { adviceFor } from './advice.ts'
 import { printable } from './printable.ts'
 
 /**
@@ -52,9 +53,9 @@ export class RelistenError extends Error {
 export function errorFrom(failure: Failure, cause?: unknown): RelistenError {
   const where = failure.endpoint === undefined ? '' : ` (${failure.endpoint})`
   const code = failure.code === undefined || failure.message.includes(failure.code) ? '' : ` [${failure.code}]`
-  const byCode = Object.entries(adviceByCode).find(([pattern]) => new RegExp(pattern).test(failure.code ?? ''))
+  const { likelyCause, nextStep } = adviceFor(failure)
   const what = `${opening[failure.kind]}${where}: ${failure.message}${code}`
-  return new RelistenError({ code: failure.kind, what, ...(byCode?.[1] ?? advice[failure.kind]), failure, cause })
+  return new RelistenError({ code: failure.kind, what, likelyCause, nextStep, failure, cause })
 }
 
 /** The error for an option that can't be used. */
@@ -80,10 +81,6 @@ function tellable(failure: Failure): Failure {
   return { ...failure, message: withoutSecrets(message), ...(code === undefined ? {} : { code: withoutSecrets(code) }) }
 }
 
-/** Likely cause and next step for a kind of failure, as one text. */
-export const adviceFor = (kind: FailureKind): string =>
-  `Likely cause: ${advice[kind].likelyCause} Next step: ${advice[kind].nextStep}`
-
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 const opening: Record<FailureKind, string> = {
@@ -93,6 +90,7 @@ const opening: Record<FailureKind, string> = {
   'foreign-cluster': 'Another cluster answered',
   'version-too-old': 'A broker is too old',
   'login-refused': 'The brokers refused the login',
+  'settings-failed': 'The option `kafka` gave no settings',
   'not-authorized': 'The cluster refused a right that is needed',
   'topic-missing': 'A subscribed topic does not exist',
   'member-lost': 'The group no longer knows this member',
@@ -105,144 +103,4 @@ const opening: Record<FailureKind, string> = {
   'handler-failed': 'The message handler failed',
   'journal-failed': 'The journal failed',
   bug: 'relisten did something it should not',
-}
-
-interface Advice {
-  readonly likelyCause: string
-  readonly nextStep: string
-}
-
-const advice: Record<FailureKind, Advice> = {
-  unreachable: {
-    likelyCause:
-      'the brokers are down, a firewall is in the way, or `brokers` names addresses that are no longer in force.',
-    nextStep:
-      'check that the addresses in `brokers` accept connections from this host; a function or source can name new ones.',
-  },
-  'dial-failed': {
-    likelyCause: 'the broker is down, moved, or speaks TLS where plain text was tried (or the other way round).',
-    nextStep: 'check the address from this host, and `kafka.ssl` against the listener it belongs to.',
-  },
-  'identity-refused': {
-    likelyCause: 'the certificate does not cover the address, comes from an unknown CA, or `allowEndpoint` said no.',
-    nextStep:
-      'issue a certificate that names the address, give the CA in `kafka.ssl.ca`, name a shared certificate name in `expectedIdentity`, or widen `allowEndpoint`.',
-  },
-  'foreign-cluster': {
-    likelyCause: 'the address was given to a broker of another cluster, or `brokers` points to the wrong environment.',
-    nextStep:
-      'compare the cluster ids in the message, then correct `brokers` or `clusterId`. Nothing was read or committed there.',
-  },
-  'version-too-old': {
-    likelyCause:
-      'the cluster, or this broker of it, runs a Kafka before 2.4, or something between answers in its name.',
-    nextStep: 'upgrade the broker; it is dialled again until it speaks what is needed.',
-  },
-  'login-refused': {
-    likelyCause: 'user name, password or mechanism is wrong, or the credentials were rotated.',
-    nextStep: 'check `kafka.sasl`; give `kafka` as a function to have fresh credentials read at each login.',
-  },
-  'not-authorized': {
-    likelyCause: 'an ACL for the topic (READ) or the group (READ) is missing for this user.',
-    nextStep: 'add the ACL, then start the consumer again.',
-  },
-  'topic-missing': {
-    likelyCause: 'the name is misspelt, or the topic was not created yet or deleted.',
-    nextStep: 'create the topic or correct `topics`; `allowAutoTopicCreation` lets the brokers create it.',
-  },
-  'member-lost': {
-    likelyCause: 'no heartbeat arrived within `sessionTimeout`, or somebody removed the member.',
-    nextStep: 'none is needed, a new session joins by itself; if it comes back, look for a blocked event loop.',
-  },
-  'group-refused': {
-    likelyCause:
-      'another member of the group uses other partition assigners or another protocol, or the group is full.',
-    nextStep: 'compare `groupId` and `partitionAssigners` with the other members, and `group.max.size` of the brokers.',
-  },
-  'session-crashed': {
-    likelyCause: 'an error that KafkaJS does not retry.',
-    nextStep: 'none is needed, a new session is opened; the message names the error if it comes back.',
-  },
-  'session-silent': {
-    likelyCause: 'a broker accepts connections but does not answer, or the fetch loop is stuck.',
-    nextStep:
-      'none is needed, the connections are made anew; if it comes back, look at the brokers named in the facts.',
-  },
-  unproven: {
-    likelyCause: 'a broker is slow to answer at its new address.',
-    nextStep: 'none is needed, the session is replaced; raise `rebuildTimeoutMs` if your brokers need longer.',
-  },
-  'join-timed-out': {
-    likelyCause:
-      'another member holds the rebalance open, the coordinator is loading, or leaders do not say where their logs begin and end.',
-    nextStep:
-      'look at the members of the group, as a slow one holds a rebalance until its `rebalanceTimeout`, and at the brokers named in the facts.',
-  },
-  'source-failed': {
-    likelyCause:
-      'the `brokers` function threw, did not answer in time, or returned something that is no list of addresses.',
-    nextStep: 'correct the source; until then its last good answer is used.',
-  },
-  'handler-failed': {
-    likelyCause: 'the handler threw for this message each time it was tried.',
-    nextStep: 'correct the handler, or decide by `onHandlerError` what becomes of such a message. It is not committed.',
-  },
-  'journal-failed': {
-    likelyCause: 'the disk is full or broken, or another process uses the journal.',
-    nextStep: 'free the disk or choose another path, then start again; `onJournalError` says what happens meanwhile.',
-  },
-  bug: {
-    likelyCause: 'a defect in relisten.',
-    nextStep: 'report it with the facts before it; the consumer has stopped, so start it again.',
-  },
-}
-
-/** Codes that tell more than the kind does, as regular expressions. */
-const adviceByCode: Readonly<Record<string, Advice>> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    likelyCause: 'the certificate does not name the address that was dialled.',
-    nextStep:
-      'issue a certificate that covers the new address, or set `expectedIdentity` if all brokers share one name.',
-  },
-  'SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER': {
-    likelyCause: 'the certificate comes from a CA that this process does not trust.',
-    nextStep: 'give the CA in `kafka.ssl.ca`.',
-  },
-  'CERT_HAS_EXPIRED|CERT_NOT_YET_VALID': {
-    likelyCause: 'the certificate is out of its dates.',
-    nextStep: 'renew it on the broker, and check the clocks.',
-  },
-  'ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG': {
-    likelyCause: 'the port speaks plain text, and TLS was tried.',
-    nextStep: 'use the port of the TLS listener, or leave out `kafka.ssl`.',
-  },
-  UNSUPPORTED_SASL_MECHANISM: {
-    likelyCause: 'the listener does not offer this SASL mechanism.',
-    nextStep: 'set `kafka.sasl.mechanism` to one in the broker property `sasl.enabled.mechanisms`.',
-  },
-  INVALID_SESSION_TIMEOUT: {
-    likelyCause:
-      '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
-    nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
-  },
-  GROUP_MAX_SIZE_REACHED: {
-    likelyCause: 'the group has as many members as the broker property `group.max.size` allows.',
-    nextStep: 'stop a member, or raise `group.max.size`, then start the consumer again.',
-  },
-  INCONSISTENT_GROUP_PROTOCOL: {
-    likelyCause: 'the other members use other partition assigners, or `group.protocol=consumer`.',
-    nextStep: 'give all members of the group the same `partitionAssigners`, or this one another `groupId`.',
-  },
-  GROUP_AUTHORIZATION_FAILED: {
-    likelyCause: 'this user has no ACL for READ on the group.',
-    nextStep: 'add one (`kafka-acls --add --operation Read --group …`), then start the consumer again.',
-  },
-  TOPIC_AUTHORIZATION_FAILED: {
-    likelyCause: 'this user has no ACL for READ on a subscribed topic.',
-    nextStep: 'add one (`kafka-acls --add --operation Read --topic …`), then start the consumer again.',
-  },
-  ENOSPC: {
-    likelyCause: 'the disk is full.',
-    nextStep: 'free space, then start the consumer again.',
-  },
 }

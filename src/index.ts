@@ -26,5 +26,8 @@ export type { FactRecord, Journal, JournalRecord, RecordOf } from './journal/jou
 export { memoryJournal } from './journal/memory-journal.ts'
 export type { Repair } from './journal/repair.ts'
 export type { ConsumerOptions, EachBatchPayload, EachMessagePayload, KafkaOptions } from './options/consumer-options.ts'
+export type { StartOptions } from './outcome.ts'
+export { consoleLogger } from './views/console-logger.ts'
+export type { Logger } from './views/log.ts'
 export type { FailingPartition } from './views/readiness.ts'
 export type { Counts, Handover, Status } from './views/status.ts'

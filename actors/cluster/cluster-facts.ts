@@ -26,10 +26,22 @@ import { formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import type { Relocation } from '../../machines/verdict.ts'
-import { isAnswer, isReached, type Knowledge, learn, type Observation, type Step } from './cluster-knowledge.ts'
+import {
+  isAnswer,
+  isReached,
+  type Knowledge,
+  learn,
+  type Observation,
+  type Silence,
+  type Step,
+} from './cluster-knowledge.ts'
+import { isSameReason } from './diagnosis.ts'
 
 /** A silence is a fact after this time, counted from the start of the first round that failed, in milliseconds. */
 const unreachableAfterMs = 1000
+/** Another reason for it is told again after this time, and each further one after twice the time before it; in milliseconds. */
+const againAfterMs = 1000
+const longestAgainMs = 60_000
 
 /** Moves that are accepted while other claims are open are told together, at most this late, in milliseconds. */
 const gatherMs = 100
@@ -55,14 +67,22 @@ export const clusterFacts = (
 
 const lastingSilence = (steps$: Observable<Step>): Observable<Observation> =>
   steps$.pipe(
-    map(({ after }) => after.silence?.since),
-    distinctUntilChanged(),
-    switchMap((since) => {
-      if (since === undefined) return EMPTY
+    map(({ after }) => after.silence && { since: after.silence.since, dueAt: dueAt(after.silence) }),
+    distinctUntilChanged((one, other) => one?.since === other?.since && one?.dueAt === other?.dueAt),
+    switchMap((silence) => {
+      if (silence?.dueAt === undefined) return EMPTY
+      const { since, dueAt } = silence
       const lasted = (): Observation => ({ type: 'silence-lasted', forMs: Math.round(performance.now() - since) })
-      return timer(unreachableAfterMs - (performance.now() - since)).pipe(map(lasted))
+      return timer(dueAt - performance.now()).pipe(map(lasted))
     }),
   )
+
+/** When it is told: that it lasts, and again where its reason is another one by now. */
+function dueAt({ since, failure, told }: Silence): number | undefined {
+  if (!told) return since + unreachableAfterMs
+  if (isSameReason(told.failure, failure)) return undefined
+  return told.at + Math.min(longestAgainMs, againAfterMs * 2 ** (told.times - 1))
+}
 
 const gatheredMoves = (steps$: Observable<Step>): Observable<Observation> =>
   steps$.pipe(
@@ -85,7 +105,7 @@ const factsOf = (step: Step): Fact[] => [
 export const reachedFact = (known: Knowledge): Fact | undefined =>
   isReached(known) && known.newest ? reached(known.newest) : undefined
 
-/** One silence is one `cluster.unreachable`, ended by one `cluster.reached`; another cluster is told once per endpoint. */
+/** A silence is a `cluster.unreachable` for each reason it has in turn, ended by one `cluster.reached`; another cluster is told once per endpoint. */
 function reachability(step: Step): Fact[] {
   const { observation, before, after, accepted } = step
   if (isAnswer(step)) return after.newest && !isReached(before) ? [reached(after.newest)] : []

@@ -43,13 +43,21 @@ export type Observation =
   /** Moves have been gathered for long enough. */
   | { readonly type: 'moves-gathered' }
 
+export interface Silence {
+  readonly since: number
+  /** Why, by the newest round. */
+  readonly failure: Failure
+  /** What was told last, how often something was, and when; undefined: nothing was. */
+  readonly told: { readonly failure: Failure; readonly times: number; readonly at: number } | undefined
+}
+
 export interface Knowledge {
   /** Where the nodes are, and what is needed to judge the next answer. */
   readonly acceptance: Acceptance
   /** The newest answer of our cluster. */
   readonly newest: Snapshot | undefined
-  /** Since when nobody answers, why, and whether it was told; undefined while somebody does. */
-  readonly silence: { readonly since: number; readonly failure: Failure; readonly isTold: boolean } | undefined
+  /** Since when nobody answers, and why; undefined while somebody does. */
+  readonly silence: Silence | undefined
   /** Endpoints where another cluster answers. */
   readonly foreign: ReadonlySet<string>
   /** Nodes that were turned down by name, and where. */
@@ -102,7 +110,7 @@ export const isAnswer = ({ observation, accepted }: Step): boolean =>
 /** Whether our cluster answers: not while it is told to be silent, nor where another one has taken its addresses. */
 export const isReached = ({ newest, silence, foreign }: Knowledge): boolean => {
   const isTakenOver = foreign.size > 0 && silence !== undefined
-  return newest !== undefined && silence?.isTold !== true && !isTakenOver
+  return newest !== undefined && silence?.told === undefined && !isTakenOver
 }
 
 const isOurs = (accepted: AcceptanceStep | undefined): boolean =>
@@ -134,10 +142,10 @@ function note(known: Knowledge, observation: Observation, accepted: AcceptanceSt
       return noteAnswer(known, observation.snapshot, accepted)
     case 'unanswered': {
       const { since, failure } = observation
-      return { ...known, silence: { since, isTold: false, ...known.silence, failure } }
+      return { ...known, silence: { since, told: undefined, ...known.silence, failure } }
     }
     case 'silence-lasted':
-      return { ...known, silence: known.silence && { ...known.silence, isTold: true } }
+      return { ...known, silence: known.silence && toldNow(known.silence, observation.forMs) }
     case 'dial-failed':
       return noteFailedDial(known, observation)
     case 'refused':
@@ -149,6 +157,11 @@ function note(known: Knowledge, observation: Observation, accepted: AcceptanceSt
     default:
       return known
   }
+}
+
+function toldNow(silence: Silence, forMs: number): Silence {
+  const { since, failure, told } = silence
+  return { ...silence, told: { failure, times: (told?.times ?? 0) + 1, at: since + forMs } }
 }
 
 function noteAnswer(known: Knowledge, snapshot: Snapshot, accepted: AcceptanceStep | undefined): Knowledge {

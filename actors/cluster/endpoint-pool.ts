@@ -2,6 +2,7 @@
 
 import { type Observable, Subject } from 'rxjs'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Failure } from '../../machines/failure.ts'
 import { speaks } from '../protocol/versions.ts'
 import type { Observation } from './cluster-knowledge.ts'
 import { type PoolContext, PooledEndpoint } from './pooled-endpoint.ts'
@@ -59,6 +60,11 @@ export class EndpointPool {
   /** Whether asking it now leads anywhere: it is connected, being dialled, or may be dialled. */
   isDue(endpoint: Endpoint): boolean {
     return this.known.get(formatEndpoint(endpoint))?.isDue ?? true
+  }
+
+  /** What the dial of this endpoint would fail with if nothing came any more; undefined while none is under way. */
+  silenceOf(endpoint: Endpoint): Failure | undefined {
+    return this.known.get(formatEndpoint(endpoint))?.silence
   }
 
   /** Forgets every other endpoint, and closes connections beyond the few that are kept: those to the first endpoints stay. */

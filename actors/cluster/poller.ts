@@ -20,11 +20,11 @@ import {
   timer,
 } from 'rxjs'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
-import type { Failure } from '../../machines/failure.ts'
 import { fromDial } from '../connection/dial-failure.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { AddressBook } from './address-book.ts'
 import type { Observation } from './cluster-knowledge.ts'
+import { Diagnosis } from './diagnosis.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import { createHedge, type Hedge } from './hedge.ts'
 import { pollOrder } from './poll-order.ts'
@@ -68,8 +68,7 @@ export class Poller {
   private unanswered = 0
   /** Rounds in a row that began with an open claim. */
   private unsettled = 0
-  /** Why the newest dial or question failed since somebody answered. */
-  private lastFailure: Failure | undefined
+  private readonly diagnosis = new Diagnosis()
   private readonly stopping = new AbortController()
 
   constructor(options: PollerOptions) {
@@ -94,7 +93,7 @@ export class Poller {
   /** A broker of our cluster answered, whoever asked. */
   answered(): void {
     this.unanswered = 0
-    this.lastFailure = undefined
+    this.diagnosis.clear()
   }
 
   /** Whom to ask, in order. */
@@ -106,7 +105,7 @@ export class Poller {
   private notice(observation: Observation): void {
     if (observation.type === 'connection-lost') this.requestUpdate()
     if (observation.type !== 'dial-failed') return
-    this.lastFailure = observation.failure
+    this.diagnosis.note(observation.endpoint, observation.failure)
     if (observation.times === 1) this.requestUpdate()
   }
 
@@ -146,7 +145,9 @@ export class Poller {
     this.startedAt = startedAt
     this.wanted$.next(false)
     this.round++
-    pool.keep([...book.entries(), ...book.claims.map(({ to }) => to), ...this.listed])
+    const wanted = [...book.entries(), ...book.claims.map(({ to }) => to), ...this.listed]
+    pool.keep(wanted)
+    this.diagnosis.keep(wanted)
     const hedge = createHedge((endpoint: Endpoint) => this.ask(endpoint), {
       afterMs: Math.max(hedgeAfterMs, Math.min(longestHedgeMs, pool.lateMs)),
       deadlineMs: roundTimeoutMs,
@@ -172,7 +173,7 @@ export class Poller {
     } catch {
       if (signal.aborted) return
       this.unanswered++
-      const failure = this.lastFailure ?? (this.asking.length > 0 ? silent(this.asking) : nobodyKnown)
+      const failure = this.diagnosis.reason(this.asking, (endpoint) => pool.silenceOf(endpoint))
       this.emitted$.next({ type: 'unanswered', failure, since: startedAt })
     } finally {
       this.hedge = undefined
@@ -191,7 +192,7 @@ export class Poller {
       .ask()
       .catch((error) => {
         const failure = fromDial(error, endpoint)
-        if (failure.code !== 'TOO_SOON') this.lastFailure = failure
+        if (failure.code !== 'TOO_SOON') this.diagnosis.note(endpoint, failure)
         throw error
       })
   }
@@ -233,16 +234,4 @@ export class Poller {
         .ask()
         .catch(() => {})
   }
-}
-
-const silent = (asked: readonly Endpoint[]): Failure => ({
-  kind: 'unreachable',
-  message: `Nobody answered: ${asked.map(formatEndpoint).join(', ')} ${asked.length === 1 ? 'is' : 'are'} silent. Check the network between, and \`dialTimeoutMs\` if the brokers are far.`,
-  code: 'ETIMEDOUT',
-})
-
-const nobodyKnown: Failure = {
-  kind: 'unreachable',
-  message:
-    'There is no broker to ask: the source named none so far, and none is remembered. Check what `brokers` returns.',
 }

@@ -8,6 +8,7 @@ import { ConnectionError, type HeldConnection } from '../connection/connection.t
 import type { Dial } from '../connection/dial.ts'
 import { fromDial } from '../connection/dial-failure.ts'
 import type { DialPace } from '../connection/dial-pace.ts'
+import { type DialStep, silentIn } from '../connection/dial-step.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { onSilence } from '../connection/silence.ts'
 import type { SpokenVersions } from '../protocol/versions.ts'
@@ -53,6 +54,8 @@ export class PooledEndpoint {
   private readonly context: PoolContext
   /** When its dial last made progress, on the clock of `performance.now()`. */
   private dialHeardAt = 0
+  /** What that dial is at; undefined where it has not said so. */
+  private dialStep: DialStep | undefined
   /** Somebody takes over the connection that is being dialled. */
   private isPromised = false
   /** What was wrong with the answer that came with the dial. */
@@ -75,6 +78,13 @@ export class PooledEndpoint {
   /** When a byte last came from it, on the clock of `performance.now()`; 0: never. */
   get heardAt(): number {
     return Math.max(this.dialHeardAt, this.connection?.lastDataAt ?? 0)
+  }
+
+  /** What its dial would fail with if nothing came any more; undefined while none is under way. */
+  get silence(): Failure | undefined {
+    if (!this.dialling || !this.dialStep) return undefined
+    const silentMs = Math.round(performance.now() - this.dialHeardAt)
+    return { ...silentIn(this.dialStep, silentMs), endpoint: formatEndpoint(this.endpoint) }
   }
 
   /** Asks where the brokers are. The answer has been observed before this resolves. */
@@ -169,6 +179,7 @@ export class PooledEndpoint {
   }
 
   private redial(): Promise<HeldConnection> {
+    this.dialStep = undefined
     this.dialling = this.dial()
     return this.dialling
   }
@@ -207,8 +218,9 @@ export class PooledEndpoint {
 
   private async open(): Promise<HeldConnection> {
     const { dial, pace, closing } = this.context
-    const onHeard = () => {
+    const onHeard = (step: DialStep) => {
       this.dialHeardAt = performance.now()
+      this.dialStep = step
     }
     const connection = await dial(this.endpoint, { signal: closing, logins: pace, onHeard })
     if (!closing.aborted) this.flaw = this.hear(connection.snapshot)

@@ -27,6 +27,8 @@ export function classify(error: unknown): Omit<Failure, 'endpoint' | 'nodeId'> {
   const told = codeOf(error) ?? type
   if (name === 'KafkaJSSASLAuthenticationError' || (type && refusals.has(type)))
     return { kind: 'login-refused', message, code: told ?? 'SASL_AUTHENTICATION_FAILED' }
+  if (told && notTls.has(told))
+    return { kind: 'identity-refused', message: 'what answers there is not TLS, and TLS was spoken', code: told }
   if (told && /^ERR_TLS_|^ERR_SSL_|^CERT_|VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/.test(told)) {
     return { kind: 'identity-refused', message, code: told }
   }
@@ -37,4 +39,11 @@ const refusals: ReadonlySet<string> = new Set([
   'SASL_AUTHENTICATION_FAILED',
   'ILLEGAL_SASL_STATE',
   'UNSUPPORTED_SASL_MECHANISM',
+])
+
+/** What OpenSSL makes of plain text. Its own message is a line of its source. */
+const notTls: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
 ])

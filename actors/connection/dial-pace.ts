@@ -221,8 +221,10 @@ export class DialPace {
 
 function boundsFor(failure: Failure | undefined): StreakBounds {
   if (failure?.kind === 'version-too-old') return bounds.version
-  if (failure?.kind === 'login-refused') return failure.code === 'NO_SETTINGS' ? bounds.refusal : bounds.login
-  return failure?.kind === 'identity-refused' || failure?.kind === 'foreign-cluster' ? bounds.refusal : bounds.dial
+  if (failure?.kind === 'login-refused') return bounds.login
+  return failure && slow.has(failure.kind) ? bounds.refusal : bounds.dial
 }
+
+const slow: ReadonlySet<FailureKind> = new Set(['identity-refused', 'foreign-cluster', 'settings-failed'])
 
 const givenUp: Failure = { kind: 'dial-failed', message: 'The dial is no longer wanted.', code: 'ABORT_ERR' }

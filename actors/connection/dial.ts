@@ -9,11 +9,13 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endp
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
+import { type ForeignProtocol, foreignProtocol } from '../protocol/foreign-protocol.ts'
 import { versionFlaw } from '../protocol/versions.ts'
 import { deadline } from '../time/deadline.ts'
 import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
 import { classify } from './dial-failure.ts'
 import type { DialPace } from './dial-pace.ts'
+import { closedIn, type DialStep, silentIn } from './dial-step.ts'
 import { namesOf } from './names.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
@@ -44,8 +46,8 @@ export interface Dialled {
   readonly logins?: Pick<DialPace, 'login'> | undefined
   /** Hands over a connection to this endpoint that the poller is dialling, or was a moment ago. */
   readonly ready?: (() => Promise<HeldConnection | undefined>) | undefined
-  /** Called when the dial makes progress: a step is done, or bytes came. */
-  readonly onHeard?: (() => void) | undefined
+  /** Called when the dial makes progress, with what it is at: a step is done, or bytes came. */
+  readonly onHeard?: ((step: DialStep) => void) | undefined
 }
 
 /** Opens a connection. Rejects with a ConnectionError, by its own deadline at the latest. */
@@ -70,8 +72,14 @@ export function createDial(options: DialerOptions): Dial {
       new ConnectionError({ ...failure, endpoint: formatEndpoint(endpoint), ...expected }, snapshot)
     const objection = objectionTo({ host, port, ...expected }, options.allowEndpoint)
     if (objection) throw turnDown({ kind: 'identity-refused', message: objection, code: 'NOT_ALLOWED' })
-    const failed = (error: unknown) =>
-      isError(error) && error instanceof ConnectionError && error.snapshot ? error : turnDown(classify(error))
+    let step: DialStep = 'settings'
+    let foreign: ForeignProtocol | undefined
+    const failed = (error: unknown) => {
+      if (foreign) return turnDown({ kind: 'dial-failed', ...foreign })
+      if (isError(error) && error instanceof ConnectionError && error.snapshot) return error
+      const failure = classify(error)
+      return turnDown({ ...failure, ...(closings.has(failure.code ?? '') ? closedIn(step) : undefined) })
+    }
     const admit = (line: HeldConnection): HeldConnection => {
       const { snapshot } = line
       const flaw = identityFlaw(line, options.clusterId(), nodeId)
@@ -88,15 +96,17 @@ export function createDial(options: DialerOptions): Dial {
     const line =
       given &&
       (await withDeadline(given, { forMs: longestDialMs }, signal).catch((error) => {
-        given.then((late) => late?.close()).catch(() => {})
-        throw failed(error)
+        given.then((line) => line?.close()).catch(() => {})
+        throw error === late ? turnDown(silentIn(step, longestDialMs)) : failed(error)
       }))
     if (line) return admit(line)
+    onHeard?.(step)
     const asked = (async () => options.security())()
     const settings = await withDeadline(asked, { forMs: securityTimeoutMs }, signal).catch((error) => {
       if (signal?.aborted) throw turnDown(classify(error))
-      const message = `The option \`kafka\` gave no settings: ${messageOf(error)}`
-      throw turnDown({ kind: 'login-refused', message, code: 'NO_SETTINGS' })
+      if (error === late) throw turnDown(silentIn(step, securityTimeoutMs))
+      const message = `the option \`kafka\` gave no settings: ${messageOf(error)}`
+      throw turnDown({ kind: 'settings-failed', message, code: 'NO_SETTINGS' })
     })
     const { ssl, sasl, clientId = 'relisten' } = settings
     const timeoutMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
@@ -105,36 +115,48 @@ export function createDial(options: DialerOptions): Dial {
     let heardAt = performance.now()
     const heard = () => {
       heardAt = performance.now()
-      onHeard?.()
+      onHeard?.(step)
+    }
+    const enters = (next: DialStep) => {
+      step = next
+      heard()
     }
     let isWaiting = false
     const enter = async (opened: Socket, credentials: NonNullable<KafkaConfig['sasl']>): Promise<number> => {
       const attempt = async () => {
         isWaiting = false
-        heard()
+        enters('login')
         // Whoever waited for its turn may be gone.
         if (opened.destroyed) throw Object.assign(new Error('closed before the login'), { code: 'ECONNRESET' })
         return login(opened, fresh(credentials), clientId, longestDialMs, endpoint).catch((error) => {
-          throw turnDown(classify(error))
+          throw failed(error)
         })
       }
       isWaiting = true
       return logins ? logins.login(endpoint, attempt) : attempt()
     }
     const work = async (): Promise<Connection> => {
+      enters(net.isIP(host) ? 'connect' : 'lookup')
       socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
-      socket.once('connect', heard)
+      socket.once('lookup', () => {
+        step = 'connect'
+        onHeard?.(step)
+      })
+      socket.once('connect', () => enters(ssl ? 'tls' : 'answer'))
       await connected(socket, ssl ? 'secureConnect' : 'connect')
-      heard()
-      // The login takes its own listeners of data away again, and this one with them.
-      socket.on('data', heard)
+      enters('answer')
+      // The login takes its own listeners of data away again, and these with them.
+      socket.on('data', heard).once('data', (first: Buffer) => {
+        foreign = foreignProtocol(first)
+        if (foreign) socket?.destroy()
+      })
       const loginValidMs = sasl ? await enter(socket, sasl) : 0
       const roundTrip = roundTrips.to(formatEndpoint(endpoint))
       connection = new Connection({ socket, endpoint, clientId, loginValidMs, roundTrip })
       socket.off('data', heard).on('data', heard)
-      heard()
+      enters('answer')
       await connection.identify()
       socket.off('data', heard)
       return connection
@@ -147,10 +169,16 @@ export function createDial(options: DialerOptions): Dial {
       socket?.destroy()
       if (isWaiting && !(error instanceof ConnectionError) && !signal?.aborted)
         throw turnDown({ kind: 'dial-failed', message: 'Another login is under way', code: 'TOO_SOON' })
-      throw failed(error)
+      throw error === late ? turnDown(silentIn(step, timeoutMs)) : failed(error)
     }
   }
 }
+
+/** The peer has ended the connection, or its system has. */
+const closings: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+
+/** What work is rejected with that was silent for too long. */
+const late = new Error('no answer in time')
 
 /** Why the endpoint may not be dialled; undefined when it may. Only `true` allows it: a broken check allows nothing. */
 function objectionTo(
@@ -231,11 +259,8 @@ function identityFlaw({ snapshot, endpoint }: HeldConnection, clusterId?: string
 }
 
 function withDeadline<Value>(work: Promise<Value>, silence: SilenceOptions, signal?: AbortSignal): Promise<Value> {
-  const late = () => {
-    const [code, message] = signal?.aborted
-      ? ['ABORT_ERR', 'the dial is no longer wanted']
-      : ['ETIMEDOUT', `no answer within ${silence.forMs} ms`]
-    throw Object.assign(new Error(message), { code })
+  const end = () => {
+    throw signal?.aborted ? Object.assign(new Error('the dial is no longer wanted'), { code: 'ABORT_ERR' }) : late
   }
-  return deadline(work, (end) => onSilence(silence, end), late, signal)
+  return deadline(work, (over) => onSilence(silence, over), end, signal)
 }

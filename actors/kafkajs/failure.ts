@@ -6,6 +6,8 @@ import { type Failure, FailureError, isError, messageOf } from '../../machines/f
 export interface Asked {
   readonly groupId: string
   readonly topics: readonly (string | RegExp)[]
+  /** Topics that brokers do not show. */
+  readonly unseen: readonly string[]
 }
 
 /** The failure an error carries, or what its deepest cause means: `retriable` of KafkaJS says yes where it does not know. */
@@ -20,7 +22,8 @@ export function fromKafkaJs(error: unknown, asked?: Asked): Failure {
   return { kind: kindOf(code, name), message: asked ? `${message}${concerned(code, asked)}` : message, code }
 }
 
-function concerned(code: string, { groupId, topics }: Asked): string {
+function concerned(code: string, { groupId, topics, unseen }: Asked): string {
+  if (/TOPIC/.test(code) && unseen.length > 0) return ` (topic ${unseen.join(', ')})`
   if (/TOPIC/.test(code)) return ` (subscribed: ${topics.join(', ')})`
   return /GROUP|SESSION/.test(code) ? ` (group ${groupId})` : ''
 }

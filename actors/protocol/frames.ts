@@ -28,6 +28,7 @@ export const errorCodes = {
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
   illegalGeneration: 22,
+  invalidTopic: 17,
   invalidGroupId: 24,
   unknownMemberId: 25,
   invalidSessionTimeout: 26,
@@ -72,7 +73,7 @@ export class FrameCutter {
     while (rest.length >= 4) {
       const bytes = 4 + rest.readInt32BE(0)
       if (bytes < answerHeaderBytes || bytes > maxFrameBytes)
-        throw new RangeError(`a frame of ${bytes} bytes is not Kafka's`)
+        throw Object.assign(new RangeError(`a frame of ${bytes} bytes is not Kafka's`), { code: 'NOT_KAFKA' })
       if (rest.length < bytes) {
         this.wantedBytes = bytes
         break

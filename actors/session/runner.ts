@@ -17,7 +17,7 @@ import {
   type KafkaJsOptions,
   openKafkaJs,
 } from '../kafkajs/consumer.ts'
-import { fromKafkaJs } from '../kafkajs/failure.ts'
+import { type Asked, fromKafkaJs } from '../kafkajs/failure.ts'
 import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
 import { nodeOfName } from '../protocol/node-names.ts'
 import type { AskedPartition } from '../protocol/requests.ts'
@@ -36,6 +36,8 @@ export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory'> {
   readonly fetched: FetchRecord
   /** Answers a request of KafkaJS's to this node. */
   readonly answer: (nodeId: number, request: Buffer) => Promise<Buffer>
+  /** Topics that brokers do not show: they are missing, or this user may not see them. */
+  readonly unseen: () => readonly string[]
   /** Lets nodes that had nothing to fetch look again. */
   readonly wake: () => void
   /** KafkaJS was given these partitions. */
@@ -73,12 +75,14 @@ export class Runner implements Reader {
   /** Connects and subscribes. Rejects with a ConnectionError. */
   async connect(subscription: Subscription): Promise<void> {
     const { consumer } = this.kafka
-    const { fromBeginning } = this.options
+    const { fromBeginning, emit, epoch } = this.options
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [...(await subscription.resolve())], fromBeginning })
+      const expressions = subscription.unmatched
+      if (expressions.length > 0) emit({ type: 'subscription.unmatched', epoch, expressions })
     } catch (error) {
-      throw new ConnectionError(fromKafkaJs(error, this.options))
+      throw new ConnectionError(fromKafkaJs(error, this.subject))
     }
   }
 
@@ -141,6 +145,11 @@ export class Runner implements Reader {
     for (const wire of this.wires) wire.fail(closedError('This session'))
   }
 
+  /** What errors of KafkaJS's speak of. */
+  private get subject(): Asked {
+    return { groupId: this.options.groupId, topics: this.options.topics, unseen: this.options.unseen() }
+  }
+
   private listen(): void {
     const { consumer } = this.kafka
     const { epoch, emit, dispatcher, onAssigned, onCrash } = this.options
@@ -153,7 +162,7 @@ export class Runner implements Reader {
       const { assignment, from = 0n } = this.asked.get(`${topic}/${partition}`) ?? {}
       if (batchSize === 0 && !this.fenced) dispatcher.pass({ topic, partition }, from, lastOffset, assignment)
     })
-    consumer.on(consumer.events.CRASH, ({ payload }) => onCrash(fromKafkaJs(payload.error, this.options)))
+    consumer.on(consumer.events.CRASH, ({ payload }) => onCrash(fromKafkaJs(payload.error, this.subject)))
   }
 
   private readonly socketFactory: ISocketFactory = ({ host, onConnect }) => {

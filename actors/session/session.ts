@@ -32,7 +32,8 @@ import { watch } from './watchdog.ts'
 export interface SessionOptions
   extends Omit<
     RunnerOptions,
-    'nodeNames' | 'fetched' | 'answer' | 'beforeFetch' | 'mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
+    | ('nodeNames' | 'fetched' | 'answer' | 'unseen' | 'beforeFetch')
+    | ('mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash')
   > {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
@@ -111,6 +112,7 @@ export class Session {
       ...{ ...options, fetched },
       nodeNames: () => cluster.book.entries().map(({ nodeId }) => nodeAddress(nodeId)),
       answer: (nodeId, request) => routes.answer(nodeId, request),
+      unseen: () => metadata.unseen,
       beforeFetch: (nodeId) => routes.awaitFetchTurn(nodeId),
       mustRejoin: () => membership.rejoining,
       onMetadata: () => {

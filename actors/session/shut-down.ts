@@ -6,7 +6,8 @@ import type { Supervisor } from './supervisor.ts'
 import { since, type TaskInput, type TaskScope } from './task.ts'
 
 /** Whatever hangs or throws, it ends by `stopTimeoutMs`. */
-export async function shutDown(supervisor: Supervisor, { epoch }: TaskInput, { sendBack }: TaskScope) {
+export async function shutDown(supervisor: Supervisor, { epoch, failure }: TaskInput, { sendBack }: TaskScope) {
+  if (failure) supervisor.options.emit({ type: 'consumer.failed', failure })
   const startedAt = performance.now()
   const work = windDown(supervisor, startedAt).catch((error: unknown) => {
     sendBack({ type: 'session.failed', epoch, failure: { kind: 'bug', message: messageOf(error) } })

@@ -29,6 +29,8 @@ export interface SupervisorOptions {
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
+  /** How long brokers may not know of a topic or a right yet, in milliseconds. */
+  readonly metadataLagMs: number
 }
 
 const salvageWithinMs = 2000
@@ -46,6 +48,9 @@ export class Supervisor {
   readonly discarded = new Map<SupervisedSession, Promise<void>>()
   private readonly refused = new Set<number>()
   private lastFailure: Failure | undefined
+  private hasJoined = false
+  /** Since when a topic or a right is missing, on the clock of `performance.now()`. */
+  private missingSince: number | undefined
 
   constructor(options: SupervisorOptions) {
     this.options = options
@@ -88,6 +93,22 @@ export class Supervisor {
     return isPassing ? { ...failure, kind: 'unreachable' } : failure
   }
 
+  /** A fact of a session as it counts in this life of the consumer. */
+  judge(fact: Fact): Fact {
+    return fact.type === 'session.failed' ? { ...fact, failure: this.judged(fact.failure) } : fact
+  }
+
+  /**
+   * A missing topic or right passes for as long as brokers may not know of it yet, and for good in a life that had it: what vanished from a
+   * consumer that has joined is waited for.
+   */
+  private judged(failure: Failure): Failure {
+    if (failure.kind !== 'topic-missing' && failure.kind !== 'not-authorized') return failure
+    this.missingSince ??= performance.now()
+    const isPassing = this.hasJoined || performance.now() - this.missingSince < this.options.metadataLagMs
+    return isPassing ? { ...failure, isPassing } : failure
+  }
+
   /**
    * Opens a session and joins. Resolves with what it failed with; undefined when it has joined. Once `signal` has aborted nothing more is
    * begun, and nobody hears how it ends.
@@ -104,9 +125,11 @@ export class Supervisor {
       await this.evictZombies(session)
       signal.throwIfAborted()
       await session.open()
+      this.hasJoined = true
+      this.missingSince = undefined
       return undefined
     } catch (error) {
-      return fromKafkaJs(error)
+      return this.judged(fromKafkaJs(error))
     }
   }
 

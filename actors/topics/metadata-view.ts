@@ -40,6 +40,10 @@ export interface MetadataViewOptions {
 /** Of a topic that was there in an earlier life, and made again: its id was not told then. */
 const unknownId = ''
 
+const hiding: ReadonlySet<number> = new Set([
+  ...[errorCodes.unknownTopicOrPartition, errorCodes.topicAuthorizationFailed, errorCodes.invalidTopic],
+])
+
 /** Each of hundreds of partitions that are looked up wants a look of its own: none begins sooner after another, in milliseconds. */
 const identifyApartMs = 20
 
@@ -50,6 +54,11 @@ export class MetadataView {
   private readonly last = new Map<string, TopicDescription>()
   /** The id of each topic, as this session has seen it last: another session of this process may have seen a new one first. */
   private readonly ids = new Map<string, string>()
+
+  /** Topics that were there, and that this user may not read any more. */
+  private readonly denied = new Set<string>()
+  /** Topics that the newest answer did not show: they are not there, or this user may not see them. */
+  unseen: readonly string[] = []
 
   constructor(options: MetadataViewOptions) {
     this.options = options
@@ -112,6 +121,7 @@ export class MetadataView {
 
   private see(described: readonly TopicDescription[]): void {
     const { topics, emit, onMissing, onRecreated } = this.options
+    this.unseen = described.filter(({ errorCode }) => hiding.has(errorCode)).map(({ topic }) => topic)
     const views = described.map(({ partitions, ...view }) => ({ ...view, partitions: partitions.length }))
     for (const { topic, kind } of topics.see(views)) {
       const partitions = topics.partitionsOf(topic)
@@ -125,6 +135,12 @@ export class MetadataView {
         emit({ type: 'topic.found', topic, recreated: kind === 'recreated' })
     }
     for (const { topic, id, errorCode } of described) {
+      if (errorCode === errorCodes.topicAuthorizationFailed && topics.wasThere(topic) && !this.denied.has(topic)) {
+        this.denied.add(topic)
+        emit({ type: 'topic.denied', topic })
+      }
+      if (errorCode === errorCodes.none && this.denied.delete(topic))
+        emit({ type: 'topic.found', topic, recreated: false })
       // Away when this session first looks: its positions are those of the topic that was known then, so any other is a new one.
       if (errorCode === errorCodes.unknownTopicOrPartition && !this.ids.has(topic))
         this.ids.set(topic, topics.idOf(topic) ?? unknownId)
@@ -153,7 +169,7 @@ export class MetadataView {
   /** The same for one that this process, or an earlier life of it, has seen and this session has not: it is waited for, and holds up no other topic. */
   private former(told: TopicDescription): TopicDescription | undefined {
     const { topics } = this.options
-    if (told.errorCode !== errorCodes.unknownTopicOrPartition || !topics.wasThere(told.topic)) return undefined
+    if (!hiding.has(told.errorCode) || !topics.wasThere(told.topic)) return undefined
     // How many an earlier life has seen may be unknown. Every topic has one.
     const partitions = Array.from({ length: Math.max(1, topics.partitionsOf(told.topic)) }, (_, partition) => {
       return { partition, leader: -1, replicas: [], isr: [], offline: [] }

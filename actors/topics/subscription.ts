@@ -17,6 +17,8 @@ export interface SubscriptionOptions {
 export class Subscription {
   private readonly options: SubscriptionOptions
   private resolved: readonly string[] = []
+  /** Expressions that matched no topic when it was resolved. */
+  unmatched: readonly string[] = []
 
   constructor(options: SubscriptionOptions) {
     this.options = options
@@ -56,6 +58,7 @@ export class Subscription {
       const all = await this.all()
       topics.list(all)
       names.push(...all.filter((topic) => expressions.some((expression) => expression.test(topic))))
+      this.unmatched = expressions.filter((expression) => !all.some((topic) => expression.test(topic))).map(String)
     }
     return [...new Set(names)].sort()
   }

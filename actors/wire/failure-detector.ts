@@ -8,6 +8,7 @@
 import { sameEndpoint } from '../../machines/endpoint.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, type HeldConnection } from '../connection/connection.ts'
+import { isSilence } from '../connection/dial-step.ts'
 import { onSilence } from '../connection/silence.ts'
 import { apiKeyOf, apiKeys } from '../protocol/frames.ts'
 import { steadyNow } from '../time/steady-clock.ts'
@@ -161,8 +162,8 @@ export class FailureDetector {
     if (failure.kind !== 'dial-failed' || failure.code === 'ABORT_ERR') return false
     const entry = cluster.book.entryOf(nodeId)
     if (entry && failure.code !== 'WRONG_NODE') cluster.report(entry)
-    if (failure.code !== 'ETIMEDOUT' && this.slow) drop()
-    return failure.code === 'ETIMEDOUT'
+    if (!isSilence(failure) && this.slow) drop()
+    return isSilence(failure)
   }
 
   /** Whether a request before it is held, or is work for the broker: a connection is answered in order. */

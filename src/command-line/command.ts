@@ -1,5 +1,6 @@
 /** The command line: its words, and what each of them does. Exit codes: 0 fine, 1 the journal is not, 2 wrong usage. */
 
+import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { failureFrom } from '../error.ts'
 import type { JournalRecord } from '../journal/journal.ts'
@@ -16,6 +17,8 @@ export interface Output {
 }
 
 const usage = `Usage: relisten journal <command> PATH
+       relisten --version
+       relisten --help
 
 PATH is the directory of a file journal, or one file of JSON lines. It is only read; a consumer may be writing to it.
 
@@ -34,9 +37,17 @@ export function runCommand(args: readonly string[], terminal: Output): number {
   }
   try {
     const asked = parsed(args)
+    if (asked === 'version') {
+      output.out(version())
+      return 0
+    }
     if (asked === 'help') {
       for (const line of usage.split('\n')) output.out(line)
       return 0
+    }
+    if (asked === 'nothing') {
+      for (const line of usage.split('\n')) output.error(line)
+      return 2
     }
     return commands[asked.command](asked, output)
   } catch (error) {
@@ -44,6 +55,13 @@ export function runCommand(args: readonly string[], terminal: Output): number {
     output.error(`${error.message} "relisten --help" tells the usage.`)
     return 2
   }
+}
+
+/** Of the package: two folders up in its sources, three as it is built. */
+function version(): string {
+  const places = ['../../package.json', '../../../package.json'].map((place) => new URL(place, import.meta.url))
+  const place = places.find((each) => fs.existsSync(each))
+  return place ? String(JSON.parse(fs.readFileSync(place, 'utf8')).version) : 'unknown'
 }
 
 class UsageError extends Error {}
@@ -54,12 +72,13 @@ interface Asked {
   readonly at: number | undefined
 }
 
-function parsed(args: readonly string[]): Asked | 'help' {
+function parsed(args: readonly string[]): Asked | 'help' | 'version' | 'nothing' {
   const { values, positionals } = split(args)
-  if (values.help) return 'help'
+  if (values.help || (positionals.length === 1 && positionals[0] === 'help')) return 'help'
+  if (values.version) return 'version'
+  if (positionals.length === 0) return 'nothing'
   const [area, command, path, ...more] = positionals
-  if (area !== 'journal')
-    throw new UsageError(area ? `Expected the word "journal", got "${area}".` : 'Nothing was asked.')
+  if (area !== 'journal') throw new UsageError(`Expected the word "journal", got "${area}".`)
   if (command === undefined || !Object.hasOwn(commands, command)) {
     const known = Object.keys(commands).join(', ')
     throw new UsageError(`Expected one of ${known} after "journal", got ${command ? `"${command}"` : 'nothing'}.`)
@@ -76,7 +95,11 @@ function parsed(args: readonly string[]): Asked | 'help' {
 
 function split(args: readonly string[]) {
   try {
-    const options = { at: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const
+    const options = {
+      at: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean' },
+    } as const
     return parseArgs({ args: [...args], options, allowPositionals: true })
   } catch (error) {
     throw new UsageError(`${(error as Error).message.split('. ')[0]}.`)

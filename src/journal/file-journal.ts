@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../../machines/failure.ts'
 import { snapshotType } from '../../machines/machine-snapshot.ts'
-import { RelistenError } from '../error.ts'
+import { optionError, RelistenError } from '../error.ts'
 import {
   assertAppendable,
   type ChainEnd,
@@ -41,12 +41,24 @@ export interface FileJournal extends Journal {
  * can't be. After an append that failed, its file is closed and nothing more is appended until the journal is opened anew: a disk that
  * failed to sync may have dropped what it says it has.
  */
-export function fileJournal(
-  directory: string,
-  { segmentBytes = 2 ** 20, maxBytes = 2 ** 24 }: FileJournalOptions = {},
-): FileJournal {
-  checkSize('segmentBytes', segmentBytes, 2 ** 16)
-  checkSize('maxBytes', maxBytes, 4 * segmentBytes)
+export function fileJournal(directory: string, options: FileJournalOptions = {}): FileJournal {
+  if (typeof directory !== 'string' || directory === '') {
+    throw optionError(
+      `Expected the directory of the journal to be a non-empty string, got a value of type ${typeof directory}`,
+      "write `fileJournal('relisten-journal')`.",
+    )
+  }
+  if (typeof options !== 'object' || options === null)
+    throw optionError(
+      'Expected the options of the journal to be an object',
+      'write `{ segmentBytes, maxBytes }`, or leave them out.',
+    )
+  const { segmentBytes = 2 ** 20, maxBytes = 2 ** 24, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined)
+    throw optionError(`Unknown option \`${unknown}\` of the journal`, 'it takes `segmentBytes` and `maxBytes`.')
+  checkSize('segmentBytes', segmentBytes, 2 ** 16, 'bytes')
+  checkSize('maxBytes', maxBytes, 4 * segmentBytes, 'bytes')
   const folder = resolve(directory)
   const release = prepared(folder)
   try {

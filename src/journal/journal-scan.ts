@@ -28,6 +28,7 @@ export class JournalScan implements Iterable<JournalRecord> {
     const stats = fs.statSync(path, { throwIfNoEntry: false })
     if (!stats) throw journalError(`There is no journal at ${path}.`)
     this.isFolder = stats.isDirectory()
+    if (!this.isFolder && stats.size === 0) throw journalError(`${path} is empty.`)
     this.segments = this.isFolder ? segmentsIn(path) : [{ path, first: 1 }]
     if (this.segments.length === 0) throw journalError(`${path} has no files of a journal in it.`)
     for (const segment of this.segments) fs.accessSync(segment.path, fs.constants.R_OK)
@@ -50,7 +51,8 @@ export class JournalScan implements Iterable<JournalRecord> {
       const filesBehind = this.segments.length - index - 1
       const bytes = fs.readFileSync(segment.path).subarray(seen.fault.offset)
       const linesBehind = bytes.toString('latin1').replace(/\n$/, '').split('\n').length
-      if (seen.fault.isTorn && filesBehind === 0) this.unfinishedBytes = bytes.length
+      // Without a single record it is not known to be a journal at all.
+      if (seen.fault.isTorn && filesBehind === 0 && this.records > 0) this.unfinishedBytes = bytes.length
       else this.damage = { ...seen.fault, file: segment.path, linesBehind, filesBehind }
       return
     }

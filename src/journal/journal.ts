@@ -108,11 +108,11 @@ export function journalError(message: string, cause?: unknown): RelistenError {
 }
 
 /** Throws `invalid-option` for a size of a journal that can't be. */
-export function checkSize(name: string, value: number, least: number): void {
+export function checkSize(name: string, value: number, least: number, unit: 'bytes' | 'records'): void {
   if (Number.isInteger(value) && value >= least) return
   throw optionError(
-    `Expected \`${name}\` to be a whole number of at least ${least}, got ${value}`,
-    'give a larger number.',
+    `Expected \`${name}\` to be a whole number of at least ${least}, got ${String(value)}`,
+    `write a number of ${unit}, as in \`${name}: ${4 * least}\`.`,
   )
 }
 

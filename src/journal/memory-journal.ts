@@ -20,7 +20,7 @@ export interface MemoryJournalOptions {
 
 /** Opens a journal in memory. Throws `invalid-option` for a capacity below 1. */
 export function memoryJournal({ capacity = 10_000, after = chainStart }: MemoryJournalOptions = {}): Journal {
-  checkSize('capacity', capacity, 1)
+  checkSize('capacity', capacity, 1, 'records')
   const kept: JournalRecord[] = []
   let end = after
   let oldest = 0

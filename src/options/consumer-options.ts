@@ -50,7 +50,8 @@ export interface ConsumerOptions {
    */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
   /**
-   * KafkaJS's `clientId`, `ssl` and `sasl`, or a function that returns fresh ones, read again at each login and each new session.
+   * KafkaJS's `clientId`, `ssl` and `sasl` as a plain object, or a function that returns fresh ones, read again at each login. An instance of
+   * `Kafka` hides them and is refused. A function that throws or hangs is told as `settings-failed` and asked again.
    * Default: client id `relisten`, plain text, no login.
    */
   kafka?: KafkaOptions | (() => KafkaOptions | Promise<KafkaOptions>)
@@ -107,10 +108,18 @@ export interface ConsumerOptions {
    * is waited for. 1000–600000, default 30000. Kafka: `request.timeout.ms`.
    */
   requestTimeoutMs?: number
-  /** How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, default 10000. */
+  /**
+   * How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, at most `stopTimeoutMs` and
+   * `rebalanceTimeout`, default 10000 or the smaller of these two.
+   */
   drainTimeoutMs?: number
   /** How long rebuilt connections may take to be proven before the session is replaced; at least 16 round trips. 100–600000, default 5000. */
   rebuildTimeoutMs?: number
+  /**
+   * How long a topic that is missing, or a right that is refused, may be one that brokers do not know of yet. 0–600000, default 30000. What
+   * this life has had is waited for without end.
+   */
+  metadataLagMs?: number
   /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
   stopTimeoutMs?: number
   /** Handled messages are committed at most this often. 10–600000, default 1000. Kafka: `auto.commit.interval.ms`. */
@@ -138,8 +147,11 @@ export interface ConsumerOptions {
   journal?: Journal
   /** What happens when the journal can't append. Default `stop-intake`: no message is handled whose story could not be told. */
   onJournalError?: JournalPolicy
-  /** Gets a line for each fact. Default: none. */
-  logger?: Logger
+  /**
+   * Gets a line for each fact. Default: pino at `warn` on standard error, a line for each thing that needs a person, the same one once a
+   * minute at most. `false`: no line at all. `consoleLogger` writes readable lines.
+   */
+  logger?: Logger | false
   /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
   inspect?: Inspect
 

@@ -1,12 +1,14 @@
 /** The resolved options: checked, with defaults filled in, as the rest of the library reads them. */
 
-import { parseEndpoint } from '../../machines/endpoint.ts'
 import type { DeadLetterPolicy } from '../dead-letter.ts'
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
+import { checkTogether } from './limits.ts'
 import { secured } from './security.ts'
+import { checkSubject } from './subscription.ts'
 import { checkName } from './suggestion.ts'
+import { expected } from './value.ts'
 
 type Filled =
   | Exclude<keyof typeof numbers, 'handlerTimeoutMs' | 'dialTimeoutMs'>
@@ -49,6 +51,7 @@ const numbers = {
   requestTimeoutMs: [1000, 600_000, 30_000],
   drainTimeoutMs: [0, 600_000, 10_000],
   rebuildTimeoutMs: [100, 600_000, 5000],
+  metadataLagMs: [0, 600_000, 30_000],
   stopTimeoutMs: [100, 600_000, 15_000],
   commitIntervalMs: [10, 600_000, 1000],
   handlerTimeoutMs: [1, timerMax, undefined],
@@ -81,6 +84,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   retry: 'leave it out; `retryBudget` limits how often a session is tried again.',
   maxInFlightRequests: 'leave it out.',
   eachBatchAutoResolve: 'leave it out: a normal return of `eachBatch` has handled the batch.',
+  topic: "pass a list: `topics: ['orders']`.",
+  logLevel: "leave it out, `logger` has a level of its own: `logger: pino({ level: 'info' })`.",
+  logCreator: 'use `logger`.',
+  connectionTimeout: 'use `dialTimeoutMs`.',
+  authenticationTimeout: 'use `dialTimeoutMs`, it covers the login.',
+  requestTimeout: 'use `requestTimeoutMs`.',
   clientId: 'pass it as `kafka.clientId`.',
   ssl: 'pass it as `kafka.ssl`.',
   sasl: 'pass it as `kafka.sasl`.',
@@ -88,7 +97,13 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option, what was expected and what was got. */
 export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) throw expected('options', 'to be an object', options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw expected(
+      'options',
+      'to be an object',
+      options,
+      'write `createConsumer({ brokers, groupId, topics, eachMessage })`.',
+    )
   for (const name of Object.keys(options))
     checkName(name, { known, elsewhere, nextStep: 'correct the name or leave it out.' })
   checkSubject(options)
@@ -106,6 +121,7 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     ...(Object.fromEntries(
       Object.entries(flags).map(([name, preset]) => [name, flagFor(options, name, preset)]),
     ) as Record<keyof typeof flags, boolean>),
+    drainTimeoutMs: drainFor(options),
     topics: [...options.topics],
     rackId: options.rackId ?? '',
     ...retriesIn(options),
@@ -129,7 +145,8 @@ function retriesIn({ handlerRetries, onHandlerError }: ConsumerOptions) {
       'leave it out; `handlerRetries: 5` is `maxAttempts: 6`.',
     )
   if (onHandlerError === undefined && handlerRetries !== undefined && handlerRetries !== Number.POSITIVE_INFINITY) {
-    const nextStep = 'say there what happens then, or leave `handlerRetries` out: a message is retried without end.'
+    const nextStep =
+      "write what happens then, as in `onHandlerError: 'pause'`, or leave `handlerRetries` out: a message is retried without end."
     throw optionError('Expected `onHandlerError` to be set, as `handlerRetries` says when it is asked', nextStep)
   }
   const preset = onHandlerError === undefined ? Number.POSITIVE_INFINITY : (maxAttempts ?? retriesWithPolicy + 1) - 1
@@ -137,36 +154,11 @@ function retriesIn({ handlerRetries, onHandlerError }: ConsumerOptions) {
   return { handlerRetries: retries, onHandlerError: onHandlerError ?? 'retry' } as const
 }
 
-/** What to read, from where, and with which handler. */
-function checkSubject({ brokers, groupId, topics, eachMessage, eachBatch }: ConsumerOptions): void {
-  const listed: unknown = brokers
-  if (Array.isArray(listed)) {
-    if (listed.length === 0 || listed.length > 64) throw expected('brokers', 'to have 1 to 64 entries', listed)
-    const bad = listed.findIndex((entry) => typeof entry !== 'string' || parseEndpoint(entry) === undefined)
-    const nextStep = 'write `host:port` or `[v6]:port`, without a scheme.'
-    if (bad >= 0) throw expected(`brokers[${bad}]`, 'to be `host:port`', listed[bad], nextStep)
-  } else if (
-    typeof listed !== 'function' &&
-    typeof (listed as { current?: unknown } | null | undefined)?.current !== 'function'
-  ) {
-    throw expected('brokers', 'to be a list of `host:port`, a function, or an object with a function `current`', listed)
-  }
-  if (typeof groupId !== 'string' || groupId === '') throw expected('groupId', 'to be a non-empty string', groupId)
-  const isTopic = (topic: unknown): boolean => (typeof topic === 'string' ? topic !== '' : topic instanceof RegExp)
-  if (!Array.isArray(topics) || topics.length === 0 || !topics.every(isTopic)) {
-    throw expected(
-      'topics',
-      'to be a list of at least one topic name or regular expression',
-      topics,
-      "for example `topics: ['orders']`.",
-    )
-  }
-  if ((eachMessage === undefined) === (eachBatch === undefined)) {
-    throw optionError(
-      `Expected either \`eachMessage\` or \`eachBatch\`, got ${eachMessage === undefined ? 'neither' : 'both'}`,
-      'pass exactly one of them.',
-    )
-  }
+const texts: Readonly<Record<string, string>> = {
+  rackId: "write the rack that brokers name as `broker.rack`, as in `rackId: 'eu-1a'`, or leave it out.",
+  clusterId:
+    'write the id that `kafka-cluster.sh cluster-id` prints, or leave it out to take the first cluster that answers.',
+  expectedIdentity: "write the host name in the brokers' certificates, as in `expectedIdentity: 'kafka.internal'`.",
 }
 
 function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expectedIdentity }: ConsumerOptions): void {
@@ -175,40 +167,66 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
     typeof onHandlerError !== 'function' &&
     !['pause', 'stop', 'skip', 'retry'].includes(onHandlerError)
   ) {
-    throw expected('onHandlerError', "to be 'pause', 'stop', 'skip', 'retry' or a function", onHandlerError)
+    const next = "write `onHandlerError: 'retry'`, or a function that decides."
+    throw expected('onHandlerError', "to be 'pause', 'stop', 'skip', 'retry' or a function", onHandlerError, next)
   }
   if (onJournalError !== undefined && !['stop-intake', 'degrade'].includes(onJournalError)) {
-    throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError)
+    const next = "write `onJournalError: 'stop-intake'`, or `'degrade'` to go on in memory."
+    throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError, next)
   }
   for (const [name, value] of Object.entries({ rackId, clusterId, expectedIdentity })) {
-    if (value !== undefined && typeof value !== 'string') throw expected(name, 'to be a string', value)
+    const isRight = typeof value === 'string' && (value !== '' || name === 'rackId')
+    if (value === undefined || isRight) continue
+    throw expected(name, name === 'rackId' ? 'to be a string' : 'to be a non-empty string', value, texts[name] ?? '')
   }
 }
+
+const functions = {
+  eachMessage: 'write `eachMessage: async ({ message }) => { … }`.',
+  eachBatch: 'write `eachBatch: async ({ batch }) => { … }`.',
+  allowEndpoint: "write `allowEndpoint: ({ host }) => host.endsWith('.internal')`, or leave it out.",
+  lookup: 'pass a function like `dns.lookup`, or leave it out.',
+} as const
 
 function checkFunctions(options: ConsumerOptions): void {
   for (const name of ['eachMessage', 'eachBatch', 'allowEndpoint', 'lookup'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function')
-      throw expected(name, 'to be a function', options[name])
+      throw expected(name, 'to be a function', options[name], functions[name])
   }
   const { inspect, logger, journal, partitionAssigners } = options
   if (inspect !== undefined && typeof inspect !== 'function' && typeof inspect?.next !== 'function') {
-    throw expected('inspect', 'to be a function or an observer with a function `next`', inspect)
+    throw expected(
+      'inspect',
+      'to be a function or an observer with a function `next`',
+      inspect,
+      'pass what an inspector calls `inspect`, or leave it out.',
+    )
   }
-  checkMethods('logger', logger, ['debug', 'info', 'warn', 'error'])
+  if (logger !== false) checkMethods('logger', logger, ['debug', 'info', 'warn', 'error'])
   checkMethods('journal', journal, ['append', 'read', 'close'])
   const isAssigner = (assigner: unknown): boolean => typeof assigner === 'function'
   if (
     partitionAssigners !== undefined &&
     !(Array.isArray(partitionAssigners) && partitionAssigners.length > 0 && partitionAssigners.every(isAssigner))
   ) {
-    throw expected('partitionAssigners', 'to be a list of at least one assigner function', partitionAssigners)
+    throw expected(
+      'partitionAssigners',
+      'to be a list of at least one assigner function',
+      partitionAssigners,
+      "pass KafkaJS's assigners, as in `[PartitionAssigners.roundRobin]`, or leave it out.",
+    )
   }
 }
 
-function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+const objects = {
+  logger: 'pass a pino logger or `consoleLogger`, or write `logger: false` for no line at all.',
+  journal: "pass `fileJournal('relisten-journal')` or `memoryJournal()`, or leave it out.",
+} as const
+
+function checkMethods(name: keyof typeof objects, value: unknown, methods: readonly string[]): void {
   if (value === undefined) return
   const missing = methods.filter((method) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function')
-  if (missing.length > 0) throw expected(name, `to have the functions ${missing.join(', ')}`, value)
+  if (missing.length > 0) throw expected(name, `to have the functions ${missing.join(', ')}`, value, objects[name])
 }
 
 function numberFor(
@@ -216,7 +234,7 @@ function numberFor(
   name: string,
   [least, most, preset]: readonly [number, number, number | undefined],
 ): unknown {
-  const value = (options as unknown as Record<string, unknown>)[name] ?? preset
+  const value = givenFor(options, name) ?? preset
   if (value === undefined) return undefined
   const whole = Number.isInteger(value) || (value === Number.POSITIVE_INFINITY && most === value)
   if (whole && (value as number) >= least && (value as number) <= most) return value
@@ -224,46 +242,26 @@ function numberFor(
     name,
     `to be a whole number ${most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`}`,
     value,
+    `write a number like \`${name}: ${preset === undefined || preset === most ? least * 10 || 10 : preset}\`, or leave it out.`,
   )
 }
 
+/** Null is no value that is left out. */
+function givenFor(options: ConsumerOptions, name: string): unknown {
+  const value = (options as unknown as Record<string, unknown>)[name]
+  return value === null ? Number.NaN : value
+}
+
 function flagFor(options: ConsumerOptions, name: string, preset: boolean): boolean {
-  const value = (options as unknown as Record<string, unknown>)[name] ?? preset
+  const { [name]: value = preset } = options as unknown as Record<string, unknown>
   if (typeof value === 'boolean') return value
-  throw expected(name, 'to be true or false', value)
+  throw expected(name, 'to be true or false', value, `write \`${name}: true\`, or leave it out.`)
 }
 
-/** Options that are fine each and impossible together. */
-function checkTogether(options: Record<keyof typeof numbers, number | undefined>): void {
-  const { sessionTimeout = 0, rebalanceTimeout = 0, heartbeatInterval = 0, maxWaitTimeInMs = 0 } = options
-  const { rebuildTimeoutMs = 0, dialTimeoutMs = 0, minBytes = 0, maxBytes = 0 } = options
-  const check = (isGood: boolean, name: keyof typeof numbers, what: string, nextStep?: string): void => {
-    if (!isGood) throw expected(name, what, options[name], nextStep)
-  }
-  const belowSession = `to be below half of \`sessionTimeout\` (${sessionTimeout})`
-  const lostHeartbeat = 'lower it or raise `sessionTimeout`; one lost heartbeat must not cost the membership.'
-  check(heartbeatInterval * 2 < sessionTimeout, 'heartbeatInterval', belowSession, lostHeartbeat)
-  const aboveHeartbeat = `to be above twice \`heartbeatInterval\` (${heartbeatInterval})`
-  const lateHeartbeat = 'raise it or lower `heartbeatInterval`; a member hears of a rebalance by its heartbeat.'
-  check(heartbeatInterval * 2 < rebalanceTimeout, 'rebalanceTimeout', aboveHeartbeat, lateHeartbeat)
-  check(maxWaitTimeInMs * 2 < sessionTimeout, 'maxWaitTimeInMs', belowSession)
-  const atMostRebuild = `to be at most \`rebuildTimeoutMs\` (${rebuildTimeoutMs})`
-  const lateDial = 'lower it or raise `rebuildTimeoutMs`; a rebuild begins with a dial.'
-  check(dialTimeoutMs <= rebuildTimeoutMs, 'dialTimeoutMs', atMostRebuild, lateDial)
-  check(minBytes <= maxBytes, 'minBytes', `to be at most \`maxBytes\` (${maxBytes})`)
-}
-
-function expected(name: string, what: string, got: unknown, nextStep = `correct \`${name}\`.`) {
-  return optionError(`Expected \`${name}\` ${what}, got ${shown(got)}`, nextStep)
-}
-
-/** A value as it may appear in a message: short, and without the user and password of a URL. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') {
-    const clean = value.replace(/\S+@/g, '')
-    return `\`${JSON.stringify(clean.length > 60 ? `${clean.slice(0, 60)}…` : clean)}\``
-  }
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`
-  if (typeof value === 'function') return 'a function'
-  return typeof value === 'object' && value !== null ? 'an object' : `\`${String(value)}\``
+/** Without a drain time of its own, one that fits into the stop and the rebalance that were asked for. */
+function drainFor(options: ConsumerOptions): number {
+  const given = (name: 'drainTimeoutMs' | 'stopTimeoutMs' | 'rebalanceTimeout') =>
+    numberFor(options, name, numbers[name]) as number
+  const longest = given('drainTimeoutMs')
+  return options.drainTimeoutMs ?? Math.min(longest, given('stopTimeoutMs'), given('rebalanceTimeout'))
 }

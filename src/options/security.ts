@@ -4,6 +4,7 @@ import { keepSecret } from '../../actors/security/secrets.ts'
 import { optionError } from '../error.ts'
 import type { KafkaOptions } from './consumer-options.ts'
 import { checkName } from './suggestion.ts'
+import { isPlain, shown } from './value.ts'
 
 /** What the user accepts or asks for beside KafkaJS's options. */
 export interface SecurityRules {
@@ -18,10 +19,11 @@ export interface SecurityRules {
  * Throws `invalid-option`; no value is part of the message.
  */
 export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions {
-  if (typeof kafka !== 'object' || kafka === null || Array.isArray(kafka)) {
+  // The fields of an instance of Kafka are hidden: TLS and login would be lost.
+  if (!isPlain(kafka)) {
     throw optionError(
-      `Expected \`kafka\` to be an object or a function that returns one, got ${kindOf(kafka)}`,
-      "pass KafkaJS's `clientId`, `ssl` and `sasl`.",
+      `Expected \`kafka\` to be a plain object or a function that returns one, got ${typeof kafka === 'object' && kafka ? shown(kafka) : kindOf(kafka)}`,
+      'write what `new Kafka` takes beside the brokers: `kafka: { clientId, ssl, sasl }`.',
     )
   }
   for (const name of Object.keys(kafka)) checkName(name, names, 'kafka.')
@@ -31,7 +33,7 @@ export function secured(kafka: KafkaOptions, rules: SecurityRules): KafkaOptions
   if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
     throw optionError(
       `Expected \`kafka.clientId\` to be a non-empty string, got ${kindOf(clientId)}`,
-      'name your service.',
+      "name your service, as in `kafka: { clientId: 'orders' }`.",
     )
   }
   checkTls(ssl, rules)
@@ -84,6 +86,7 @@ function checkTls(ssl: KafkaOptions['ssl'], { allowInsecureTls, expectedIdentity
     )
   }
   if (typeof ssl !== 'object') return
+  for (const name of ['ca', 'cert', 'key'] as const) checkPem(name, ssl[name])
   if (ssl.servername !== undefined) {
     throw optionError(
       'Expected `kafka.ssl.servername` to be left out, as it switches off the check of the address that is dialled',
@@ -104,6 +107,17 @@ function checkTls(ssl: KafkaOptions['ssl'], { allowInsecureTls, expectedIdentity
   }
 }
 
+/** A path would be taken for a certificate, and be found wanting by the first broker. */
+function checkPem(name: 'ca' | 'cert' | 'key', given: unknown): void {
+  for (const each of Array.isArray(given) ? given : [given]) {
+    if (typeof each !== 'string' || each.includes('-----BEGIN ')) continue
+    throw optionError(
+      `Expected \`kafka.ssl.${name}\` to be the text of a PEM file, got ${each === '' ? 'an empty string' : 'a text without `-----BEGIN`'}`,
+      `read the file: \`${name}: readFileSync('/path/to/${name}.pem', 'utf8')\`.`,
+    )
+  }
+}
+
 const showsSecret = ['plain', 'oauthbearer', 'aws']
 const withPassword = ['plain', 'scram-sha-256', 'scram-sha-512']
 
@@ -113,9 +127,10 @@ function checkLogin(sasl: KafkaOptions['sasl'], ssl: KafkaOptions['ssl'], { allo
   if (typeof mechanism !== 'string' || mechanism === '') {
     throw optionError(
       'Expected `kafka.sasl` to be an object with a `mechanism`',
-      `for example one of ${withPassword.join(', ')}.`,
+      "write `sasl: { mechanism: 'scram-sha-512', username, password }`, or one of plain, scram-sha-256, oauthbearer, aws.",
     )
   }
+  checkMechanism(mechanism, sasl as object as Record<string, unknown>)
   if (showsSecret.includes(mechanism.toLowerCase()) && !ssl && !allowInsecureLogin) {
     throw optionError(
       `Expected \`kafka.ssl\` to be set, as the login \`${mechanism}\` sends the secret to whoever answers`,
@@ -131,6 +146,34 @@ function checkLogin(sasl: KafkaOptions['sasl'], ssl: KafkaOptions['ssl'], { allo
         'check where it is read from.',
       )
     }
+  }
+}
+
+/** What each mechanism of KafkaJS's needs beside user and password, and of which type it is. */
+const needs: Readonly<Record<string, Readonly<Record<string, 'string' | 'function'>>>> = {
+  ...{ plain: {}, 'scram-sha-256': {}, 'scram-sha-512': {} },
+  oauthbearer: { oauthBearerProvider: 'function' },
+  aws: { authorizationIdentity: 'string', accessKeyId: 'string', secretAccessKey: 'string' },
+}
+
+function checkMechanism(mechanism: string, sasl: Record<string, unknown>): void {
+  const needed = needs[mechanism.toLowerCase()]
+  if (!needed) {
+    if (typeof sasl.authenticationProvider === 'function') return
+    throw optionError(
+      `Expected \`kafka.sasl.mechanism\` to be one of ${Object.keys(needs).join(', ')}, got one that KafkaJS does not have`,
+      'write one of them, or pass an `authenticationProvider` for a mechanism of your own.',
+    )
+  }
+  for (const [name, type] of Object.entries(needed)) {
+    const value = sasl[name]
+    if (typeof value === type && value !== '') continue
+    throw optionError(
+      `Expected \`kafka.sasl.${name}\` to be a ${type === 'string' ? 'non-empty string' : type}, got ${kindOf(value)}`,
+      `\`${mechanism}\` needs ${Object.keys(needed)
+        .map((key) => `\`${key}\``)
+        .join(', ')}.`,
+    )
   }
 }
 

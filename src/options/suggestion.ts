@@ -22,7 +22,7 @@ export function checkName(name: string, { known, elsewhere, nextStep }: OptionNa
 }
 
 /** The known name nearest to `name`; undefined when none is near. */
-function suggestion(name: string, known: readonly string[]): string | undefined {
+export function suggestion(name: string, known: readonly string[]): string | undefined {
   const allowed = Math.max(1, Math.floor(name.length / 3))
   const ranked = known
     .map((each) => ({ each, distance: distance(name.toLowerCase(), each.toLowerCase()) }))

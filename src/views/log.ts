@@ -1,14 +1,13 @@
-/** The log: a line for each fact, written with the user's logger. The only file that knows pino's levels. */
+/** The log: a line for each fact, written with the logger in use. */
 
-import type { Level } from 'pino'
 import type { HandlerError } from '../../actors/delivery/handler-error.ts'
 import type { FactData, FactType, PartitionsByTopic } from '../../machines/fact.ts'
-import type { Failure } from '../../machines/failure.ts'
-import { adviceFor } from '../error.ts'
+import { type Failure, placed } from '../../machines/failure.ts'
+import { adviceFor } from '../advice.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import { printable } from '../printable.ts'
 
-type LogLevel = Extract<Level, 'debug' | 'info' | 'warn' | 'error'>
+type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A pino logger, or anything with these four of its methods. */
 export type Logger = { readonly [Name in LogLevel]: (fields: object, message: string) => void }
@@ -30,11 +29,16 @@ export function logFacts(logger: Logger): (record: JournalRecord, error?: Handle
 }
 
 /** Facts somebody may have to act on say what to do; the others would only grow longer. */
-const advised = new Set(['cluster.unreachable', 'session.failed', 'session.stalled', 'endpoint.refused', 'member.lost'])
+const advised = new Set([
+  ...['cluster.unreachable', 'source.failed', 'session.failed', 'session.stalled', 'endpoint.refused', 'member.lost'],
+  ...['handler.failed', 'journal.failed', 'consumer.failed'],
+])
 
 function adviceIn({ type, data }: JournalRecord): string {
   const failure = data.failure as Failure | undefined
-  return failure && advised.has(type) ? `. ${adviceFor(failure.kind)}` : ''
+  if (!failure || !advised.has(type)) return ''
+  const { likelyCause, nextStep } = adviceFor(failure)
+  return `. Likely cause: ${likelyCause} Next step: ${nextStep}`
 }
 
 interface Line<Data> {
@@ -75,11 +79,11 @@ const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('err
 
 const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'start.requested': info(() => 'Start was requested'),
-  'stop.requested': info(() => 'Stop was requested'),
+  'stop.requested': info(({ failure }) => (failure ? `It has to end: ${placed(failure)}` : 'Stop was requested')),
   'cluster.reached': info(
     ({ clusterId, brokers }) => `Cluster ${clusterId} is reached, ${many(Object.keys(brokers).length, 'broker')}`,
   ),
-  'cluster.unreachable': warn(({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${failure.message}`),
+  'cluster.unreachable': warn(({ sinceMs, failure }) => `No broker has answered for ${sinceMs} ms: ${placed(failure)}`),
   'cluster.moved': info(({ moves, reason }) => `${many(moves.length, 'broker')} moved to other endpoints (${reason})`),
   'cluster.membership-changed': info(
     ({ joined, left }) => `Brokers came: ${joined.join(', ') || 'none'}; went: ${left.join(', ') || 'none'}`,
@@ -90,7 +94,7 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'source.failed': warn(({ failure }) => `The source of brokers failed, its last answer is used: ${failure.message}`),
   'source.recovered': info(() => 'The source of brokers answers again'),
   'endpoint.refused': error(
-    ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${failure.message}`,
+    ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${placed(failure)}`,
   ),
   'endpoint.healed': info(({ nodeId, endpoint }) => `Broker ${nodeId} at ${endpoint} is accepted again`),
   'link.reconnected': debug(
@@ -98,7 +102,7 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   ),
   'session.opened': info(({ epoch }) => `Session ${epoch} is opened`),
   'session.joined': info(({ memberId, generation }) => `The group is joined as ${memberId}, generation ${generation}`),
-  'session.failed': warn(({ epoch, failure }) => `Session ${epoch} failed: ${failure.message}`),
+  'session.failed': warn(({ epoch, failure }) => `Session ${epoch} failed: ${placed(failure)}`),
   'session.stalled': warn(({ epoch, failure }) => `Session ${epoch} makes no progress: ${failure.message}`),
   'session.fenced': info(({ epoch }) => `Session ${epoch} is fenced`),
   'member.named': debug(({ memberId }) => `The group knows us as ${memberId}`),
@@ -120,15 +124,22 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'topic.observed': debug(({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')}`),
   'topic.grown': info(({ topic, partitions }) => `${topic} has ${many(partitions, 'partition')} now`),
   'topic.missing': error(({ topic }) => `${topic} does not exist any more; its partitions wait for it`),
+  'topic.denied': error(
+    ({ topic }) => `This user may not read ${topic} any more; its partitions wait for that right (ACL Read)`,
+  ),
   'topic.found': warn(({ topic, recreated }) =>
     recreated ? `${topic} was made again and is read from its start` : `${topic} is there again`,
   ),
   'subscription.changed': info(({ topics }) => `The subscription matches other topics now: ${topics.join(', ')}`),
+  'subscription.unmatched': warn(
+    ({ expressions }) => `No topic matches ${expressions.join(', ')}; one that comes is seen within metadataMaxAge`,
+  ),
   'drain.completed': info(({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`),
   'rebuild.proven': info(({ tookMs, gapMs }) => `The hand-over is proven after ${tookMs} ms, the gap was ${gapMs} ms`),
   'rebuild.unproven': warn(({ failure }) => `The hand-over is not proven: ${failure.message}`),
-  'retry.scheduled': warn(({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`),
+  'retry.scheduled': info(({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`),
   'backoff.elapsed': debug(({ attempt }) => `Attempt ${attempt} begins`),
+  'consumer.failed': error(({ failure }) => `The consumer ends for good: ${placed(failure)}`),
   'stop.completed': info(({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`),
   'offsets.salvaged': info(({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`),
   'offset.reset': debug(({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`),
@@ -171,5 +182,14 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   ),
   'partition.recovered': info(({ topic, partition }) => `The handler goes on in ${topic}/${partition}`),
   'event-loop.starved': warn(({ forMs }) => `The event loop was blocked for ${forMs} ms`),
-  'journal.failed': error(({ failure, policy }) => `The journal failed (${policy}): ${failure.message}`),
+  'journal.failed': error(
+    ({ failure, policy }) =>
+      `The journal failed, ${policy === 'degrade' ? 'facts are kept in memory only' : 'and the consumer ends'}: ${failure.message}`,
+  ),
 }
+
+/** The types of all records that listeners and loggers may hear of. */
+export const factTypes: ReadonlySet<string> = new Set([
+  ...Object.keys(lines),
+  ...['actor.started', 'actor.stopped', 'actor.failed', 'journal.repaired', 'journal.snapshot'],
+])

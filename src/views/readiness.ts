@@ -1,7 +1,9 @@
 /** Readiness: whether this consumer should count as able to do its work now, and why; and whether it lives, and does all of its work. What probes and alerts ask for. */
 
-import type { Plan, TopicPartition } from '../../machines/fact.ts'
+import type { PartitionsByTopic, Plan, TopicPartition } from '../../machines/fact.ts'
+import { type Failure, placed } from '../../machines/failure.ts'
 import { type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
+import type { FactRecord } from '../journal/journal.ts'
 
 /** What readiness is judged by. Times in milliseconds since the epoch. */
 export interface Evidence {
@@ -15,9 +17,17 @@ export interface Evidence {
   readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
   /** Partitions of ours whose handler fails for a message, and is told as such. */
   readonly failing: readonly FailingPartition[]
-  readonly lastFailure: { readonly message: string } | null
+  readonly lastFailure: Told | null
+  /** What keeps messages from flowing; undefined while nothing is known to. */
+  readonly hindrance: Failure | undefined
+  readonly refusedEndpoints: readonly { readonly nodeId: number; readonly endpoint: string; readonly failure: Told }[]
+  readonly assignment: PartitionsByTopic
+  /** Expressions that match no topic. */
+  readonly unmatched: readonly string[]
   readonly journal: 'recording' | 'degraded' | 'failed'
 }
+
+type Told = Pick<Failure, 'message' | 'endpoint'>
 
 /** A partition that waits for its handler: it fails for this message again and again, or a policy has paused the partition. */
 export interface FailingPartition extends TopicPartition {
@@ -61,8 +71,9 @@ export function readiness(evidence: Evidence, now: number, unreadyWhenDegraded: 
   const reason = obstacle(evidence, now) ?? (unreadyWhenDegraded ? lacking : undefined)
   if (reason !== undefined) return { ...others, ready: false, reason }
   const { description } = meaningOf(evidence.state, evidence.plan)
-  if (evidence.journal !== 'degraded') return { ...others, ready: true, reason: description }
-  return { ...others, ready: true, reason: `${withoutStop(description)}; facts are kept in memory only.` }
+  const remarks = remarksOn(evidence)
+  const said = remarks.length > 0 ? `${[withoutStop(description), ...remarks].join('; ')}.` : description
+  return { ...others, ready: true, reason: said }
 }
 
 /** Why the consumer will not go on by itself. */
@@ -83,18 +94,41 @@ function lackIn({ failing: [first, ...more], journal }: Evidence): string | unde
 
 const journalFailed = 'The journal can not append, so no message is taken.'
 
+/** What there is to say although it is ready. */
+function remarksOn({ state, assignment, unmatched, unreachableSince, hindrance, journal }: Evidence): string[] {
+  const isEmpty = state === 'consuming' && Object.keys(assignment).length === 0
+  const empty = isEmpty && unmatched.length === 0 ? ['this member has no partitions'] : []
+  return [
+    ...(unmatched.length > 0 ? [`no topic matches ${unmatched.join(', ')} so far`] : empty),
+    ...(unreachableSince === undefined
+      ? []
+      : [`no broker answers at the moment: ${hindrance ? told(hindrance) : 'the reason is not known'}`]),
+    ...(journal === 'degraded' ? ['facts are kept in memory only'] : []),
+  ]
+}
+
+const told = (failure: Told): string => withoutStop(placed(failure))
+
 /** Why a state that is not ready is not: what it means, and what led there. */
-function obstacleIn({ state, plan, lastFailure }: Evidence): string | undefined {
+function obstacleIn(evidence: Evidence): string | undefined {
+  const { state, plan, lastFailure, hindrance, unreachableSince, refusedEndpoints } = evidence
   const { description, tags } = meaningOf(state, plan)
   if (tags.has('ready')) return undefined
-  if (state === 'failed' && lastFailure) return `The consumer has failed: ${withoutStop(lastFailure.message)}.`
+  const failure = hindrance ?? lastFailure
+  if (state === 'failed' && failure) return `The consumer has failed: ${told(failure)}.`
+  if (state === 'connecting' || state === 'retrying') {
+    if (hindrance && unreachableSince !== undefined) return `No broker answers: ${told(hindrance)}.`
+    if (hindrance) return `${withoutStop(description)}; the newest attempt failed: ${told(hindrance)}.`
+    const [refused] = refusedEndpoints
+    if (refused) return `Broker ${refused.nodeId} at ${refused.endpoint} is refused: ${told(refused.failure)}.`
+  }
   return plan && tags.has('handing-over') ? `${withoutStop(description)} (${plan.reason}).` : description
 }
 
 const withoutStop = (sentence: string): string => sentence.replace(/\.$/, '')
 
 function obstacle(evidence: Evidence, now: number): string | undefined {
-  const { interruptedAt, unreachableSince, foreign, stalled, journal } = evidence
+  const { interruptedAt, unreachableSince, foreign, stalled, journal, hindrance } = evidence
   if (journal === 'failed') return journalFailed
   if (foreign) {
     const { endpoint, got, expected } = foreign
@@ -105,9 +139,31 @@ function obstacle(evidence: Evidence, now: number): string | undefined {
   if (interruptedAt !== undefined && now - interruptedAt > graceMs)
     return `The hand-over takes longer than ${graceMs} ms.`
   if (unreachableSince !== undefined && now - unreachableSince > graceMs)
-    return `No broker has answered for more than ${graceMs} ms.`
+    return `No broker has answered for more than ${graceMs} ms${hindrance ? `: ${told(hindrance)}` : ''}.`
   const [first] = stalled
   if (first === undefined) return undefined
   const more = stalled.length > 1 ? ` and ${stalled.length - 1} more` : ''
   return `Partition ${first.topic}/${first.partition}${more} makes no progress: ${first.reason}.`
+}
+
+/** What keeps messages from flowing, by the newest fact that speaks of that; undefined once they flow, or the cluster that was away answers. */
+export function hindranceAfter(before: Failure | undefined, { type, data }: FactRecord): Failure | undefined {
+  switch (type) {
+    case 'stop.requested':
+      return data.failure ?? before
+    case 'cluster.unreachable':
+    case 'session.failed':
+    case 'session.stalled':
+    case 'member.lost':
+    case 'rebuild.unproven':
+    case 'journal.failed':
+    case 'consumer.failed':
+      return data.failure
+    case 'cluster.reached':
+    case 'session.joined':
+    case 'rebuild.proven':
+      return undefined
+    default:
+      return before
+  }
 }

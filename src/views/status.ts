@@ -6,7 +6,7 @@ import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPa
 import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
 import type { FactRecord, JournalRecord } from '../journal/journal.ts'
-import { type Evidence, type FailingPartition, type Readiness, readiness } from './readiness.ts'
+import { type Evidence, type FailingPartition, hindranceAfter, type Readiness, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -72,7 +72,9 @@ export interface Status extends Readiness {
 
 /** A status without what depends on the moment it is read. */
 export type StatusFold = Omit<Status, keyof Readiness | 'paused'> &
-  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign'> & { readonly overdue: readonly Overdue[] }
+  Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign' | 'hindrance' | 'unmatched'> & {
+    readonly overdue: readonly Overdue[]
+  }
 
 /** A partition whose handler is past its deadline. It stays so while other members own it, and when it comes back. */
 interface Overdue extends TopicPartition {
@@ -85,6 +87,7 @@ export const emptyStatus: StatusFold = {
   ...{ state: 'idle', since: 0, clusterId: null, epoch: 0, memberId: null, generation: null, assignment: {} },
   ...{ plan: null, lastHandover: null, lastFailure: null, refusedEndpoints: [], stalled: [], failing: [], overdue: [] },
   ...{ journal: 'recording', interruptedAt: undefined, unreachableSince: undefined, foreign: undefined },
+  ...{ hindrance: undefined, unmatched: [] },
   counts: {
     endpointChanges: { moved: 0, resolvedAnew: 0, membership: 0, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
@@ -100,13 +103,14 @@ export function reduceStatus(fold: StatusFold, record: JournalRecord, error?: Ha
   if (anew) return reduceState(emptyStatus, record)
   const told = record.data.failure as Failure | undefined
   const lastFailure = told ? { ...error, ...told, at: record.at } : fold.lastFailure
-  const next = reduceFact({ ...fold, lastFailure }, record as FactRecord)
+  const hindrance = hindranceAfter(fold.hindrance, record as FactRecord)
+  const next = reduceFact({ ...fold, lastFailure, hindrance }, record as FactRecord)
   return reduceState(next, record)
 }
 
 /** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
 export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0, unreadyWhenDegraded = false): Status {
-  const { interruptedAt, unreachableSince, foreign, overdue, ...rest } = fold
+  const { interruptedAt, unreachableSince, foreign, hindrance, unmatched, overdue, ...rest } = fold
   const isElsewhere = isNotIn(fold.assignment)
   const failing = fold.failing.filter((each) => !isElsewhere(each))
   const paused = failing.filter(({ reason }) => reason === 'paused')
@@ -135,6 +139,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
     case 'cluster.reached':
       return { ...fold, clusterId: record.data.clusterId, unreachableSince: undefined, foreign: undefined }
     case 'cluster.unreachable':
+      // Told again when only its reason has changed.
+      if (fold.unreachableSince !== undefined) return fold
       return { ...change(fold, 'unknown'), unreachableSince: record.at - record.data.sinceMs }
     case 'cluster.moved':
       return {
@@ -154,6 +160,8 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { reconnects: counts.reconnects + 1 })
     case 'session.opened':
       return opened(fold, record)
+    case 'subscription.unmatched':
+      return { ...fold, unmatched: record.data.expressions }
     case 'session.joined': {
       const { memberId, generation } = record.data
       return { ...count(fold, { joins: counts.joins + 1 }), memberId, generation, foreign: undefined }
@@ -162,16 +170,11 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
       return count(fold, { rebalances: counts.rebalances + 1 })
     case 'member.lost':
       return { ...fold, memberId: null, generation: null }
-    case 'partitions.assigned':
+    case 'partitions.assigned': {
       // Tries count in one assignment.
-      return owning(
-        {
-          ...fold,
-          generation: record.data.generation,
-          failing: fold.failing.filter(({ reason }) => reason === 'paused'),
-        },
-        record.data.partitions,
-      )
+      const failing = fold.failing.filter(({ reason }) => reason === 'paused')
+      return owning({ ...fold, generation: record.data.generation, failing }, record.data.partitions)
+    }
     case 'partitions.revoked':
     case 'partitions.lost':
       return owning(fold, without(fold.assignment, record.data.partitions))
@@ -224,7 +227,12 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
 
 function opened(fold: StatusFold, record: FactRecord): StatusFold {
   const { sessions } = fold.counts
-  const next = { ...count(owning(fold, {}), { sessions: sessions + 1 }), memberId: null, generation: null }
+  const next = {
+    ...count(owning(fold, {}), { sessions: sessions + 1 }),
+    memberId: null,
+    generation: null,
+    unmatched: [],
+  }
   if (sessions === 0) return next
   const cause = fold.plan?.reason ?? record.plan?.reason ?? fold.lastFailure?.kind ?? 'unknown'
   return restarted(next, 'replacement', cause)

@@ -111,13 +111,13 @@ const invariants: Readonly<Record<string, Invariant>> = {
   },
   M12: {
     holds:
-      'A consumer that was asked to stop ends in `stopped` without a failure, one that ended by itself in `failed` with the failure that ended it.',
+      'A consumer that was asked to stop ends in `stopped` without a failure; one that ended by itself, or was asked to because of a failure, in `failed` with it.',
     check: ({ before, event, after }) => {
       const { value, context } = after
       if (value === 'stopped') return context.failure === null
       if (value === 'failed') return context.failure !== null
       if (value !== 'stopping' || after === before) return true
-      if (event.type === 'stop.requested') return context.failure === null
+      if (event.type === 'stop.requested') return context.failure === (event.failure ?? null)
       return !('failure' in event) || context.failure === event.failure
     },
   },

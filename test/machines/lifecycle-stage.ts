@@ -12,7 +12,7 @@ import { stateOf } from './structure.ts'
 export const budgets = [0, 2] as const
 
 /** So many facts are known in each state; the last one is left out where no actor can throw. */
-export const factCount = 28
+export const factCount = 31
 
 /** A life that an earlier one has left a member to. */
 export const inputOf = (retryBudget: number): LifecycleInput => ({ retryBudget, members: ['me'] })
@@ -23,6 +23,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'session.joined', epoch: of, memberId: 'me', generation: 1 },
     { type: 'session.failed', epoch: of, failure: failure('unreachable') },
     { type: 'session.failed', epoch: of, failure: failure('login-refused') },
+    { type: 'session.failed', epoch: of, failure: { ...failure('topic-missing'), isPassing: true } },
     { type: 'session.stalled', epoch: of, failure: failure('session-silent') },
     { type: 'member.lost', epoch: of, memberId: 'me', failure: failure('member-lost') },
     { type: 'subscription.changed', epoch: of, topics: ['orders'] },
@@ -36,6 +37,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
   return [
     { type: 'start.requested' },
     { type: 'stop.requested' },
+    { type: 'stop.requested', failure: failure('handler-failed') },
     { type: 'cluster.moved', moves: [], reason: 'moved' },
     { type: 'cluster.moved', moves: [], reason: 'resolved-anew' },
     { type: 'cluster.reached', clusterId: 'ours', brokers: {} },

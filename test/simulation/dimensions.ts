@@ -42,7 +42,7 @@ const bounds: readonly Partial<SimulatedOptions>[] = [
   // With less of a partition than this, a broker would hold every fetch to its end.
   { minBytes: 10_000, maxBytesPerPartition: 100_000 },
   { dialTimeoutMs: 50, rebuildTimeoutMs: 100 },
-  { stopTimeoutMs: 100 },
+  { stopTimeoutMs: 100, drainTimeoutMs: 100 },
   { sessionTimeout: 1000, heartbeatInterval: 50, maxWaitTimeInMs: 250 },
   { metadataMaxAge: 1000 },
   { handlerTimeoutMs: 1 },

@@ -64,9 +64,23 @@ test('the only topic of a consumer is waited for as well', async () => {
   expect(stage.handled.filter(({ ms }) => ms > 4000)).toHaveLength(4 * 10)
 })
 
-test('a topic that never was ends a start', async () => {
+test('a topic that never was ends a start once metadata can not lag any more, and is named', async () => {
   const stage = new GroupStage()
   stage.world.kafka.addTopic('payment', 1).remove()
-  await stage.run(5000)
-  expect(stage.failure).toMatchObject({ code: 'topic-missing' })
+  await stage.run(50_000)
+  expect(stage.failure).toMatchObject({ code: 'topic-missing', message: expect.stringContaining('(topic payment)') })
+  const failed = stage.facts.filter(({ type }) => type === 'session.failed')
+  expect(failed.at(-1)?.ms).toBeGreaterThan(30_000)
+  expect(stage.facts.find(({ type }) => type === 'consumer.failed')?.data).toMatchObject({
+    failure: { kind: 'topic-missing' },
+  })
+})
+
+test('a topic that is made while a start waits for it is read', async () => {
+  const stage = new GroupStage()
+  stage.world.kafka.addTopic('payment', 1).remove()
+  stage.at(9000, () => stage.world.kafka.addTopic('payment', 1))
+  await stage.run(30_000)
+  expect(stage.failure).toBeUndefined()
+  expect(stage.types(0, 'session.joined')).toEqual(['session.joined'])
 })

@@ -1,5 +1,9 @@
 // `relisten journal`: what it prints, what it says of a journal that is not well, and its exit codes.
+
 import fs from 'node:fs'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
@@ -196,7 +200,6 @@ test('replay gives the machine, the status and what is known after a record', ()
 })
 
 test.each<[string, string[], RegExp]>([
-  ['no words', [], /^Nothing was asked\. "relisten --help"/],
   ['another area', ['consumer', 'show'], /^Expected the word "journal", got "consumer"/],
   ['no command', ['journal'], /^Expected one of show, export, verify, replay after "journal", got nothing/],
   ['an unknown command', ['journal', 'shwo', 'x'], /got "shwo"/],
@@ -244,11 +247,41 @@ test('what peers are called does not command the terminal, in whatever is printe
   expect(relisten('journal', 'show', `${path}/${hostile}`).error.join()).not.toMatch(commanding)
 })
 
-test('help tells the usage', () => {
-  const { code, out } = relisten('--help')
-  expect(code).toBe(0)
-  for (const command of ['show', 'verify', 'replay', 'export']) expect(out.join('\n')).toContain(`  ${command} PATH`)
+test('no words print the usage where errors go, as wrong usage', () => {
+  const { code, out, error } = relisten()
+  expect({ code, out }).toEqual({ code: 2, out: [] })
+  expect(error[0]).toMatch(/^Usage: relisten journal/)
 })
+
+test('the version is that of the package', async () => {
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'))
+  expect(relisten('--version')).toMatchObject({ code: 0, out: [version] })
+})
+
+test.each([
+  ['a line without an end', 'what is this'],
+  ['a line', 'what is this\n'],
+  ['JSON', '{"seq":1}\n'],
+  ['bytes', Buffer.from([0, 1, 2, 255, 10, 0])],
+  ['nothing', ''],
+])('%s is no journal, whatever is asked of it', async (_, nonsense) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'relisten-nonsense-')), 'file')
+  await writeFile(path, nonsense)
+  for (const command of ['show', 'verify', 'replay', 'export']) {
+    const { code, error, out } = relisten('journal', command, path)
+    expect([command, code], [...out, ...error].join()).toEqual([command, nonsense === '' ? 2 : 1])
+    if (command !== 'verify') expect(error.length).toBeGreaterThan(0)
+  }
+})
+
+test.each([[['--help']], [['-h']], [['help']], [['journal', '--help']], [['journal', 'show', '--help']]])(
+  '%j tells the usage',
+  (args) => {
+    const { code, out } = relisten(...args)
+    expect(code).toBe(0)
+    for (const command of ['show', 'verify', 'replay', 'export']) expect(out.join('\n')).toContain(`  ${command} PATH`)
+  },
+)
 
 test.each([
   [0, '0 ms'],

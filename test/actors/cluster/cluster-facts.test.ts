@@ -65,6 +65,31 @@ test('rounds without an answer are one silence, told after a second with its new
   expect(facts.slice(2)).toMatchObject([{ type: 'cluster.reached' }])
 })
 
+test('another reason for a silence is told after a second, each further one after twice the time, and the same one never', () => {
+  const { see, facts } = stream()
+  const refused = (code: string): Observation => ({
+    ...{ type: 'unanswered', since: 0 },
+    failure: { kind: 'dial-failed', message: code, code },
+  })
+  see(refused('A'))
+  vi.advanceTimersByTime(1000)
+  const told = () => facts.map((fact) => (fact as { failure: Failure }).failure.code)
+  see(refused('A'))
+  vi.advanceTimersByTime(60_000)
+  expect(told()).toEqual(['A'])
+  see(refused('B'))
+  vi.advanceTimersByTime(0)
+  expect(told()).toEqual(['A', 'B'])
+  see(refused('C'))
+  vi.advanceTimersByTime(1999)
+  expect(told()).toEqual(['A', 'B'])
+  vi.advanceTimersByTime(1)
+  expect(told()).toEqual(['A', 'B', 'C'])
+  see(refused('A'), refused('C'))
+  vi.advanceTimersByTime(60_000)
+  expect(told()).toEqual(['A', 'B', 'C'])
+})
+
 test('an answer within the second ends the silence untold', () => {
   const { see, out } = stream()
   see(answered(1, 'a:1', old), unanswered('first'))

@@ -88,7 +88,7 @@ test.each([
   broker.answering.set(saslHandshake, () => undefined)
   const security = () => ({ sasl: { mechanism, username: 'orders', password: 'first' } as SASLOptions })
   const dial = createDial({ security, dialTimeoutMs: 200, clusterId: () => 'ours' })
-  await expect(dial(broker.endpoint)).rejects.toMatchObject({ failure: { kind: 'dial-failed', code: 'ETIMEDOUT' } })
+  await expect(dial(broker.endpoint)).rejects.toMatchObject({ failure: { kind: 'dial-failed', code: 'LOGIN_TIMEOUT' } })
   expect(broker.requests.map(({ apiKey }) => apiKey)).toEqual(sent)
 })
 

@@ -34,6 +34,7 @@ export class TaskStage {
     return new Supervisor({
       drainTimeoutMs: 10_000,
       rebuildTimeoutMs: 5000,
+      metadataLagMs: 30_000,
       stopTimeoutMs: 15_000,
       cluster: this.cluster,
       dispatcher: this.delivery.dispatcher,

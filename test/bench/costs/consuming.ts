@@ -52,6 +52,7 @@ export async function startConsuming(
 
   if (client === 'relisten') {
     const consumer = createConsumer({
+      logger: false,
       brokers,
       kafka: { clientId: 'costs' },
       groupId,

@@ -54,6 +54,7 @@ test('a consumer reads from fake brokers, and goes on when all of them have move
   await using kafka = await startFakeKafka(4, 8)
   const handled: number[] = []
   const consumer = createConsumer({
+    logger: false,
     brokers: async () => kafka.endpoints(),
     lookup: lookUpBroker,
     kafka: { clientId: 'test' },

@@ -100,6 +100,7 @@ test.concurrent.each(['group', 'topic'] as const)(
     await cluster().createTopic(topic)
     await allow(what === 'group' ? { type: 2, name: topic } : { type: 3, name: groupId })
     const consumer = createConsumer({
+      logger: false,
       ...{ brokers: () => front.endpoints(), groupId, topics: [topic], eachMessage: async () => {} },
       kafka: () => ({ clientId: 'guest', ssl: { ca: [identity.ca] }, sasl: { ...cluster().guest } as never }),
     })

@@ -24,6 +24,7 @@ function arm(armed: KillStep): void {
 async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask): Promise<void> {
   if (kill) arm(kill)
   const consumer = createConsumer({
+    logger: false,
     kafka: { clientId: name },
     brokers,
     groupId,

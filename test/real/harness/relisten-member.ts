@@ -30,6 +30,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
   const withId =
     typeof kafka === 'function' ? async () => ({ ...(await kafka()), clientId: name }) : { ...kafka, clientId: name }
   const consumer = createConsumer({
+    logger: false,
     ...others,
     kafka: withId,
     brokers,

@@ -31,6 +31,7 @@ test('defaults are filled in', () => {
       requestTimeoutMs: 30_000,
       drainTimeoutMs: 10_000,
       rebuildTimeoutMs: 5000,
+      metadataLagMs: 30_000,
       stopTimeoutMs: 15_000,
       commitIntervalMs: 1000,
     },
@@ -117,9 +118,9 @@ test.each([
   [{ journal: [] }, 'Expected `journal` to have the functions append, read, close'],
   [{ inspect: 5 }, 'Expected `inspect` to be a function or an observer'],
   [{ partitionAssigners: [] }, 'Expected `partitionAssigners`'],
-  [{ clusterId: 5 }, 'Expected `clusterId` to be a string, got `5`'],
+  [{ clusterId: 5 }, 'Expected `clusterId` to be a non-empty string, got `5`'],
   [{ expectedIdentity: 'kafka.internal' }, 'Expected `kafka.ssl` to be set, as `expectedIdentity`'],
-  [{ kafka: 'x' }, 'Expected `kafka` to be an object or a function that returns one, got a value of type string'],
+  [{ kafka: 'x' }, 'Expected `kafka` to be a plain object or a function that returns one, got a value of type string'],
   [{ kafka: { brokers: ['b1'] } }, 'Expected `kafka.brokers` to be left out'],
   [{ kafka: { socketFactory: () => {} } }, 'Expected `kafka.socketFactory` to be left out'],
   [{ kafka: { connectionTimeout: 5 } }, 'use `dialTimeoutMs`'],
@@ -148,11 +149,14 @@ test('options of KafkaJS are copied at each read, without the login of an earlie
     password: 'old',
     authenticationProvider: () => 'old login',
   } as const
-  const { kafka } = resolveOptions({ ...least, kafka: { clientId: 'orders', ssl: { ca: 'x' }, sasl: { ...used } } })
+  const { kafka } = resolveOptions({
+    ...least,
+    kafka: { clientId: 'orders', ssl: { ca: '-----BEGIN CERTIFICATE-----' }, sasl: { ...used } },
+  })
   const [one, other] = [await kafka(), await kafka()]
   expect(one).toEqual({
     clientId: 'orders',
-    ssl: { ca: 'x' },
+    ssl: { ca: '-----BEGIN CERTIFICATE-----' },
     sasl: { mechanism: 'scram-sha-512', username: 'svc', password: 'old' },
   })
   expect(one.sasl).not.toBe(other.sasl)

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { errorBeside, failureOf } from '../../../actors/delivery/handler-error.ts'
-import { adviceFor } from '../../../src/error.ts'
+import { adviceFor } from '../../../src/advice.ts'
 import { chainStart, type JournalRecord, sealed } from '../../../src/journal/journal.ts'
 import { logFacts } from '../../../src/views/log.ts'
 
@@ -92,7 +92,9 @@ test('a sentence has no control characters, whatever a peer is called; the data 
 })
 
 test('what is healed by itself warns, what needs somebody is an error, and small steps are for debugging', () => {
-  const failure = { kind: 'session-crashed', message: 'KafkaJS ended' }
+  const failure = { kind: 'session-crashed', message: 'KafkaJS ended' } as const
+  const { likelyCause, nextStep } = adviceFor(failure)
+  const advice = `Likely cause: ${likelyCause} Next step: ${nextStep}`
   const lines = written(
     record('session.failed', { epoch: 2, failure }),
     record('endpoint.refused', { nodeId: 2, endpoint: 'b:2', failure }),
@@ -102,8 +104,8 @@ test('what is healed by itself warns, what needs somebody is an error, and small
     record('actor.started', {}),
   )
   expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-    [40, `Session 2 failed: KafkaJS ended. ${adviceFor('session-crashed')}`],
-    [50, `Broker 2 at b:2 is refused: KafkaJS ended. ${adviceFor('session-crashed')}`],
+    [40, `Session 2 failed: KafkaJS ended. ${advice}`],
+    [50, `Broker 2 at b:2 is refused: KafkaJS ended. ${advice}`],
     [20, 'Broker 2 is connected at b:2 after 12 ms'],
     [30, 'Partitions assigned: orders 0, 2; refunds 1'],
     [50, 'lifecycle failed: bug'],

@@ -170,10 +170,37 @@ test('brokers out of reach take readiness away after the grace', () => {
   expect(story.status.ready).toBe(true)
   expect(viewStatus(story.fold, story.at + graceMs)).toMatchObject({
     ready: false,
-    reason: 'No broker has answered for more than 10000 ms.',
+    reason: 'No broker has answered for more than 10000 ms: gone.',
   })
   story.tell('cluster.reached', { clusterId: 'abc', brokers: {} })
   expect(viewStatus(story.fold, story.at + graceMs).ready).toBe(true)
+})
+
+test('the reason says the most specific thing that is known', () => {
+  const closed: Failure = { kind: 'dial-failed', message: 'connect ECONNREFUSED', endpoint: 'b1:9092' }
+  const story = new Story().tell('start.requested', {}, { to: 'connecting' })
+  expect(story.status.reason).toBe('A session is opened and joins the group.')
+  story.tell('endpoint.refused', { nodeId: 1, endpoint: 'b1:9092', failure })
+  expect(story.status.reason).toBe('Broker 1 at b1:9092 is refused: gone.')
+  story.tell('cluster.unreachable', { failure: closed, sinceMs: 1000 })
+  expect(story.status.reason).toBe('No broker answers: b1:9092: connect ECONNREFUSED.')
+  story.tell('cluster.unreachable', { failure: { ...closed, message: 'an HTTP server' }, sinceMs: 3000 })
+  expect(story.status).toMatchObject({
+    reason: 'No broker answers: b1:9092: an HTTP server.',
+    counts: { endpointChanges: { unknown: 1 } },
+  })
+  story.tell('cluster.reached', { clusterId: 'abc', brokers: {} })
+  story.tell('session.opened', { epoch: 1 }).tell('session.failed', { epoch: 1, failure }, { to: 'retrying' })
+  expect(story.status.reason).toMatch(/; the newest attempt failed: gone\.$/)
+  story.tell('session.opened', { epoch: 2 }, { to: 'connecting' })
+  story.tell('subscription.unmatched', { epoch: 2, expressions: ['/^orders/'] })
+  story.tell('session.joined', { epoch: 2, memberId: 'm', generation: 1 }, { to: 'consuming' })
+  expect(story.status).toMatchObject({ ready: true, reason: expect.stringContaining('no topic matches /^orders/') })
+})
+
+test('a member without partitions says so', () => {
+  const story = consuming().tell('partitions.assigned', { epoch: 1, generation: 5, partitions: {} })
+  expect(story.status).toMatchObject({ ready: true, reason: expect.stringContaining('has no partitions') })
 })
 
 test('a stalled partition takes readiness away until it goes on or is no longer ours', () => {

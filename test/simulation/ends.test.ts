@@ -1,0 +1,30 @@
+// How a consumer that has joined ends: by a handler's stop, and what its user is told of it.
+import { expect, test } from 'vitest'
+import { GroupStage } from './group-stage.ts'
+
+test('a policy that says stop ends the consumer as failed, and names the message, in the fact, the status and the end', async () => {
+  const stage = new GroupStage({ handlerRetries: 0, onHandlerError: (() => 'stop') as never })
+  const { service } = stage
+  let ended: unknown
+  let consumer: typeof service.consumer
+  stage.at(2, () => {
+    consumer = service.consumer
+    service.handling = { kind: 'throws', isLate: false, what: () => new Error('poison') }
+    service.consumer?.ended.then(
+      () => expect.unreachable('it ended well'),
+      (error) => {
+        ended = error
+      },
+    )
+  })
+  stage.at(2000, () => stage.produce())
+  await stage.run(20_000)
+  const told = /orders\/\d at offset 0, where `onHandlerError` said stop: poison/
+  expect(stage.types(0, 'consumer.failed')).toEqual(['consumer.failed'])
+  expect(stage.facts.find(({ type }) => type === 'consumer.failed')?.data.failure).toMatchObject({
+    kind: 'handler-failed',
+    message: expect.stringMatching(told),
+  })
+  expect(consumer?.status()).toMatchObject({ state: 'failed', ready: false, reason: expect.stringMatching(told) })
+  expect(ended).toMatchObject({ name: 'RelistenError', code: 'handler-failed', message: expect.stringMatching(told) })
+})
