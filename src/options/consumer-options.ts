@@ -149,7 +149,7 @@ export interface ConsumerOptions {
   onJournalError?: JournalPolicy
   /**
    * Gets a line for each fact. Default: pino at `warn` on standard error, a line for each thing that needs a person, the same one once a
-   * minute at most. `false`: no line at all. `consoleLogger` writes readable lines.
+   * minute at most. `false`: no line at all. `consoleLogger` writes readable lines, and stands in for `console`.
    */
   logger?: Logger | false
   /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */

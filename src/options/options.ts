@@ -3,6 +3,7 @@
 import type { DeadLetterPolicy } from '../dead-letter.ts'
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
+import { consoleLogger } from '../views/console-logger.ts'
 import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
 import { checkTogether } from './limits.ts'
 import { secured } from './security.ts'
@@ -127,6 +128,8 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     ...retriesIn(options),
     onJournalError: options.onJournalError ?? 'stop-intake',
     journal: options.journal ?? memoryJournal(),
+    // It would print an object before each sentence.
+    logger: options.logger === globalThis.console ? consoleLogger : options.logger,
     kafka: async () => secured(typeof kafka === 'function' ? await kafka() : kafka, rules),
   } as const
   checkTogether(resolved)

@@ -150,6 +150,31 @@ test('settings that fail are told by the attempts, not thrown out of the start',
   await consumer.stop()
 })
 
+test('settings that fail are waited for like a source, whatever the number of attempts, and are no wrong password', async () => {
+  const broker = await listen()
+  let isSealed = true
+  const consumer = consumerWith({
+    brokers: [`127.0.0.1:${broker.port}`],
+    kafka: async () => {
+      if (isSealed) throw new Error('the vault is sealed')
+      return {}
+    },
+    rebuildTimeoutMs: 100,
+    dialTimeoutMs: 100,
+  })
+  const attempts: FactRecord[] = []
+  consumer.on('session.failed', (record) => attempts.push(record))
+  const reached = new Promise((resolve) => void consumer.on('cluster.reached', resolve))
+  const started = consumer.start()
+  // A refused login ends it after three.
+  await expect.poll(() => attempts.length, { timeout: 8000 }).toBeGreaterThan(4)
+  expect(attempts.at(-1)?.data).toMatchObject({ failure: { kind: 'settings-failed', code: 'NO_SETTINGS' } })
+  isSealed = false
+  await reached
+  await consumer.stop()
+  expect(await started).toBe('stopped')
+}, 20_000)
+
 test('another cluster at the address is refused with its fact; nothing but the questions who it is and what it speaks goes there', async () => {
   const broker = await listen()
   broker.view = { ...broker.view, clusterId: 'theirs' }

@@ -1,6 +1,6 @@
 // How a start and a life end: by a signal, by a time limit, by a failure, by a stop. Nobody is surprised by a rejection that was not asked for.
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
 import { type Consumer, createConsumer } from '../../src/consumer.ts'
@@ -115,7 +115,7 @@ function abortable() {
 
 /** A process that starts a consumer which fails, and waits for this. */
 async function lifeOf(awaits: 'started' | 'ended'): Promise<{ code: number; stderr: string }> {
-  const main = join(import.meta.dirname, 'failing-life-main.ts')
+  const main = fileURLToPath(new URL('./failing-life-main.ts', import.meta.url))
   const options = { timeout: 50_000 }
   return promisify(execFile)(process.execPath, ['--import', 'tsx', main, awaits], options).then(
     ({ stderr }) => ({ code: 0, stderr }),

@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import type { ConsumerOptions } from '../../../src/options/consumer-options.ts'
 import { resolveOptions } from '../../../src/options/options.ts'
+import { consoleLogger } from '../../../src/views/console-logger.ts'
 
 const least: ConsumerOptions = {
   brokers: ['b1:9092', '[::1]:9093', 'b3'],
@@ -140,6 +141,10 @@ test.each([
   expect(resolve).toThrow(message)
   expect(resolve).toThrow(/Next step: .+\.$/)
   expect(resolve).not.toThrow(secret)
+})
+
+test('the console as a logger is the one that writes readable lines', () => {
+  expect(resolveOptions({ ...least, logger: console }).logger).toBe(consoleLogger)
 })
 
 test('options of KafkaJS are copied at each read, without the login of an earlier use', async () => {

@@ -1,5 +1,6 @@
 // Every option with every kind of wrong value: refused, named, and told what to write instead.
 import fc from 'fast-check'
+import { Kafka } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { RelistenError } from '../../../src/error.ts'
 import { fileJournal } from '../../../src/journal/file-journal.ts'
@@ -102,6 +103,7 @@ test.each([
   [{ kafka: { ssl: true, sasl: { mechanism: 'oauthbearer' } } }, '`kafka.sasl.oauthBearerProvider` to be a function'],
   [{ kafka: { ssl: true, sasl: { mechanism: 'aws', accessKeyId: 'x' } } }, '`kafka.sasl.authorizationIdentity`'],
   [{ kafka: new Stranger() }, 'got an instance of Stranger'],
+  [{ kafka: new Kafka({ brokers: ['a:9092'], ssl: true }) }, 'write what `new Kafka` takes beside the brokers'],
 ])('%o is told what to write', (more, message) => {
   expect(() => resolveOptions({ ...least, ...more } as never)).toThrow(message)
 })
