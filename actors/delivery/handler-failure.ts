@@ -116,7 +116,7 @@ export class HandlerFailure {
     const { offset, attempts, reason } = this
     const forMs = Math.round(performance.now() - this.since)
     const ageMs = Math.max(0, Date.now() - Number(message.timestamp))
-    const lag = Number(end - BigInt(offset))
+    const lag = Math.max(0, Number(end - BigInt(offset)))
     emit({ type: 'partition.degraded', topic, partition, offset, reason, attempts, forMs, ageMs, lag })
   }
 }

@@ -2,6 +2,7 @@
 // without any is the seed it was before there were dimensions.
 
 import { chooseOptions, type SimulatedOptions } from './options.ts'
+import { policyKinds } from './policies.ts'
 import { Random } from './random.ts'
 
 export interface Dimension {
@@ -35,7 +36,7 @@ const bounds: readonly Partial<SimulatedOptions>[] = [
   { heartbeatInterval: 50 },
   { maxWaitTimeInMs: 1 },
   { pollIntervalMs: 100 },
-  { handlerRetries: 0, onHandlerError: 'retry' },
+  { failing: { handlerRetries: 0, onHandlerError: 'retry' } },
   { partitionsConsumedConcurrently: 100_000 },
   { maxBytesPerPartition: 1 },
   { maxBytes: 1 },
@@ -70,6 +71,13 @@ const short: readonly Dimension[] = [
   { name: 'transactions', share: 0.08, faults: [2, 6] },
   { name: 'handlers throw anything', share: 0.08, faults: [3, 6] },
   { name: 'styles of eachBatch', share: 0.08, options: () => ({ isBatched: true }) },
+  {
+    name: 'policies decide',
+    share: 0.08,
+    faults: [3, 6],
+    // Of a batch all of it is stored, message by message, and counts only then.
+    options: (random, { isBatched }) => ({ policy: random.pick(policyKinds.slice(0, isBatched ? 2 : 3)) }),
+  },
   { name: 'options at their bounds', share: 0.08, options: atBounds },
   { name: 'logins expire', share: 0.07, options: () => ({ isLoginUsed: true }) },
   { name: 'logins fail', share: 0.05, options: () => ({ isLoginUsed: true }) },

@@ -68,6 +68,7 @@ export const sent = (isAtWork: boolean): Sighting => ({
   ...{ type: 'sent', life, fact: 'drain.completed', task: 'drain', isAtWork },
 })
 export const timedOut: Sighting = { type: 'fact', life, fact: 'handler.timed-out', data: {} }
+export const failed: Sighting = { type: 'fact', life, fact: 'handler.failed', data: {} }
 export const threw: Sighting = { type: 'threw', life, partition: 0, offset: 0, from: 0 }
 export const times = (count: number, ...sightings: Sighting[]): Sighting[] =>
   Array.from({ length: count }, () => sightings).flat()

@@ -1,6 +1,6 @@
 // The options of the simulated consumers: short intervals, so that a run of half a minute shows what a service sees in an hour.
 
-import type { HandlerDecision, HandlerErrorPolicy } from '../../actors/delivery/handler-retry.ts'
+import type { PolicyKind } from './policies.ts'
 import type { Random } from './random.ts'
 
 export interface SimulatedOptions {
@@ -17,8 +17,10 @@ export interface SimulatedOptions {
   readonly stopTimeoutMs: number
   readonly commitIntervalMs: number
   readonly partitionsConsumedConcurrently: number
-  readonly handlerRetries?: number
-  readonly onHandlerError?: HandlerDecision | HandlerErrorPolicy
+  /** What happens when its handler fails, where it has no policy of those. */
+  readonly failing?: { readonly handlerRetries: number; readonly onHandlerError: 'retry' }
+  /** What its policy does, where it has one. */
+  readonly policy?: PolicyKind
   readonly metadataMaxAge?: number
   readonly maxBytes?: number
   readonly minBytes?: number

@@ -13,6 +13,7 @@ import {
   ended,
   excused,
   expired,
+  failed,
   first,
   goesOn,
   handedOut,
@@ -199,6 +200,11 @@ test.each<[string, Moment[]]>([
     'dials at the pace of one that fails',
     Array.from({ length: 120 }, (_, index) => [index * 1000, dialled(true)]).flat(),
   ],
+  [
+    'a handler that waits for its next call, and is called in time',
+    [...written(1), assigned(0), ...times(8, handedOut(0), threw), 29_000, ready, handedOut(0), handled(0), ready],
+  ],
+  ['a failure told for each call that throws', [assigned(0), ...times(200, handedOut(0), threw, failed)]],
   ['handlers that are all past their deadline', [assigned(0), ...times(200, handedOut(0), threw, timedOut)]],
   ['a member that expires in trouble', [9000, tick(true), 10_000, expired]],
   [

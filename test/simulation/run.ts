@@ -72,6 +72,7 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
     if (plan.dimensions.length > 0) clock.plan(0, () => produceMore(world, new Random(seed, 'more messages'), calmAtMs))
     schedule(world, plan)
     let state: 'faulty' | 'calm' | 'stopping' | 'done' = 'faulty'
+    let recoversFromMs = calmAtMs
     const tick = () => {
       world.tick()
       clock.plan(tickMs, tick)
@@ -79,8 +80,10 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
       if (state === 'faulty' && now >= calmAtMs) {
         state = 'calm'
         world.calm()
+        // A handler that has failed before is called again when its wait is over.
+        recoversFromMs = Math.max(calmAtMs, world.retries.latest)
       } else if (state === 'calm') {
-        const isLate = now >= calmAtMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
+        const isLate = now >= recoversFromMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
         if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + (rests ? restMs : settleMs))) return
         state = 'stopping'
         world.finish()

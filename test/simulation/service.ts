@@ -20,6 +20,7 @@ import type { NameServer } from './names.ts'
 import type { Network } from './network.ts'
 import type { SimulatedOptions } from './options.ts'
 import { endedIn, topOf } from './oracles/tasks.ts'
+import { policyOf } from './policies.ts'
 import { Random } from './random.ts'
 import type { Sighting } from './sighting.ts'
 
@@ -40,6 +41,7 @@ export interface Surroundings {
   /** The consumer says what it was assigned; its user may use that. */
   assigned(service: Service, partitions: Readonly<Record<string, readonly number[]>>): void
   readonly random: Random
+  readonly isCalm: boolean
   /** Which service a life belongs to. */
   readonly lives: Map<string, Service>
   bootstrap(): readonly string[]
@@ -281,7 +283,7 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { names, random } = world
-    const { isLoginUsed, isBatched, isInspected, isAtBounds, ...options } = world.options
+    const { isLoginUsed, isBatched, isInspected, isAtBounds, policy, failing, ...options } = world.options
     if (isAtBounds) world.reached('options at their bounds')
     const style = world.dimensions.has('styles of eachBatch') ? random.pick(batchStyles) : 'resolves each'
     const say = (line: unknown) => {
@@ -312,6 +314,7 @@ export class Service {
       groupId: 'orders-service',
       topics: world.subscription(this.name),
       ...options,
+      ...(policy ? policyOf(world, life, policy, numberOf) : failing),
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},
       allowInsecureLogin: isLoginUsed,
       // A function of each life's own, as what a process knows of names ends with it.

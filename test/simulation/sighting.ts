@@ -53,6 +53,8 @@ export type Sighting =
       readonly offset: number
       readonly from: number
     }
+  /** A policy begins to decide about what its handler has failed for, could not, or said `retry`. */
+  | { readonly type: 'asked' | 'undecided' | 'retried'; readonly life: LifeName; readonly partition: number }
   | { readonly type: 'signalled'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   | { readonly type: 'sought'; readonly life: LifeName; readonly partition: number; readonly offset: number }
   /** From here on nothing of it is to be handed out, until it is resumed. */

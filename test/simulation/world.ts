@@ -11,6 +11,7 @@ import { type Connection, Network } from './network.ts'
 import type { SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
+import { Retries } from './oracles/retries.ts'
 import { Random } from './random.ts'
 import { canaries, digest, type Service, type Surroundings } from './service.ts'
 import type { Sighting, SightingOf } from './sighting.ts'
@@ -52,6 +53,7 @@ export class World {
   /** Where the cluster was a while ago, for lies and stale lists. */
   readonly formerly: { nodeId: number; host: string; port: number }[] = []
   private readonly oracles: readonly Oracle[]
+  readonly retries = new Retries()
   private readonly tap: Tap
   private readonly arrivals = new Map<string, string>()
   private readonly told: string[] = []
@@ -211,6 +213,7 @@ export class World {
 
   see(sighting: Sighting): void {
     if (this.violation) return
+    this.retries.see(sighting, this.clock.now)
     if (sighting.type === 'committed') this.firstCommit(sighting)
     if (sighting.type === 'joined') this.members.set(sighting.life, sighting.memberId)
     if (isPartOfHash.has(sighting.type)) this.told.push(`${this.clock.now} ${JSON.stringify(sighting)}`)

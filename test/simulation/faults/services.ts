@@ -100,6 +100,11 @@ const blocked: FaultKind = {
   },
 }
 
+const decided: FaultKind = {
+  ...handling('handlers throw for a policy', 'policies decide', 1, () => ({ kind: 'throws', isLate: true })),
+  dimension: 'policies decide',
+}
+
 function sourcing(kind: Sourcing): FaultKind {
   return {
     name: `the source ${kind}`,
@@ -215,6 +220,7 @@ const clockBack: FaultKind = {
 export const services: readonly FaultKind[] = [
   ...handlers,
   odd,
+  decided,
   blocked,
   ...(['late', 'hangs', 'throws', 'nonsense', 'empty', 'stale'] as const).map(sourcing),
   ...disks,

@@ -6,6 +6,7 @@ import * as liveness from './liveness.ts'
 import * as manners from './manners.ts'
 import type { Oracle } from './oracle.ts'
 import * as record from './record.ts'
+import * as retries from './retries.ts'
 import * as security from './security.ts'
 import * as tasks from './tasks.ts'
 import * as told from './told.ts'
@@ -41,6 +42,7 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   liveness.nothingEscapes(),
   calls.soughtComesNext(),
   calls.pausedRests(isBatched),
+  retries.failedComesAgain(),
   told.readyIsTrue(timeouts),
   told.lossIsTold(),
   told.noStorm(),

@@ -2,6 +2,7 @@
 
 import type { SightingOf } from '../sighting.ts'
 import { Logs, type Oracle, Table } from './oracle.ts'
+import { Retries } from './retries.ts'
 
 /** While it is ready, a partition with something to read is not silent for longer than this. */
 const readyWithinMs = 15_000
@@ -22,10 +23,13 @@ export function readyIsTrue({ maxWaitTimeInMs = 0, minBytes = 1 } = {}): Oracle 
   const paused = new Set<string>()
   const atWork = new Table(() => new Set<string>())
   const moved = new Table(() => ({ at: 0 }))
+  /** A handler that has failed is ready for its next call. */
+  const retries = new Retries()
   return {
     id: 'T1',
     see(sighting, at) {
       logs.see(sighting)
+      retries.see(sighting, at)
       if (sighting.type === 'paused') paused.add(`${sighting.life} ${sighting.partition}`)
       if (sighting.type === 'resumed' && paused.delete(`${sighting.life} ${sighting.partition}`))
         moved.of(sighting.life, sighting.partition).at = at
@@ -49,6 +53,7 @@ export function readyIsTrue({ maxWaitTimeInMs = 0, minBytes = 1 } = {}): Oracle 
         // A handler at work may hold its places for as long as it likes.
         const hasNothing = logs.of(partition).firstUnhandled === undefined
         if (!isReady || hasNothing || paused.has(`${life} ${partition}`) || atWork.of(life).size > 0) mark.at = at
+        if (at < retries.at(life, partition)) mark.at = at
         if (at - mark.at <= withinMs) continue
         mark.at = at
         return `${life} says it is ready, and nothing of partition ${partition} was handed out for ${withinMs} ms`
@@ -112,6 +117,8 @@ const told = ({ partition, data }: SightingOf<'fact'>) => {
   return { partition, from: Number(from), to: Number(to) }
 }
 
+type Counts = Table<{ count: number }>
+
 /** Facts of one kind that a life may tell at once beside one for each partition, and how many come to it with each second and each fault. */
 const burst = 60
 const perSecond = 2
@@ -122,16 +129,18 @@ const ofDeadlines: ReadonlySet<string> = new Set(['handler.timed-out', 'partitio
 
 /**
  * T3: no storm of facts: each kind stays below what time and faults explain. A message that is handed out explains one deadline that passed,
- * and that one a partition that stalls and resumes.
+ * and that one a partition that stalls and resumes; a handler that throws explains one failure, and a policy that can't decide another.
  */
 export function noStorm(): Oracle {
   let faults = 0
   let partitions = 0
   let removed = 0
   const counts = new Table(() => ({ count: 0, since: undefined as number | undefined }))
-  const calls = new Table(() => ({ count: 0 }))
+  const [calls, failures, undecided] = [0, 1, 2].map(() => new Table(() => ({ count: 0 }))) as [Counts, Counts, Counts]
   const explained = (life: string, fact: string): number => {
     if (fact === 'handler.timed-out') return calls.of(life).count
+    if (fact === 'handler.failed') return failures.of(life).count
+    if (fact === 'policy.failed') return undecided.of(life).count
     return ofDeadlines.has(fact) ? counts.of(life, 'handler.timed-out').count : 0
   }
   return {
@@ -142,6 +151,8 @@ export function noStorm(): Oracle {
       if (sighting.type === 'removed') removed++
       if (sighting.type === 'assigned') partitions = Math.max(partitions, sighting.partitions.length)
       if (sighting.type === 'started') calls.of(sighting.life).count++
+      if (sighting.type === 'threw') failures.of(sighting.life).count++
+      if (sighting.type === 'undecided') undecided.of(sighting.life).count++
       if (sighting.type !== 'fact') return undefined
       const { life, fact } = sighting
       const seen = counts.of(life, fact)
