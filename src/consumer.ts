@@ -5,8 +5,10 @@ import { createActor, fromEventObservable } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
 import { createDial, type Dial } from '../actors/connection/dial.ts'
+import type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
+import { goneRejection } from '../actors/group/commit-rejection.ts'
 import { actorsOf } from '../actors/session/actors.ts'
 import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
@@ -20,6 +22,7 @@ import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
 import { renamed } from './journal/upcast.ts'
+import { commitError, namedOffsets } from './named-offset.ts'
 import type { ConsumerOptions, KafkaOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -34,8 +37,17 @@ export interface Consumer extends AsyncDisposable {
   start(): Promise<void>
   /** Lets handlers settle, commits, leaves the group. The same promise however often it is called; resolves by `stopTimeoutMs`. */
   stop(): Promise<void>
-  /** Commits what was handled so far. Resolves when the group knows it, or after 2 s. */
-  commit(): Promise<void>
+  /**
+   * Commits what was handled so far, with `autoCommit: false` too. Resolves when the group knows it, or after 2 s.
+   *
+   * With offsets: commits those, each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects with a
+   * RelistenError, and then the group may know some of them:
+   * - `not-assigned` the partition is not this consumer's
+   * - `fenced` it was, and has gone since: to another member, or into another generation
+   * - `out-of-range` behind what was handed out, or before what this consumer has committed, without a `seek`
+   * - the kind of a failure, where the coordinator refuses, or none answers five times in a row, 2 s each
+   */
+  commit(offsets?: readonly CommitOffset[]): Promise<void>
   /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. A topic without `partitions`: all of it, also what is assigned later. */
   pause(partitions: readonly TopicPartitions[]): void
   resume(partitions: readonly TopicPartitions[]): void
@@ -108,7 +120,7 @@ class LifecycleConsumer implements Consumer {
       progress: this.progress,
       concurrency: options.partitionsConsumedConcurrently,
       emit: (fact) => this.send(fact),
-      commit: () => this.commit(),
+      commit: (offsets) => this.commit(offsets),
     })
   }
 
@@ -129,8 +141,17 @@ class LifecycleConsumer implements Consumer {
     return this.ended
   }
 
-  async commit(): Promise<void> {
-    await this.supervisor?.session?.commit(2000)
+  async commit(offsets?: readonly CommitOffset[]): Promise<void> {
+    const session = this.supervisor?.committing
+    if (offsets === undefined) return session?.commits.commitMarks(2000)
+    const named = namedOffsets(offsets)
+    try {
+      const [first] = named
+      if (!session && first) throw goneRejection(this.dispatcher, first)
+      await session?.commits.commitOffsets(named)
+    } catch (error) {
+      throw commitError(error)
+    }
   }
 
   pause(partitions: readonly TopicPartitions[]): void {

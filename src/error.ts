@@ -1,5 +1,6 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
+import type { RejectionCode } from '../actors/group/commit-rejection.ts'
 import { withoutSecrets } from '../actors/security/secrets.ts'
 import { codeOf, type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
 import { printable } from './printable.ts'
@@ -8,8 +9,9 @@ import { printable } from './printable.ts'
  * Why an error was thrown: the kind of failure behind it, or
  * - `invalid-option` an option of `createConsumer` can't be used
  * - `invalid-call` a method was called with a wrong argument, or at a moment at which it makes no sense
+ * - `not-assigned`, `fenced`, `out-of-range` an offset that was named is not committed; see `commit`
  */
-export type ErrorCode = FailureKind | 'invalid-option' | 'invalid-call'
+export type ErrorCode = FailureKind | RejectionCode | 'invalid-option' | 'invalid-call'
 
 /** What an error is built from. */
 export interface ErrorParts {
@@ -65,6 +67,11 @@ export function optionError(what: string, nextStep: string): RelistenError {
 /** The error for a call that can't be answered. */
 export function callError(what: string, nextStep: string): RelistenError {
   return new RelistenError({ code: 'invalid-call', what, nextStep })
+}
+
+/** The error for an offset that is not committed. */
+export function rejectionError(code: RejectionCode, what: string): RelistenError {
+  return new RelistenError({ code, what, ...rejectionAdvice[code] })
 }
 
 /** A failure of `kind` from whatever was thrown. One that already is ours keeps its own failure. */
@@ -194,6 +201,23 @@ const advice: Record<FailureKind, Advice> = {
   bug: {
     likelyCause: 'a defect in relisten.',
     nextStep: 'report it with the facts before it; the consumer has stopped, so start it again.',
+  },
+}
+
+const rejectionAdvice: Record<RejectionCode, Advice> = {
+  'not-assigned': {
+    likelyCause: 'the partition is another member’s, or the consumer has not joined yet.',
+    nextStep: 'commit partitions that messages came from; `status().assignment` names them.',
+  },
+  fenced: {
+    likelyCause: 'the group has rebalanced, or the session was replaced, before the commit was sent.',
+    nextStep:
+      'drop what was not committed: whoever has the partition now reads it again. `onPartitionsRevoked` is the time to commit.',
+  },
+  'out-of-range': {
+    likelyCause:
+      'the offset of a message was named and not the next one, commits came out of order, or a partition was mixed up.',
+    nextStep: 'commit the offset of the last message handled, plus one; to go back, `seek` first.',
   },
 }
 

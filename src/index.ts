@@ -1,6 +1,7 @@
 /** relisten: a KafkaJS consumer that follows its brokers. */
 
 export type { BrokerSource, Brokers } from '../actors/cluster/source.ts'
+export type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 export type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
 export type { HandlerDecision, HandlerErrorContext } from '../actors/delivery/handler-retry.ts'
 export type { Endpoint } from '../machines/endpoint.ts'

@@ -44,6 +44,8 @@ export class PartitionQueue {
   private readonly pauses = new Set<PausedBy>()
   /** Made for the first fetch that waits: most queues never fill up. */
   private hasRoom: Condition | undefined
+  private wasGiven = false
+  private handedTo: bigint | undefined
   private isOpen = false
   private isBusy = false
   private lastMovedAt = 0
@@ -76,6 +78,18 @@ export class PartitionQueue {
     return this.lastMovedAt
   }
 
+  /** It was assigned at some time. */
+  get known(): boolean {
+    return this.wasGiven
+  }
+
+  /** The end of what was handed out in this assignment, plus one, or where reading began; undefined while that is not known. */
+  get handedOut(): bigint | undefined {
+    const { mark } = this.progress
+    if (this.handedTo === undefined || mark === undefined) return this.handedTo ?? mark
+    return this.handedTo > mark ? this.handedTo : mark
+  }
+
   get pausedBy(): ReadonlySet<PausedBy> {
     return this.pauses
   }
@@ -106,6 +120,7 @@ export class PartitionQueue {
     this.pauses.delete('prefetch')
     this.close()
     if (!isAssigned) return
+    this.wasGiven = true
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
   }
@@ -118,6 +133,7 @@ export class PartitionQueue {
   /** The start position is not known any more, and what was fetched counts for nothing. */
   close(): void {
     this.isOpen = false
+    this.handedTo = undefined
     this.clear()
     this.makeRoom()
   }
@@ -156,6 +172,11 @@ export class PartitionQueue {
   /** A message, or a batch of them, goes to the handler. */
   noteHandOut(): void {
     this.lastMovedAt = performance.now()
+  }
+
+  /** All below `end` has been handed out. */
+  handOut(end: bigint): void {
+    if (end > (this.handedTo ?? -1n)) this.handedTo = end
   }
 
   /** All of the batch below `mark` is handled. False when the mark does not move; `seeks` is what it was when the batch was handed out. */
@@ -206,6 +227,8 @@ export class PartitionQueue {
   /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. What is at work counts up to `sameTo`, where that is known. */
   rewind(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
     this.clear()
+    const end = sameTo ?? offset
+    if (this.handedTo !== undefined && this.handedTo > end) this.handedTo = end
     this.progress.seek(offset, assignment, sameTo)
     this.makeRoom()
   }

@@ -225,7 +225,9 @@ export class StartPositions {
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
     this.look(queue, assignment, () =>
-      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.putBack(topic),
+      progress.mark === undefined && !progress.backToReset()
+        ? this.offsetReset.reset(queue)
+        : this.offsetReset.putBack(topic),
     )
   }
 
@@ -251,7 +253,8 @@ export class StartPositions {
           // Also where a seek has set the mark: else nobody sees in another session that the topic was made again.
           queue.progress.topicId ??= this.options.topics.idOf(queue.topic)
           queue.openAtMark()
-          if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
+          const { acknowledged } = queue.progress
+          if (acknowledged === undefined && this.options.dispatcher.commitsMarks) await this.options.commit(queue)
           if (isOver()) return
           this.looking.delete(queue)
           this.found(queue)

@@ -63,7 +63,7 @@ export class Session {
   readonly fetched: FetchRecord
   readonly runner: Runner
   private readonly coordinator: Coordinator
-  private readonly commits: Commits
+  readonly commits: Commits
   private readonly positions: StartPositions
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
@@ -232,7 +232,7 @@ export class Session {
     return this.fetched.takeLongestGap()
   }
 
-  /** Commits everything handled until now. Never rejects. */
+  /** Commits everything handled until now, where marks are committed by themselves, and what was named. Never rejects. */
   commit(withinMs: number): Promise<void> {
     return this.commits.commitAll(withinMs)
   }
@@ -256,7 +256,7 @@ export class Session {
   /** Commits what was handled under the old member and generation, although the session is sealed. */
   async salvage(withinMs: number): Promise<void> {
     const { dispatcher, emit } = this.options
-    const queues = dispatcher.uncommitted().length
+    const queues = dispatcher.commitsMarks ? dispatcher.uncommitted().length : 0
     if (queues === 0 || !this.membership.joined) return
     await this.commit(withinMs)
     emit({ type: 'offsets.salvaged', epoch: this.epoch, partitions: queues - dispatcher.uncommitted().length })

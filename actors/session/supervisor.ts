@@ -13,8 +13,11 @@ import { since } from './task.ts'
 export type SupervisedSession = Pick<
   Session,
   | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
-> & { readonly membership: { readonly memberId: string } }
+  | ('epoch' | 'commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
+> & {
+  readonly membership: { readonly memberId: string }
+  readonly commits: Pick<Session['commits'], 'commitMarks' | 'commitOffsets'>
+}
 
 export interface SupervisorOptions {
   readonly cluster: Cluster
@@ -46,6 +49,12 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.options = options
+  }
+
+  /** The session under which the assignment in force may be committed; also one that is being taken out of service. */
+  get committing(): SupervisedSession | undefined {
+    const epoch = this.options.dispatcher.assignment?.epoch
+    return [...(this.session ? [this.session] : []), ...this.discarded.keys()].find((each) => each.epoch === epoch)
   }
 
   /** What the cluster shows that matters here. */

@@ -46,7 +46,7 @@ export interface ConsumerOptions {
   /**
    * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`,
    * `isStale()` or `signal`: then only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with
-   * offsets it resolves those of this partition and commits at once. Nothing beyond the batch can be resolved; `seek` goes there.
+   * offsets it is `commit(offsets)`. Nothing beyond the batch can be resolved; `seek` goes there.
    */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
   /**
@@ -113,6 +113,12 @@ export interface ConsumerOptions {
   rebuildTimeoutMs?: number
   /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
   stopTimeoutMs?: number
+  /**
+   * Commits what was handled, by itself. Default true. With false nothing is committed but by `commit()` and `commitOffsetsIfNecessary()`: an assignment
+   * begins at what the group has committed, and messages that were handled and not committed before it are handled again. Where nothing is committed
+   * it begins by `fromBeginning`, and this process stays at that offset until it commits. Kafka: `enable.auto.commit`.
+   */
+  autoCommit?: boolean
   /** Handled messages are committed at most this often. 10–600000, default 1000. Kafka: `auto.commit.interval.ms`. */
   commitIntervalMs?: number
   /** A handler at work for longer is reported, its partition counts as stalled, and its signal fires. 1 or more, default off. */

@@ -56,6 +56,7 @@ const numbers = {
 } as const
 
 const flags = {
+  autoCommit: true,
   fromBeginning: false,
   readUncommitted: false,
   allowAutoTopicCreation: false,
@@ -80,7 +81,6 @@ const others = [
 
 /** Names of KafkaJS's that people bring along, and what there is instead. */
 const elsewhere: Readonly<Record<string, string>> = {
-  autoCommit: 'leave it out, handled messages are committed by `commitIntervalMs`, and by `commit()` at once.',
   autoCommitInterval: 'use `commitIntervalMs`.',
   autoCommitThreshold: 'use `commitIntervalMs`.',
   retry: 'leave it out; `retryBudget` limits how often a session is tried again.',

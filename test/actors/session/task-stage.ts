@@ -84,7 +84,9 @@ export class TaskStage {
 
 /** A session that does all at once and without failing, but for what is given. */
 export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSession => ({
+  epoch: 1,
   membership: { memberId: '' },
+  commits: { commitMarks: async () => {}, commitOffsets: async () => {} },
   open: async () => {},
   caughtUp: async () => true,
   recheck: () => {},

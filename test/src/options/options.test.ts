@@ -22,6 +22,7 @@ test('defaults are filled in', () => {
     ...{
       maxBufferedBytes: 67_108_864,
       partitionsConsumedConcurrently: 3,
+      autoCommit: true,
       fromBeginning: false,
       readUncommitted: false,
       allowAutoTopicCreation: false,
@@ -69,7 +70,7 @@ test.each([
   [{ groupID: 'x' }, 'Unknown option `groupID`. Did you mean `groupId`?'],
   [{ heartbeatIntervall: 5 }, 'Unknown option `heartbeatIntervall`. Did you mean `heartbeatInterval`?'],
   [{ colour: 'red' }, 'Unknown option `colour`. Next step'],
-  [{ autoCommit: true }, 'Expected `autoCommit` to be left out, as it has no effect here'],
+  [{ autoCommit: 'no' }, 'Expected `autoCommit` to be true or false'],
   [{ clientId: 'x' }, 'pass it as `kafka.clientId`'],
   [{ brokers: [] }, 'Expected `brokers` to have 1 to 64 entries, got an empty list'],
   [{ brokers: ['b1:9092', 'b2:99999'] }, 'Expected `brokers[1]` to be `host:port`, got `"b2:99999"`'],
