@@ -74,15 +74,11 @@ const input = ({ context: { epoch, plan, attempt } }: { context: LifecycleContex
 })
 
 /** What a fact says of the session it speaks of, as guards and actions are told it. */
-interface OfSession {
-  readonly epoch: number
-}
+type OfSession = { readonly epoch: number }
 interface OfFailed extends OfSession {
   readonly failure: Failure
 }
-interface Reason {
-  readonly reason: string
-}
+type Reason = { readonly reason: string }
 
 const isCurrent = {
   type: 'isCurrent',
@@ -114,6 +110,9 @@ const replacing = {
     actions: { type: 'planReplacement', params: { reason: 'subscription-changed' } },
   },
 } as const
+/** Another process has our place in the group: to take it back would only be to lose it again. */
+const superseded = { guard: isCurrent, target: '#lifecycle.stopping', actions: noteFailure } as const
+const failing = { 'session.failed': retryOrEnd, 'member.superseded': superseded } as const
 const moving = {
   target: '#lifecycle.draining.in-place',
   actions: { type: 'planInPlace', params: ({ event: { reason } }: { event: Reason }): Reason => ({ reason }) },
@@ -191,7 +190,7 @@ export const lifecycleMachine = setup({
       invoke: { id: 'open', src: 'open', input, onError: bug },
       on: {
         'session.joined': { guard: isCurrent, target: 'consuming' },
-        'session.failed': retryOrEnd,
+        ...failing,
         // It joins no more: without its member KafkaJS would consume outside of the group, and commit nothing.
         'member.lost': retryOrEnd,
         'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
@@ -201,13 +200,13 @@ export const lifecycleMachine = setup({
       description: 'The group is joined and messages are handled.',
       tags: 'ready',
       entry: 'recover',
-      on: { 'cluster.moved': moving, ...replacing, 'session.failed': retryOrEnd, 'stop.requested': 'stopping' },
+      on: { 'cluster.moved': moving, ...replacing, ...failing, 'stop.requested': 'stopping' },
     },
     draining: {
       description: 'A hand-over has begun: what it touches comes to a safe point.',
       tags: 'handing-over',
       initial: 'in-place',
-      on: { 'stop.requested': 'stopping' },
+      on: { 'member.superseded': superseded, 'stop.requested': 'stopping' },
       states: {
         'in-place': {
           description: 'Connections are made to where the nodes are now; what waits for an answer is sent again.',
@@ -240,6 +239,7 @@ export const lifecycleMachine = setup({
       on: {
         'rebuild.proven': { guard: isCurrent, target: 'consuming' },
         'rebuild.unproven': replaceFailed,
+        'member.superseded': superseded,
         'stop.requested': 'stopping',
       },
       states: {
@@ -266,6 +266,7 @@ export const lifecycleMachine = setup({
         'backoff.elapsed': reconnecting,
         'cluster.moved': reconnecting,
         'cluster.reached': reconnecting,
+        'member.superseded': superseded,
         'stop.requested': { target: 'stopping', actions: 'forgetFailure' },
       },
     },

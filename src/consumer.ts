@@ -10,6 +10,7 @@ import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
 import { goneRejection } from '../actors/group/commit-rejection.ts'
 import { actorsOf } from '../actors/session/actors.ts'
+import { RebalanceCallbacks } from '../actors/session/rebalance-callback.ts'
 import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
@@ -63,7 +64,7 @@ export interface Consumer extends AsyncDisposable {
   on(type: '*', listener: (record: FactRecord) => void): () => void
   /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
   events(): AsyncIterableIterator<FactRecord>
-  /** Where the facts are recorded. */
+  /** Where facts are recorded. */
   readonly journal: Journal
 }
 
@@ -75,7 +76,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 }
 
 const settingsWithinMs = 3000
-
 /** The types of facts on which the lifecycle acts in some state: no other goes through its mailbox. */
 const acting: ReadonlySet<string> = new Set(lifecycleMachine.events)
 
@@ -218,18 +218,15 @@ class LifecycleConsumer implements Consumer {
       remembered: this.earlier.cluster,
     })
     this.cluster = cluster
-    const { dispatcher } = this
-    const { append } = this.recorder
-    const seen = this.progress.topics
+    const { dispatcher, recorder, progress } = this
+    const { append } = recorder
     const inspect = options.inspect ? safeInspector(options.inspect) : undefined
+    const callbacks = new RebalanceCallbacks({ ...options, emit })
+    const shared = { ...options, cluster, dispatcher, emit, members: () => actor.getSnapshot().context.members }
     const supervisor = new Supervisor({
-      ...options,
-      members: () => actor.getSnapshot().context.members,
-      cluster,
-      dispatcher,
+      ...shared,
       createSession: (epoch) =>
-        new Session({ ...options, ...{ epoch, clientId, cluster, dial, dispatcher, seen, emit, append, inspect } }),
-      emit,
+        new Session({ ...shared, ...{ epoch, clientId, dial, append, inspect, callbacks }, seen: progress.topics }),
     })
     this.supervisor = supervisor
     const clusterFacts = fromEventObservable<Fact, undefined>(() =>

@@ -110,6 +110,7 @@ const opening: Record<FailureKind, string> = {
   'join-timed-out': 'The group was not joined in time',
   'source-failed': 'The source of brokers failed',
   'handler-failed': 'The message handler failed',
+  'callback-failed': 'A callback for partitions failed',
   'journal-failed': 'The journal failed',
   bug: 'relisten did something it should not',
 }
@@ -194,6 +195,12 @@ const advice: Record<FailureKind, Advice> = {
     likelyCause: 'the handler threw for this message each time it was tried.',
     nextStep: 'correct the handler, or decide by `onHandlerError` what becomes of such a message. It is not committed.',
   },
+  'callback-failed': {
+    likelyCause:
+      '`onPartitionsAssigned`, `onPartitionsRevoked` or `onPartitionsLost` threw, or took longer than `drainTimeoutMs`.',
+    nextStep:
+      'correct the callback, or raise `drainTimeoutMs`. An assignment whose callback threw is not read; the next session asks again.',
+  },
   'journal-failed': {
     likelyCause: 'the disk is full or broken, or another process uses the journal.',
     nextStep: 'free the disk or choose another path, then start again; `onJournalError` says what happens meanwhile.',
@@ -259,6 +266,13 @@ function byCode(code: string): Advice | undefined {
       likelyCause:
         '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
       nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
+    }
+  }
+  if (code === 'FENCED_INSTANCE_ID') {
+    return {
+      likelyCause:
+        'two processes have the same `groupInstanceId`; the one that joined last goes on, and this one has ended.',
+      nextStep: 'give each process an id of its own, such as the name of its pod.',
     }
   }
   if (code === 'GROUP_MAX_SIZE_REACHED') {

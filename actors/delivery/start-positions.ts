@@ -46,6 +46,7 @@ export class StartPositions {
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
   era = 0
   private assignment: Assignment | undefined
+  private taken: Promise<unknown> = Promise.resolve()
   /** Queues whose position KafkaJS may be told. */
   private readonly ready = new Set<PartitionQueue>()
   /** Queues whose position is being looked up, until it is known, with the end of the first attempt. */
@@ -71,9 +72,11 @@ export class StartPositions {
     })
   }
 
-  /** Another assignment: all start positions are to be found again. */
-  begin(assignment: Assignment): void {
+  /** Another assignment: all start positions are to be found again, once the user has taken it; none where that rejects. */
+  begin(assignment: Assignment, taken: Promise<unknown> = Promise.resolve()): void {
     this.era++
+    this.taken = taken
+    taken.catch(() => {})
     this.assignment = assignment
     this.ready.clear()
     this.looking.clear()
@@ -148,6 +151,7 @@ export class StartPositions {
 
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
     const { dispatcher } = this.options
+    await this.taken
     const { assignment } = this
     const queues = readOffsetFetchRequest(request).map((partition) => dispatcher.queueOf(partition))
     if (queues.some((queue) => !this.ready.has(queue) && !this.looking.has(queue))) {

@@ -50,6 +50,7 @@ const groupChanges: ReadonlySet<number> = new Set([
   errorCodes.illegalGeneration,
   errorCodes.unknownMemberId,
   errorCodes.rebalanceInProgress,
+  errorCodes.fencedInstanceId,
 ])
 
 /**

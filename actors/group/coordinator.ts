@@ -6,6 +6,8 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
+import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
+import { offsetFetchRequest } from '../protocol/requests.ts'
 import { deadline } from '../time/deadline.ts'
 import { sleep } from '../time/sleep.ts'
 import { held, type Link } from '../wire/link.ts'
@@ -108,6 +110,12 @@ export class Coordinator {
     const decode = (answer: Buffer) => call.decode(answer.subarray(answerHeaderBytes))
     const answer = await this.send(frame, async (got) => errorOf(await decode(got)), patience)
     return decode(answer)
+  }
+
+  /** What the group has committed of these many partitions of a topic. */
+  async committedOf(topic: string, partitions: number): Promise<CommittedOffset[]> {
+    const frame = offsetFetchRequest(this.options.groupId, topic, partitions, this.options.clientId)
+    return readOffsetFetch(await this.send(frame, offsetFetchErrorOf, { withinMs: 2000, silenceMs: 1000 }))
   }
 
   private async ask(frame: Buffer, silenceMs: number, signal: AbortSignal): Promise<Buffer> {

@@ -11,7 +11,7 @@ import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
 import type { MembershipEvent } from '../../machines/membership.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
-import { calls } from '../kafkajs/calls.ts'
+import { calls, type GroupMember, type Offsets } from '../kafkajs/calls.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import {
   groupErrorOf,
@@ -21,15 +21,19 @@ import {
   readOffsetCommit,
   readSync,
 } from '../protocol/group-answers.ts'
-import { idRequest } from '../protocol/requests.ts'
+import { idRequest, withGroupInstanceId } from '../protocol/requests.ts'
 import { held } from '../wire/link.ts'
 import type { Coordinator } from './coordinator.ts'
 import { type Member, type MemberOptions, startMember } from './member.ts'
-import { commitOffsets, type Offsets } from './offset-commit.ts'
+import { commitOffsets } from './offset-commit.ts'
 import type { RejoinOptions } from './rejoin.ts'
 
 export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<RejoinOptions, 'interruptPolls'> {
   readonly groupId: string
+  /** Of a static member (KIP-345): whoever joins under it takes the place of who did before, and nobody leaves. */
+  readonly groupInstanceId?: string | undefined
+  /** Members of ours that may still be in the group. */
+  readonly members?: (() => readonly string[]) | undefined
   readonly coordinator: Coordinator
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
@@ -45,6 +49,9 @@ export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<R
 
 /** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
 const answeredAtOnceMs = 1000
+
+/** The code of the failure that another process has joined as the same static member. */
+export const superseded = 'FENCED_INSTANCE_ID'
 
 export class Membership {
   /** Who it is, as a broker named it last; empty before. */
@@ -117,9 +124,9 @@ export class Membership {
    * within `withinMs`.
    */
   async heartbeat(withinMs: number): Promise<number> {
-    const { coordinator, groupId } = this.options
-    const { memberId, generation } = this
-    const call = calls.heartbeat(groupId, memberId, generation)
+    const { coordinator } = this.options
+    const { generation } = this
+    const call = calls.heartbeat(this.identity)
     const { errorCode } = await coordinator.call(call, (answer) => answer.errorCode, { withinMs, silenceMs: 500 })
     this.handleGroupError(errorCode, generation)
     return errorCode
@@ -127,20 +134,23 @@ export class Membership {
 
   /** Commits under this member and generation. Resolves with the error code of each partition, in the order asked. */
   async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
-    const { coordinator, groupId } = this.options
-    const { memberId, generation } = this
-    const codes = await commitOffsets(coordinator, { groupId, memberId, generation }, offsets, withinMs)
+    const { generation } = this
+    const codes = await commitOffsets(this.options.coordinator, this.identity, offsets, withinMs)
     const worst = codes.find((code) => code !== errorCodes.none)
     // While handlers settle, the heartbeats judge.
     if (worst !== undefined && this.is('stable')) this.handleGroupError(worst, generation)
     return codes
   }
 
-  /** Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. */
+  /**
+   * Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. A static member says nothing: they
+   * wait for who joins under its id next, until its session times out.
+   */
   async leave(withinMs: number): Promise<boolean> {
     const { memberId } = this
-    this.send({ type: 'leave.requested', epoch: this.options.epoch })
-    return memberId === '' || this.evict(memberId, withinMs)
+    const { epoch, groupInstanceId } = this.options
+    this.send({ type: 'leave.requested', epoch })
+    return memberId === '' || groupInstanceId !== undefined || this.evict(memberId, withinMs)
   }
 
   /** Takes a member of ours out of the group, by its id. True when it is gone. */
@@ -157,6 +167,11 @@ export class Membership {
   /** Ends the heartbeats. */
   close(): void {
     this.member.stop()
+  }
+
+  private get identity(): GroupMember {
+    const { groupId, groupInstanceId } = this.options
+    return { groupId, groupInstanceId, memberId: this.memberId, generation: this.generation }
   }
 
   private async answerTo(request: Buffer): Promise<Buffer> {
@@ -205,6 +220,8 @@ export class Membership {
     this.isAsking = true
     this.send({ type: 'join.sent' })
     if (!this.joining) throw closedError('This membership')
+    // A group that goes on with a static member in its former place names the leader as it was called then.
+    const formerMembers = this.options.members?.() ?? []
     const answer = await this.requestJoin(request)
     const { errorCode, generation, leaderId, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
@@ -214,14 +231,15 @@ export class Membership {
       this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
     }
     if (errorCode === errorCodes.none) this.generation = generation
-    this.isLeader = errorCode === errorCodes.none && leaderId === memberId
+    this.isLeader = errorCode === errorCodes.none && (leaderId === memberId || formerMembers.includes(leaderId))
     // It left while its join was held: KafkaJS would join again, under an id nobody knows of.
     if (this.closed) throw closedError('This membership')
     return answer
   }
 
   private async requestJoin(request: Buffer): Promise<Buffer> {
-    const brief = idRequest(request)
+    // A static member is given its id with its place.
+    const brief = this.options.groupInstanceId === undefined ? idRequest(request) : undefined
     if (!brief) return this.forwardJoin(request, held)
     const answer = await this.forwardJoin(brief, answeredAtOnceMs)
     return groupErrorOf(answer) === errorCodes.invalidSessionTimeout
@@ -240,9 +258,14 @@ export class Membership {
     return answer
   }
 
-  private forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
-    const { coordinator, rebalanceTimeoutMs } = this.options
-    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
+  private async forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
+    const { coordinator, rebalanceTimeoutMs, groupInstanceId } = this.options
+    const own = groupInstanceId === undefined ? request : withGroupInstanceId(request, groupInstanceId)
+    const answer = await coordinator.send(own, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
+    if (groupErrorOf(answer) !== errorCodes.fencedInstanceId) return answer
+    // KafkaJS would take it for an error of its own.
+    this.refuse(this.supersededBy())
+    throw closedError('This membership')
   }
 
   private is(state: ReturnType<typeof this.member.getSnapshot>['value']): boolean {
@@ -264,10 +287,18 @@ export class Membership {
       const message = `The coordinator does not know member ${memberId} of generation ${generation}`
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
       this.send({ type: 'member.fenced', epoch, generation, failure })
+    } else if (errorCode === errorCodes.fencedInstanceId && generation === this.generation) {
+      this.refuse(this.supersededBy())
     } else if (errorCode === errorCodes.groupAuthorizationFailed && generation === this.generation && this.joined) {
       const message = `The coordinator refused member ${memberId} of group ${groupId}`
       this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })
     }
+  }
+
+  private supersededBy(): Failure {
+    const { groupId, groupInstanceId } = this.options
+    const message = `Another process has joined group ${groupId} with the groupInstanceId ${groupInstanceId}`
+    return { kind: 'group-refused', message, code: superseded }
   }
 
   private refuse(failure: Failure): void {

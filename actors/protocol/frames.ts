@@ -37,6 +37,7 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
+  fencedInstanceId: 82,
 } as const
 
 /** A frame longer than this is not Kafka's: the largest answer a fetch can ask for stays far below. */

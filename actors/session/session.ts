@@ -17,11 +17,9 @@ import { rebuildWithin } from '../connection/round-trip.ts'
 import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
-import { Membership } from '../group/membership.ts'
+import { Membership, type MembershipOptions, superseded } from '../group/membership.ts'
 import { errorCodes } from '../protocol/frames.ts'
-import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
 import { nodeAddress } from '../protocol/node-names.ts'
-import { offsetFetchRequest } from '../protocol/requests.ts'
 import { within } from '../time/deadline.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
 import { Subscription } from '../topics/subscription.ts'
@@ -29,15 +27,12 @@ import type { Topics } from '../topics/topics.ts'
 import { LogOffsets } from '../wire/log-offsets.ts'
 import { Routes } from '../wire/routes.ts'
 import { FetchRecord } from './fetch-record.ts'
+import type { RebalanceCallbacks } from './rebalance-callback.ts'
 import { RebalanceListener } from './rebalance-listener.ts'
-import { Runner, type RunnerOptions } from './runner.ts'
+import { Runner, type RunnerSettings } from './runner.ts'
 import { watch } from './watchdog.ts'
 
-export interface SessionOptions
-  extends Omit<
-    RunnerOptions,
-    'nodeNames' | 'fetched' | 'answer' | 'beforeFetch' | 'mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash'
-  > {
+export interface SessionOptions extends RunnerSettings, Pick<MembershipOptions, 'groupInstanceId' | 'members'> {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
   readonly maxWaitTimeInMs: number
@@ -49,6 +44,7 @@ export interface SessionOptions
   readonly dial: Dial
   /** What this process knows of the group's topics. */
   readonly seen: Topics
+  readonly callbacks: RebalanceCallbacks
   /** Records the steps of the membership's machine. */
   readonly append: Append
   readonly inspect?: ((event: InspectionEvent) => void) | undefined
@@ -79,7 +75,7 @@ export class Session {
     this.options = options
     this.epoch = options.epoch
     const { epoch, cluster, dial, emit, groupId, clientId, dispatcher, seen: topics } = options
-    const { fromBeginning, readUncommitted } = options
+    const { fromBeginning, readUncommitted, groupInstanceId, members } = options
     const { signal } = this.stop
     const isHeld = (partition: TopicPartition) => dispatcher.queueOf(partition).pausedBy.size > 0
     this.fetched = new FetchRecord(readUncommitted, isHeld)
@@ -113,7 +109,7 @@ export class Session {
         refreshLeaders: () => this.refreshLeaders(),
       }),
       leaderEpochOf: (partition) => this.metadata.leaderEpochOf(partition),
-      committedOf: (topic) => this.committedOf(topic),
+      committedOf: (topic) => this.coordinator.committedOf(topic, topics.partitionsOf(topic)),
       commit: (queue) => this.commits.commitReset(queue),
       lookAtTopics: identify,
       onChange: () => this.listener.onPositions(),
@@ -136,7 +132,7 @@ export class Session {
       onFetched: (nodeId, summary) => this.fetched.note(nodeId, summary),
     })
     this.listener = new RebalanceListener({
-      ...{ epoch, runner, dispatcher, positions, emit },
+      ...{ epoch, runner, dispatcher, positions, emit, callbacks: options.callbacks },
       fetched: this.fetched,
       membership: () => this.membership,
       settleTimeoutMs: Math.min(options.drainTimeoutMs, options.rebalanceTimeout * 0.7),
@@ -144,13 +140,14 @@ export class Session {
       drain: (withinMs) => this.drain(withinMs),
       wake: () => this.routes.wakeup(),
       onJoined: () => this.joined(),
+      onFailed: (failure) => this.fail(failure),
     })
     this.coordinator = new Coordinator({
       ...{ groupId, clientId, cluster, signal },
       linkTo: (nodeId, mayBeHeld) => this.routes.links.controlLink(nodeId, mayBeHeld),
     })
     this.membership = new Membership({
-      ...{ epoch, groupId, emit, coordinator: this.coordinator },
+      ...{ epoch, groupId, groupInstanceId, members, emit, coordinator: this.coordinator },
       heartbeatIntervalMs: options.heartbeatInterval,
       rebalanceTimeoutMs: options.rebalanceTimeout,
       append: options.append,
@@ -237,12 +234,18 @@ export class Session {
     return this.commits.commitAll(withinMs)
   }
 
-  /** Ends the assignment: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
+  /** Ends the assignment: handlers settle by `withinMs`, the user is told, progress is committed. True when a handler had to be given up. */
   async drain(withinMs: number): Promise<boolean> {
     const forced = await this.options.dispatcher.close(withinMs)
+    await this.revoke()
     // The handlers' time is not the commit's: with none left for them, what they have done is committed all the same.
     await this.commit(requestWithinMs)
     return forced
+  }
+
+  /** The user is told that the assignment ends, once; resolves when that has been heard, or by `withinMs`. */
+  revoke(withinMs?: number): Promise<unknown> {
+    return this.listener.revoke(withinMs)
   }
 
   /** From here on nothing of this session's KafkaJS reaches a broker, and no batch of it is taken in. */
@@ -295,13 +298,9 @@ export class Session {
   /** It has ended by itself, or the group does not want it. */
   private fail(failure: Failure): void {
     this.crashed(new ConnectionError(failure))
-    if (!this.runner.sealed) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
-  }
-
-  private async committedOf(topic: string): Promise<CommittedOffset[]> {
-    const { groupId, clientId, seen } = this.options
-    const frame = offsetFetchRequest(groupId, topic, seen.partitionsOf(topic), clientId)
-    const patience = { withinMs: requestWithinMs, silenceMs: 1000 }
-    return readOffsetFetch(await this.coordinator.send(frame, offsetFetchErrorOf, patience))
+    const { epoch, membership } = this
+    if (this.runner.sealed) return
+    if (failure.code !== superseded) this.options.emit({ type: 'session.failed', epoch, failure })
+    else this.options.emit({ type: 'member.superseded', epoch, memberId: membership.memberId, failure })
   }
 }

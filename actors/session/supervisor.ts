@@ -13,7 +13,7 @@ import { since } from './task.ts'
 export type SupervisedSession = Pick<
   Session,
   | ('open' | 'caughtUp' | 'recheck' | 'confirmed' | 'takeLongestGap' | 'drain')
-  | ('epoch' | 'commit' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
+  | ('epoch' | 'commit' | 'revoke' | 'seal' | 'salvage' | 'leave' | 'evict' | 'close')
 > & {
   readonly membership: { readonly memberId: string }
   readonly commits: Pick<Session['commits'], 'commitMarks' | 'commitOffsets'>
@@ -26,6 +26,8 @@ export interface SupervisorOptions {
   readonly emit: (fact: Fact) => void
   /** Members of ours that may still be in the group. */
   readonly members: () => readonly string[]
+  /** Of a static member: the next session takes the place of those before, and none is made to leave. */
+  readonly groupInstanceId?: string | undefined
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
@@ -110,6 +112,7 @@ export class Supervisor {
       await this.evictZombies(session)
       signal.throwIfAborted()
       await session.open()
+      this.notePlaceTaken(session, epoch)
       return undefined
     } catch (error) {
       return fromKafkaJs(error)
@@ -146,6 +149,7 @@ export class Supervisor {
     await undefined
     session.seal()
     await this.options.dispatcher.close(0)
+    await session.revoke()
     await session.salvage(salvageWithinMs)
     // One that can't leave now stays: the next session evicts its member before it joins.
     if (await session.leave(salvageWithinMs).catch(() => false)) this.closeLeft(session)
@@ -153,11 +157,20 @@ export class Supervisor {
 
   /** Until its session times out, a member that is left behind keeps the group from giving its partitions to anybody. */
   private async evictZombies(session: SupervisedSession): Promise<void> {
-    const { members, cluster } = this.options
+    const { members, cluster, groupInstanceId } = this.options
+    if (groupInstanceId !== undefined) return
     // Over connections of the new session: where brokers are far, the dial and its login alone take longer than that.
     const withinMs = rebuildWithin(salvageWithinMs, cluster.lateMs)
     for (const memberId of members()) await session.evict(memberId, withinMs)
     for (const old of this.discarded.keys()) if (!members().includes(old.membership.memberId)) this.closeLeft(old)
+  }
+
+  /** Of a static member: those before are none any more, as this one has their place. */
+  private notePlaceTaken({ membership }: SupervisedSession, epoch: number): void {
+    const { members, groupInstanceId, emit } = this.options
+    if (groupInstanceId === undefined) return
+    const former = members().filter((memberId) => memberId !== membership.memberId)
+    for (const memberId of former) emit({ type: 'member.evicted', epoch, memberId })
   }
 
   private closeLeft(session: SupervisedSession): void {

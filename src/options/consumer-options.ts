@@ -10,6 +10,7 @@ import type {
 } from '../../actors/kafkajs/consumer.ts'
 import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
+import type { TopicPartition } from '../../machines/fact.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalPolicy } from '../journal/recorder.ts'
 import type { Inspect } from '../views/inspector.ts'
@@ -50,11 +51,26 @@ export interface ConsumerOptions {
    */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
   /**
+   * Called with each assignment, before the first message of it: a `seek` in it is where reading begins. Awaited for `drainTimeoutMs`, and at most a fifth
+   * of `rebalanceTimeout`. What it throws ends the session, and the next one asks again. Kafka: `ConsumerRebalanceListener`.
+   */
+  onPartitionsAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Called when an assignment ends, once handlers have settled and while commits still count; also at `stop()`. Awaited as above. */
+  onPartitionsRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Called in place of it when the group has given the partitions away already: commits are rejected with `fenced`. Awaited as above. */
+  onPartitionsLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /**
    * KafkaJS's `clientId`, `ssl` and `sasl`, or a function that returns fresh ones, read again at each login and each new session.
    * Default: client id `relisten`, plain text, no login.
    */
   kafka?: KafkaOptions | (() => KafkaOptions | Promise<KafkaOptions>)
 
+  /**
+   * Makes this a static member: a process that starts with the same id within `sessionTimeout` takes the place of the one before, without a rebalance,
+   * and `stop()` leaves the partitions waiting for it. One id per process; of two with the same the older one ends in `failed`. Letters, digits, `.`, `_`
+   * and `-`, at most 249. Default none. Kafka: `group.instance.id` (KIP-345).
+   */
+  groupInstanceId?: string
   /** The group forgets this member after so long without a heartbeat. Milliseconds, 1000–1800000, default 30000. Kafka: `session.timeout.ms`. */
   sessionTimeout?: number
   /** How long a rebalance waits for this member. Milliseconds, 1000–1800000, default 60000. Kafka: `max.poll.interval.ms`. */

@@ -72,10 +72,12 @@ const others = [
     'eachMessage',
     'eachBatch',
     'kafka',
+    'groupInstanceId',
     'rackId',
     'partitionAssigners',
     'onHandlerError',
   ],
+  ...['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'],
   ...['journal', 'onJournalError', 'logger', 'inspect', 'allowEndpoint', 'clusterId', 'lookup', 'expectedIdentity'],
 ]
 
@@ -167,7 +169,14 @@ function checkSubject({ brokers, groupId, topics, eachMessage, eachBatch }: Cons
   }
 }
 
-function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expectedIdentity }: ConsumerOptions): void {
+function checkChoices({
+  onHandlerError,
+  onJournalError,
+  groupInstanceId,
+  rackId,
+  clusterId,
+  expectedIdentity,
+}: ConsumerOptions): void {
   if (
     onHandlerError !== undefined &&
     typeof onHandlerError !== 'function' &&
@@ -178,13 +187,18 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
   if (onJournalError !== undefined && !['stop-intake', 'degrade'].includes(onJournalError)) {
     throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError)
   }
+  if (groupInstanceId !== undefined && !/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(String(groupInstanceId))) {
+    const next = 'for example the name of the pod; it has to stay the same when the process starts again.'
+    throw expected('groupInstanceId', 'to be 1 to 249 letters, digits, `.`, `_` and `-`', groupInstanceId, next)
+  }
   for (const [name, value] of Object.entries({ rackId, clusterId, expectedIdentity })) {
     if (value !== undefined && typeof value !== 'string') throw expected(name, 'to be a string', value)
   }
 }
 
 function checkFunctions(options: ConsumerOptions): void {
-  for (const name of ['eachMessage', 'eachBatch', 'allowEndpoint', 'lookup'] as const) {
+  const callbacks = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const
+  for (const name of ['eachMessage', 'eachBatch', 'allowEndpoint', 'lookup', ...callbacks] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw expected(name, 'to be a function', options[name])
   }

@@ -29,7 +29,14 @@ export function logFacts(logger: Logger): (record: JournalRecord) => void {
 }
 
 /** Facts somebody may have to act on say what to do; the others would only grow longer. */
-const advised = new Set(['cluster.unreachable', 'session.failed', 'session.stalled', 'endpoint.refused', 'member.lost'])
+const advised = new Set([
+  'cluster.unreachable',
+  'session.failed',
+  'session.stalled',
+  'endpoint.refused',
+  'member.lost',
+  'callback.failed',
+])
 
 function adviceIn({ type, data }: JournalRecord): string {
   const failure = data.failure as Failure | undefined
@@ -115,6 +122,7 @@ const lines: Lines = {
   'member.refused': ['debug', ({ failure }) => `The group refused our member: ${failure.message}`],
   'leave.requested': ['debug', () => 'Our member is about to leave'],
   'member.lost': ['warn', ({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`],
+  'member.superseded': ['error', ({ memberId, failure }) => `Member ${memberId} was superseded: ${failure.message}`],
   'member.evicted': ['info', ({ memberId }) => `Member ${memberId} has left the group`],
   'group.rebalancing': ['info', ({ generation }) => `The group rebalances after generation ${generation}`],
   'partitions.assigned': ['info', ({ partitions }) => `Partitions assigned: ${list(partitions)}`],
@@ -150,6 +158,7 @@ const lines: Lines = {
     ({ topic, partition, from, to, next, reason }) =>
       `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled is' : `offsets from ${from} to before ${to} are`} lost; reading goes on at ${next}`,
   ],
+  'callback.failed': ['warn', ({ failure }) => `A callback for partitions failed: ${failure.message}`],
   'commit.failed': ['warn', ({ failure }) => `A commit failed: ${failure.message}`],
   'batch.fenced': [
     'debug',

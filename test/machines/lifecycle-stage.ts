@@ -13,7 +13,7 @@ import { failure, type Machine, type Snapshot, stateOf } from './lifecycle-stori
 export const budgets = [0, 2] as const
 
 /** So many facts are known in each state; the last one is left out where no actor can throw. */
-export const factCount = 28
+export const factCount = 30
 
 /** A life that an earlier one has left a member to. */
 const inputOf = (retryBudget: number): LifecycleInput => ({ retryBudget, members: ['me'] })
@@ -29,6 +29,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'session.failed', epoch: of, failure: failure('login-refused') },
     { type: 'session.stalled', epoch: of, failure: failure('session-silent') },
     { type: 'member.lost', epoch: of, memberId: 'me', failure: failure('member-lost') },
+    { type: 'member.superseded', epoch: of, memberId: 'me', failure: failure('group-refused') },
     { type: 'subscription.changed', epoch: of, topics: ['orders'] },
     { type: 'drain.completed', epoch: of, tookMs: 1, forced: false },
     { type: 'rebuild.proven', epoch: of, tookMs: 1, gapMs: 0 },

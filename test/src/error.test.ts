@@ -20,7 +20,7 @@ const kinds: Record<FailureKind, true> = {
     'session-crashed': true,
   },
   ...{ 'session-silent': true, unproven: true, 'join-timed-out': true, 'source-failed': true, 'handler-failed': true },
-  ...{ 'journal-failed': true, bug: true },
+  ...{ 'callback-failed': true, 'journal-failed': true, bug: true },
 }
 
 test.each(Object.keys(kinds) as FailureKind[])('%s becomes an error with its likely cause and next step', (kind) => {

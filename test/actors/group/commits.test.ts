@@ -6,7 +6,7 @@ import type { PartitionQueue } from '../../../actors/delivery/partition-queue.ts
 import { Progress } from '../../../actors/delivery/progress.ts'
 import { Commits } from '../../../actors/group/commits.ts'
 import type { Membership } from '../../../actors/group/membership.ts'
-import type { Offsets } from '../../../actors/group/offset-commit.ts'
+import type { Offsets } from '../../../actors/kafkajs/calls.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
 import type { Fact } from '../../../machines/fact.ts'
 

@@ -4,7 +4,7 @@ import type { Progress } from '../../../actors/delivery/progress.ts'
 import type { NamedOffset } from '../../../actors/group/commit-rejection.ts'
 import { Commits } from '../../../actors/group/commits.ts'
 import type { Membership } from '../../../actors/group/membership.ts'
-import type { Offsets } from '../../../actors/group/offset-commit.ts'
+import type { Offsets } from '../../../actors/kafkajs/calls.ts'
 import type { Fact } from '../../../machines/fact.ts'
 import { Stage, type StageOptions, topic } from '../stage.ts'
 

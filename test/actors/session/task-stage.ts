@@ -94,6 +94,7 @@ export const fakeSession = (how: Partial<SupervisedSession> = {}): SupervisedSes
   takeLongestGap: () => 0,
   drain: async () => false,
   commit: async () => {},
+  revoke: async () => {},
   seal: () => {},
   salvage: async () => {},
   leave: async () => true,
