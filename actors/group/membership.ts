@@ -27,6 +27,7 @@ import type { Coordinator } from './coordinator.ts'
 import { type Member, type MemberOptions, startMember } from './member.ts'
 import { commitOffsets } from './offset-commit.ts'
 import type { RejoinOptions } from './rejoin.ts'
+import { supersededBy } from './superseded.ts'
 
 export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<RejoinOptions, 'interruptPolls'> {
   readonly groupId: string
@@ -41,6 +42,8 @@ export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<R
   readonly fetchOffsets: (request: Buffer, ask: (request: Buffer) => Promise<Buffer>) => Promise<Buffer>
   /** The group gives us these partitions; KafkaJS has not heard of it yet. */
   readonly onSync: (partitions: PartitionsByTopic) => void
+  /** Whether every partition that there is is among these, which the group has given to its members. */
+  readonly isAllGiven: (given: readonly PartitionsByTopic[]) => boolean
   /** The group has given our partitions to others. */
   readonly onLost: () => void
   /** KafkaJS gave up a position that is out of range. */
@@ -49,9 +52,6 @@ export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<R
 
 /** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
 const answeredAtOnceMs = 1000
-
-/** The code of the failure that another process has joined as the same static member. */
-export const superseded = 'FENCED_INSTANCE_ID'
 
 export class Membership {
   /** Who it is, as a broker named it last; empty before. */
@@ -62,6 +62,7 @@ export class Membership {
   private readonly member: Member
   private isLeader = false
   private isAsking = false
+  private isBack = false // perhaps, into a generation that goes on
 
   constructor(options: MembershipOptions) {
     this.options = options
@@ -124,10 +125,10 @@ export class Membership {
    * within `withinMs`.
    */
   async heartbeat(withinMs: number): Promise<number> {
-    const { coordinator } = this.options
     const { generation } = this
-    const call = calls.heartbeat(this.identity)
-    const { errorCode } = await coordinator.call(call, (answer) => answer.errorCode, { withinMs, silenceMs: 500 })
+    const patience = { withinMs, silenceMs: 500 }
+    const sent = this.options.coordinator.call(calls.heartbeat(this.identity), (got) => got.errorCode, patience)
+    const { errorCode } = await sent
     this.handleGroupError(errorCode, generation)
     return errorCode
   }
@@ -142,15 +143,11 @@ export class Membership {
     return codes
   }
 
-  /**
-   * Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. A static member says nothing: they
-   * wait for who joins under its id next, until its session times out.
-   */
+  /** Leaves the group: the member's partitions go to others at once; those of a static one wait for it. True when it is gone, also when it already was. */
   async leave(withinMs: number): Promise<boolean> {
-    const { memberId } = this
-    const { epoch, groupInstanceId } = this.options
-    this.send({ type: 'leave.requested', epoch })
-    return memberId === '' || groupInstanceId !== undefined || this.evict(memberId, withinMs)
+    const { memberId, options } = this
+    this.send({ type: 'leave.requested', epoch: options.epoch })
+    return memberId === '' || options.groupInstanceId !== undefined || this.evict(memberId, withinMs)
   }
 
   /** Takes a member of ours out of the group, by its id. True when it is gone. */
@@ -220,6 +217,7 @@ export class Membership {
     this.isAsking = true
     this.send({ type: 'join.sent' })
     if (!this.joining) throw closedError('This membership')
+    const isFirst = this.memberId === ''
     // A group that goes on with a static member in its former place names the leader as it was called then.
     const formerMembers = this.options.members?.() ?? []
     const answer = await this.requestJoin(request)
@@ -231,6 +229,7 @@ export class Membership {
       this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
     }
     if (errorCode === errorCodes.none) this.generation = generation
+    this.isBack = isFirst && this.options.groupInstanceId !== undefined && leaderId !== memberId
     this.isLeader = errorCode === errorCodes.none && (leaderId === memberId || formerMembers.includes(leaderId))
     // It left while its join was held: KafkaJS would join again, under an id nobody knows of.
     if (this.closed) throw closedError('This membership')
@@ -254,8 +253,16 @@ export class Membership {
       const { memberId, generation } = this
       this.options.onSync(readSync(answer))
       this.send({ type: 'member.joined', epoch: this.options.epoch, memberId, generation })
+      if (this.isBack) void this.lookAtGiven().catch(() => {})
     }
     return answer
+  }
+
+  /** What came while a static member was away is nobody's. Where the leader asks to join, the group gives it away. */
+  private async lookAtGiven(): Promise<void> {
+    const { generation } = this
+    const given = await this.options.coordinator.given()
+    if (!this.options.isAllGiven(given)) this.handleGroupError(errorCodes.rebalanceInProgress, generation)
   }
 
   private async forwardJoin(request: Buffer, silenceMs: number): Promise<Buffer> {
@@ -264,7 +271,7 @@ export class Membership {
     const answer = await coordinator.send(own, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs })
     if (groupErrorOf(answer) !== errorCodes.fencedInstanceId) return answer
     // KafkaJS would take it for an error of its own.
-    this.refuse(this.supersededBy())
+    this.refuse(supersededBy(this.options.groupId, groupInstanceId))
     throw closedError('This membership')
   }
 
@@ -288,17 +295,11 @@ export class Membership {
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
       this.send({ type: 'member.fenced', epoch, generation, failure })
     } else if (errorCode === errorCodes.fencedInstanceId && generation === this.generation) {
-      this.refuse(this.supersededBy())
+      this.refuse(supersededBy(groupId, this.options.groupInstanceId))
     } else if (errorCode === errorCodes.groupAuthorizationFailed && generation === this.generation && this.joined) {
       const message = `The coordinator refused member ${memberId} of group ${groupId}`
       this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })
     }
-  }
-
-  private supersededBy(): Failure {
-    const { groupId, groupInstanceId } = this.options
-    const message = `Another process has joined group ${groupId} with the groupInstanceId ${groupInstanceId}`
-    return { kind: 'group-refused', message, code: superseded }
   }
 
   private refuse(failure: Failure): void {

@@ -84,6 +84,13 @@ export const calls = {
         .writeArray(topics.map(encodeTopic))
     return { ...call, apiVersion: 7, encode }
   },
+  /** What a group has given to each of its members, as it was written; nothing while it rebalances. */
+  describeGroup: (groupId: string) =>
+    callOf<{ groups: readonly { errorCode: number; members: readonly { memberAssignment: Buffer }[] }[] }>(
+      'DescribeGroups',
+      0,
+      { groupIds: [groupId] },
+    ),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
 }

@@ -15,6 +15,7 @@ export const apiKeys = {
   heartbeat: 12,
   leaveGroup: 13,
   syncGroup: 14,
+  describeGroups: 15,
   saslHandshake: 17,
   apiVersions: 18,
   offsetForLeaderEpoch: 23,

@@ -17,7 +17,8 @@ import { rebuildWithin } from '../connection/round-trip.ts'
 import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
-import { Membership, type MembershipOptions, superseded } from '../group/membership.ts'
+import { Membership, type MembershipOptions } from '../group/membership.ts'
+import { superseded } from '../group/superseded.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { nodeAddress } from '../protocol/node-names.ts'
 import { within } from '../time/deadline.ts'
@@ -155,6 +156,7 @@ export class Session {
       settle: () => this.listener.onPartitionsRevoked(),
       fetchOffsets: (request, ask) => positions.answer(request, ask),
       onSync: (partitions) => this.metadata.reveal(partitions),
+      isAllGiven: (given) => this.metadata.isAllGiven(given),
       onLost: () => this.listener.onPartitionsLost(),
       onRefused: (failure) => {
         this.listener.onPartitionsLost()

@@ -180,4 +180,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'where brokers are far, a member of the life before had less time to leave than a dial takes: each attempt failed, and nothing was read',
   },
+  {
+    seed: 110,
+    dimensions: ['partitions are added', 'logs are trimmed', 'static members'],
+    found: 'partitions that came while the leader, a static member, was away were read by nobody when it was back',
+  },
 ]

@@ -94,3 +94,12 @@ test('of two processes with one id the older ends, and says why', async () => {
   expect(group.memberIds).toEqual(['pod-0-2'])
   expect([...group.offsets.values()]).toEqual([249, 249, 249, 249])
 })
+
+test('partitions that come while the static leader of a group is away are read when it is back', async () => {
+  const { stage, group } = staged()
+  stage.at(2000, ({ service } = stage) => service.life && service.crash(service.life, 'kill'))
+  stage.at(2500, () => stage.world.kafka.topics[0]?.grow(2))
+  stage.at(3000, () => begins(stage))
+  await stage.run(12_000)
+  expect([...group.offsets].filter(([partition]) => partition > 3).map(([, offset]) => offset)).toEqual([124, 124])
+})

@@ -164,6 +164,8 @@ export class Node implements BrokerListener {
       }
       case apiKeys.offsetFetch:
         return reply(answerOffsets(kafka, this.unready(), request, watch))
+      case apiKeys.describeGroups:
+        return reply(this.described())
       default:
         return this.member(apiKeyOf(frame), request, reply)
     }
@@ -256,6 +258,20 @@ export class Node implements BrokerListener {
     if (kafka.clock.now >= kafka.loadsUntil) return 0
     kafka.watch.reached('coordinator loads')
     return errors.loading
+  }
+
+  /** The group with its members and what they were given, in version 0. */
+  private described(): Buffer {
+    const error = this.unready()
+    const answer = new Bytes()
+    return answer
+      .array(['orders-service'], (id) => {
+        answer.int16(error).string(id).string('').string('consumer').string('')
+        answer.array(error === 0 ? this.kafka.group.assignments() : [], ({ memberId, assignment }) =>
+          answer.string(memberId).string('').string('').block(Buffer.alloc(0)).block(assignment),
+        )
+      })
+      .taken()
   }
 
   private member(apiKey: number, request: Reading, reply: Reply): unknown {

@@ -82,6 +82,12 @@ export class Group {
     return [...this.members.keys()]
   }
 
+  /** What each member was given; nothing while they join. */
+  assignments(): { memberId: string; assignment: Buffer }[] {
+    if (this.state !== 'stable') return []
+    return [...this.members.values()].map(({ id, assignment }) => ({ memberId: id, assignment }))
+  }
+
   /** What some member said of itself when it joined; undefined in an empty group. */
   get anyMetadata(): JoinRequest['protocols'] | undefined {
     const [first] = this.members.values()
