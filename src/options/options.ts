@@ -187,7 +187,7 @@ function checkChoices({
   if (onJournalError !== undefined && !['stop-intake', 'degrade'].includes(onJournalError)) {
     throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError)
   }
-  if (groupInstanceId !== undefined && !/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(String(groupInstanceId))) {
+  if (groupInstanceId !== undefined && !isGroupInstanceId(groupInstanceId)) {
     const next = 'for example the name of the pod; it has to stay the same when the process starts again.'
     throw expected('groupInstanceId', 'to be 1 to 249 letters, digits, `.`, `_` and `-`', groupInstanceId, next)
   }
@@ -195,6 +195,8 @@ function checkChoices({
     if (value !== undefined && typeof value !== 'string') throw expected(name, 'to be a string', value)
   }
 }
+
+const isGroupInstanceId = (id: unknown): boolean => typeof id === 'string' && /^(?!\.{1,2}$)[\w.-]{1,249}$/.test(id)
 
 function checkFunctions(options: ConsumerOptions): void {
   const callbacks = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const
