@@ -76,6 +76,8 @@ export interface FactData {
   'member.refused': { readonly epoch: number; readonly failure: Failure }
   'leave.requested': { readonly epoch: number }
   'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
+  /** Another process has joined as the same static member, and ends this one. */
+  'member.superseded': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
   'member.evicted': { readonly epoch: number; readonly memberId: string }
   'group.rebalancing': { readonly epoch: number; readonly generation: number }
   'partitions.assigned': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
@@ -117,6 +119,12 @@ export interface FactData {
     readonly to: string
     readonly next: string
     readonly reason: 'trimmed' | 'truncated' | 'recreated'
+  }
+  /** A callback of the user's for partitions threw, or took too long. */
+  'callback.failed': {
+    readonly epoch: number
+    readonly callback: 'onPartitionsAssigned' | 'onPartitionsRevoked' | 'onPartitionsLost'
+    readonly failure: Failure
   }
   'commit.failed': { readonly epoch: number; readonly failure: Failure }
   'batch.fenced': TopicPartition & { readonly generation: number; readonly offset: string }

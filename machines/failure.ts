@@ -13,7 +13,7 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
  * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
  * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
- * - `handler-failed` the user's handler threw · `journal-failed` a record could not be appended · `bug` what must not happen
+ * - `handler-failed` the user's handler threw · `callback-failed` a callback for partitions threw or took too long · `journal-failed` a record could not be appended · `bug` what must not happen
  */
 export const remedies = {
   unreachable: 'wait',
@@ -33,6 +33,7 @@ export const remedies = {
   'join-timed-out': 'replace',
   'source-failed': 'wait',
   'handler-failed': 'give-up',
+  'callback-failed': 'replace',
   'journal-failed': 'give-up',
   bug: 'give-up',
 } as const satisfies Record<string, Remedy>

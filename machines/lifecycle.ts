@@ -100,6 +100,9 @@ const replacing = {
     actions: { type: 'planReplacement', params: { reason: 'subscription-changed' } },
   },
 } as const
+/** Another process has our place in the group: to take it back would only be to lose it again. */
+const superseded = { guard: isCurrent, target: '#lifecycle.stopping', actions: noteFailure } as const
+const failing = { 'session.failed': retryOrEnd, 'member.superseded': superseded } as const
 const moving = {
   target: '#lifecycle.draining.in-place',
   actions: { type: 'planInPlace', params: ({ event: { reason } }: { event: Reason }): Reason => ({ reason }) },
@@ -178,7 +181,7 @@ export const lifecycleMachine = setup({
       invoke: { id: 'open', src: 'open', input, onError: bug },
       on: {
         'session.joined': { guard: isCurrent, target: 'consuming' },
-        'session.failed': retryOrEnd,
+        ...failing,
         // It joins no more: without its member KafkaJS would consume outside of the group, and commit nothing.
         'member.lost': retryOrEnd,
         'stop.requested': stop,
@@ -188,13 +191,13 @@ export const lifecycleMachine = setup({
       description: 'The group is joined and messages are handled.',
       tags: 'ready',
       entry: 'recover',
-      on: { 'cluster.moved': moving, ...replacing, 'session.failed': retryOrEnd, 'stop.requested': stop },
+      on: { 'cluster.moved': moving, ...replacing, ...failing, 'stop.requested': stop },
     },
     draining: {
       description: 'A hand-over has begun: what it touches comes to a safe point.',
       tags: 'handing-over',
       initial: 'in-place',
-      on: { 'stop.requested': stop },
+      on: { 'member.superseded': superseded, 'stop.requested': stop },
       states: {
         'in-place': {
           description: 'Connections are made to where the nodes are now; what waits for an answer is sent again.',
@@ -227,6 +230,7 @@ export const lifecycleMachine = setup({
       on: {
         'rebuild.proven': { guard: isCurrent, target: 'consuming' },
         'rebuild.unproven': replaceFailed,
+        'member.superseded': superseded,
         'stop.requested': stop,
       },
       states: {
@@ -253,6 +257,7 @@ export const lifecycleMachine = setup({
         'backoff.elapsed': reconnecting,
         'cluster.moved': reconnecting,
         'cluster.reached': reconnecting,
+        'member.superseded': superseded,
         'stop.requested': stop,
       },
     },

@@ -1,5 +1,6 @@
 /** Advice: the likely cause of a failure and the next step, by its code where that tells more than its kind. */
 
+import type { RejectionCode } from '../actors/group/commit-rejection.ts'
 import type { Failure, FailureKind } from '../machines/failure.ts'
 
 /** What may be behind a failure, and what to do. */
@@ -88,6 +89,12 @@ const byKind: Record<FailureKind, Advice> = {
     likelyCause: 'the handler threw for this message each time it was tried.',
     nextStep: 'correct the handler, or decide by `onHandlerError` what becomes of such a message. It is not committed.',
   },
+  'callback-failed': {
+    likelyCause:
+      '`onPartitionsAssigned`, `onPartitionsRevoked` or `onPartitionsLost` threw, or took longer than `drainTimeoutMs`.',
+    nextStep:
+      'correct the callback, or raise `drainTimeoutMs`. An assignment whose callback threw is not read; the next session asks again.',
+  },
   'journal-failed': {
     likelyCause: 'the disk is full or broken, or another process uses the journal.',
     nextStep: 'free the disk or choose another path, then start again; `onJournalError` says what happens meanwhile.',
@@ -95,6 +102,24 @@ const byKind: Record<FailureKind, Advice> = {
   bug: {
     likelyCause: 'a defect in relisten.',
     nextStep: 'report it with the facts before it; the consumer has stopped, so start it again.',
+  },
+}
+
+/** Why an offset that was named is not committed, and what to do. */
+export const rejectionAdvice: Record<RejectionCode, Advice> = {
+  'not-assigned': {
+    likelyCause: 'the partition is another member’s, or the consumer has not joined yet.',
+    nextStep: 'commit partitions that messages came from; `status().assignment` names them.',
+  },
+  fenced: {
+    likelyCause: 'the group has rebalanced, or the session was replaced, before the commit was sent.',
+    nextStep:
+      'drop what was not committed: whoever has the partition now reads it again. `onPartitionsRevoked` is the time to commit.',
+  },
+  'out-of-range': {
+    likelyCause:
+      'the offset of a message was named and not the next one, commits came out of order, or a partition was mixed up.',
+    nextStep: 'commit the offset of the last message handled, plus one; to go back, `seek` first.',
   },
 }
 
@@ -204,6 +229,12 @@ const byCode: readonly (Advice & { readonly codes: RegExp })[] = [
     likelyCause:
       '`sessionTimeout` is outside of what the brokers allow: `group.min.session.timeout.ms` (6 s by default) to `group.max.session.timeout.ms` (30 min).',
     nextStep: 'set `sessionTimeout` between the two, or change these properties of the brokers.',
+  },
+  {
+    codes: /^FENCED_INSTANCE_ID$/,
+    likelyCause:
+      'two processes have the same `groupInstanceId`; the one that joined last goes on, and this one has ended.',
+    nextStep: 'give each process an id of its own, such as the name of its pod.',
   },
   {
     codes: /^GROUP_MAX_SIZE_REACHED$/,

@@ -4,10 +4,12 @@ import { filter } from 'rxjs'
 import { createActor, fromEventObservable } from 'xstate'
 import { acquireCluster, type Cluster } from '../actors/cluster/cluster.ts'
 import { createSource } from '../actors/cluster/source.ts'
-import { createDial, type Dial } from '../actors/connection/dial.ts'
+import { createDial } from '../actors/connection/dial.ts'
+import type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 import { Dispatcher, type TopicPartitions } from '../actors/delivery/dispatcher.ts'
 import { acquireProgress, type GroupProgress } from '../actors/delivery/progress.ts'
 import { actorsOf } from '../actors/session/actors.ts'
+import { RebalanceCallbacks } from '../actors/session/rebalance-callback.ts'
 import { Session } from '../actors/session/session.ts'
 import { Supervisor } from '../actors/session/supervisor.ts'
 import { watchEventLoop } from '../actors/time/event-loop.ts'
@@ -23,6 +25,7 @@ import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
 import { Listeners } from './listeners.ts'
+import { commit } from './named-offset.ts'
 import type { ConsumerOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
@@ -49,8 +52,17 @@ export interface Consumer extends AsyncDisposable {
   readonly ended: Promise<void>
   /** Lets handlers settle, commits, leaves the group. The same promise however often it is called; resolves by `stopTimeoutMs`. */
   stop(): Promise<void>
-  /** Commits what was handled so far. Resolves when the group knows it, or after 2 s. */
-  commit(): Promise<void>
+  /**
+   * Commits what was handled so far, with `autoCommit: false` too. Resolves when the group knows it, or after 2 s.
+   *
+   * With offsets: commits those, each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects, and then
+   * the group may know some of them, with a RelistenError:
+   * - `not-assigned` the partition is not this consumer's
+   * - `fenced` it was, and has gone since: to another member, or into another generation
+   * - `out-of-range` behind what was handed out, or before what this consumer has committed, without a `seek`
+   * - the kind of a failure, where the coordinator refuses, or none answers five times in a row, 2 s each
+   */
+  commit(offsets?: readonly CommitOffset[]): Promise<void>
   /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. A topic without `partitions`: all of it, also what is assigned later. */
   pause(partitions: readonly TopicPartitions[]): void
   resume(partitions: readonly TopicPartitions[]): void
@@ -123,7 +135,7 @@ class LifecycleConsumer implements Consumer {
       progress: this.progress,
       concurrency: options.partitionsConsumedConcurrently,
       emit: (fact) => this.send(fact),
-      commit: () => this.commit(),
+      commit: (offsets) => this.commit(offsets),
     })
   }
 
@@ -151,8 +163,8 @@ class LifecycleConsumer implements Consumer {
     return this.outcome.closed
   }
 
-  async commit(): Promise<void> {
-    await this.supervisor?.session?.commit(2000)
+  async commit(offsets?: readonly CommitOffset[]): Promise<void> {
+    await commit(this.supervisor?.committing?.commits, this.dispatcher, offsets)
   }
 
   pause(partitions: readonly TopicPartitions[]): void {
@@ -210,41 +222,39 @@ class LifecycleConsumer implements Consumer {
     await Promise.race([security().catch(() => {}), late])
     if (this.stopping) return this.finish()
     const emit = (fact: Fact) => this.send(fact)
-    const dial: Dial = createDial({
-      ...options,
-      security,
-      clusterId: () => options.clusterId ?? this.cluster?.clusterId,
-    })
+    const dial = createDial({ ...options, security, clusterId: () => options.clusterId ?? this.cluster?.clusterId })
     const cluster = acquireCluster({
-      ...options,
+      ...{ ...options, dial, key: this.key, remembered: this.earlier.cluster },
       brokers: createSource(options.brokers),
-      dial,
-      key: this.key,
-      remembered: this.earlier.cluster,
     })
     this.cluster = cluster
-    const { dispatcher } = this
-    const { append } = this.recorder
-    const seen = this.progress.topics
+    const { dispatcher, recorder } = this
     const inspect = options.inspect ? safeInspector(options.inspect) : undefined
+    const callbacks = new RebalanceCallbacks({ ...options, emit })
+    const shared = { ...options, cluster, dispatcher, emit, members: () => actor.getSnapshot().context.members }
     const supervisor = new Supervisor({
-      ...options,
-      members: () => actor.getSnapshot().context.members,
-      cluster,
-      dispatcher,
+      ...shared,
       createSession: (epoch) =>
         new Session({
-          ...{ ...options, epoch, clientId, cluster, dial, dispatcher, seen, append, inspect },
+          ...{
+            ...shared,
+            epoch,
+            clientId,
+            dial,
+            append: recorder.append,
+            inspect,
+            callbacks,
+            seen: this.progress.topics,
+          },
           emit: (fact) => emit(supervisor.judge(fact)),
         }),
-      emit,
     })
     this.supervisor = supervisor
     const clusterFacts = fromEventObservable<Fact, undefined>(() =>
       cluster.facts$.pipe(filter(({ type }) => acting.has(type))),
     )
     const actors = { ...actorsOf(supervisor), clusterFacts }
-    const machine = recorded(lifecycleMachine.provide({ actors }), this.recorder.append)
+    const machine = recorded(lifecycleMachine.provide({ actors }), recorder.append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget, members: this.earlier.members },

@@ -1,16 +1,18 @@
 /** The error: the one class this library throws. It says what happened, the likely cause and the next step. */
 
+import type { RejectionCode } from '../actors/group/commit-rejection.ts'
 import { withoutSecrets } from '../actors/security/secrets.ts'
 import { codeOf, type Failure, type FailureKind, messageOf } from '../machines/failure.ts'
-import { adviceFor } from './advice.ts'
+import { adviceFor, rejectionAdvice } from './advice.ts'
 import { printable } from './printable.ts'
 
 /**
  * Why an error was thrown: the kind of failure behind it, or
  * - `invalid-option` an option of `createConsumer` can't be used
  * - `invalid-call` a method was called with a wrong argument, or at a moment at which it makes no sense
+ * - `not-assigned`, `fenced`, `out-of-range` an offset that was named is not committed; see `commit`
  */
-export type ErrorCode = FailureKind | 'invalid-option' | 'invalid-call'
+export type ErrorCode = FailureKind | RejectionCode | 'invalid-option' | 'invalid-call'
 
 /** What an error is built from. */
 export interface ErrorParts {
@@ -68,6 +70,11 @@ export function callError(what: string, nextStep: string): RelistenError {
   return new RelistenError({ code: 'invalid-call', what, nextStep })
 }
 
+/** The error for an offset that is not committed. */
+export function rejectionError(code: RejectionCode, what: string): RelistenError {
+  return new RelistenError({ code, what, ...rejectionAdvice[code] })
+}
+
 /** A failure of `kind` from whatever was thrown. One that already is ours keeps its own failure. */
 export function failureFrom(thrown: unknown, kind: FailureKind): Failure {
   if (thrown instanceof RelistenError && thrown.failure) return thrown.failure
@@ -101,6 +108,7 @@ const opening: Record<FailureKind, string> = {
   'join-timed-out': 'The group was not joined in time',
   'source-failed': 'The source of brokers failed',
   'handler-failed': 'The message handler failed',
+  'callback-failed': 'A callback for partitions failed',
   'journal-failed': 'The journal failed',
   bug: 'relisten did something it should not',
 }

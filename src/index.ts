@@ -1,6 +1,7 @@
 /** relisten: a KafkaJS consumer that follows its brokers. */
 
 export type { BrokerSource, Brokers } from '../actors/cluster/source.ts'
+export type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 export type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
 export type { HandlerError } from '../actors/delivery/handler-error.ts'
 export type { HandlerDecision, HandlerErrorContext, HandlerErrorPolicy } from '../actors/delivery/handler-retry.ts'

@@ -1,13 +1,22 @@
 /** The payload of `eachBatch`: what of the batch is left, and the functions KafkaJS gives a handler with it, on the marks of this process. */
 
+import type { TopicPartition } from '../../machines/fact.ts'
 import type { Batch, EachBatchPayload, KafkaMessage } from '../kafkajs/consumer.ts'
 import { endOf, type PartitionQueue, type QueuedBatch } from './partition-queue.ts'
+
+/** An offset to commit: the next one to read, a decimal string as everywhere in KafkaJS. */
+export interface CommitOffset extends TopicPartition {
+  readonly offset: string
+  /** A text beside the offset, for whoever reads the commit; it takes the place of what relisten writes there. */
+  readonly metadata?: string | null | undefined
+}
 
 export interface BatchPayloadOptions {
   /** Marks are committed at most this often, also when a batch handler asks for it more often; in milliseconds. */
   readonly commitIntervalMs: number
   readonly pause: (queue: PartitionQueue) => () => void
-  readonly commit: () => Promise<void>
+  /** Commits marks, or the offsets that are named. */
+  readonly commit: (offsets?: readonly CommitOffset[]) => Promise<void>
   /** Queues with progress the group does not know. */
   readonly uncommitted: () => readonly PartitionQueue[]
 }
@@ -51,7 +60,7 @@ export class BatchPayloads {
       },
       heartbeat,
       pause: () => this.options.pause(queue),
-      commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(queue, resolve, offsets),
+      commitOffsetsIfNecessary: (offsets) => this.commitIfNecessary(offsets),
       uncommittedOffsets: () => marksOf(this.options.uncommitted()),
       isRunning: () => !tell(!assignment.open),
       isStale: () => tell(isStale()),
@@ -66,23 +75,17 @@ export class BatchPayloads {
     return { payload: signalled, isTold: () => isToldOfEnd || (isToldOfSignal && signal.aborted) }
   }
 
-  /**
-   * What `commitOffsetsIfNecessary` of KafkaJS does: without offsets it commits what is due, with them at once. An offset of this partition
-   * is the next one to handle, so it resolves what lies before it; marks of others are committed as they are.
-   */
+  /** What `commitOffsetsIfNecessary` of KafkaJS does: without offsets it commits what is due, with them those, at once. It moves no mark. */
   private async commitIfNecessary(
-    { topic, partition }: PartitionQueue,
-    resolve: (mark: bigint) => void,
     offsets?: Parameters<EachBatchPayload['commitOffsetsIfNecessary']>[0],
   ): Promise<void> {
-    const own = offsets?.topics
-      ?.find((each) => each.topic === topic)
-      ?.partitions.find((each) => each.partition === partition)
-    if (own) resolve(BigInt(own.offset))
     const now = performance.now()
     if (!offsets && now - this.committedAt < this.options.commitIntervalMs) return
     this.committedAt = now
-    await this.options.commit()
+    // KafkaJS takes offsets without topics for those that are due.
+    const { topics } = offsets ?? { topics: undefined }
+    const named = topics?.flatMap(({ topic, partitions }) => partitions.map((each) => ({ topic, ...each })))
+    await this.options.commit(named)
   }
 }
 

@@ -19,6 +19,8 @@ export interface DispatcherOptions
   /** Handler slots: how many partitions are worked at a time. */
   readonly concurrency: number
   readonly progress: GroupProgress
+  /** Whether marks are committed; else the user says what is, and an assignment begins with nothing that was handled before. */
+  readonly autoCommit: boolean
   /** Bytes of messages that may wait, over all partitions. */
   readonly maxBufferedBytes: number
 }
@@ -63,6 +65,11 @@ export class Dispatcher {
     return this.mine
   }
 
+  /** Whether marks are committed, and not only what the user names. */
+  get commitsMarks(): boolean {
+    return this.options.autoCommit
+  }
+
   /** A new assignment: messages of this assignment are handed out from now on, read by `reader` from `log`. */
   begin(assignment: Assignment, reader: Reader, log?: Log): void {
     const { assignment: previous } = this
@@ -76,6 +83,7 @@ export class Dispatcher {
       const isAssigned = assignment.has(queue)
       // A seek that nobody has committed ends with the assignment: by the next one others have moved on.
       if (previous && queue.progress.sought === previous && !isAssigned) queue.progress.endSeek()
+      if (isAssigned && !this.options.autoCommit) queue.progress.restart()
       queue.begin(isAssigned)
     }
   }
@@ -128,10 +136,12 @@ export class Dispatcher {
 
   /** Queues with progress the group does not know, of partitions of this assignment only. */
   uncommitted(): PartitionQueue[] {
-    // A sought position is known, also where the look for another one is not over.
-    const isKnown = (queue: PartitionQueue) =>
-      queue.open || (this.assignment && queue.progress.sought === this.assignment)
-    return this.assigned().filter((queue) => isKnown(queue) && queue.progress.uncommitted !== undefined)
+    return this.assigned().filter((queue) => this.isPlaced(queue) && queue.progress.uncommitted !== undefined)
+  }
+
+  /** Whether the position in this assignment is known: a sought one is, also where the look for another one is not over. */
+  isPlaced(queue: PartitionQueue): boolean {
+    return queue.open || (this.assignment !== undefined && queue.progress.sought === this.assignment)
   }
 
   /** Pauses partitions, or whole topics with all that will be assigned of them. */

@@ -56,6 +56,7 @@ export class Handler {
         // Stryker disable next-line BooleanLiteral: nobody wants what is left of it any more, and it is taken out either way
         return false
       }
+      queue.handOut(offset + 1n)
       const outcome = await attempt(
         this.options,
         queue,
@@ -89,6 +90,7 @@ export class Handler {
     // Counted once: what is left out later was handled from this very batch.
     if (queued.next === 0) this.suppressed += batch.messages.length - left().length
     queued.next = batch.messages.length
+    queue.handOut(whole)
     /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
     const resolve = (mark: bigint) => {
       // Stryker disable next-line EqualityOperator: where both are the same it makes no difference which is taken

@@ -40,6 +40,8 @@ export class PartitionQueue {
   readonly partition: number
   readonly progress: Progress
   readonly pausedBy = new Set<PausedBy>()
+  /** Whether it was assigned at some time. */
+  known = false
   /** Whether its start position in this assignment is known: it is the mark. */
   open = false
   /** Whether a handler of this queue is at work; also one of an earlier assignment that has not settled. */
@@ -55,6 +57,7 @@ export class PartitionQueue {
   /** The wait before a handler that has failed is called again. */
   private waiting: NodeJS.Timeout | undefined
   private highWatermark = 0n
+  private handedTo: bigint | undefined
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -82,6 +85,13 @@ export class PartitionQueue {
   /** Where the log ended when it was last fetched. */
   get end(): bigint {
     return this.highWatermark
+  }
+
+  /** The end of what was handed out in this assignment, plus one, or where reading began; undefined while that is not known. */
+  get handedOut(): bigint | undefined {
+    const { mark } = this.progress
+    if (this.handedTo === undefined || mark === undefined) return this.handedTo ?? mark
+    return this.handedTo > mark ? this.handedTo : mark
   }
 
   /** Nothing is handed out: the user or a handler that was given up has paused it. */
@@ -114,6 +124,7 @@ export class PartitionQueue {
     // Tries count in one assignment; what a policy has paused stays so.
     if (!isGivenUp) this.failing = undefined
     if (!isAssigned) return
+    this.known = true
     if (isGivenUp) this.failing?.goOn()
     if (this.held) this.reader()?.pause(this)
     else this.reader()?.resume(this)
@@ -122,6 +133,7 @@ export class PartitionQueue {
   /** The start position is not known any more, and what was fetched counts for nothing. */
   close(): void {
     this.open = false
+    this.handedTo = undefined
     this.clear()
     this.makeRoom()
   }
@@ -171,6 +183,11 @@ export class PartitionQueue {
     this.movedAt = performance.now()
   }
 
+  /** All below `end` has been handed out. */
+  handOut(end: bigint): void {
+    if (end > (this.handedTo ?? -1n)) this.handedTo = end
+  }
+
   /** All of the batch below `mark` is handled. False when the mark does not move; `seeks` is what it was when the batch was handed out. */
   advance({ from }: QueuedBatch, mark: bigint, seeks: number): boolean {
     if (!this.progress.advance(from, mark, seeks)) return false
@@ -218,6 +235,8 @@ export class PartitionQueue {
   /** The log was cut: what was fetched is forgotten, and reading goes on at `offset`. What is at work counts up to `sameTo`, where that is known. */
   rewind(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
     this.leave()
+    const end = sameTo ?? offset
+    if (this.handedTo !== undefined && this.handedTo > end) this.handedTo = end
     this.progress.seek(offset, assignment, sameTo)
     this.makeRoom()
   }

@@ -26,6 +26,10 @@ export class Progress {
   seeks = 0
   /** The mark before a seek ahead that the group does not know, and its leader epoch: all below it is handled, and what follows is not. */
   private leftBehind: { readonly mark: bigint | undefined; readonly leaderEpoch: number } | undefined
+  /** The lowest offset that was sought since the group's last commit of ours; undefined where none was. */
+  private soughtFrom: bigint | undefined
+  /** The offset reset, and its leader epoch: where nothing is committed by itself, reading begins there until the user has committed. */
+  private pinned: { readonly offset: bigint; readonly leaderEpoch: number } | undefined
   /** Where the mark was set anew as the log was cut: up to here the log is the same, and what was under way then counts. */
   private sameTo: bigint | undefined
   /** Leader epoch of the newest records that were fetched, or of the position that was looked up (KIP-320); −1 while none is known. */
@@ -41,6 +45,14 @@ export class Progress {
     // A mark that was set anew is committed even where the group has this very offset: its metadata may speak of a log that was cut.
     const isKnown = !sought && (mark ?? -1n) <= (acknowledged ?? -1n)
     return isKnown ? undefined : mark
+  }
+
+  /** The least offset that may be committed: our last commit, whose outcome may be unknown, or what was sought since. */
+  get floor(): bigint {
+    let last = this.acknowledged ?? 0n
+    for (const each of this.unknown) if (each > last) last = each
+    const { soughtFrom } = this
+    return soughtFrom !== undefined && soughtFrom < last ? soughtFrom : last
   }
 
   /**
@@ -63,6 +75,29 @@ export class Progress {
   resetTo(offset: bigint, leaderEpoch: number): void {
     this.mark = offset
     this.leaderEpoch = leaderEpoch
+    this.pinned = { offset, leaderEpoch }
+  }
+
+  /**
+   * Where users commit by themselves, an assignment begins with nothing that was handled before: reading begins where the group is, or at what was
+   * looked up. Handlers that are still at work move the mark no more.
+   */
+  restart(): void {
+    this.seeks++
+    this.sameTo = undefined
+    this.mark = undefined
+    this.leaderEpoch = -1
+    this.acknowledged = undefined
+    this.unknown.clear()
+    this.settleSeek()
+  }
+
+  /** The mark is what was looked up before; false where nothing was. */
+  backToReset(): boolean {
+    if (!this.pinned) return false
+    this.mark = this.pinned.offset
+    this.leaderEpoch = this.pinned.leaderEpoch
+    return true
   }
 
   /** The outcome of a commit, acknowledged or unknown. `seeks` is what it was when the commit was sent. */
@@ -112,6 +147,7 @@ export class Progress {
   seek(offset: bigint, assignment: Assignment, sameTo?: bigint): void {
     this.seeks++
     this.sameTo = sameTo
+    this.soughtFrom = this.soughtFrom !== undefined && this.soughtFrom < offset ? this.soughtFrom : offset
     const { mark, leaderEpoch, leftBehind } = this
     if (mark === undefined || offset > mark) {
       this.leftBehind ??= { mark, leaderEpoch }
@@ -139,6 +175,7 @@ export class Progress {
     this.sameTo = undefined
     this.mark = undefined
     this.acknowledged = undefined
+    this.pinned = undefined
     this.settleSeek()
     this.leaderEpoch = -1
     this.topicId = undefined
@@ -148,6 +185,7 @@ export class Progress {
   /** The seek is over: the group knows its offset, or somebody else reads the partition now. */
   private settleSeek(): void {
     this.sought = undefined
+    this.soughtFrom = undefined
     this.leftBehind = undefined
   }
 }

@@ -49,6 +49,7 @@ export class StartPositions {
   /** Changes whenever what was asked for before is not wanted any more: with an assignment, and when a topic went or was made again. */
   era = 0
   private assignment: Assignment | undefined
+  private taken: Promise<unknown> = Promise.resolve()
   /** Queues whose position KafkaJS may be told. */
   private readonly ready = new Set<PartitionQueue>()
   /** Queues whose position is being looked up, until it is known, with the end of the first attempt. */
@@ -74,9 +75,11 @@ export class StartPositions {
     })
   }
 
-  /** Another assignment: all start positions are to be found again. */
-  begin(assignment: Assignment): void {
+  /** Another assignment: all start positions are to be found again, once the user has taken it; none where that rejects. */
+  begin(assignment: Assignment, taken: Promise<unknown> = Promise.resolve()): void {
     this.era++
+    this.taken = taken
+    taken.catch(() => {})
     this.assignment = assignment
     this.ready.clear()
     this.looking.clear()
@@ -151,6 +154,7 @@ export class StartPositions {
 
   private async answerNow(request: Buffer, ask: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
     const { dispatcher } = this.options
+    await this.taken
     const { assignment } = this
     const queues = readOffsetFetchRequest(request).map((partition) => dispatcher.queueOf(partition))
     if (queues.some((queue) => !this.ready.has(queue) && !this.looking.has(queue))) {
@@ -229,7 +233,9 @@ export class StartPositions {
     // A mark of this topic is none of the one that was committed, late, under the same name.
     if (isOfOther && progress.topicId !== topicId && progress.sought !== assignment) progress.forget()
     this.look(queue, assignment, () =>
-      progress.mark === undefined ? this.offsetReset.reset(queue) : this.offsetReset.lookAt(topic),
+      progress.mark === undefined && !progress.backToReset()
+        ? this.offsetReset.reset(queue)
+        : this.offsetReset.lookAt(topic),
     )
   }
 
@@ -252,7 +258,8 @@ export class StartPositions {
           // Also where a seek has set the mark: else nobody sees in another session that the topic was made again.
           queue.progress.topicId ??= this.options.topics.idOf(queue.topic)
           queue.open = true
-          if (queue.progress.acknowledged === undefined) await this.options.commit(queue)
+          const { acknowledged } = queue.progress
+          if (acknowledged === undefined && this.options.dispatcher.commitsMarks) await this.options.commit(queue)
           if (isOver()) return
           this.looking.delete(queue)
           this.found(queue)

@@ -1,12 +1,13 @@
 /** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
 
+import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, remedyFor } from '../../machines/failure.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
-import { type CommittedOffset, offsetFetchErrorOf, readOffsetFetch } from '../protocol/group-answers.ts'
+import { type CommittedOffset, offsetFetchErrorOf, readAssignment, readOffsetFetch } from '../protocol/group-answers.ts'
 import { offsetFetchRequest } from '../protocol/requests.ts'
 import { deadline } from '../time/deadline.ts'
 import { sleep } from '../time/sleep.ts'
@@ -119,6 +120,15 @@ export class Coordinator {
     const { groupId, clientId } = this.options
     const frame = offsetFetchRequest(groupId, topic, partitions, clientId)
     return readOffsetFetch(await this.send(frame, offsetFetchErrorOf, { withinMs: 2000, silenceMs }))
+  }
+
+  /** What the group has given to its members, one by one; nothing of it while it rebalances. Rejects where the group may not be described. */
+  async given(): Promise<PartitionsByTopic[]> {
+    const call = calls.describeGroup(this.options.groupId)
+    const errorOf = ({ groups }: Awaited<ReturnType<typeof call.decode>>) => groups[0]?.errorCode ?? errorCodes.none
+    const answer = await this.call(call, errorOf, { withinMs: 10_000, silenceMs })
+    if (errorOf(answer) !== errorCodes.none) throw this.missing(`describing it gave error ${errorOf(answer)}`)
+    return (answer.groups[0]?.members ?? []).map(({ memberAssignment }) => readAssignment(memberAssignment))
   }
 
   private async ask(frame: Buffer, patience: Patience, signal: AbortSignal): Promise<Buffer> {

@@ -11,7 +11,7 @@ import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
 import type { MembershipEvent } from '../../machines/membership.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
-import { calls } from '../kafkajs/calls.ts'
+import { calls, type GroupMember, type Offsets } from '../kafkajs/calls.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import {
   groupErrorOf,
@@ -21,15 +21,19 @@ import {
   readOffsetCommit,
   readSync,
 } from '../protocol/group-answers.ts'
-import { idRequest } from '../protocol/requests.ts'
-import { held } from '../wire/link.ts'
 import type { Coordinator } from './coordinator.ts'
+import { answeredAtOnceMs, JoinRequests } from './join-request.ts'
 import { type Member, type MemberOptions, startMember } from './member.ts'
-import { commitOffsets, type Offsets } from './offset-commit.ts'
+import { commitOffsets } from './offset-commit.ts'
 import type { RejoinOptions } from './rejoin.ts'
+import { supersededBy } from './superseded.ts'
 
 export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<RejoinOptions, 'interruptPolls'> {
   readonly groupId: string
+  /** Of a static member (KIP-345): whoever joins under it takes the place of who did before, and nobody leaves. */
+  readonly groupInstanceId?: string | undefined
+  /** Members of ours that may still be in the group. */
+  readonly members?: (() => readonly string[]) | undefined
   readonly coordinator: Coordinator
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
@@ -37,14 +41,13 @@ export interface MembershipOptions extends Omit<MemberOptions, 'onLost'>, Pick<R
   readonly fetchOffsets: (request: Buffer, ask: (request: Buffer) => Promise<Buffer>) => Promise<Buffer>
   /** The group gives us these partitions; KafkaJS has not heard of it yet. */
   readonly onSync: (partitions: PartitionsByTopic) => void
+  /** Whether every partition that there is is among these, which the group has given to its members. */
+  readonly isAllGiven: (given: readonly PartitionsByTopic[]) => boolean
   /** The group has given our partitions to others. */
   readonly onLost: () => void
   /** KafkaJS gave up a position that is out of range. */
   readonly reset: (topic: string, partition: number) => void
 }
-
-/** The silence after which a connection counts as suspect, where a request of KafkaJS's is answered at once; in milliseconds. */
-const answeredAtOnceMs = 1000
 
 export class Membership {
   /** Who it is, as a broker named it last; empty before. */
@@ -53,11 +56,18 @@ export class Membership {
   generation = -1
   private readonly options: MembershipOptions
   private readonly member: Member
+  private readonly requests: JoinRequests
   private isLeader = false
   private isAsking = false
+  private isBack = false // perhaps, into a generation that goes on
 
   constructor(options: MembershipOptions) {
     this.options = options
+    this.requests = new JoinRequests({
+      ...options,
+      heartbeat: (withinMs) => this.heartbeat(withinMs),
+      onSuperseded: (failure) => this.refuse(failure),
+    })
     this.member = startMember({
       ...options,
       intervalMs: options.heartbeatIntervalMs,
@@ -117,10 +127,10 @@ export class Membership {
    * within `withinMs`.
    */
   async heartbeat(withinMs: number): Promise<number> {
-    const { coordinator, groupId } = this.options
-    const { memberId, generation } = this
-    const call = calls.heartbeat(groupId, memberId, generation)
-    const { errorCode } = await coordinator.call(call, (answer) => answer.errorCode, { withinMs, silenceMs: 500 })
+    const { generation } = this
+    const patience = { withinMs, silenceMs: 500 }
+    const sent = this.options.coordinator.call(calls.heartbeat(this.identity), (got) => got.errorCode, patience)
+    const { errorCode } = await sent
     this.handleGroupError(errorCode, generation)
     return errorCode
   }
@@ -136,20 +146,19 @@ export class Membership {
 
   /** Commits under this member and generation. Resolves with the error code of each partition, in the order asked. */
   async commit(offsets: Offsets, withinMs: number): Promise<number[]> {
-    const { coordinator, groupId } = this.options
-    const { memberId, generation } = this
-    const codes = await commitOffsets(coordinator, { groupId, memberId, generation }, offsets, withinMs)
+    const { generation } = this
+    const codes = await commitOffsets(this.options.coordinator, this.identity, offsets, withinMs)
     const worst = codes.find((code) => code !== errorCodes.none)
     // While handlers settle, the heartbeats judge.
     if (worst !== undefined && this.is('stable')) this.handleGroupError(worst, generation)
     return codes
   }
 
-  /** Leaves the group: the member's partitions go to others at once. True when it is gone, also when it already was. */
+  /** Leaves the group: the member's partitions go to others at once; those of a static one wait for it. True when it is gone, also when it already was. */
   async leave(withinMs: number): Promise<boolean> {
-    const { memberId } = this
-    this.send({ type: 'leave.requested', epoch: this.options.epoch })
-    return memberId === '' || this.evict(memberId, withinMs)
+    const { memberId, options } = this
+    this.send({ type: 'leave.requested', epoch: options.epoch })
+    return memberId === '' || options.groupInstanceId !== undefined || this.evict(memberId, withinMs)
   }
 
   /** Takes a member of ours out of the group, by its id. True when it is gone. */
@@ -166,6 +175,11 @@ export class Membership {
   /** Ends the heartbeats. */
   close(): void {
     this.member.stop()
+  }
+
+  private get identity(): GroupMember {
+    const { groupId, groupInstanceId } = this.options
+    return { groupId, groupInstanceId, memberId: this.memberId, generation: this.generation }
   }
 
   private async answerTo(request: Buffer): Promise<Buffer> {
@@ -214,7 +228,10 @@ export class Membership {
     this.isAsking = true
     this.send({ type: 'join.sent' })
     if (!this.joining) throw closedError('This membership')
-    const answer = await this.requestJoin(request)
+    const isFirst = this.memberId === ''
+    // A group that goes on with a static member in its former place names the leader as it was called then.
+    const formerMembers = this.options.members?.() ?? []
+    const answer = await this.requests.join(request, this.generation)
     const { errorCode, generation, leaderId, memberId } = readJoin(answer)
     // Named even when the answer is MEMBER_ID_REQUIRED: from here on the broker waits for this member. Durable before KafkaJS
     // joins under it, or a process that is killed then leaves a member that nobody can evict.
@@ -223,49 +240,30 @@ export class Membership {
       this.options.emit({ type: 'member.named', epoch: this.options.epoch, memberId })
     }
     if (errorCode === errorCodes.none) this.generation = generation
-    this.isLeader = errorCode === errorCodes.none && leaderId === memberId
+    this.isBack = isFirst && this.options.groupInstanceId !== undefined && leaderId !== memberId
+    this.isLeader = errorCode === errorCodes.none && (leaderId === memberId || formerMembers.includes(leaderId))
     // It left while its join was held: KafkaJS would join again, under an id nobody knows of.
     if (this.closed) throw closedError('This membership')
     return answer
   }
 
-  private async requestJoin(request: Buffer): Promise<Buffer> {
-    const brief = idRequest(request)
-    if (!brief) return this.forwardJoin(request, held, this.isJoinHeld())
-    const answer = await this.forwardJoin(brief, answeredAtOnceMs)
-    return groupErrorOf(answer) === errorCodes.invalidSessionTimeout
-      ? this.forwardJoin(request, answeredAtOnceMs)
-      : answer
-  }
-
   private async sync(request: Buffer): Promise<Buffer> {
     this.isAsking = false
-    const answer = await this.forwardJoin(request, held)
+    const answer = await this.requests.sync(request)
     if (groupErrorOf(answer) === errorCodes.none) {
       const { memberId, generation } = this
       this.options.onSync(readSync(answer))
       this.send({ type: 'member.joined', epoch: this.options.epoch, memberId, generation })
+      if (this.isBack) void this.lookAtGiven().catch(() => {})
     }
     return answer
   }
 
-  private forwardJoin(request: Buffer, silenceMs: number, isHeld = async () => true): Promise<Buffer> {
-    const { coordinator, rebalanceTimeoutMs } = this.options
-    return coordinator.send(request, groupErrorOf, { withinMs: rebalanceTimeoutMs + 10_000, silenceMs, isHeld })
-  }
-
-  /**
-   * A coordinator that holds joins is in the generation before them. Where it is in a later one, or does not know the member, it has answered. A
-   * member that has missed a generation hears the same while its join is held, so this says no once.
-   */
-  private isJoinHeld(): () => Promise<boolean> {
-    let isOver = this.generation < 0
-    return async () => {
-      if (isOver) return true
-      const code = await this.heartbeat(answeredAtOnceMs).catch(() => errorCodes.none)
-      isOver = code === errorCodes.illegalGeneration || code === errorCodes.unknownMemberId
-      return !isOver
-    }
+  /** What came while a static member was away is nobody's. Where the leader asks to join, the group gives it away. */
+  private async lookAtGiven(): Promise<void> {
+    const { generation } = this
+    const given = await this.options.coordinator.given()
+    if (!this.options.isAllGiven(given)) this.handleGroupError(errorCodes.rebalanceInProgress, generation)
   }
 
   private is(state: ReturnType<typeof this.member.getSnapshot>['value']): boolean {
@@ -287,6 +285,8 @@ export class Membership {
       const message = `The coordinator does not know member ${memberId} of generation ${generation}`
       const failure: Failure = { kind: 'member-lost', message, code: 'UNKNOWN_MEMBER_ID' }
       this.send({ type: 'member.fenced', epoch, generation, failure })
+    } else if (errorCode === errorCodes.fencedInstanceId && generation === this.generation) {
+      this.refuse(supersededBy(groupId, this.options.groupInstanceId))
     } else if (errorCode === errorCodes.groupAuthorizationFailed && generation === this.generation && this.joined) {
       const message = `The coordinator refused member ${memberId} of group ${groupId}`
       this.refuse({ kind: 'not-authorized', message, code: 'GROUP_AUTHORIZATION_FAILED' })

@@ -1,28 +1,18 @@
 /** One commit request: offsets under a member and its generation, and what became of each partition. */
 
-import { calls } from '../kafkajs/calls.ts'
+import { calls, type GroupMember, type Offsets } from '../kafkajs/calls.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import type { Coordinator } from './coordinator.ts'
-
-/** Offsets to commit, by topic. */
-export type Offsets = readonly {
-  readonly topic: string
-  readonly partitions: readonly {
-    readonly partition: number
-    readonly offset: string
-    readonly metadata?: string | null
-  }[]
-}[]
 
 /** Resolves with the error code of each partition, in the order asked. Rejects with a ConnectionError when no coordinator answers within `withinMs`. */
 export async function commitOffsets(
   coordinator: Coordinator,
-  { groupId, memberId, generation }: { groupId: string; memberId: string; generation: number },
+  member: GroupMember,
   offsets: Offsets,
   withinMs: number,
 ): Promise<number[]> {
   const { responses } = await coordinator.call(
-    calls.offsetCommit(groupId, memberId, generation, offsets),
+    calls.offsetCommit(member, offsets),
     (answer) => answer.responses[0]?.partitions[0]?.errorCode ?? errorCodes.none,
     { withinMs, silenceMs: 500 },
   )

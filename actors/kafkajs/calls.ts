@@ -17,6 +17,30 @@ export async function encodeCall(call: Call<unknown>, clientId: string): Promise
   return (await createRequest({ correlationId: 0, clientId, request: call })).buffer
 }
 
+/** Who asks the coordinator. */
+export interface GroupMember {
+  readonly groupId: string
+  readonly memberId: string
+  readonly generation: number
+  /** Of a static member (KIP-345). */
+  readonly groupInstanceId?: string | undefined
+}
+
+/** Offsets to commit, by topic. */
+export type Offsets = readonly {
+  readonly topic: string
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly offset: string
+    readonly metadata?: string | null
+  }[]
+}[]
+
+interface TopicErrors {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
+}
+
 /** A metadata answer as KafkaJS reads it. */
 export interface MetadataAnswer {
   readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
@@ -40,23 +64,48 @@ export const calls = {
     callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, {
       groupId,
     }),
-  heartbeat: (groupId: string, memberId: string, groupGenerationId: number) =>
-    callOf<{ errorCode: number }>('Heartbeat', 3, { groupId, memberId, groupGenerationId, groupInstanceId: null }),
-  offsetCommit: (
-    groupId: string,
-    memberId: string,
-    groupGenerationId: number,
-    topics: readonly {
-      topic: string
-      partitions: readonly { partition: number; offset: string; metadata?: string | null }[]
-    }[],
-  ) =>
-    callOf<{
-      responses: readonly { topic: string; partitions: readonly { partition: number; errorCode: number }[] }[]
-    }>('OffsetCommit', 5, { groupId, memberId, groupGenerationId, topics }),
+  heartbeat: ({ groupId, memberId, generation, groupInstanceId }: GroupMember) =>
+    callOf<{ errorCode: number }>('Heartbeat', 3, {
+      ...{ groupId, memberId, groupGenerationId: generation },
+      groupInstanceId: groupInstanceId ?? null,
+    }),
+  /** Version 5, and 7 of a static member; both have the same answer. */
+  offsetCommit: (member: GroupMember, topics: Offsets): Call<{ responses: readonly TopicErrors[] }> => {
+    const { groupId, memberId, generation: groupGenerationId, groupInstanceId } = member
+    const payload = { groupId, memberId, groupGenerationId, topics }
+    const call = callOf<{ responses: readonly TopicErrors[] }>('OffsetCommit', 5, payload)
+    if (groupInstanceId === undefined) return call
+    const encode = async () =>
+      new Encoder()
+        .writeString(groupId)
+        .writeInt32(groupGenerationId)
+        .writeString(memberId)
+        .writeString(groupInstanceId)
+        .writeArray(topics.map(encodeTopic))
+    return { ...call, apiVersion: 7, encode }
+  },
+  /** What a group has given to each of its members, as it was written; nothing while it rebalances. */
+  describeGroup: (groupId: string) =>
+    callOf<{ groups: readonly { errorCode: number; members: readonly { memberAssignment: Buffer }[] }[] }>(
+      'DescribeGroups',
+      0,
+      { groupIds: [groupId] },
+    ),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
 }
+
+const encodeTopic = ({ topic, partitions }: Offsets[number]) =>
+  new Encoder().writeString(topic).writeArray(
+    partitions.map(({ partition, offset, metadata = null }) =>
+      new Encoder()
+        .writeInt32(partition)
+        .writeInt64(offset)
+        // The leader epoch: it stands in the metadata, as OffsetFetch in version 4 does not tell it.
+        .writeInt32(-1)
+        .writeString(metadata),
+    ),
+  )
 
 function callOf<Answer>(name: string, version: number, payload: Record<string, unknown>): Call<Answer> {
   const found = protocol.requests[name]

@@ -69,6 +69,9 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     readonly buffer: Buffer
     writeArray(list: readonly unknown[]): this
     writeBoolean(value: boolean): this
+    writeInt32(value: number): this
+    writeInt64(value: string): this
+    writeString(value: string | null): this
   }
   export = Encoder
 }

@@ -12,6 +12,7 @@ export const apiKeys = {
   heartbeat: 12,
   leaveGroup: 13,
   syncGroup: 14,
+  describeGroups: 15,
   saslHandshake: 17,
   apiVersions: 18,
   offsetForLeaderEpoch: 23,
@@ -35,6 +36,7 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
+  fencedInstanceId: 82,
 } as const
 
 /** A frame longer than this is not Kafka's: the largest answer a fetch can ask for stays far below. */

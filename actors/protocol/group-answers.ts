@@ -58,8 +58,14 @@ export function readSync(frame: Buffer): PartitionsByTopic {
   const reader = new FrameReader(frame)
   reader.skip(4 + 2) // throttle, error
   const bytes = reader.int32()
+  return bytes <= 0 ? {} : readAssignment(frame.subarray(reader.at, reader.at + bytes))
+}
+
+/** The partitions in an assignment as members write it; none in an empty one. */
+export function readAssignment(assignment: Buffer): PartitionsByTopic {
   const assigned: Record<string, number[]> = {}
-  if (bytes <= 0) return assigned
+  if (assignment.length === 0) return assigned
+  const reader = new FrameReader(assignment, 0)
   reader.skip(2) // version
   reader.array(() => {
     const partitions: number[] = []

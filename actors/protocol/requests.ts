@@ -1,7 +1,7 @@
 /** Requests of KafkaJS's on their way to a broker: changed where a broker should hear something else. */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import { apiKeys, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
+import { apiKeyOf, apiKeys, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 
 const maxWaitAt = 4
 const maxBytesAt = 12
@@ -111,6 +111,22 @@ export function idRequest(join: Buffer): Buffer | undefined {
   const request = Buffer.from(join)
   request.writeInt32BE(Math.min(sessionTimeoutMs, idTimeoutMs), at)
   return request
+}
+
+/** The id of a static member (KIP-345), written into a join (version 5) or a sync (version 3) of KafkaJS's, which knows of none. */
+export function withGroupInstanceId(request: Buffer, groupInstanceId: string): Buffer {
+  const reader = new FrameReader(request, requestBodyOffset(request))
+  reader.string() // group
+  reader.skip(apiKeyOf(request) === apiKeys.joinGroup ? 4 + 4 : 4) // both timeouts, or the generation
+  reader.string() // member
+  const { at } = reader
+  reader.string() // null
+  const id = Buffer.from(groupInstanceId)
+  const length = Buffer.alloc(2)
+  length.writeInt16BE(id.length)
+  const frame = Buffer.concat([request.subarray(0, at), length, id, request.subarray(reader.at)])
+  frame.writeInt32BE(frame.length - 4, 0)
+  return frame
 }
 
 /** Asks what the group has committed of all partitions of a topic (OffsetFetch 4). */

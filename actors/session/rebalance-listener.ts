@@ -4,11 +4,14 @@
  */
 
 import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
+import { ConnectionError } from '../connection/connection.ts'
 import { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { StartPositions } from '../delivery/start-positions.ts'
 import type { Membership } from '../group/membership.ts'
 import type { FetchRecord } from './fetch-record.ts'
+import type { CallbackName, RebalanceCallbacks } from './rebalance-callback.ts'
 import type { Runner } from './runner.ts'
 
 export interface RebalanceListenerOptions {
@@ -25,12 +28,17 @@ export interface RebalanceListenerOptions {
   /** Lets nodes that had nothing to fetch look again. */
   readonly wake: () => void
   readonly onJoined: () => void
+  readonly callbacks: RebalanceCallbacks
+  /** The user could not take the assignment: nothing is read of it. */
+  readonly onFailed: (failure: Failure) => void
   readonly emit: (fact: Fact) => void
 }
 
 export class RebalanceListener {
   assignment: Assignment | undefined
   private announced: Assignment | undefined
+  /** Assignments whose end the user was told. */
+  private readonly ended = new WeakMap<Assignment, Promise<unknown>>()
   private readonly options: RebalanceListenerOptions
 
   constructor(options: RebalanceListenerOptions) {
@@ -45,9 +53,34 @@ export class RebalanceListener {
     fetched.clear()
     this.assignment = new Assignment(epoch, generation, partitions)
     dispatcher.begin(this.assignment, runner, positions.log)
-    positions.begin(this.assignment)
     emit({ type: 'partitions.assigned', epoch, generation, partitions })
+    positions.begin(this.assignment, this.onUserAssigned(this.assignment))
     this.onPositions()
+  }
+
+  /** What the user seeks meanwhile is where reading begins. */
+  private async onUserAssigned(assignment: Assignment): Promise<void> {
+    const failure = await this.options.callbacks.call('onPartitionsAssigned', assignment)
+    if (!failure) return
+    this.options.onFailed(failure)
+    throw new ConnectionError(failure)
+  }
+
+  /** The user is told that the assignment ends, once: while commits still count, or that they do not any more. */
+  async revoke(withinMs?: number): Promise<unknown> {
+    const { assignment } = this
+    if (!assignment) return undefined
+    const isOurs = this.options.membership.joined
+    return this.end(assignment, isOurs ? 'onPartitionsRevoked' : 'onPartitionsLost', withinMs)
+  }
+
+  private end(assignment: Assignment, name: CallbackName, withinMs?: number): Promise<unknown> {
+    const isNone = assignment.size === 0
+    const ended =
+      this.ended.get(assignment) ??
+      (isNone ? Promise.resolve() : this.options.callbacks.call(name, assignment, withinMs))
+    this.ended.set(assignment, ended)
+    return ended
   }
 
   /** A rebalance: handlers settle and commit before the group gives the partitions away. Resolves with what was assigned. */
@@ -65,6 +98,7 @@ export class RebalanceListener {
     const { dispatcher, drainTimeoutMs, emit } = this.options
     if (dispatcher.assignment === assignment) void dispatcher.close(drainTimeoutMs)
     emit({ type: 'partitions.lost', ...told(assignment) })
+    void this.end(assignment, 'onPartitionsLost')
   }
 
   /** More positions are known. */

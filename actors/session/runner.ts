@@ -46,6 +46,13 @@ export interface RunnerOptions extends Omit<KafkaJsOptions, 'socketFactory'> {
   readonly onCrash: (failure: Failure) => void
 }
 
+/** What of it a user or a consumer decides; the rest is wired by the session. */
+export type RunnerSettings = Omit<
+  RunnerOptions,
+  | ('nodeNames' | 'fetched' | 'answer' | 'unseen' | 'beforeFetch')
+  | ('mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash')
+>
+
 /** KafkaJS's own limit of batches at a time, high enough never to block: partition queues limit what is worked. */
 const batchesAtOnce = 64
 /** KafkaJS fetches a batch that was turned down again at once; while a drain lasts, that would be a loop without a pause. */

@@ -16,7 +16,8 @@ import { rebuildWithin } from '../connection/round-trip.ts'
 import { StartPositions } from '../delivery/start-positions.ts'
 import { Commits } from '../group/commits.ts'
 import { Coordinator } from '../group/coordinator.ts'
-import { Membership } from '../group/membership.ts'
+import { Membership, type MembershipOptions } from '../group/membership.ts'
+import { superseded } from '../group/superseded.ts'
 import { nodeAddress } from '../protocol/node-names.ts'
 import { within } from '../time/deadline.ts'
 import { MetadataView } from '../topics/metadata-view.ts'
@@ -25,16 +26,12 @@ import type { Topics } from '../topics/topics.ts'
 import { LogOffsets } from '../wire/log-offsets.ts'
 import { Routes } from '../wire/routes.ts'
 import { FetchRecord } from './fetch-record.ts'
+import type { RebalanceCallbacks } from './rebalance-callback.ts'
 import { RebalanceListener } from './rebalance-listener.ts'
-import { Runner, type RunnerOptions } from './runner.ts'
+import { Runner, type RunnerSettings } from './runner.ts'
 import { watch } from './watchdog.ts'
 
-export interface SessionOptions
-  extends Omit<
-    RunnerOptions,
-    | ('nodeNames' | 'fetched' | 'answer' | 'unseen' | 'beforeFetch')
-    | ('mustRejoin' | 'onMetadata' | 'wake' | 'onAssigned' | 'onCrash')
-  > {
+export interface SessionOptions extends RunnerSettings, Pick<MembershipOptions, 'groupInstanceId' | 'members'> {
   readonly heartbeatInterval: number
   /** How long a broker may wait for something to send, in milliseconds (`fetch.max.wait.ms`). */
   readonly maxWaitTimeInMs: number
@@ -46,6 +43,7 @@ export interface SessionOptions
   readonly dial: Dial
   /** What this process knows of the group's topics. */
   readonly seen: Topics
+  readonly callbacks: RebalanceCallbacks
   /** Records the steps of the membership's machine. */
   readonly append: Append
   readonly inspect?: ((event: InspectionEvent) => void) | undefined
@@ -59,9 +57,10 @@ export class Session {
   readonly routes: Routes
   readonly fetched: FetchRecord
   readonly runner: Runner
-  private readonly commits: Commits
+  readonly commits: Commits
   private readonly metadata: MetadataView
   private readonly subscription: Subscription
+  private readonly listener: RebalanceListener
   private readonly options: SessionOptions
   private readonly stop = new AbortController()
   private readonly atFence: (() => void)[] = []
@@ -73,7 +72,7 @@ export class Session {
     this.options = options
     this.epoch = options.epoch
     const { epoch, cluster, dial, emit, groupId, clientId, dispatcher, seen: topics, drainTimeoutMs } = options
-    const { fromBeginning, readUncommitted } = options
+    const { fromBeginning, readUncommitted, groupInstanceId, members, callbacks } = options
     const { signal } = this.stop
     // The group side first. KafkaJS sees routes, and routes see KafkaJS: what is built further down is asked for when it is needed.
     const coordinator = new Coordinator({
@@ -81,7 +80,7 @@ export class Session {
       linkTo: (nodeId, mayBeHeld) => routes.links.controlLink(nodeId, mayBeHeld),
     })
     const membership = new Membership({
-      ...{ epoch, groupId, emit, coordinator },
+      ...{ epoch, groupId, groupInstanceId, members, emit, coordinator },
       heartbeatIntervalMs: options.heartbeatInterval,
       rebalanceTimeoutMs: options.rebalanceTimeout,
       append: options.append,
@@ -89,6 +88,7 @@ export class Session {
       settle: () => listener.onPartitionsRevoked(),
       fetchOffsets: (request, ask) => positions.answer(request, ask),
       onSync: (partitions) => metadata.reveal(partitions),
+      isAllGiven: (given) => metadata.isAllGiven(given),
       onLost: () => listener.onPartitionsLost(),
       onRefused: (failure) => {
         listener.onPartitionsLost()
@@ -158,11 +158,12 @@ export class Session {
       onFetched: (nodeId, summary) => fetched.note(nodeId, summary),
     })
     const listener: RebalanceListener = new RebalanceListener({
-      ...{ epoch, runner, dispatcher, positions, fetched, membership, emit, drainTimeoutMs },
+      ...{ epoch, runner, dispatcher, positions, fetched, membership, callbacks, emit, drainTimeoutMs },
       settleTimeoutMs: Math.min(drainTimeoutMs, options.rebalanceTimeout * 0.7),
       drain: (withinMs) => this.drain(withinMs),
       wake: () => routes.wakeup(),
       onJoined: () => this.joined(),
+      onFailed: (failure) => this.fail(failure),
     })
     this.membership = membership
     this.commits = commits
@@ -171,6 +172,7 @@ export class Session {
     this.fetched = fetched
     this.runner = runner
     this.routes = routes
+    this.listener = listener
   }
 
   /** Connects, subscribes, joins. Resolves when it is known where to read what the group gave; rejects with a ConnectionError by a deadline. */
@@ -202,17 +204,23 @@ export class Session {
     this.atFence.push(unwatch, ...timers.map((timer) => () => clearInterval(timer)))
   }
 
-  /** Commits everything handled until now. Never rejects. */
+  /** Commits everything handled until now, where marks are committed by themselves, and what was named. Never rejects. */
   commit(withinMs: number): Promise<void> {
     return this.commits.commitAll(withinMs)
   }
 
-  /** Ends the assignment: handlers settle by `withinMs`, progress is committed. True when a handler had to be given up. */
+  /** Ends the assignment: handlers settle by `withinMs`, the user is told, progress is committed. True when a handler had to be given up. */
   async drain(withinMs: number): Promise<boolean> {
     const forced = await this.options.dispatcher.close(withinMs)
+    await this.revoke()
     // The handlers' time is not the commit's: with none left for them, what they have done is committed all the same.
     await this.commit(requestWithinMs)
     return forced
+  }
+
+  /** The user is told that the assignment ends, once; resolves when that has been heard, or by `withinMs`. */
+  revoke(withinMs?: number): Promise<unknown> {
+    return this.listener.revoke(withinMs)
   }
 
   /** From here on nothing of this session's KafkaJS reaches a broker, and no batch of it is taken in. */
@@ -226,7 +234,7 @@ export class Session {
   /** Commits what was handled under the old member and generation, although the session is fenced. */
   async salvage(withinMs: number): Promise<void> {
     const { dispatcher, emit } = this.options
-    const queues = dispatcher.uncommitted().length
+    const queues = dispatcher.commitsMarks ? dispatcher.uncommitted().length : 0
     if (queues === 0 || !this.membership.joined) return
     await this.commit(withinMs)
     emit({ type: 'offsets.salvaged', epoch: this.epoch, partitions: queues - dispatcher.uncommitted().length })
@@ -255,6 +263,9 @@ export class Session {
   /** It has ended by itself, or the group does not want it. */
   private fail(failure: Failure): void {
     this.crashed(new ConnectionError(failure))
-    if (!this.runner.fenced) this.options.emit({ type: 'session.failed', epoch: this.epoch, failure })
+    const { epoch, membership, runner } = this
+    if (runner.fenced) return
+    if (failure.code !== superseded) this.options.emit({ type: 'session.failed', epoch, failure })
+    else this.options.emit({ type: 'member.superseded', epoch, memberId: membership.memberId, failure })
   }
 }

@@ -32,6 +32,7 @@ async function windDown({ session, discarded, options, closeAll }: Supervisor, s
     return old.membership.leave(left(0.85)).catch(() => false)
   })
   if (session) {
+    await session.revoke(left(0.7))
     await session.commit(left(0.75))
     forced = !(await session.membership.leave(left(0.85)).catch(() => false)) || forced
     session.fence()

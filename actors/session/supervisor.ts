@@ -5,6 +5,7 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { rebuildWithin } from '../connection/round-trip.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
+import type { Commits } from '../group/commits.ts'
 import type { Membership } from '../group/membership.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import type { LinkPool } from '../wire/link-pool.ts'
@@ -13,8 +14,12 @@ import type { Session } from './session.ts'
 import { since } from './task.ts'
 
 /** What the supervisor and its tasks ask of a session. */
-export type SupervisedSession = Pick<Session, 'open' | 'drain' | 'commit' | 'fence' | 'salvage' | 'close'> & {
+export type SupervisedSession = Pick<
+  Session,
+  'epoch' | 'open' | 'drain' | 'commit' | 'revoke' | 'fence' | 'salvage' | 'close'
+> & {
   readonly membership: Pick<Membership, 'memberId' | 'confirmed' | 'leave' | 'evict'>
+  readonly commits: Pick<Commits, 'commitMarks' | 'commitOffsets'>
   readonly routes: { readonly links: Pick<LinkPool, 'caughtUp' | 'recheck'> }
   readonly fetched: Pick<FetchRecord, 'takeLongestGap'>
 }
@@ -26,6 +31,8 @@ export interface SupervisorOptions {
   readonly emit: (fact: Fact) => void
   /** Members of ours that may still be in the group. */
   readonly members: () => readonly string[]
+  /** Of a static member: the next session takes the place of those before, and none is made to leave. */
+  readonly groupInstanceId?: string | undefined
   readonly drainTimeoutMs: number
   readonly rebuildTimeoutMs: number
   readonly stopTimeoutMs: number
@@ -54,6 +61,12 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.options = options
+  }
+
+  /** The session under which the assignment in force may be committed; also one that is being taken out of service. */
+  get committing(): SupervisedSession | undefined {
+    const epoch = this.options.dispatcher.assignment?.epoch
+    return [...(this.session ? [this.session] : []), ...this.discarded.keys()].find((each) => each.epoch === epoch)
   }
 
   /** What the cluster shows that matters here. */
@@ -127,6 +140,7 @@ export class Supervisor {
       await session.open()
       this.hasJoined = true
       this.missingSince = undefined
+      this.notePlaceTaken(session, epoch)
       return undefined
     } catch (error) {
       return this.judged(fromKafkaJs(error))
@@ -163,6 +177,7 @@ export class Supervisor {
     await undefined
     session.fence()
     await this.options.dispatcher.close(0)
+    await session.revoke()
     await session.salvage(salvageWithinMs)
     // One that can't leave now stays: the next session evicts its member before it joins.
     if (await session.membership.leave(salvageWithinMs).catch(() => false)) this.closeLeft(session)
@@ -170,11 +185,20 @@ export class Supervisor {
 
   /** Until its session times out, a member that is left behind keeps the group from giving its partitions to anybody. */
   private async evictZombies(session: SupervisedSession): Promise<void> {
-    const { members, cluster } = this.options
+    const { members, cluster, groupInstanceId } = this.options
+    if (groupInstanceId !== undefined) return
     // Over connections of the new session: where brokers are far, the dial and its login alone take longer than that.
     const withinMs = rebuildWithin(salvageWithinMs, cluster.lateMs)
     for (const memberId of members()) await session.membership.evict(memberId, withinMs)
     for (const old of this.discarded.keys()) if (!members().includes(old.membership.memberId)) this.closeLeft(old)
+  }
+
+  /** Of a static member: those before are none any more, as this one has their place. */
+  private notePlaceTaken({ membership }: SupervisedSession, epoch: number): void {
+    const { members, groupInstanceId, emit } = this.options
+    if (groupInstanceId === undefined) return
+    const former = members().filter((memberId) => memberId !== membership.memberId)
+    for (const memberId of former) emit({ type: 'member.evicted', epoch, memberId })
   }
 
   private closeLeft(session: SupervisedSession): void {

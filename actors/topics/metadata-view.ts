@@ -71,6 +71,14 @@ export class MetadataView {
     }
   }
 
+  /** Whether every partition that there is has been given to somebody. */
+  isAllGiven(given: readonly PartitionsByTopic[]): boolean {
+    return [...this.last].every(([topic, { partitions }]) => {
+      const theirs = new Set(given.flatMap((each) => each[topic] ?? []))
+      return partitions.every(({ partition }) => theirs.has(partition))
+    })
+  }
+
   /** The newest leader epoch of a partition that an answer to KafkaJS has told; −1 before the first, undefined where brokers do not tell. */
   leaderEpochOf({ topic, partition }: TopicPartition): number | undefined {
     const told = this.last.get(topic)?.partitions[partition]

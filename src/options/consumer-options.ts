@@ -10,6 +10,7 @@ import type {
 } from '../../actors/kafkajs/consumer.ts'
 import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
+import type { TopicPartition } from '../../machines/fact.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalPolicy } from '../journal/recorder.ts'
 import type { Inspect } from '../views/inspector.ts'
@@ -46,9 +47,18 @@ export interface ConsumerOptions {
   /**
    * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`,
    * `isStale()` or `signal`: then only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with
-   * offsets it resolves those of this partition and commits at once. Nothing beyond the batch can be resolved; `seek` goes there.
+   * offsets it is `commit(offsets)`. Nothing beyond the batch can be resolved; `seek` goes there.
    */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
+  /**
+   * Called with each assignment, before the first message of it: a `seek` in it is where reading begins. Awaited for `drainTimeoutMs`, and at most a fifth
+   * of `rebalanceTimeout`. What it throws ends the session, and the next one asks again. Kafka: `ConsumerRebalanceListener`.
+   */
+  onPartitionsAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Called when an assignment ends, once handlers have settled and while commits still count; also at `stop()`. Awaited as above. */
+  onPartitionsRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Called in place of it when the group has given the partitions away already: commits are rejected with `fenced`. Awaited as above. */
+  onPartitionsLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
   /**
    * KafkaJS's `clientId`, `ssl` and `sasl` as a plain object, or a function that returns fresh ones, read again at each login. An instance of
    * `Kafka` hides them and is refused. A function that throws or hangs is told as `settings-failed` and asked again.
@@ -56,6 +66,12 @@ export interface ConsumerOptions {
    */
   kafka?: KafkaOptions | (() => KafkaOptions | Promise<KafkaOptions>)
 
+  /**
+   * Makes this a static member: a process that starts with the same id within `sessionTimeout` takes the place of the one before, without a rebalance,
+   * and `stop()` leaves the partitions waiting for it. One id per process; of two with the same the older one ends in `failed`. Letters, digits, `.`, `_`
+   * and `-`, at most 249. Default none. Kafka: `group.instance.id` (KIP-345).
+   */
+  groupInstanceId?: string
   /** The group forgets this member after so long without a heartbeat. Milliseconds, 1000–1800000, default 30000. Kafka: `session.timeout.ms`. */
   sessionTimeout?: number
   /** How long a rebalance waits for this member. Milliseconds, 1000–1800000, default 60000. Kafka: `max.poll.interval.ms`. */
@@ -122,6 +138,12 @@ export interface ConsumerOptions {
   metadataLagMs?: number
   /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
   stopTimeoutMs?: number
+  /**
+   * Commits what was handled, by itself. Default true. With false nothing is committed but by `commit()` and `commitOffsetsIfNecessary()`: an assignment
+   * begins at what the group has committed, and messages that were handled and not committed before it are handled again. Where nothing is committed
+   * it begins by `fromBeginning`, and this process stays at that offset until it commits. Kafka: `enable.auto.commit`.
+   */
+  autoCommit?: boolean
   /** Handled messages are committed at most this often. 10–600000, default 1000. Kafka: `auto.commit.interval.ms`. */
   commitIntervalMs?: number
   /** A handler at work for longer is reported, its partition counts as stalled, and its signal fires. 1 or more, default off. */

@@ -61,6 +61,7 @@ const numbers = {
 } as const
 
 const flags = {
+  autoCommit: true,
   fromBeginning: false,
   readUncommitted: false,
   allowAutoTopicCreation: false,
@@ -69,17 +70,18 @@ const flags = {
   unreadyWhenDegraded: false,
 } as const
 
+const callbacks = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const
+
 const known = [
   ...Object.keys(numbers),
   ...Object.keys(flags),
   ...['brokers', 'groupId', 'topics', 'eachMessage', 'eachBatch', 'kafka', 'rackId', 'partitionAssigners'],
   ...['onHandlerError', 'journal', 'onJournalError', 'logger', 'inspect', 'allowEndpoint', 'clusterId', 'lookup'],
-  'expectedIdentity',
+  ...['expectedIdentity', 'groupInstanceId', ...callbacks],
 ]
 
 /** Names of KafkaJS's that people bring along, and what there is instead. */
 const elsewhere: Readonly<Record<string, string>> = {
-  autoCommit: 'leave it out, handled messages are committed by `commitIntervalMs`, and by `commit()` at once.',
   autoCommitInterval: 'use `commitIntervalMs`.',
   autoCommitThreshold: 'use `commitIntervalMs`.',
   retry: 'leave it out; `retryBudget` limits how often a session is tried again.',
@@ -164,7 +166,14 @@ const texts: Readonly<Record<string, string>> = {
   expectedIdentity: "write the host name in the brokers' certificates, as in `expectedIdentity: 'kafka.internal'`.",
 }
 
-function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expectedIdentity }: ConsumerOptions): void {
+function checkChoices({
+  onHandlerError,
+  onJournalError,
+  groupInstanceId,
+  rackId,
+  clusterId,
+  expectedIdentity,
+}: ConsumerOptions): void {
   if (
     onHandlerError !== undefined &&
     typeof onHandlerError !== 'function' &&
@@ -177,6 +186,10 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
     const next = "write `onJournalError: 'stop-intake'`, or `'degrade'` to go on in memory."
     throw expected('onJournalError', "to be 'stop-intake' or 'degrade'", onJournalError, next)
   }
+  if (groupInstanceId !== undefined && !isGroupInstanceId(groupInstanceId)) {
+    const next = 'write for example the name of the pod; it has to stay the same when the process starts again.'
+    throw expected('groupInstanceId', 'to be 1 to 249 letters, digits, `.`, `_` and `-`', groupInstanceId, next)
+  }
   for (const [name, value] of Object.entries({ rackId, clusterId, expectedIdentity })) {
     const isRight = typeof value === 'string' && (value !== '' || name === 'rackId')
     if (value === undefined || isRight) continue
@@ -184,15 +197,20 @@ function checkChoices({ onHandlerError, onJournalError, rackId, clusterId, expec
   }
 }
 
+const isGroupInstanceId = (id: unknown): boolean => typeof id === 'string' && /^(?!\.{1,2}$)[\w.-]{1,249}$/.test(id)
+
 const functions = {
   eachMessage: 'write `eachMessage: async ({ message }) => { … }`.',
   eachBatch: 'write `eachBatch: async ({ batch }) => { … }`.',
   allowEndpoint: "write `allowEndpoint: ({ host }) => host.endsWith('.internal')`, or leave it out.",
   lookup: 'pass a function like `dns.lookup`, or leave it out.',
+  onPartitionsAssigned: 'write `onPartitionsAssigned: async (partitions) => { … }`, or leave it out.',
+  onPartitionsRevoked: 'write `onPartitionsRevoked: async (partitions) => { … }`, or leave it out.',
+  onPartitionsLost: 'write `onPartitionsLost: async (partitions) => { … }`, or leave it out.',
 } as const
 
 function checkFunctions(options: ConsumerOptions): void {
-  for (const name of ['eachMessage', 'eachBatch', 'allowEndpoint', 'lookup'] as const) {
+  for (const name of ['eachMessage', 'eachBatch', 'allowEndpoint', 'lookup', ...callbacks] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw expected(name, 'to be a function', options[name], functions[name])
   }

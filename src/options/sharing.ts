@@ -23,10 +23,13 @@ export function clusterKey(options: View): string {
   return keyOf([placesIn(options), security, allowEndpoint, lookup, choices])
 }
 
-/** Equal for consumers that share marks: the same group where the same brokers are, however often they are asked and whoever logs in. */
-export function marksKey(options: Place & Pick<ConsumerOptions, 'groupId'>): string {
-  const { lookup, clusterId, groupId } = options
-  return keyOf([placesIn(options), lookup, clusterId, groupId])
+/**
+ * Equal for consumers that share marks: the same group where the same brokers are, however often they are asked and whoever logs in. What was
+ * handled where the user commits says nothing to a consumer that commits by itself.
+ */
+export function marksKey(options: Place & Pick<ConsumerOptions, 'groupId'> & Given<'autoCommit'>): string {
+  const { lookup, clusterId, groupId, autoCommit = true } = options
+  return keyOf([placesIn(options), lookup, clusterId, groupId, autoCommit])
 }
 
 /** The order of a list says nothing. */

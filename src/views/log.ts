@@ -31,7 +31,7 @@ export function logFacts(logger: Logger): (record: JournalRecord, error?: Handle
 /** Facts somebody may have to act on say what to do; the others would only grow longer. */
 const advised = new Set([
   ...['cluster.unreachable', 'source.failed', 'session.failed', 'session.stalled', 'endpoint.refused', 'member.lost'],
-  ...['handler.failed', 'journal.failed', 'consumer.failed'],
+  ...['handler.failed', 'callback.failed', 'journal.failed', 'consumer.failed'],
 ])
 
 function adviceIn({ type, data }: JournalRecord): string {
@@ -112,6 +112,7 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'member.refused': debug(({ failure }) => `The group refused our member: ${failure.message}`),
   'leave.requested': debug(() => 'Our member is about to leave'),
   'member.lost': warn(({ memberId, failure }) => `Member ${memberId} is lost: ${failure.message}`),
+  'member.superseded': error(({ memberId, failure }) => `Member ${memberId} was superseded: ${failure.message}`),
   'member.evicted': info(({ memberId }) => `Member ${memberId} has left the group`),
   'group.rebalancing': info(({ generation }) => `The group rebalances after generation ${generation}`),
   'partitions.assigned': info(({ partitions }) => `Partitions assigned: ${list(partitions)}`),
@@ -147,6 +148,7 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
     ({ topic, partition, from, to, next, reason }) =>
       `${topic}/${partition}: the log was ${reason}, ${from === to ? 'nothing unhandled is' : `offsets from ${from} to before ${to} are`} lost; reading goes on at ${next}`,
   ),
+  'callback.failed': warn(({ failure }) => `A callback for partitions failed: ${failure.message}`),
   'commit.failed': warn(({ failure }) => `A commit failed: ${failure.message}`),
   'batch.fenced': debug(
     ({ topic, partition, offset }) => `${topic}/${partition} ${offset} is not handed out, it is another member's`,

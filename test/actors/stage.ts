@@ -181,6 +181,8 @@ export class Stage {
   /** How often the group was asked what is committed. */
   asked = 0
   commits = 0
+  /** The offsets that were named, call by call, as `partition@offset`; of marks nothing. */
+  readonly named: (readonly string[] | undefined)[] = []
   /** The start position of a partition became known. */
   onChange = () => {}
   private generation = 0
@@ -196,6 +198,7 @@ export class Stage {
     const emit = (fact: Fact) => this.facts.push(fact)
     this.dispatcher = new Dispatcher({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
+      autoCommit: true,
       commitIntervalMs: 1000,
       handlerRetries: 0,
       handlerTimeoutMs: undefined,
@@ -204,7 +207,10 @@ export class Stage {
       maxBufferedBytes: 1_000_000,
       progress: acquireProgress(`stage ${stages++}`),
       emit,
-      commit: async () => void this.commits++,
+      commit: async (offsets) => {
+        this.commits++
+        this.named.push(offsets?.map((each) => `${each.topic}/${each.partition}@${each.offset}`))
+      },
       ...options,
     })
     this.positions = new StartPositions({

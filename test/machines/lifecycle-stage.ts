@@ -12,7 +12,7 @@ import { stateOf } from './structure.ts'
 export const budgets = [0, 2] as const
 
 /** So many facts are known in each state; the last one is left out where no actor can throw. */
-export const factCount = 31
+export const factCount = 33
 
 /** A life that an earlier one has left a member to. */
 export const inputOf = (retryBudget: number): LifecycleInput => ({ retryBudget, members: ['me'] })
@@ -26,6 +26,7 @@ function factsIn({ value, context: { epoch, attempt } }: Snapshot): Fact[] {
     { type: 'session.failed', epoch: of, failure: { ...failure('topic-missing'), isPassing: true } },
     { type: 'session.stalled', epoch: of, failure: failure('session-silent') },
     { type: 'member.lost', epoch: of, memberId: 'me', failure: failure('member-lost') },
+    { type: 'member.superseded', epoch: of, memberId: 'me', failure: failure('group-refused') },
     { type: 'subscription.changed', epoch: of, topics: ['orders'] },
     { type: 'drain.completed', epoch: of, tookMs: 1, forced: false },
     { type: 'rebuild.proven', epoch: of, tookMs: 1, gapMs: 0 },

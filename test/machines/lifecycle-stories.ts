@@ -33,6 +33,13 @@ export const facts: Record<EventClass, (epoch: number) => Fact> = {
     memberId: 'me',
     failure: failure('member-lost'),
   }),
+  superseded: (epoch) => ({ type: 'member.superseded', epoch, memberId: 'me', failure: failure('group-refused') }),
+  supersededOld: (epoch) => ({
+    type: 'member.superseded',
+    epoch: epoch - 1,
+    memberId: 'me',
+    failure: failure('group-refused'),
+  }),
   subscribed: (epoch) => ({ type: 'subscription.changed', epoch, topics: ['orders'] }),
   subscribedOld: (epoch) => ({ type: 'subscription.changed', epoch: epoch - 1, topics: ['orders'] }),
   drained: (epoch) => ({ type: 'drain.completed', epoch, tookMs: 1, forced: false }),

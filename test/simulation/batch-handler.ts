@@ -47,11 +47,16 @@ export function batchHandler(
       const isFar = world.dimensions.has('long distances')
       if (isFar && offset !== batch.messages.at(-1)?.offset) continue
       if (isFar && world.dimensions.has('many partitions') && partition >= plainPartitions) continue
+      world.see({ type: 'commit-asked', life: life.name })
       if (style === 'commits and beats') {
         await payload.heartbeat()
         await payload.commitOffsetsIfNecessary()
       }
-      if (style === 'commits uncommitted') await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
+      // Refused where the partition goes meanwhile: the next one to have it reads on from what is committed.
+      if (style === 'commits uncommitted')
+        await payload
+          .commitOffsetsIfNecessary(payload.uncommittedOffsets())
+          .catch(() => world.reached('commit rejected'))
     }
   }
   return async (payload) => {

@@ -88,6 +88,8 @@ const short: readonly Dimension[] = [
   { name: 'names', share: 0.08, rests: true },
   { name: 'connections are forgotten', share: 0.08, faults: [1, 4] },
   { name: 'releases', share: 0.08 },
+  { name: 'static members', share: 0.1, options: () => ({ isStatic: true }) },
+  { name: 'users commit', share: 0.1, options: () => ({ autoCommit: false }) },
 ]
 
 /** What takes longer, and needs options that allow for it. Where two of them want another option, the later one has it. */

@@ -74,7 +74,13 @@ export class GroupStage {
     }
     process.on('unhandledRejection', escaped)
     const restore = replaceGlobals({
-      ...{ clock, network: world.network, epochMs, random: new Random(1, 'library'), diskOf: () => service.disk },
+      ...{
+        clock,
+        network: world.network,
+        epochMs,
+        random: new Random(1, 'library'),
+        diskOf: (life) => world.lives.get(life.name)?.disk ?? service.disk,
+      },
     })
     try {
       clock.plan(0, () => service.start())

@@ -1,9 +1,13 @@
 // The options of the simulated consumers: short intervals, so that a run of half a minute shows what a service sees in an hour.
 
+import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import type { PolicyKind } from './policies.ts'
 import type { Random } from './random.ts'
 
-export interface SimulatedOptions {
+export interface SimulatedOptions
+  extends Readonly<
+    Pick<ConsumerOptions, 'groupInstanceId' | 'onPartitionsAssigned' | 'onPartitionsRevoked' | 'onPartitionsLost'>
+  > {
   readonly sessionTimeout: number
   readonly rebalanceTimeout: number
   readonly heartbeatInterval: number
@@ -28,6 +32,10 @@ export interface SimulatedOptions {
   /** Some of these are at their least or most. */
   readonly isAtBounds?: boolean
   readonly fromBeginning: boolean
+  /** Each service is a static member, under its own name. */
+  readonly isStatic?: boolean
+  /** Left out: true. */
+  readonly autoCommit?: boolean
   readonly isLoginUsed: boolean
   /** Its handler is given batches. */
   readonly isBatched: boolean

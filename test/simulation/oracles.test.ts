@@ -255,3 +255,35 @@ test.each<[string, string, Moment[]]>([
 ])('%s sees %s', (id, _what, history) => {
   expect(judged(history)).toContain(id)
 })
+
+const named = (type: 'named' | 'acknowledged', offset: number): Moment => ({ type, life, partition: 0, offset })
+
+test('K4 sees a commit that nobody has named, where users commit, and one that they are told of and never was', () => {
+  const users = { autoCommit: false }
+  expect(judged([joined(1), named('named', 1), commitSent(1)], users)).not.toContain('K4')
+  expect(judged([joined(1), { type: 'commit-asked', life }, 1000, commitSent(1)], users)).not.toContain('K4')
+  expect(judged([joined(1), named('named', 2), commitSent(1)], users)).toContain('K4')
+  expect(judged([joined(1), { type: 'commit-asked', life }, 5000, commitSent(1)], users)).toContain('K4')
+  const sent: Moment[] = [...written(1), handedOut(0), handled(0), named('named', 1), commitSent(1)]
+  expect(judged([...sent, committed(1), named('acknowledged', 1)], users)).not.toContain('K4')
+  expect(judged([...sent, named('acknowledged', 1)], users)).toContain('K4')
+})
+
+test('where users commit, S4 lets a process begin at the commit again with each assignment, and only there', () => {
+  const again: Moment[] = [...written(2), assigned(0), placed(0), handedOut(0), handled(0), assigned(0), placed(0)]
+  expect(judged([...again, handedOut(0)])).toContain('S4')
+  expect(judged([...again, handedOut(0)], { autoCommit: false })).not.toContain('S4')
+  expect(judged([...again, handedOut(0), handled(0), handedOut(0)], { autoCommit: false })).toContain('S4')
+})
+
+test('where users commit, K1 ends a seek with the assignment, and not before', () => {
+  const back: Moment[] = [...written(3), assigned(0), handedOut(0), handled(0), handedOut(1), handled(1), sought(0)]
+  expect(judged([...back, handedOut(2)], { autoCommit: false })).toContain('K1')
+  expect(judged([...back, assigned(0), handedOut(2)], { autoCommit: false })).not.toContain('K1')
+})
+
+test('N3 sees a static member that is made to leave', () => {
+  const left: Moment = { type: 'left', life, memberId: 'pod-0-1' }
+  expect(judged([left], { isStatic: true })).toContain('N3')
+  expect(judged([left])).not.toContain('N3')
+})

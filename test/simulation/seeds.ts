@@ -208,4 +208,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a fetch that had waited for its node was held for maxWaitTimeInMs, and kept what had become known meanwhile waiting',
   },
+  {
+    seed: 110,
+    dimensions: ['partitions are added', 'logs are trimmed', 'static members'],
+    found: 'partitions that came while the leader, a static member, was away were read by nobody when it was back',
+  },
 ]

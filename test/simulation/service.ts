@@ -11,9 +11,10 @@ import type { FactRecord } from '../../src/journal/journal.ts'
 import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import { batchHandler, batchStyles } from './batch-handler.ts'
 import type { Clock } from './clock.ts'
+import { CommittingUser } from './committing-user.ts'
 import { Disk } from './disk.ts'
 import { root } from './globals.ts'
-import { type Handling, handle } from './handler.ts'
+import { type HandedOut, type Handling, handle } from './handler.ts'
 import type { SimulatedKafka } from './kafka/kafka.ts'
 import { Dead, Life } from './life.ts'
 import type { NameServer } from './names.ts'
@@ -74,6 +75,8 @@ export class Service {
   /** Its disk was damaged since it was last opened. */
   isSpoilt = false
   handling: Handling = { kind: 'works', ms: 0 }
+  /** What its user does where nothing is committed by itself. */
+  committing: CommittingUser | undefined
   /** Everything it said outside of its journal. */
   private said: string[] = []
   /** Lives that have stopped, and are looked at once more before they end. */
@@ -262,6 +265,7 @@ export class Service {
     const data = record.data as { topic?: string; partition?: number }
     const partition = world.kafka.numberOf(data.topic ?? '', data.partition ?? 0)
     const about = partition === undefined ? {} : { partition }
+    this.excuse(record, partition)
     world.see({ type: 'fact', life: life.name, fact: record.type, ...about, data, from: record.from })
     this.count(record)
     if (record.type === 'journal.failed') return this.giveUp(life)
@@ -269,6 +273,14 @@ export class Service {
     world.see({ type: 'told', life: life.name, actor, seq, to: JSON.stringify(wholeState(record)) })
     // Where it had joined before it failed, nothing else tells its user.
     if (record.to === 'failed' && !this.stopped) this.giveUp(life)
+  }
+
+  /** Where nothing is committed by itself, nobody else can see where it begins. */
+  private excuse(record: FactRecord, partition = -1): void {
+    const { kafka, options } = this.world
+    if (record.type !== 'offset.reset' || options.fromBeginning || options.autoCommit !== false) return
+    const to = Number(record.data.offset)
+    if (kafka.partition(partition)?.isOriginal) this.world.see({ type: 'excused', partition, from: 0, to })
   }
 
   /** Hand-overs, and tasks whose state was left before they ended: what these would still say is what must not be heard. */
@@ -283,20 +295,27 @@ export class Service {
   private options(life: Life): ConsumerOptions {
     const { world } = this
     const { names, random } = world
-    const { isLoginUsed, isBatched, isInspected, isAtBounds, policy, failing, ...options } = world.options
+    const { isLoginUsed, isBatched, isInspected, isAtBounds, isStatic, policy, failing, ...options } = world.options
     if (isAtBounds) world.reached('options at their bounds')
     const style = world.dimensions.has('styles of eachBatch') ? random.pick(batchStyles) : 'resolves each'
     const say = (line: unknown) => {
       if (life.alive) this.said.push(JSON.stringify(line))
     }
     const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
+    const committing = world.dimensions.has('users commit')
+      ? new CommittingUser(world, life, new Random(world.seed, `commits of ${life.name}`), (call) => this.use(call))
+      : undefined
+    this.committing = committing
+    const work = (handed: HandedOut, signal: AbortSignal): Promise<void> => {
+      const done = handle(world, life, this.handling, handed, signal)
+      return committing ? done.then(() => committing.handled(handed.partition, handed.offset)) : done
+    }
     const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) => {
       const [offset, content] = [Number(message.offset), `${message.key}=${message.value}`]
-      const handed = { partition: numberOf(topic, partition), offset, content, from: offset }
-      return handle(world, life, this.handling, handed, signal)
+      return work({ partition: numberOf(topic, partition), offset, content, from: offset }, signal)
     }
     const eachBatch = batchHandler(world, life, style, numberOf, (partition, offset, content, signal, from) =>
-      handle(world, life, this.handling, { partition, offset, content, from }, signal),
+      work({ partition, offset, content, from }, signal),
     )
     const inspect: ConsumerOptions['inspect'] = (event) => {
       if (!life.alive) return
@@ -313,6 +332,7 @@ export class Service {
       brokers: () => this.source(life),
       groupId: 'orders-service',
       topics: world.subscription(this.name),
+      ...(isStatic ? { groupInstanceId: `pod-${this.name}` } : {}),
       ...options,
       ...(policy ? policyOf(world, life, policy, numberOf) : failing),
       kafka: isLoginUsed ? { sasl: { mechanism: 'plain', ...canaries } } : {},

@@ -60,6 +60,15 @@ export type Sighting =
   /** From here on nothing of it is to be handed out, until it is resumed. */
   | { readonly type: 'paused'; readonly life: LifeName; readonly partition: number }
   | { readonly type: 'resumed'; readonly life: LifeName; readonly partition: number }
+  /** The user asks for a commit of this offset; and it was told that the group has it. */
+  | {
+      readonly type: 'named' | 'acknowledged'
+      readonly life: LifeName
+      readonly partition: number
+      readonly offset: number
+    }
+  /** The user asks for a commit of what was handled. */
+  | { readonly type: 'commit-asked'; readonly life: LifeName }
   /** The coordinator took a commit. */
   | {
       readonly type: 'committed'

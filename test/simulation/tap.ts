@@ -4,6 +4,7 @@ import {
   answerHeaderBytes,
   apiKeyOf,
   apiKeys,
+  apiVersionOf,
   correlationOf,
   FrameCutter,
   requestBodyOffset,
@@ -31,6 +32,9 @@ export const mayBeHeld: ReadonlySet<number> = new Set([apiKeys.joinGroup, apiKey
 
 /** Requests of the group that name generation and member in this order. */
 const generationFirst: ReadonlySet<number> = new Set([apiKeys.heartbeat, apiKeys.syncGroup, apiKeys.offsetCommit])
+
+/** Whether an answer says that who asked is no member. */
+const isNone = (error: number): boolean => error === errors.unknownMember || error === errors.fencedInstance
 
 export class Tap {
   private readonly lines = new Map<Connection, Line>()
@@ -81,7 +85,9 @@ export class Tap {
       const generation = reading.int32()
       memberId = reading.text()
       if (apiKey === apiKeys.offsetCommit) {
-        offsets = this.offsetsIn(reading)
+        const isStatic = apiVersionOf(frame) >= 7
+        if (isStatic) reading.string() // group instance
+        offsets = this.offsetsIn(reading, isStatic)
         connection.commitsSentAt.push(this.now())
         this.see({ type: 'commit-sent', life: life.name, memberId, generation, offsets })
       }
@@ -124,12 +130,12 @@ export class Tap {
       reading.string()
       const named = reading.text()
       if (error === errors.none) this.see({ type: 'joined', life, memberId: named, generation })
-      if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+      if (isNone(error)) this.see({ type: 'disowned', life, memberId })
     }
     if (apiKey === apiKeys.syncGroup) {
       reading.int32()
       const error = reading.int16()
-      if (error === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+      if (isNone(error)) this.see({ type: 'disowned', life, memberId })
       if (error === errors.none) this.see({ type: 'assigned', life, partitions: this.partitionsIn(reading.block()) })
     }
     if (apiKey === apiKeys.offsetCommit) {
@@ -142,17 +148,18 @@ export class Tap {
     }
     if (apiKey === apiKeys.heartbeat) {
       reading.int32()
-      if (reading.int16() === errors.unknownMember) this.see({ type: 'disowned', life, memberId })
+      if (isNone(reading.int16())) this.see({ type: 'disowned', life, memberId })
     }
   }
 
-  private offsetsIn(commit: Reading): PartitionOffset[] {
+  private offsetsIn(commit: Reading, hasEpochs: boolean): PartitionOffset[] {
     return commit
       .list(() => {
         const topic = commit.text()
         return commit.list(() => {
           const partition = this.numberOf(topic, commit.int32()) ?? -1
           const entry = { partition, offset: commit.long() }
+          if (hasEpochs) commit.int32()
           commit.string()
           return entry
         })

@@ -140,6 +140,7 @@ export class World {
         this.see({ type: 'expired', life, memberId, silentMs })
     }
     this.kafka.group.onRebalance = () => this.reached('rebalance')
+    this.kafka.group.onTakenOver = () => this.reached('static members')
     for (const nodeId of [1, 2, 3]) {
       const { host, port } = this.freshAddress(nodeId)
       this.kafka.addNode(nodeId, host, port)

@@ -220,6 +220,31 @@ test.each<[string, (consumer: Consumer) => unknown, string]>([
   expect(() => call(consumer)).toThrow(message)
 })
 
+test.each([
+  5,
+  [null],
+  [{ topic: 'orders', partition: 0 }],
+  [{ topic: 'orders', partition: 0, offset: 5 }],
+  [{ topic: 'orders', partition: -1, offset: '5' }],
+  [{ topic: 'orders', partition: 0, offset: '-1' }],
+  [{ topic: 'orders', partition: 0, offset: '5', metadata: 7 }],
+])('a commit of %o is a wrong call', async (offsets) => {
+  const consumer = consumerWith({ brokers: ['127.0.0.1:9'] })
+  await expect(consumer.commit(offsets as never)).rejects.toMatchObject({ name: 'RelistenError', code: 'invalid-call' })
+  await consumer.stop()
+})
+
+test('a commit of what is not assigned says so', async () => {
+  const consumer = consumerWith({ brokers: ['127.0.0.1:9'], autoCommit: false })
+  await expect(consumer.commit([{ topic: 'orders', partition: 0, offset: '5' }])).rejects.toMatchObject({
+    name: 'RelistenError',
+    code: 'not-assigned',
+    message: expect.stringContaining('Offset 5 of orders/0 is not committed'),
+  })
+  await expect(consumer.commit()).resolves.toBeUndefined()
+  await consumer.stop()
+})
+
 test.each([...renamed])('to listen to %s is a wrong call that names %s', async (earlier, name) => {
   const consumer = consumerWith({ brokers: [await nowhere()] })
   expect(() => consumer.on(earlier as typeof name, () => {})).toThrow(

@@ -6,7 +6,7 @@ import type { PartitionQueue } from '../../../actors/delivery/partition-queue.ts
 import { Progress } from '../../../actors/delivery/progress.ts'
 import { Commits } from '../../../actors/group/commits.ts'
 import type { Membership } from '../../../actors/group/membership.ts'
-import type { Offsets } from '../../../actors/group/offset-commit.ts'
+import type { Offsets } from '../../../actors/kafkajs/calls.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
 import type { Fact } from '../../../machines/fact.ts'
 
@@ -48,7 +48,7 @@ class Committing {
     }
     this.commits = new Commits({
       epoch: 1,
-      dispatcher: Object.assign(this.dispatcher, { uncommitted }) as unknown as Dispatcher,
+      dispatcher: Object.assign(this.dispatcher, { uncommitted, commitsMarks: true }) as unknown as Dispatcher,
       membership: Object.assign(this.membership, { commit }) as unknown as Membership,
       topics: new Topics(),
       emit: (fact) => this.facts.push(fact),
@@ -221,7 +221,11 @@ test('a commit says beside the offset which topic it was, how many partitions it
   const commits = new Commits({
     epoch: 1,
     topics,
-    dispatcher: { assignment: { epoch: 1, generation: 4 }, uncommitted: () => [queue] } as unknown as Dispatcher,
+    dispatcher: {
+      assignment: { epoch: 1, generation: 4 },
+      uncommitted: () => [queue],
+      commitsMarks: true,
+    } as unknown as Dispatcher,
     membership: {
       ...{ generation: 4, joined: true },
       commit: async (offsets: unknown) => {
@@ -247,7 +251,7 @@ async function pinning(refusedForMs: number, act: (assignment: Assignment) => vo
     const assignment = new Assignment(1, 4, { orders: [0] })
     const commits = new Commits({
       epoch: 1,
-      dispatcher: { assignment, uncommitted: () => [queue] } as unknown as Dispatcher,
+      dispatcher: { assignment, uncommitted: () => [queue], commitsMarks: true } as unknown as Dispatcher,
       membership: {
         ...{ generation: 4, joined: true },
         commit: async (_offsets: Offsets, withinMs: number) => {
@@ -293,6 +297,7 @@ test('positions that are looked up one by one are committed together: a thousand
   let requests = 0
   const dispatcher = {
     assignment: { epoch: 1, generation: 4, open: true },
+    commitsMarks: true,
     uncommitted: () => {
       looks++
       return queues.filter(({ progress }) => progress.uncommitted !== undefined)

@@ -14,10 +14,11 @@ afterEach(() => group.end())
 
 const patience = { withinMs: 5000, silenceMs: 60_000 }
 const beat = (withinMs = patience.withinMs) =>
-  group.coordinator.call(calls.heartbeat('orders', 'member-1', 4), ({ errorCode }) => errorCode, {
-    ...patience,
-    withinMs,
-  })
+  group.coordinator.call(
+    calls.heartbeat({ groupId: 'orders', memberId: 'member-1', generation: 4 }),
+    ({ errorCode }) => errorCode,
+    { ...patience, withinMs },
+  )
 
 test('it is looked up once and then asked where it is', async () => {
   group = await FakeGroup.start(1, 2)

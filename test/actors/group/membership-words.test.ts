@@ -54,6 +54,7 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
     },
     fetchOffsets: (request, ask) => ask(request),
     onSync: (partitions) => void synced.push(partitions),
+    isAllGiven: () => true,
     onLost: () => void log.push('lost'),
     reset: () => {},
     onRefused: (failure) => void refused.push(failure),

@@ -50,6 +50,7 @@ function membershipWith(options: Partial<MembershipOptions> = {}): Membership {
       return undefined
     },
     fetchOffsets: (request, ask) => ask(request),
+    isAllGiven: () => true,
     onSync: () => {},
     onLost: () => note('lost'),
     reset: (topic, partition) => note(`reset ${topic}/${partition}`),

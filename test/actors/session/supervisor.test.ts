@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
+import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { advance, fakeSession, TaskStage } from './task-stage.ts'
 
 let stage: TaskStage
@@ -101,4 +102,35 @@ test.each([
   await advance(0)
   expect(closed).toEqual(isEvicted ? ['old'] : [])
   expect(supervisor.discarded.size).toBe(isEvicted ? 0 : 1)
+})
+
+test('a static member makes none of those before leave, and counts them as gone once it has their place', async () => {
+  const order: string[] = []
+  stage.members = ['former', 'present']
+  const session = fakeSession({
+    memberId: 'present',
+    evict: async () => order.push('evict') > 0,
+    open: async () => void order.push(`open after ${stage.factsOf('member.evicted').length}`),
+  })
+  stage.enter(stage.supervisor({ groupInstanceId: 'pod-0', createSession: () => session }), 'open')
+  await advance(0)
+  expect(order).toEqual(['open after 0'])
+  expect(stage.factsOf('member.evicted').map(({ memberId }) => memberId)).toEqual(['former'])
+})
+
+test('a session that is taken out of service tells its user before its progress is salvaged, and may be committed under until its member has left', async () => {
+  const order: string[] = []
+  const supervisor = stage.supervisor({ createSession: () => fakeSession({ epoch: 2 }) })
+  const session = fakeSession({
+    epoch: 1,
+    revoke: async () => void order.push('revoke'),
+    salvage: async () => void order.push(`salvage, ${supervisor.committing === session}`),
+    leave: async () => order.push('leave') > 0,
+  })
+  supervisor.session = session
+  Object.assign(supervisor.options.dispatcher, { assignment: new Assignment(1, 1, { orders: [0] }) })
+  stage.enter(supervisor, 'open')
+  await advance(0)
+  expect(order).toEqual(['revoke', 'salvage, true', 'leave'])
+  expect(supervisor.committing).toBeUndefined()
 })

@@ -88,7 +88,9 @@ type Parts = SupervisedSession['membership'] & SupervisedSession['routes']['link
 /** A session that does all at once and without failing, but for what is given. */
 export function fakeSession(how: Partial<Omit<SupervisedSession, 'membership' | 'routes' | 'fetched'> & Parts> = {}) {
   const does: SupervisedSession & Parts = {
+    epoch: 1,
     memberId: '',
+    commits: { commitMarks: async () => {}, commitOffsets: async () => {} },
     open: async () => {},
     caughtUp: async () => true,
     recheck: () => {},
@@ -96,6 +98,7 @@ export function fakeSession(how: Partial<Omit<SupervisedSession, 'membership' | 
     takeLongestGap: () => 0,
     drain: async () => false,
     commit: async () => {},
+    revoke: async () => {},
     fence: () => {},
     salvage: async () => {},
     leave: async () => true,

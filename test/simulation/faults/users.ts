@@ -91,6 +91,7 @@ const seek: FaultKind = {
       if (!assignment.includes(partition) || committed === 0) return
       const offset = random.below(committed)
       seeSought(world, life.name, partition, offset)
+      service.committing?.sought(partition)
       consumer.seek({ topic: world.kafka.topic, partition, offset: `${offset}` })
       world.reached('seek')
     })
@@ -111,6 +112,7 @@ function seekAnywhere(world: World, random: Random, service: Service, partition:
     // In a topic that was made again the group may stand at a place of the topic before, by a commit that came late.
     if (offset > committed || !found.isOriginal) world.see({ type: 'excused', partition, from: 0, to: offset })
     seeSought(world, life.name, partition, offset)
+    service.committing?.sought(partition)
     consumer.seek({ topic: topic.name, partition: found.index, offset: `${offset}` })
     world.reached('seeks at any instant')
   })
@@ -161,7 +163,13 @@ const commitNow: FaultKind = {
   proofs: ['user commit'],
   weight: 0.5,
   apply(world, random) {
-    if (anyService(world, random).use((consumer) => void consumer.commit())) world.reached('user commit')
+    const service = anyService(world, random)
+    const { life } = service
+    const isAsked = service.use((consumer) => {
+      if (life) world.see({ type: 'commit-asked', life: life.name })
+      void consumer.commit()
+    })
+    if (isAsked) world.reached('user commit')
     return undefined
   },
 }

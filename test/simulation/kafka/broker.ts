@@ -159,11 +159,13 @@ export class Node implements BrokerListener {
         return answerEpochs(kafka, this.nodeId, version, request, reply)
       case apiKeys.offsetCommit: {
         const sentAt = connection.commitsSentAt.shift() ?? kafka.clock.now
-        const answer = answerCommit(kafka, this.unready(), request, sentAt, watch)
+        const answer = answerCommit(kafka, this.unready(), request, version, sentAt, watch)
         return answer ? reply(answer) : connection.reset()
       }
       case apiKeys.offsetFetch:
         return reply(answerOffsets(kafka, this.unready(), request, watch))
+      case apiKeys.describeGroups:
+        return reply(this.described())
       default:
         return this.member(apiKeyOf(frame), request, reply)
     }
@@ -258,6 +260,20 @@ export class Node implements BrokerListener {
     return errors.loading
   }
 
+  /** The group with its members and what they were given, in version 0. */
+  private described(): Buffer {
+    const error = this.unready()
+    const answer = new Bytes()
+    return answer
+      .array(['orders-service'], (id) => {
+        answer.int16(error).string(id).string('').string('consumer').string('')
+        answer.array(error === 0 ? this.kafka.group.assignments() : [], ({ memberId, assignment }) =>
+          answer.string(memberId).string('').string('').block(Buffer.alloc(0)).block(assignment),
+        )
+      })
+      .taken()
+  }
+
   private member(apiKey: number, request: Reading, reply: Reply): unknown {
     const { group } = this.kafka
     const error = this.unready()
@@ -266,18 +282,24 @@ export class Node implements BrokerListener {
       const sessionTimeoutMs = request.int32()
       const rebalanceTimeoutMs = request.int32()
       const memberId = request.text()
-      request.string()
+      const instanceId = request.string()
       request.text()
       const protocols = request.list(() => ({ name: request.text(), metadata: request.block() }))
       const answer = (joined: Parameters<Parameters<typeof group.join>[1]>[0]) => {
         const { generation, protocol, leader, members } = joined
         const body = new Bytes().int32(0).int16(joined.error).int32(generation).string(protocol).string(leader)
         body.string(joined.memberId)
-        reply(body.array(members, ({ id, metadata }) => body.string(id).string(null).block(metadata)).taken())
+        reply(
+          body
+            .array(members, ({ id, instanceId: instance, metadata }) =>
+              body.string(id).string(instance).block(metadata),
+            )
+            .taken(),
+        )
       }
       const none = { error, generation: -1, protocol: '', leader: '', memberId, members: [] }
       if (error !== 0) return answer(none)
-      return group.join({ memberId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }, answer)
+      return group.join({ memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }, answer)
     }
     if (apiKey === apiKeys.leaveGroup) {
       const ids = request.list(() => {
@@ -291,12 +313,12 @@ export class Node implements BrokerListener {
     }
     const generation = request.int32()
     const memberId = request.text()
-    request.string()
+    const instanceId = request.string()
     if (apiKey === apiKeys.heartbeat) {
       return reply(
         new Bytes()
           .int32(0)
-          .int16(error === 0 ? group.heartbeat(memberId, generation) : error)
+          .int16(error === 0 ? group.heartbeat(memberId, generation, instanceId) : error)
           .taken(),
       )
     }
@@ -305,7 +327,7 @@ export class Node implements BrokerListener {
     const answer = (code: number, assignment: Buffer) =>
       reply(new Bytes().int32(0).int16(code).block(assignment).taken())
     if (error !== 0) return answer(error, Buffer.alloc(0))
-    return group.sync(memberId, generation, assignments, answer)
+    return group.sync(memberId, generation, assignments, answer, instanceId)
   }
 }
 

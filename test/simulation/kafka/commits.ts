@@ -26,15 +26,22 @@ export function answerCommit(
   kafka: Committing,
   unready: number,
   request: Reading,
+  version: number,
   sentAt: number,
   watch: CommitWatch,
 ): Buffer | undefined {
   request.text()
   const generation = request.int32()
   const memberId = request.text()
+  const isStatic = version >= 7
+  const instanceId = isStatic ? request.string() : null
   const topics = request.list(() => ({
     topic: request.text(),
-    partitions: request.list(() => ({ index: request.int32(), offset: request.long(), metadata: request.text() })),
+    partitions: request.list(() => {
+      const [index, offset] = [request.int32(), request.long()]
+      if (isStatic) request.int32() // leader epoch
+      return { index, offset, metadata: request.text() }
+    }),
   }))
   let error = unready
   if (error !== 0) watch.reached(error === errors.loading ? 'commit error 14' : 'commit error 16')
@@ -43,7 +50,7 @@ export function answerCommit(
     error = planned
     watch.reached(`commit error ${planned}`)
   }
-  if (error === 0) error = kafka.group.mayCommit(memberId, generation)
+  if (error === 0) error = kafka.group.mayCommit(memberId, generation, instanceId)
   let isTaken = false
   const answer = new Bytes().int32(0)
   answer.array(topics, ({ topic, partitions }) => {

@@ -12,6 +12,7 @@ export const errors = {
   unknownMember: 25,
   rebalanceInProgress: 27,
   memberIdRequired: 79,
+  fencedInstance: 82,
 } as const
 
 export interface JoinAnswer {
@@ -20,11 +21,13 @@ export interface JoinAnswer {
   readonly protocol: string
   readonly leader: string
   readonly memberId: string
-  readonly members: readonly { id: string; metadata: Buffer }[]
+  readonly members: readonly { id: string; instanceId: string | null; metadata: Buffer }[]
 }
 
 export interface JoinRequest {
   readonly memberId: string
+  /** Of a static member (KIP-345). */
+  readonly instanceId?: string | null
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
   readonly protocols: readonly { name: string; metadata: Buffer }[]
@@ -59,6 +62,8 @@ export class Group {
   /** Called when a member's session ends without a word. */
   onExpired: (memberId: string, silentMs: number) => void = () => {}
   onRebalance: () => void = () => {}
+  /** Called when a static member has come back into a group that goes on. */
+  onTakenOver: (instanceId: string) => void = () => {}
   private state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty'
   private leader = ''
   private readonly members = new Map<string, Member>()
@@ -77,6 +82,12 @@ export class Group {
     return [...this.members.keys()]
   }
 
+  /** What each member was given; nothing while they join. */
+  assignments(): { memberId: string; assignment: Buffer }[] {
+    if (this.state !== 'stable') return []
+    return [...this.members.values()].map(({ id, assignment }) => ({ memberId: id, assignment }))
+  }
+
   /** What some member said of itself when it joined; undefined in an empty group. */
   get anyMetadata(): JoinRequest['protocols'] | undefined {
     const [first] = this.members.values()
@@ -84,9 +95,12 @@ export class Group {
   }
 
   join(request: JoinRequest, answer: (answer: JoinAnswer) => unknown): unknown {
-    const { memberId } = request
+    const { memberId, instanceId } = request
     const refuse = (error: number, id = memberId) =>
       answer({ error, generation: -1, protocol: '', leader: '', memberId: id, members: [] })
+    if (memberId === '' && instanceId) return this.joinStatic(request, instanceId, answer)
+    const fenced = this.objectionTo(memberId, instanceId)
+    if (fenced !== errors.none && fenced !== errors.unknownMember) return refuse(fenced)
     if (memberId === '') {
       const id = `member-${++this.count}`
       this.pending.set(
@@ -125,13 +139,65 @@ export class Group {
     this.prepare()
   }
 
+  /** A static member that has no id as yet: it is new, or takes the place of the one before, who is told so. */
+  private joinStatic(request: JoinRequest, instanceId: string, answer: (answer: JoinAnswer) => unknown): unknown {
+    const id = `${instanceId}-${++this.count}`
+    const former = this.instance(instanceId)
+    if (!former) {
+      this.members.set(id, this.newMember(id, request, answer))
+      return this.prepare()
+    }
+    if (former.session) this.clock.cancel(former.session)
+    const { fencedInstance } = errors
+    const none = { error: fencedInstance, generation: -1, protocol: '', leader: '', members: [] }
+    former.joining?.({ ...none, memberId: former.id })
+    former.syncing?.(fencedInstance, nothing)
+    const leader = this.leader
+    if (leader === former.id) this.leader = id
+    const member = this.newMember(id, request, undefined)
+    member.assignment = former.assignment
+    // In the place of the one before.
+    const all = [...this.members.values()].map((each) => (each === former ? member : each))
+    this.members.clear()
+    for (const each of all) this.members.set(each.id, each)
+    if (this.state !== 'stable') {
+      member.joining = answer
+      return this.state === 'preparing' ? this.look() : this.prepare()
+    }
+    this.save()
+    this.hear(member)
+    this.onTakenOver(instanceId)
+    // The leader is called as before, so that nobody takes itself for the leader of a group that goes on.
+    return answer({ ...this.joinAnswer(member), leader, members: [] })
+  }
+
+  private newMember(id: string, request: JoinRequest, joining: Member['joining']): Member {
+    const nothingYet = { syncing: undefined, assignment: nothing, session: undefined, heardAt: this.clock.now }
+    return { id, request: { ...request, memberId: id }, joining, ...nothingYet }
+  }
+
+  private instance(instanceId: string): Member | undefined {
+    return [...this.members.values()].find(({ request }) => request.instanceId === instanceId)
+  }
+
+  /** Whether this is the member it says, as an error code. */
+  private objectionTo(memberId: string, instanceId: string | null | undefined): number {
+    if (!instanceId) return this.members.has(memberId) ? errors.none : errors.unknownMember
+    const known = this.instance(instanceId)
+    if (!known) return errors.unknownMember
+    return known.id === memberId ? errors.none : errors.fencedInstance
+  }
+
   sync(
     memberId: string,
     generation: number,
     assignments: readonly { id: string; assignment: Buffer }[],
     answer: (error: number, assignment: Buffer) => unknown,
+    instanceId?: string | null,
   ): unknown {
     const member = this.members.get(memberId)
+    const objection = this.objectionTo(memberId, instanceId)
+    if (objection !== errors.none) return answer(objection, nothing)
     if (!member) return answer(errors.unknownMember, nothing)
     if (generation !== this.generation) return answer(errors.illegalGeneration, nothing)
     this.hear(member)
@@ -152,9 +218,10 @@ export class Group {
     }
   }
 
-  heartbeat(memberId: string, generation: number): number {
+  heartbeat(memberId: string, generation: number, instanceId?: string | null): number {
     const member = this.members.get(memberId)
-    if (!member) return errors.unknownMember
+    const objection = this.objectionTo(memberId, instanceId)
+    if (!member || objection !== errors.none) return objection
     if (generation !== this.generation) return errors.illegalGeneration
     this.hear(member)
     return this.state === 'preparing' ? errors.rebalanceInProgress : errors.none
@@ -174,9 +241,10 @@ export class Group {
   }
 
   /** Whether a commit of this member is taken, as an error code. */
-  mayCommit(memberId: string, generation: number): number {
+  mayCommit(memberId: string, generation: number, instanceId?: string | null): number {
     const member = this.members.get(memberId)
-    if (!member) return errors.unknownMember
+    const objection = this.objectionTo(memberId, instanceId)
+    if (!member || objection !== errors.none) return objection
     if (generation !== this.generation) return errors.illegalGeneration
     if (this.state === 'completing') return errors.rebalanceInProgress
     this.hear(member)
@@ -245,6 +313,7 @@ export class Group {
     const members = isLeader
       ? [...this.members.values()].map(({ id, request }) => ({
           id,
+          instanceId: request.instanceId ?? null,
           metadata: request.protocols[0]?.metadata ?? nothing,
         }))
       : []

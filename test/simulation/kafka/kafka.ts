@@ -89,6 +89,13 @@ export class SimulatedKafka {
   }
 
   /** The number of a partition that is there, was, or could be; undefined for a topic nobody knows. */
+  /** Where a partition is, by its number; undefined when it is gone. */
+  placeOf(partition: number): { readonly topic: string; readonly partition: number } | undefined {
+    const topic = this.topics.find(({ partitions }) => partitions.some(({ number }) => number === partition))
+    const index = topic?.partitions.find(({ number }) => number === partition)?.index
+    return topic && index !== undefined ? { topic: topic.name, partition: index } : undefined
+  }
+
   numberOf(topic: string, index: number): number | undefined {
     const found = this.topics.find(({ name }) => name === topic)
     return found && partitionNumber(found.index, index)

@@ -14,6 +14,8 @@ import * as told from './told.ts'
 /** Options of the consumers that oracles judge by. */
 interface Judged {
   readonly isBatched?: boolean
+  readonly autoCommit?: boolean
+  readonly isStatic?: boolean
   readonly maxWaitTimeInMs?: number
   readonly minBytes?: number
   readonly requestTimeoutMs?: number
@@ -21,11 +23,14 @@ interface Judged {
   readonly pollIntervalMs?: number
 }
 
-export const allOracles = (secrets: readonly string[], { isBatched = false, ...timeouts }: Judged = {}): Oracle[] => [
+export const allOracles = (
+  secrets: readonly string[],
+  { isBatched = false, autoCommit = true, isStatic = false, ...timeouts }: Judged = {},
+): Oracle[] => [
   delivery.noLoss(),
   delivery.onlyHandledIsCommitted(),
   delivery.inOrder(),
-  delivery.twiceOnlyUncommitted(),
+  delivery.twiceOnlyUncommitted(autoCommit),
   delivery.oneOwner(),
   delivery.commitsOnlyRise(),
   record.writeAhead(),
@@ -40,13 +45,15 @@ export const allOracles = (secrets: readonly string[], { isBatched = false, ...t
   liveness.heartbeatsGoOn(),
   liveness.leavesNothing(),
   liveness.nothingEscapes(),
-  calls.soughtComesNext(),
+  calls.soughtComesNext(autoCommit),
   calls.pausedRests(isBatched),
   retries.failedComesAgain(),
+  calls.onlyNamedIsCommitted(autoCommit),
   told.readyIsTrue(timeouts),
   told.lossIsTold(),
   told.noStorm(),
   tasks.noLateResult(),
   manners.asksSparingly(),
   manners.heldIsNotCut(),
+  manners.staticStays(isStatic),
 ]

@@ -5,9 +5,10 @@ import { Cuts, Logs, type Oracle, Table } from './oracle.ts'
 /**
  * K1: after a seek in a partition that is assigned, the next message handed out is the sought one, or the first that is there behind it;
  * the message at work at that moment may be tried again before, and a batch handler that asks nobody goes on in what it was handed. A
- * rebalance that brings the partition back to the same process, without a commit of anybody else's between, changes nothing about it.
+ * rebalance that brings the partition back to the same process, without a commit of anybody else's between, changes nothing about it. Where users
+ * commit, a seek ends with the assignment.
  */
-export function soughtComesNext(): Oracle {
+export function soughtComesNext(autoCommit: boolean): Oracle {
   const logs = new Logs()
   const owned = new Map<string, Set<number>>()
   const cuts = new Cuts()
@@ -26,7 +27,8 @@ export function soughtComesNext(): Oracle {
         // the other has committed.
         for (const theirs of owned.values()) for (const partition of sighting.partitions) theirs.delete(partition)
         owned.set(sighting.life, new Set(sighting.partitions))
-        for (const partition of sighting.partitions) drop(partition, `${sighting.life} ${partition}`)
+        for (const partition of sighting.partitions)
+          drop(partition, autoCommit ? `${sighting.life} ${partition}` : undefined)
         // Meanwhile it is somebody else's, who begins where the group stands.
         for (const key of sought.keys()) {
           const [life, partition] = key.split(' ')
@@ -83,6 +85,44 @@ export function pausedRests(isBatched: boolean): Oracle {
       // A batch at work is the handler's own.
       if (leftOver === undefined || leftOver === offset || isBatched) return undefined
       return `${life} was handed ${partition}/${offset}, although its user had paused the partition`
+    },
+  }
+}
+
+/** A commit of what was handled leaves the consumer within so many milliseconds, or not at all. */
+const marksWithinMs = 4000
+
+/** K4: where users commit, nothing leaves the consumer that they have not asked for; and what they are told is committed, is. */
+export function onlyNamedIsCommitted(autoCommit: boolean): Oracle {
+  const named = new Set<string>()
+  const askedAt = new Map<string, number>()
+  const highest = new Table(() => ({ offset: -1 }))
+  return {
+    id: 'K4',
+    see(sighting, at) {
+      if (sighting.type === 'named') {
+        const { life, partition, offset } = sighting
+        named.add(`${life} ${partition} ${offset}`)
+        highest.of(life, partition, offset)
+      }
+      if (sighting.type === 'commit-asked') askedAt.set(sighting.life, at)
+      if (sighting.type === 'committed') {
+        const { life, partition, offset } = sighting
+        for (const [key, known] of highest) {
+          const [by, where, wish] = key.split(' ')
+          if (by === life && where === `${partition}` && offset >= Number(wish)) known.offset = offset
+        }
+      }
+      if (sighting.type === 'acknowledged') {
+        const { life, partition, offset } = sighting
+        if (highest.of(life, partition, offset).offset >= offset) return undefined
+        return `${life} was told that ${partition}/${offset} is committed, and the group never had it`
+      }
+      if (sighting.type !== 'commit-sent' || autoCommit) return undefined
+      const { life, offsets } = sighting
+      if (at - (askedAt.get(life) ?? Number.NEGATIVE_INFINITY) < marksWithinMs) return undefined
+      const own = offsets.find(({ partition, offset }) => !named.has(`${life} ${partition} ${offset}`))
+      return own && `${life} commits ${own.partition}/${own.offset}, which its user has not named`
     },
   }
 }

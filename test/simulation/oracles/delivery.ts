@@ -110,9 +110,9 @@ export function inOrder(): Oracle {
 /**
  * S4: what is handled twice. A process is never handed what the group had committed when it asked, unless its user sought back; nor what it
  * has handled itself, unless the commit it was told then was somebody else's, or an old one that the network has brought late. So after a crash or a loss of partitions the group sees
- * again at most what was handled and not committed at that moment.
+ * again at most what was handled and not committed at that moment. Where users commit, a process begins anew with each assignment as well.
  */
-export function twiceOnlyUncommitted(): Oracle {
+export function twiceOnlyUncommitted(autoCommit: boolean): Oracle {
   const floor = new Table<{ placed: number; sought: number }>(() => ({ placed: 0, sought: Number.POSITIVE_INFINITY }))
   const own = new Table(() => new Set<number>())
   /** Handed out, and then sought back over: it may come again, with all that its call goes on to. */
@@ -149,9 +149,11 @@ export function twiceOnlyUncommitted(): Oracle {
         floor.of(life, partition).placed = cuts.isOld(partition, at) ? Math.min(stands, firstUnhandled, end) : 0
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
-        if (isSetBack || (committers.get(partition) ?? life) !== life) {
+        if (!autoCommit || isSetBack || (committers.get(partition) ?? life) !== life) {
           for (const handled of done) if (handled >= offset) done.delete(handled)
         }
+        // What is still at work says nothing either.
+        if (!autoCommit) running.of(life, partition).isForgiven = true
       }
       if (sighting.type === 'sought') {
         const queue = floor.of(sighting.life, sighting.partition)

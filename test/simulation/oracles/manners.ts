@@ -82,3 +82,14 @@ export function heldIsNotCut(): Oracle {
     },
   }
 }
+
+/** N3: a static member never leaves: its place waits for the next life of its process. */
+export function staticStays(isStatic: boolean): Oracle {
+  return {
+    id: 'N3',
+    see: (sighting) =>
+      isStatic && sighting.type === 'left'
+        ? `${sighting.life} makes the static member ${sighting.memberId} leave`
+        : undefined,
+  }
+}

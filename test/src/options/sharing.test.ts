@@ -83,6 +83,7 @@ test('marks belong to a group where the brokers are, however often these are ask
     { groupId: 'others' },
     { clusterId: 'theirs' },
     { brokers: ['b2:9092'] },
+    { autoCommit: false },
     { lookup: lookup as never },
   ])
     expect(marksKey(whole(given))).not.toBe(marksKey(one))

@@ -44,7 +44,8 @@ const takes: Record<keyof ConsumerOptions, readonly Kind[]> = {
   ...{ onHandlerError: ['function'], retryBudget: number, journal: [], onJournalError: [], logger: ['flag'] },
   ...{ inspect: ['function'], allowEndpoint: ['function'], clusterId: ['text'], lookup: ['function'] },
   ...{ expectedIdentity: [], allowInsecureTls: ['flag'], allowInsecureLogin: ['flag'] },
-  unreadyWhenDegraded: ['flag'],
+  ...{ unreadyWhenDegraded: ['flag'], autoCommit: ['flag'], groupInstanceId: ['text'] },
+  ...{ onPartitionsAssigned: ['function'], onPartitionsRevoked: ['function'], onPartitionsLost: ['function'] },
 }
 
 /** Values that are fine although others of their kind are not. */

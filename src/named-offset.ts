@@ -1,0 +1,45 @@
+/** A named offset: what the user wants committed, and the error where it is not. */
+
+import type { CommitOffset } from '../actors/delivery/batch-payload.ts'
+import type { Dispatcher } from '../actors/delivery/dispatcher.ts'
+import { CommitRejection, goneRejection, type NamedOffset } from '../actors/group/commit-rejection.ts'
+import type { Commits } from '../actors/group/commits.ts'
+import { FailureError } from '../machines/failure.ts'
+import { callError, errorFrom, rejectionError } from './error.ts'
+
+/** What a caller of `commit` names, checked. Throws `invalid-call`. */
+function namedOffsets(offsets: readonly CommitOffset[]): NamedOffset[] {
+  const nextStep = "pass a list, for example `[{ topic: 'orders', partition: 0, offset: '5' }]`"
+  if (!Array.isArray(offsets)) throw callError('Expected `commit` to get a list of offsets, or nothing', nextStep)
+  return offsets.map((each: CommitOffset) => {
+    const { topic, partition, offset, metadata = null } = each ?? {}
+    const isMetadata = metadata === null || typeof metadata === 'string'
+    const isPlace = typeof topic === 'string' && Number.isInteger(partition) && partition >= 0
+    if (isPlace && isMetadata && typeof offset === 'string' && /^\d+$/.test(offset))
+      return { topic, partition, offset: BigInt(offset), metadata }
+    throw callError('Expected each offset to have `topic`, `partition` and `offset`, a decimal string', nextStep)
+  })
+}
+
+/** Commits what the user names, or the marks, by the commits of the session that has the assignment; undefined: none has. Rejects with a RelistenError. */
+export async function commit(
+  commits: Pick<Commits, 'commitMarks' | 'commitOffsets'> | undefined,
+  dispatcher: Dispatcher,
+  offsets?: readonly CommitOffset[],
+): Promise<void> {
+  if (offsets === undefined) return commits?.commitMarks(2000)
+  const named = namedOffsets(offsets)
+  try {
+    const [first] = named
+    if (!commits && first) throw goneRejection(dispatcher, first)
+    await commits?.commitOffsets(named)
+  } catch (error) {
+    throw commitError(error)
+  }
+}
+
+/** What the caller is rejected with. */
+function commitError(thrown: unknown): unknown {
+  if (thrown instanceof CommitRejection) return rejectionError(thrown.code, thrown.message)
+  return thrown instanceof FailureError ? errorFrom(thrown.failure) : thrown
+}
