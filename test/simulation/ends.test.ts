@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { GroupStage } from './group-stage.ts'
 
 test('a policy that says stop ends the consumer as failed, and names the message, in the fact, the status and the end', async () => {
-  const stage = new GroupStage({ handlerRetries: 0, onHandlerError: (() => 'stop') as never })
+  const stage = new GroupStage({ failing: { handlerRetries: 0, onHandlerError: 'stop' } })
   const { service } = stage
   let ended: unknown
   let consumer: typeof service.consumer

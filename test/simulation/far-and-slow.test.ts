@@ -164,7 +164,7 @@ test('a process that crashes at a round trip of 520 ms with a login joins again:
 })
 
 test('a group that takes most of its time to give partitions takes none from the look-up of where to read', async () => {
-  const scene = new Scene({ rebalanceTimeout: 8000 })
+  const scene = new Scene({ rebalanceTimeout: 8000, drainTimeoutMs: 8000 })
   for (const path of scene.paths()) path.latencyMs = 260
   const { kafka } = scene.world
   kafka.group.initialDelayMs = 20_000

@@ -22,7 +22,7 @@ export interface SimulatedOptions
   readonly commitIntervalMs: number
   readonly partitionsConsumedConcurrently: number
   /** What happens when its handler fails, where it has no policy of those. */
-  readonly failing?: { readonly handlerRetries: number; readonly onHandlerError: 'retry' }
+  readonly failing?: { readonly handlerRetries: number; readonly onHandlerError: 'retry' | 'stop' }
   /** What its policy does, where it has one. */
   readonly policy?: PolicyKind
   readonly metadataMaxAge?: number
