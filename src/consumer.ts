@@ -53,10 +53,9 @@ export interface Consumer extends AsyncDisposable {
   /** Lets handlers settle, commits, leaves the group. The same promise however often it is called; resolves by `stopTimeoutMs`. */
   stop(): Promise<void>
   /**
-   * Commits what was handled so far, with `autoCommit: false` too. Resolves when the group knows it, or after 2 s.
-   *
-   * With offsets: commits those, each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects, and then
-   * the group may know some of them, with a RelistenError:
+   * Commits what was handled so far, with `autoCommit: false` too. Resolves when the group knows it, or after 2 s. With offsets: commits those,
+   * each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects, and then the group may know
+   * some of them, with a RelistenError:
    * - `not-assigned` the partition is not this consumer's
    * - `fenced` it was, and has gone since: to another member, or into another generation
    * - `out-of-range` behind what was handed out, or before what this consumer has committed, without a `seek`
@@ -179,8 +178,7 @@ class LifecycleConsumer implements Consumer {
 
   seek(position: TopicPartition & { readonly offset: string }): void {
     checkPosition(position)
-    const { topic, partition, offset } = position
-    this.dispatcher.seek({ topic, partition }, BigInt(offset))
+    this.dispatcher.seek(position, BigInt(position.offset))
   }
 
   status(): Status {
@@ -228,7 +226,9 @@ class LifecycleConsumer implements Consumer {
       brokers: createSource(options.brokers),
     })
     this.cluster = cluster
-    const { dispatcher, recorder } = this
+    const { dispatcher } = this
+    const { append } = this.recorder
+    const seen = this.progress.topics
     const inspect = options.inspect ? safeInspector(options.inspect) : undefined
     const callbacks = new RebalanceCallbacks({ ...options, emit })
     const shared = { ...options, cluster, dispatcher, emit, members: () => actor.getSnapshot().context.members }
@@ -236,16 +236,7 @@ class LifecycleConsumer implements Consumer {
       ...shared,
       createSession: (epoch) =>
         new Session({
-          ...{
-            ...shared,
-            epoch,
-            clientId,
-            dial,
-            append: recorder.append,
-            inspect,
-            callbacks,
-            seen: this.progress.topics,
-          },
+          ...{ ...shared, epoch, clientId, dial, append, inspect, callbacks, seen },
           emit: (fact) => emit(supervisor.judge(fact)),
         }),
     })
@@ -254,7 +245,7 @@ class LifecycleConsumer implements Consumer {
       cluster.facts$.pipe(filter(({ type }) => acting.has(type))),
     )
     const actors = { ...actorsOf(supervisor), clusterFacts }
-    const machine = recorded(lifecycleMachine.provide({ actors }), recorder.append)
+    const machine = recorded(lifecycleMachine.provide({ actors }), append)
     const actor = createActor(machine, {
       id: 'consumer',
       input: { retryBudget: options.retryBudget, members: this.earlier.members },
