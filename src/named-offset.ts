@@ -3,7 +3,7 @@
 import type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 import { CommitRejection, type NamedOffset } from '../actors/group/commit-rejection.ts'
 import { FailureError } from '../machines/failure.ts'
-import { callError, errorFrom, rejectionError } from './error.ts'
+import { callError, errorFrom, RelistenError, rejectionError } from './error.ts'
 
 /** What a caller of `commit` names, checked. Throws `invalid-call`. */
 export function namedOffsets(offsets: readonly CommitOffset[]): NamedOffset[] {
@@ -22,5 +22,11 @@ export function namedOffsets(offsets: readonly CommitOffset[]): NamedOffset[] {
 /** What the caller is rejected with. */
 export function commitError(thrown: unknown): unknown {
   if (thrown instanceof CommitRejection) return rejectionError(thrown.code, thrown.message)
-  return thrown instanceof FailureError ? errorFrom(thrown.failure) : thrown
+  if (!(thrown instanceof FailureError)) return thrown
+  const { failure } = thrown
+  if (failure.kind !== 'group-refused') return errorFrom(failure)
+  const likelyCause =
+    'the topic was deleted, the text beside the offset is too long, or the coordinator has trouble with its log.'
+  const nextStep = 'look at the topic and at the brokers, then commit again; what was handled is not lost.'
+  return new RelistenError({ code: failure.kind, what: failure.message, likelyCause, nextStep, failure })
 }
