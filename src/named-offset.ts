@@ -5,7 +5,7 @@ import type { Dispatcher } from '../actors/delivery/dispatcher.ts'
 import { CommitRejection, goneRejection, type NamedOffset } from '../actors/group/commit-rejection.ts'
 import type { Commits } from '../actors/group/commits.ts'
 import { FailureError } from '../machines/failure.ts'
-import { callError, errorFrom, rejectionError } from './error.ts'
+import { callError, errorFrom, RelistenError, rejectionError } from './error.ts'
 
 /** What a caller of `commit` names, checked. Throws `invalid-call`. */
 function namedOffsets(offsets: readonly CommitOffset[]): NamedOffset[] {
@@ -41,5 +41,11 @@ export async function commit(
 /** What the caller is rejected with. */
 function commitError(thrown: unknown): unknown {
   if (thrown instanceof CommitRejection) return rejectionError(thrown.code, thrown.message)
-  return thrown instanceof FailureError ? errorFrom(thrown.failure) : thrown
+  if (!(thrown instanceof FailureError)) return thrown
+  const { failure } = thrown
+  if (failure.kind !== 'group-refused') return errorFrom(failure)
+  const likelyCause =
+    'the topic was deleted, the text beside the offset is too long, or the coordinator has trouble with its log.'
+  const nextStep = 'look at the topic and at the brokers, then commit again; what was handled is not lost.'
+  return new RelistenError({ code: failure.kind, what: failure.message, likelyCause, nextStep, failure })
 }

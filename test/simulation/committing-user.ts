@@ -97,7 +97,9 @@ export class CommittingUser {
         if (!this.life.alive) return
         world.reached(`a commit is rejected as ${code}`)
         if (code === 'fenced' || code === 'not-assigned' || code === 'out-of-range') dropped()
-        else if (code !== 'unreachable') world.see({ type: 'escaped', life, message: `${code} ${stack}` })
+        // The topic is gone, or nobody answers: it is named again.
+        else if (code !== 'unreachable' && code !== 'group-refused')
+          world.see({ type: 'escaped', life, message: `${code} ${stack}` })
       },
     )
   }

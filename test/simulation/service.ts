@@ -303,7 +303,12 @@ export class Service {
     }
     const numberOf = (topic: string, partition: number) => world.kafka.numberOf(topic, partition) ?? -1
     const committing = world.dimensions.has('users commit')
-      ? new CommittingUser(world, life, new Random(world.seed, `commits of ${life.name}`), (call) => this.use(call))
+      ? new CommittingUser(
+          world,
+          life,
+          new Random(world.seed, `commits of ${life.name}`),
+          (call) => this.life === life && this.use(call),
+        )
       : undefined
     this.committing = committing
     const work = (handed: HandedOut, signal: AbortSignal): Promise<void> => {

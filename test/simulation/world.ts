@@ -397,4 +397,5 @@ const isPartOfHash: ReadonlySet<string> = new Set([
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
+  ...['named', 'acknowledged', 'commit-asked'],
 ])
