@@ -39,7 +39,7 @@ export async function commit(
 }
 
 /** What the caller is rejected with. */
-function commitError(thrown: unknown): unknown {
+export function commitError(thrown: unknown): unknown {
   if (thrown instanceof CommitRejection) return rejectionError(thrown.code, thrown.message)
   if (!(thrown instanceof FailureError)) return thrown
   const { failure } = thrown
