@@ -391,9 +391,8 @@ export class World {
 
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 
-const isPartOfHash: ReadonlySet<string> = new Set([
-  ...['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed'],
-])
+const partOfHash = ['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed']
+const isPartOfHash: ReadonlySet<string> = new Set(partOfHash)
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
