@@ -18,9 +18,12 @@ const endsAssignment: ReadonlySet<string> = new Set([
 /** When the handler of each partition, which has failed, is called again at the latest. */
 export class Retries {
   private readonly due = new Table(() => ({ from: -1, tries: 0, at: longAgo }))
+  /** Lives that end: a handler that was given up may settle after that. */
+  private readonly ending = new Set<string>()
 
   see(sighting: Sighting, at: number): void {
-    if (sighting.type === 'threw') {
+    if (sighting.type === 'stop-asked' || sighting.type === 'crashed') this.ending.add(sighting.life)
+    if (sighting.type === 'threw' && !this.ending.has(sighting.life)) {
       const { life, partition, from } = sighting
       const retry = this.due.of(life, partition)
       const tries = retry.from === from ? retry.tries + 1 : 1
