@@ -18,9 +18,12 @@ const endsAssignment: ReadonlySet<string> = new Set([
 /** When the handler of each partition, which has failed, is called again at the latest. */
 export class Retries {
   private readonly due = new Table(() => ({ from: -1, tries: 0, at: longAgo }))
+  /** Lives that end: a handler that was given up may settle after that. */
+  private readonly ending = new Set<string>()
 
   see(sighting: Sighting, at: number): void {
-    if (sighting.type === 'threw') {
+    if (sighting.type === 'stop-asked' || sighting.type === 'crashed') this.ending.add(sighting.life)
+    if (sighting.type === 'threw' && !this.ending.has(sighting.life)) {
       const { life, partition, from } = sighting
       const retry = this.due.of(life, partition)
       const tries = retry.from === from ? retry.tries + 1 : 1
@@ -31,9 +34,11 @@ export class Retries {
       if (sighting.type === 'undecided') retry.tries++
       retry.at = at + longestWaitMs(retry.tries)
     }
-    if (sighting.type === 'started' || sighting.type === 'handled' || sighting.type === 'asked')
-      this.due.of(sighting.life, sighting.partition).at = longAgo
-    if (sighting.type === 'paused' || sighting.type === 'sought') this.forget(`${sighting.life} ${sighting.partition}`)
+    const ends: readonly string[] = ['started', 'handled', 'asked', 'paused', 'sought']
+    if (ends.includes(sighting.type)) {
+      const { life, partition } = sighting as { life: string; partition: number }
+      this.due.of(life, partition).at = longAgo
+    }
     if (sighting.type === 'removed') this.forget('', ` ${sighting.partition}`)
     if (sighting.type === 'stands-still') {
       for (const [key, retry] of this.due) if (key.startsWith(`${sighting.life} `)) retry.at += sighting.forMs
@@ -65,9 +70,9 @@ export class Retries {
       if (key.startsWith(`${life} `) && retry.at > longAgo) retry.at = Math.max(retry.at, at)
   }
 
+  /** Nothing is due. The tries go on: whether they begin anew, only the consumer knows, and fewer of them only make it come earlier. */
   private forget(start: string, end = ''): void {
-    for (const [key, retry] of this.due)
-      if (key.startsWith(start) && key.endsWith(end)) Object.assign(retry, { from: -1, tries: 0, at: longAgo })
+    for (const [key, retry] of this.due) if (key.startsWith(start) && key.endsWith(end)) retry.at = longAgo
   }
 }
 
