@@ -54,8 +54,8 @@ export interface Consumer extends AsyncDisposable {
   stop(): Promise<void>
   /**
    * Commits what was handled so far, with `autoCommit: false` too. Resolves when the group knows it, or after 2 s. With offsets: commits those,
-   * each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects, and then the group may know
-   * some of them, with a RelistenError:
+   * each the *next* one to read. Resolves when the group knows them all; moves nothing that is read. Rejects with a RelistenError; where that is
+   * one of these three, mostly before anything is sent:
    * - `not-assigned` the partition is not this consumer's
    * - `fenced` it was, and has gone since: to another member, or into another generation
    * - `out-of-range` behind what was handed out, or before what this consumer has committed, without a `seek`

@@ -97,7 +97,11 @@ export class CommittingUser {
       ({ code, stack }: RelistenError) => {
         if (!this.life.alive) return
         world.reached(`a commit is rejected as ${code}`)
-        if (code === 'fenced' || code === 'not-assigned' || code === 'out-of-range') dropped()
+        if (code === 'fenced' || code === 'not-assigned' || code === 'out-of-range') {
+          if (named.length === 1) dropped()
+          // One of them is refused, and none was sent.
+          else for (const { partition } of named) this.use((running) => this.name(running, [partition]))
+        }
         // The topic is gone, or nobody answers: it is named again.
         else if (code !== 'unreachable' && code !== 'group-refused')
           world.see({ type: 'escaped', life, message: `${code} ${stack}` })
