@@ -1,7 +1,7 @@
 // What the consumer tells its user: that it is ready, what the log lost, and no more facts than there is to tell.
 
 import type { SightingOf } from '../sighting.ts'
-import { Logs, type Oracle, Table } from './oracle.ts'
+import { Cuts, Logs, type Oracle, Table } from './oracle.ts'
 import { Retries } from './retries.ts'
 
 /** While it is ready, a partition with something to read is not silent for longer than this. */
@@ -66,6 +66,7 @@ export function readyIsTrue({ maxWaitTimeInMs = 0, minBytes = 1 } = {}): Oracle 
 /** T2: what the log lost is told exactly: each message that went before it was handled, and none that is or was not there. */
 export function lossIsTold(): Oracle {
   const logs = new Logs()
+  const cuts = new Cuts()
   const committed = new Map<number, number>()
   /** Messages that went unread, of partitions in which the group had a place at or below them. */
   const missing = new Table(() => new Set<number>())
@@ -73,8 +74,11 @@ export function lossIsTold(): Oracle {
   const wanted = new Table(() => ({ isWatched: true }))
   return {
     id: 'T2',
-    see(sighting) {
-      if (sighting.type === 'committed') committed.set(sighting.partition, sighting.offset)
+    see(sighting, at) {
+      cuts.see(sighting, at)
+      // One that was sent in ignorance of the topic as it is now is no place in it.
+      if (sighting.type === 'committed' && cuts.isKnown(sighting.life, sighting.partition, sighting.sentAt))
+        committed.set(sighting.partition, sighting.offset)
       if (sighting.type === 'sought') wanted.of(sighting.partition).isWatched = false
       if (sighting.type === 'removed') {
         const { partition, from, to, how } = sighting
