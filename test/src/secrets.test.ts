@@ -117,7 +117,7 @@ test.concurrent.each(Object.entries(cases))('no secret leaves through an error o
     groupId: 'orders',
     topics: ['orders'],
     eachMessage: async () => {},
-    ...{ rebuildTimeoutMs: 1500, pollIntervalMs: 100, stopTimeoutMs: 2000, retryBudget: 0 },
+    ...{ rebuildTimeoutMs: 4000, pollIntervalMs: 100, stopTimeoutMs: 2000, retryBudget: 0 },
     journal: fileJournal(path),
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(line) }),
     inspect: (event) => void seen.push(event),
