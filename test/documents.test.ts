@@ -1,21 +1,23 @@
-// What README, DESIGN and CHANGELOG say, held against the code it is about.
+// What README, docs/, DESIGN and CHANGELOG say, held against the code it is about.
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type FailureKind, remedies, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
+import { adviceFor } from '../src/advice.ts'
 import type { ConsumerOptions } from '../src/options/consumer-options.ts'
 import { resolveOptions } from '../src/options/options.ts'
 import { nodesOf, pathOf, targetsIn } from './machines/structure.ts'
 import { codeBlocks, quoted, tableOf } from './markdown.ts'
+import { readSources } from './specification/sources.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8')
-const [readme, design, changelog] = (await Promise.all(['README.md', 'DESIGN.md', 'CHANGELOG.md'].map(read))) as [
-  string,
-  string,
-  string,
-]
+const [readme, design, changelog] = await Promise.all([read('README.md'), read('DESIGN.md'), read('CHANGELOG.md')])
+/** The reference: the files in docs/. */
+const [options, calls, facts, states] = (await Promise.all(
+  ['options', 'consumer', 'facts', 'states'].map((name) => read(`docs/${name}.md`)),
+)) as [string, string, string, string]
 const manifest = JSON.parse(await read('package.json'))
 const minimal: ConsumerOptions = { brokers: ['b1:9092'], groupId: 'g', topics: ['t'], eachMessage: async () => {} }
 
@@ -76,72 +78,167 @@ test('every npm script that a document names exists', () => {
   for (const [, script = ''] of named) expect(Object.keys(manifest.scripts)).toContain(script)
 })
 
+test('the README has at most 300 lines, and its parts in the order of a first hour', () => {
+  expect(readme.split('\n').length - 1).toBeLessThanOrEqual(300)
+  expect([...readme.matchAll(/^## (.+)$/gm)].map(([, title]) => title)).toEqual([
+    ...['Install', 'Quick start', 'Delivery', 'Errors and dead letters', 'Moving over from KafkaJS', 'Observing'],
+    ...['Kubernetes', 'Moving listeners', 'Troubleshooting', 'Limits', 'Reference'],
+  ])
+})
+
+test('every file and heading that a document links to exists', async () => {
+  const names = (await readdir(join(root, 'docs'))).map((name) => `docs/${name}`)
+  const documents = ['README.md', 'DESIGN.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'SPEC.md', ...names]
+  const links = await Promise.all(documents.map(async (path) => linksIn(path, await read(path))))
+  expect(links.flat().length).toBeGreaterThan(20)
+  for (const { from, to, heading } of links.flat()) {
+    const text = await read(to).catch(() => undefined)
+    expect(text, `${from} links to ${to}`).toBeDefined()
+    if (heading !== undefined) expect(headingsIn(text ?? ''), `${from} links into ${to}`).toContain(heading)
+  }
+  const linked = links.flat().filter(({ from }) => from === 'README.md')
+  expect(names.filter((name) => !linked.some(({ to }) => to === name))).toEqual([])
+})
+
+test('the package holds the reference that its README links to', () => {
+  expect(manifest.files).toContain('docs')
+})
+
+test('the README says for every call, option and event of a KafkaJS consumer what there is here', async () => {
+  const declared = await read('node_modules/kafkajs/types/index.d.ts')
+  const bodyOf = (type: string): string =>
+    new RegExp(`^export (?:interface|type) ${type}(?: =)? \\{(.*\\}|[\\s\\S]*?^\\})$`, 'm').exec(declared)?.[1] ?? ''
+  const membersOf = (type: string): string[] => [
+    ...new Set(
+      [...bodyOf(type).matchAll(/(?:^ {1,2}|(?<=^ \w.*; ))(?:readonly )?(\w+)\??[(:]/gm)].map(([, name = '']) => name),
+    ),
+  ]
+  const told = (title: string) => tableOf(readme, title).flatMap((row) => quoted(row[title] ?? ''))
+  const configs = ['KafkaConfig', 'ConsumerConfig', 'ConsumerSubscribeTopics', 'ConsumerRunConfig'].map(membersOf)
+  for (const names of configs) expect(names.length).toBeGreaterThan(1)
+  const calls = told('call of KafkaJS').map((call) => call.replace(/\(.*/, ''))
+  expect(calls.toSorted()).toEqual(membersOf('Consumer').toSorted())
+  expect(told('option of KafkaJS').toSorted()).toEqual([...new Set(configs.flat())].toSorted())
+  const events = [...bodyOf('ConsumerEvents').matchAll(/'(consumer\.[\w.]+)'/g)].map(([, name = '']) => name)
+  expect(events.length).toBeGreaterThan(10)
+  expect(told('event of KafkaJS').toSorted()).toEqual(events.toSorted())
+})
+
+test('the options and facts that the README names in place of those of KafkaJS exist', () => {
+  const known = new Set(tableOf(facts, 'fact').flatMap(({ fact = '' }) => quoted(fact)))
+  const named = tableOf(readme, 'event of KafkaJS').flatMap(({ here = '' }) => quoted(here))
+  expect(named.filter((name) => name !== 'ended' && !known.has(name))).toEqual([])
+  const instead = tableOf(readme, 'option of KafkaJS').flatMap(({ here = '' }) => quoted(here))
+  expect(instead.filter((name) => !optionRows().some((row) => row.name === name))).toEqual([])
+})
+
+test('the README names every code with an advice of its own and every one that tells of a peer, and none that nobody gives', async () => {
+  const told = new Set(tableOf(readme, 'code').flatMap(({ code = '' }) => quoted(code)))
+  const sources = await readSources(['machines', 'actors', 'src'])
+  const codesIn = (file: string, pattern: RegExp) =>
+    [...(sources.get(file) ?? '').matchAll(pattern)].flatMap(([, codes = '']) => codes.split('|'))
+  const advised = codesIn('src/advice.ts', /codes: \/\^\(?([\w|]+)\)?\$\//g)
+  const silent = codesIn('actors/connection/dial-step.ts', /\['([A-Z_]+)', '/g)
+  const made = [...sources.keys()].flatMap((file) => codesIn(file, /code: '([A-Z]+(?:_[A-Z]+)+)'/g))
+  const ofPeers = ['connection/dial-step', 'protocol/foreign-protocol', 'protocol/frames', 'cluster/diagnosis'].flatMap(
+    (name) => codesIn(`actors/${name}.ts`, /code: '([A-Z]+(?:_[A-Z]+)+)'/g),
+  )
+  expect([advised.length > 20, silent.length > 5, ofPeers.length > 5]).toEqual([true, true, true])
+  expect([...advised, ...silent, ...ofPeers].filter((code) => !told.has(code))).toEqual([])
+  const byKind = adviceFor({ kind: 'dial-failed' })
+  const isGiven = (code: string) =>
+    made.includes(code) || silent.includes(code) || adviceFor({ kind: 'dial-failed', code }) !== byKind
+  expect([...told].filter((code) => !isGiven(code))).toEqual([])
+})
+
 test('the changelog has an entry for this version', () => {
   expect(changelog).toContain(`## ${manifest.version}`)
 })
 
-test('the option table of the README names every option, and nothing else', async () => {
+test('the option table names every option, and nothing else', async () => {
   const [, fields = ''] =
     /export interface ConsumerOptions \{\n([\s\S]*?)\n\}/.exec(await read('src/options/consumer-options.ts')) ?? []
-  const options = [...fields.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
-  expect(options.length).toBeGreaterThan(30)
-  expect(optionRows().map(({ name }) => name)).toEqual(options)
+  const names = [...fields.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
+  expect(names.length).toBeGreaterThan(30)
+  expect(optionRows().map(({ name }) => name)).toEqual(names)
 })
 
-test.each(optionRows())('the README gives the default of $name as it is', ({ name, preset }) => {
+test.each(optionRows())('the option table gives the default of $name as it is', ({ name, preset }) => {
   const value: unknown = name in minimal ? undefined : { ...resolveOptions(minimal) }[name]
   const isPlain = ['number', 'boolean', 'string'].includes(typeof value) && value !== ''
   if (isPlain) expect(preset).toBe(`\`${value}\``)
   else expect(preset).not.toMatch(/^`[\w-]+`$/)
 })
 
-test.each(optionRows())('the README gives the bounds of $name as they are', ({ name, bounds }) => {
+test.each(optionRows())('the option table gives the bounds of $name as they are', ({ name, bounds }) => {
   const [, least, most] = /whole number (?:of at least|from) (\d+)(?: to (\d+))?/.exec(refusal(name, -1)) ?? []
   if (least === undefined) expect(bounds).not.toMatch(/^\d+(–\d+$| or more)/)
   else expect(bounds).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
 })
 
-test('the fact table of the README names every fact with its data, and nothing else', async () => {
+test('the fact table names every fact with its data, and nothing else', async () => {
   const [, fields = ''] = /export interface FactData \{\n([\s\S]*?)\n\}/.exec(await read('machines/fact.ts')) ?? []
-  const facts = fields
+  const real = fields
     .split(/^ {2}(?=')/m)
     .slice(1)
     .map((text) => {
       const own = [...text.matchAll(/readonly (\w+):/g)].map(([, name = '']) => name)
       return { fact: quotedName(text), data: text.includes('TopicPartition') ? ['topic', 'partition', ...own] : own }
     })
-  expect(facts.length).toBeGreaterThan(30)
-  const told = tableOf(readme, 'fact').map(({ fact = '', data = '' }) => ({
+  expect(real.length).toBeGreaterThan(30)
+  const told = tableOf(facts, 'fact').map(({ fact = '', data = '' }) => ({
     fact: quoted(fact)[0],
     data: quoted(data),
   }))
-  expect(told).toEqual(facts)
+  expect(told).toEqual(real)
 })
 
-test('the failure table of the README names every failure with its remedy, and nothing else', () => {
-  const rows = tableOf(readme, 'failure')
+test('the failure table names every failure with its remedy, and nothing else', () => {
+  const rows = tableOf(calls, 'failure')
   expect(rows.map(({ failure = '' }) => quoted(failure)[0])).toEqual(Object.keys(remedies))
   for (const row of rows) {
     expect(quoted(row['what helps'] ?? '')).toEqual([remedyFor(quoted(row.failure ?? '')[0] as FailureKind)])
   }
 })
 
-test('the state diagram of the README has the states and transitions of the lifecycle, and no other', () => {
+test('the state diagram has the states and transitions of the lifecycle, and no other', () => {
   expect(drawn()).toEqual(real())
 })
 
-test('the state table of the README names every state in order', () => {
-  const named = tableOf(readme, 'state').flatMap(({ state = '' }) => quoted(state))
+test('the state table names every state in order', () => {
+  const named = tableOf(states, 'state').flatMap(({ state = '' }) => quoted(state))
   expect(named).toEqual(nodesOf(lifecycleMachine).map(pathOf))
 })
 
 function optionRows() {
-  return tableOf(readme, 'option').map(({ option = '', default: preset = '', bounds = '' }) => ({
+  return tableOf(options, 'option').map(({ option = '', default: preset = '', bounds = '' }) => ({
     name: quoted(option)[0] ?? '',
     preset,
     bounds,
   }))
 }
+
+interface Link {
+  readonly from: string
+  readonly to: string
+  readonly heading: string | undefined
+}
+
+/** The links of a document into this repository. */
+function linksIn(from: string, text: string): Link[] {
+  return [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].map(([, path = '', heading]) => {
+    return { from, to: path === '' ? from : join(dirname(from), path), heading }
+  })
+}
+
+/** The headings of a document as links name them. */
+const headingsIn = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
 
 function refusal(name: string, value: unknown): string {
   try {
@@ -158,7 +255,7 @@ function quotedName(text: string): string {
 
 /** `from → to: events` for each arrow that is drawn. */
 function drawn(): string[] {
-  const [diagram = ''] = codeBlocks(readme, 'mermaid')
+  const [diagram = ''] = codeBlocks(states, 'mermaid')
   const paths = new Map<string, string>()
   for (const [, outer = '', inside = ''] of diagram.matchAll(/^ {2}subgraph (\w+)\n([\s\S]*?)\n {2}end$/gm)) {
     for (const [, id = '', name = ''] of inside.matchAll(/^ {4}(\w+)\["(.+)"\]$/gm)) paths.set(id, `${outer}.${name}`)

@@ -3,7 +3,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,6 +14,13 @@ const root = join(import.meta.dirname, '..')
 /** What the README says in TypeScript; the quick start comes first. */
 export const readmeCode = async (): Promise<string[]> =>
   codeBlocks(await readFile(join(root, 'README.md'), 'utf8'), 'ts')
+
+/** What the reference says in TypeScript. */
+export async function referenceCode(): Promise<string[]> {
+  const names = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).toSorted()
+  const documents = await Promise.all(names.map((name) => readFile(join(root, 'docs', name), 'utf8')))
+  return documents.flatMap((document) => codeBlocks(document, 'ts'))
+}
 
 export interface Project extends AsyncDisposable {
   /** Writes a file beside the compiled code. */
@@ -42,7 +49,7 @@ export async function createProject(): Promise<Project> {
     throw new Error('dist/ is missing or incomplete. Run "npm run build" first.')
   const folder = await mkdtemp(join(tmpdir(), 'relisten-quick-start-'))
   await installed(folder, 'relisten', root)
-  for (const name of ['@statelyai/inspect', '@types/node']) await installed(folder, name)
+  for (const name of ['@statelyai/inspect', '@types/node', 'kafkajs']) await installed(folder, name)
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   const programs: Program[] = []

@@ -63,8 +63,8 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
   'invariants of a membership': invariants(membershipOracles),
 })
 
-/** The generated parts of README.md: the state diagram, and what each state means. */
-export const readmeParts = (): Readonly<Record<string, string>> => ({
+/** The generated parts of docs/states.md: the state diagram, and what each state means. */
+export const statesParts = (): Readonly<Record<string, string>> => ({
   diagram: diagram(),
   states: rows(
     ['state', 'means'],

@@ -9,19 +9,19 @@ import { facts } from '../machines/lifecycle-stories.ts'
 import { nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 import { quoted, type Row, tableOf } from '../markdown.ts'
 import { factsTold } from './facts.ts'
-import { readmeParts, specParts, statesThatKnow, withGenerated } from './generated.ts'
+import { specParts, statesParts, statesThatKnow, withGenerated } from './generated.ts'
 import { defines, type Place, readSources, root, waitsIn } from './sources.ts'
 
 const spec = await readFile(join(root, 'SPEC.md'), 'utf8')
-const readme = await readFile(join(root, 'README.md'), 'utf8')
+const states = await readFile(join(root, 'docs/states.md'), 'utf8')
 const sources = await readSources(['machines', 'actors', 'src'])
 const tests = await readSources(['test'])
 const told = await factsTold()
 const column = (row: Row, title: string): string => row[title] ?? ''
 
-test('the generated parts of SPEC.md and of README.md are what `npm run spec` writes now', () => {
+test('the generated parts of SPEC.md and of docs/states.md are what `npm run spec` writes now', () => {
   expect(withGenerated(spec, specParts(told))).toBe(spec)
-  expect(withGenerated(readme, readmeParts())).toBe(readme)
+  expect(withGenerated(states, statesParts())).toBe(states)
 })
 
 test('the state table names every state with the facts that lead in and out, and no other', () => {
