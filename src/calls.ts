@@ -34,6 +34,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   disconnect: 'call `stop()`: handlers settle, what they did is committed, the group is left.',
   subscribe: 'pass `topics` and `fromBeginning` to `createConsumer`.',
   run: 'pass `eachMessage` or `eachBatch` to `createConsumer`, and call `start()`.',
+  commitOffsets: 'call `commit(offsets)`: each offset is the next one to read, as in KafkaJS.',
+  paused: 'read `status().paused`.',
   describeGroup: "use an admin client of KafkaJS's.",
   logger: 'pass `logger` to `createConsumer`.',
 }
