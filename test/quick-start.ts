@@ -3,7 +3,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -54,7 +54,11 @@ export async function createProject(): Promise<Project> {
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   const programs: Program[] = []
   return {
-    write: (name, text) => writeFile(join(folder, name), text),
+    // In one step: a program that reads it each second sees no half of it.
+    async write(name, text) {
+      await writeFile(join(folder, `.${name}`), text)
+      await rename(join(folder, `.${name}`), join(folder, name))
+    },
     async compile(...names) {
       const config = { compilerOptions, files: names.map((name) => `${name}.ts`) }
       await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))

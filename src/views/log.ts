@@ -23,7 +23,8 @@ export function logFacts(logger: Logger): (record: JournalRecord, error?: Handle
     const moved = from === to ? {} : { stateBefore: from, state: to }
     return logger[level](
       { ...data, seq, consumer, epoch, fact: type, ...moved, ...(error ? { err: error } : {}) },
-      printable(`${message}${adviceIn(record)}`),
+      // A failure's text may be a sentence of its own.
+      printable(`${message.replace(/\.$/, '')}${adviceIn(record)}`),
     )
   }
 }
