@@ -96,9 +96,9 @@ export class Membership {
     return this.is('joining')
   }
 
-  /** Whether KafkaJS is to join again. */
+  /** Whether KafkaJS, where it fetches, is to join again: it was told to, or has given up a join, as it fetches nothing while it waits for one. */
   get rejoining(): boolean {
-    return this.is('rejoining')
+    return this.is('rejoining') || this.joining
   }
 
   /** Whether its time in the group is over: it left, was lost, or its session is closed. */
