@@ -99,9 +99,11 @@ export function isRefuted(claim: Claim, { snapshot, speaker, inUse, now }: Testi
   return against.every(({ who, at }) => who !== 'old' || at < snapshot.at)
 }
 
-function whoFor({ nodeId, to }: Relocation, { snapshot, speaker }: Testimony): Witness['who'] | undefined {
+function whoFor({ nodeId, to, reason }: Relocation, { snapshot, speaker }: Testimony): Witness['who'] | undefined {
   if (speaker !== nodeId) return speaker
-  return isReachedAt(to, snapshot) ? 'self' : 'old'
+  // A name that rotates may lead to another address by now than it did when this connection was made.
+  const isNamed = reason !== 'resolved-anew' && sameEndpoint(to, snapshot.answeredBy)
+  return isNamed || isReachedAt(to, snapshot) ? 'self' : 'old'
 }
 
 function witnessesOf(relocation: Relocation, testimony: Testimony): Witness[] {

@@ -73,7 +73,12 @@ export function inOrder(): Oracle {
         queue.leftOverCall = queue.atWork < 0 ? -1 : queue.call
       }
       if (sighting.type === 'assigned') {
-        for (const partition of sighting.partitions) next.of(sighting.life, partition).offset = undefined
+        for (const partition of sighting.partitions) {
+          const queue = next.of(sighting.life, partition)
+          queue.offset = undefined
+          // A batch handler that asks nobody goes on with the call of an assignment before.
+          queue.leftOverCall = queue.atWork < 0 ? -1 : queue.call
+        }
       }
       if (sighting.type !== 'started') return undefined
       const { life, partition, offset } = sighting
