@@ -174,6 +174,12 @@ test('a node whose place another one has taken is followed by its own word alone
   expect(moves).toEqual(['', '', '2>a:1', '1>a:9'])
 })
 
+test('a node that answers at the name it has now is followed, also where that name leads to another address by now', () => {
+  const taken = '1@a:1 2@a:1 3@c:1'
+  const itself = said(30, 'x:9', '1@x:9 2@a:1 3@c:1', { address: '10.0.0.9', addresses: { x: ['10.0.0.8'] } })
+  expect(run([first, said(10, 'c:1', taken), said(20, 'b:1', taken), itself]).moves.at(-1)).toBe('1>x:9')
+})
+
 test('a death at an address that the node does not have is not the end of its endpoint', () => {
   const names = { addresses: { a: ['10.0.0.1'], b: ['10.0.0.2'], c: ['10.0.0.3'] } }
   const dead = (address: string) => ({ dead: { endpoint: at('a', 1), address, at: 10 } })
