@@ -1,6 +1,7 @@
 // A stage: a dispatcher between a reader that writes down what it is told and handlers that a test ends by hand.
 
 import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, vi } from 'vitest'
 import { Assignment } from '../../actors/delivery/assignment.ts'
 import { Dispatcher, type DispatcherOptions } from '../../actors/delivery/dispatcher.ts'
 import type { Log, LogEdge } from '../../actors/delivery/log.ts'
@@ -302,3 +303,15 @@ export async function staged(options: StageOptions, offsets: readonly number[] =
 
 /** What a batch handler at work was given. */
 export const batchIn = (stage: Stage, at: string): EachBatchPayload => stage.handlers.at(at).payload as EachBatchPayload
+
+/** In the tests of this file time passes only when it is told to, and what is random is half of what it may be. */
+export function withFakeTime(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
+}

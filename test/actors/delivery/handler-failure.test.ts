@@ -1,15 +1,8 @@
 // A handler that fails for long: when its partition is told as degraded, how often, and when that is over.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type Stage, settled, staged, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { type Stage, settled, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0.5)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime()
 
 const forEver = { handlerRetries: Number.POSITIVE_INFINITY, onHandlerError: 'retry' } as const
 const partitionOf = { topic, partition: 0 }

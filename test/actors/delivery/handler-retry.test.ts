@@ -1,16 +1,9 @@
 // The retries of a handler: an outage of what it needs ends by itself, and what waits for it holds up nobody else.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { EachMessagePayload } from '../../../actors/kafkajs/consumer.ts'
-import { Stage, settled, staged, topic } from '../stage.ts'
+import { Stage, settled, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0.5)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime()
 
 const forEver = { handlerRetries: Number.POSITIVE_INFINITY, onHandlerError: 'retry' } as const
 const partitionOf = { topic, partition: 0 }
