@@ -15,15 +15,14 @@ export function checkPartitions(call: 'pause' | 'resume', given: unknown): void 
   }
 }
 
-/** Throws `invalid-call` for what is no position. */
-export function checkPosition(given: unknown): void {
+/** Throws `invalid-call` for what is no position: `next` says what to write instead. */
+export function checkPosition(call: 'seek' | 'commit', given: unknown, next: string): void {
   const { topic, partition, offset } = (given ?? {}) as { topic?: unknown; partition?: unknown; offset?: unknown }
-  const next = "write `consumer.seek({ topic: 'orders', partition: 0, offset: '42' })`."
   if (typeof topic !== 'string' || topic === '')
-    throw callError('Expected `topic` of `seek` to be a non-empty string', next)
-  if (!isPartition(partition)) throw callError('Expected `partition` of `seek` to be a partition number', next)
+    throw callError(`Expected \`topic\` of \`${call}\` to be a non-empty string`, next)
+  if (!isPartition(partition)) throw callError(`Expected \`partition\` of \`${call}\` to be a partition number`, next)
   if (typeof offset === 'string' && /^\d+$/.test(offset)) return
-  throw callError(`Expected \`offset\` to be a decimal string, got \`${String(offset)}\``, next)
+  throw callError(`Expected \`offset\` of \`${call}\` to be a decimal string, got \`${String(offset)}\``, next)
 }
 
 const isPartition = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0

@@ -177,7 +177,7 @@ class LifecycleConsumer implements Consumer {
   }
 
   seek(position: TopicPartition & { readonly offset: string }): void {
-    checkPosition(position)
+    checkPosition('seek', position, "write `consumer.seek({ topic: 'orders', partition: 0, offset: '42' })`.")
     this.dispatcher.seek(position, BigInt(position.offset))
   }
 

@@ -5,19 +5,19 @@ import type { Dispatcher } from '../actors/delivery/dispatcher.ts'
 import { CommitRejection, goneRejection, type NamedOffset } from '../actors/group/commit-rejection.ts'
 import type { Commits } from '../actors/group/commits.ts'
 import { FailureError } from '../machines/failure.ts'
+import { checkPosition } from './calls.ts'
 import { callError, errorFrom, RelistenError, rejectionError } from './error.ts'
 
 /** What a caller of `commit` names, checked. Throws `invalid-call`. */
 function namedOffsets(offsets: readonly CommitOffset[]): NamedOffset[] {
-  const nextStep = "pass a list, for example `[{ topic: 'orders', partition: 0, offset: '5' }]`"
+  const nextStep = "pass a list, for example `[{ topic: 'orders', partition: 0, offset: '5' }]`."
   if (!Array.isArray(offsets)) throw callError('Expected `commit` to get a list of offsets, or nothing', nextStep)
   return offsets.map((each: CommitOffset) => {
-    const { topic, partition, offset, metadata = null } = each ?? {}
-    const isMetadata = metadata === null || typeof metadata === 'string'
-    const isPlace = typeof topic === 'string' && Number.isInteger(partition) && partition >= 0
-    if (isPlace && isMetadata && typeof offset === 'string' && /^\d+$/.test(offset))
-      return { topic, partition, offset: BigInt(offset), metadata }
-    throw callError('Expected each offset to have `topic`, `partition` and `offset`, a decimal string', nextStep)
+    checkPosition('commit', each, nextStep)
+    const { topic, partition, offset, metadata = null } = each
+    if (metadata !== null && typeof metadata !== 'string')
+      throw callError('Expected `metadata` of `commit` to be a string', nextStep)
+    return { topic, partition, offset: BigInt(offset), metadata }
   })
 }
 

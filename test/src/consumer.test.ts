@@ -192,7 +192,7 @@ test('another cluster at the address is refused with its fact; nothing but the q
 test.each(['', '-1', '1.5', 'latest'])('a seek to %o is a wrong call', async (offset) => {
   const consumer = consumerWith({ brokers: [await nowhere()] })
   expect(() => consumer.seek({ topic: 'orders', partition: 0, offset })).toThrow(
-    /Expected `offset` to be a decimal string/,
+    /Expected `offset` of `seek` to be a decimal string/,
   )
 })
 
