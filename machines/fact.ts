@@ -135,8 +135,8 @@ export interface FactData {
   /** The policy threw or returned nonsense: it is asked again. */
   'policy.failed': TopicPartition & { readonly offset: string; readonly failure: Failure }
   'handler.timed-out': TopicPartition & { readonly offset: string; readonly afterMs: number }
-  /** One fact for all partitions that are found at the same moment and have the same cause. */
-  'partition.stalled': { readonly partitions: PartitionsByTopic; readonly reason: string }
+  /** One fact for all partitions that are found at the same moment and have the same cause. `awayMs`: since when nothing came, where the leader is out of reach. */
+  'partition.stalled': { readonly partitions: PartitionsByTopic; readonly reason: string; readonly awayMs?: number }
   'partition.resumed': { readonly partitions: PartitionsByTopic }
   /** Its handler has failed for one message for long, or a policy has paused it. `ageMs`: since the message was written; `lag`: messages from it to the end of the log. */
   'partition.degraded': TopicPartition & {

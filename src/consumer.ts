@@ -28,6 +28,7 @@ import { Listeners } from './listeners.ts'
 import { commit } from './named-offset.ts'
 import type { ConsumerOptions } from './options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from './options/options.ts'
+import { openSettings } from './options/security.ts'
 import { clusterKey, marksKey } from './options/sharing.ts'
 import { gaveUp, Outcome, type StartOptions, tooLate } from './outcome.ts'
 import { printable } from './printable.ts'
@@ -38,6 +39,8 @@ import { emptyStatus, reduceStatus, type Status, viewStatus } from './views/stat
 
 /** A consumer. */
 export interface Consumer extends AsyncDisposable {
+  /** The consumer group. */
+  readonly groupId: string
   /**
    * Joins the group. Resolves with `joined`, also with an empty assignment, or with `stopped` when `stop()` or the signal comes before
    * that. Rejects with a RelistenError when the consumer fails or `timeoutMs` is over; then it is closed and holds nothing, and a new one
@@ -88,13 +91,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return new LifecycleConsumer(resolved, clusterKey({ ...resolved, kafka }))
 }
 
-/** The start waits this long for the client id, in milliseconds; one that comes later is that of the next session. */
-const settingsWithinMs = 1500
-
 /** The types of facts on which the lifecycle acts in some state: no other goes through its mailbox. */
 const acting: ReadonlySet<string> = new Set(lifecycleMachine.events)
 
 class LifecycleConsumer implements Consumer {
+  readonly groupId: string
   private readonly options: ResolvedOptions
   private readonly key: string
   private readonly earlier: Recovery
@@ -113,6 +114,7 @@ class LifecycleConsumer implements Consumer {
 
   constructor(options: ResolvedOptions, key: string) {
     this.options = options
+    this.groupId = options.groupId
     this.key = key
     const { groupId, journal, onJournalError, logger } = options
     this.earlier = recovery(journal)
@@ -209,15 +211,7 @@ class LifecycleConsumer implements Consumer {
 
   private async begin(): Promise<void> {
     const { options } = this
-    // What is wrong with these settings is told by the dials, which read them again; here only the name is needed.
-    let clientId = 'relisten'
-    const security = async () => {
-      const settings = await options.kafka()
-      clientId = settings.clientId ?? clientId
-      return settings
-    }
-    const late = new Promise((resolve) => setTimeout(resolve, settingsWithinMs).unref())
-    await Promise.race([security().catch(() => {}), late])
+    const { security, clientId } = await openSettings(options.kafka)
     if (this.stopping) return this.finish()
     const emit = (fact: Fact) => this.send(fact)
     const dial = createDial({ ...options, security, clusterId: () => options.clusterId ?? this.cluster?.clusterId })
@@ -236,7 +230,7 @@ class LifecycleConsumer implements Consumer {
       ...shared,
       createSession: (epoch) =>
         new Session({
-          ...{ ...shared, epoch, clientId, dial, append, inspect, callbacks, seen },
+          ...{ ...shared, epoch, clientId: clientId(), dial, append, inspect, callbacks, seen },
           emit: (fact) => emit(supervisor.judge(fact)),
         }),
     })

@@ -182,7 +182,7 @@ test('the fact table names every fact with its data, and nothing else', async ()
     .split(/^ {2}(?=')/m)
     .slice(1)
     .map((text) => {
-      const own = [...text.matchAll(/readonly (\w+):/g)].map(([, name = '']) => name)
+      const own = [...text.matchAll(/readonly (\w+)\??:/g)].map(([, name = '']) => name)
       return { fact: quotedName(text), data: text.includes('TopicPartition') ? ['topic', 'partition', ...own] : own }
     })
   expect(real.length).toBeGreaterThan(30)

@@ -17,8 +17,12 @@ export interface TaskScope {
 
 /** Makes the actor. Work that rejects is a bug, unless its state was left: `signal.throwIfAborted()` is how it ends early. */
 export function task(work: (input: TaskInput, scope: TaskScope) => Promise<void>): Task {
-  return fromCallback<Fact, TaskInput>(({ input, sendBack }) => {
+  return fromCallback<Fact, TaskInput>(({ input, sendBack: send, self }) => {
     const left = new AbortController()
+    // A machine that has failed, as by a journal that can't append, leaves its children running, and XState warns of what they tell it.
+    const sendBack = (fact: Fact) => {
+      if (self._parent?.getSnapshot().status === 'active') send(fact)
+    }
     work(input, { sendBack, signal: left.signal }).catch((error: unknown) => {
       const failure = { kind: 'bug', message: messageOf(error) } as const
       sendBack({ type: 'session.failed', epoch: input.epoch, failure })

@@ -56,6 +56,8 @@ interface Cause {
   readonly isTimed?: boolean
   /** A new connection or a new session may help. */
   readonly isOurs?: boolean
+  /** It is out of reach, as in an outage or a move that may soon be over. */
+  readonly isAway?: boolean
 }
 
 /** Starts watching; the function it returns ends it. */
@@ -104,7 +106,7 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
       const error = `node ${answering} answers its fetches with ${fetchErrorName(errorCode)}`
       if (errorCode === unknownTopicOrPartition) return { reason: `its topic or the partition is gone: ${error}` }
       if (leader === undefined) return { reason: 'it has no leader' }
-      if (link?.current === false) return { reason: `its leader, node ${nodeId}, is out of reach` }
+      if (link?.current === false) return { reason: `its leader, node ${nodeId}, is out of reach`, isAway: true }
       if (errorCode !== 0) return { reason: error, isOurs: answering !== leader }
       // A link whose node is slow judges that by itself.
       if (isUnanswered || link?.slow)
@@ -124,7 +126,7 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
     // In the middle of a rebalance.
     if (!assignment?.open || !session.membership.joined) return
     const resumed: PartitionQueue[] = []
-    const found = new Map<string, { readonly queues: PartitionQueue[]; readonly isTimed: boolean; longestMs: number }>()
+    const found = new Map<string, { readonly queues: PartitionQueue[]; readonly cause: Cause; longestMs: number }>()
     for (const queue of dispatcher.assigned()) {
       const known = stalled.get(queue)
       const isHeld = queue.busy || queue.pausedBy.size > 0 || queue.depth > 0
@@ -135,14 +137,15 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
         continue
       }
       const { quietMs, patienceMs, nodeId, link } = state
-      const { reason, isTimed = false, isOurs = false } = state.cause()
+      const cause = state.cause()
+      const { reason, isTimed = false, isOurs = false } = cause
       if (known) known.oursSince = isOurs ? (known.oursSince ?? now) : undefined
       const oursMs = now - (known?.oursSince ?? now)
       if (!known) {
         // Another node's error says nothing of how long the leader has been asked.
         const oursMs = isTimed ? quietMs : 0
         stalled.set(queue, { oursSince: isOurs ? now - oursMs : undefined, redialled: false })
-        const group = found.get(reason) ?? { queues: [], isTimed, longestMs: 0 }
+        const group = found.get(reason) ?? { queues: [], cause, longestMs: 0 }
         group.queues.push(queue)
         group.longestMs = Math.max(group.longestMs, quietMs)
         found.set(reason, group)
@@ -158,9 +161,11 @@ export function watch({ session, dispatcher, emit, maxWaitMs }: WatchdogOptions)
       }
     }
     if (resumed.length > 0) emit({ type: 'partition.resumed', partitions: byTopic(resumed) })
-    for (const [reason, { queues, isTimed, longestMs }] of found) {
-      const told = isTimed ? `${reason} for ${Math.round(longestMs)} ms` : reason
-      emit({ type: 'partition.stalled', partitions: byTopic(queues), reason: told })
+    for (const { queues, cause, longestMs } of found.values()) {
+      const quietMs = Math.round(longestMs)
+      const reason = cause.isTimed ? `${cause.reason} for ${quietMs} ms` : cause.reason
+      const away = cause.isAway ? { awayMs: quietMs } : {}
+      emit({ type: 'partition.stalled', partitions: byTopic(queues), reason, ...away })
     }
     if (stalled.size > 0 && now - refreshedAt >= refreshEachMs) {
       refreshedAt = now

@@ -190,3 +190,19 @@ const kindOf = (value: unknown): string => {
   if (value === '') return 'an empty string'
   return Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`
 }
+
+/** The start waits this long for the client id, in milliseconds; one that comes later is that of the next session. */
+const settingsWithinMs = 1500
+
+/** The settings, read once for the name that is needed at once. What is wrong with them is told by the dials, which read them again. */
+export async function openSettings(kafka: () => Promise<KafkaOptions>) {
+  let clientId = 'relisten'
+  const security = async () => {
+    const settings = await kafka()
+    clientId = settings.clientId ?? clientId
+    return settings
+  }
+  const late = new Promise((resolve) => setTimeout(resolve, settingsWithinMs).unref())
+  await Promise.race([security().catch(() => {}), late])
+  return { security, clientId: () => clientId }
+}

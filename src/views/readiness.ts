@@ -14,7 +14,7 @@ export interface Evidence {
   readonly unreachableSince: number | undefined
   /** What the other cluster's refusal said; undefined while only the right one answers. */
   readonly foreign: { readonly expected: string; readonly got: string; readonly endpoint: string } | undefined
-  readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
+  readonly stalled: readonly StalledPartition[]
   /** Partitions of ours whose handler fails for a message, and is told as such. */
   readonly failing: readonly FailingPartition[]
   readonly lastFailure: Told | null
@@ -28,6 +28,13 @@ export interface Evidence {
 }
 
 type Told = Pick<Failure, 'message' | 'endpoint'>
+
+/** A partition that makes no progress. */
+export interface StalledPartition extends TopicPartition {
+  readonly reason: string
+  /** Its leader is out of reach, and nothing has come since then; milliseconds since the epoch. */
+  readonly awaySince?: number
+}
 
 /** A partition that waits for its handler: it fails for this message again and again, or a policy has paused the partition. */
 export interface FailingPartition extends TopicPartition {
@@ -140,9 +147,11 @@ function obstacle(evidence: Evidence, now: number): string | undefined {
     return `The hand-over takes longer than ${graceMs} ms.`
   if (unreachableSince !== undefined && now - unreachableSince > graceMs)
     return `No broker has answered for more than ${graceMs} ms${hindrance ? `: ${told(hindrance)}` : ''}.`
-  const [first] = stalled
+  // Brokers that are away may be back in a moment.
+  const lasting = stalled.filter(({ awaySince }) => awaySince === undefined || now - awaySince > graceMs)
+  const [first] = lasting
   if (first === undefined) return undefined
-  const more = stalled.length > 1 ? ` and ${stalled.length - 1} more` : ''
+  const more = lasting.length > 1 ? ` and ${lasting.length - 1} more` : ''
   return `Partition ${first.topic}/${first.partition}${more} makes no progress: ${first.reason}.`
 }
 

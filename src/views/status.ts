@@ -2,11 +2,12 @@
 
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import type { HandlerError } from '../../actors/delivery/handler-error.ts'
-import { byTopic, type FactData, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
+import { byTopic, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
-import type { FactRecord, JournalRecord } from '../journal/journal.ts'
-import { type Evidence, type FailingPartition, hindranceAfter, type Readiness, readiness } from './readiness.ts'
+import type { FactRecord, JournalRecord, RecordOf } from '../journal/journal.ts'
+import type { Evidence, FailingPartition, Readiness, StalledPartition } from './readiness.ts'
+import { hindranceAfter, readiness } from './readiness.ts'
 
 /** The last hand-over that was proven. */
 export interface Handover extends Plan {
@@ -61,7 +62,7 @@ export interface Status extends Readiness {
     readonly endpoint: string
     readonly failure: Failure
   }[]
-  readonly stalled: readonly (TopicPartition & { readonly reason: string })[]
+  readonly stalled: readonly StalledPartition[]
   /** Partitions that wait for their handler: it has failed for one message 10 times or for 60 s, or a policy has paused them. */
   readonly failing: readonly FailingPartition[]
   /** Partitions that nothing is handed out of: the user or a policy has paused them. */
@@ -73,14 +74,9 @@ export interface Status extends Readiness {
 /** A status without what depends on the moment it is read. */
 export type StatusFold = Omit<Status, keyof Readiness | 'paused'> &
   Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign' | 'hindrance' | 'unmatched'> & {
-    readonly overdue: readonly Overdue[]
+    /** Handlers past their deadline. They stay so while other members own the partition, and when it comes back. */
+    readonly overdue: readonly StalledPartition[]
   }
-
-/** A partition whose handler is past its deadline. It stays so while other members own it, and when it comes back. */
-interface Overdue extends TopicPartition {
-  /** What the stall was told with. */
-  readonly reason: string
-}
 
 /** The status before the first fact. */
 export const emptyStatus: StatusFold = {
@@ -209,7 +205,7 @@ function reduceFact(fold: StatusFold, record: FactRecord): StatusFold {
     case 'partition.recovered':
       return { ...fold, failing: fold.failing.filter(isOther(record.data)) }
     case 'partition.stalled':
-      return stalling(fold, record.data)
+      return stalling(fold, record)
     case 'partition.resumed': {
       const isElse = isNotIn(record.data.partitions)
       // In an older journal this is the end of a policy's pause as well.
@@ -267,9 +263,11 @@ function change(fold: StatusFold, verdict: keyof Counts['endpointChanges']): Sta
   return count(fold, { endpointChanges: { ...endpointChanges, [verdict]: endpointChanges[verdict] + 1 } })
 }
 
-function stalling(fold: StatusFold, { partitions, reason }: FactData['partition.stalled']): StatusFold {
+function stalling(fold: StatusFold, { at, data }: RecordOf<'partition.stalled'>): StatusFold {
+  const { partitions, reason, awayMs } = data
+  const away = awayMs === undefined ? {} : { awaySince: at - awayMs }
   const isElse = isNotIn(partitions)
-  const stalled = partitionsIn(partitions).map((each) => ({ ...each, reason }))
+  const stalled = partitionsIn(partitions).map((each) => ({ ...each, reason, ...away }))
   const overdue = fold.overdue.map((each) => (isElse(each) ? each : { ...each, reason }))
   return { ...fold, stalled: [...fold.stalled.filter(isElse), ...stalled], overdue }
 }

@@ -219,6 +219,17 @@ test('a stalled partition takes readiness away until it goes on or is no longer 
   expect(other.status).toMatchObject({ ready: true, stalled: [], assignment: { orders: [0] } })
 })
 
+test('partitions whose leader is away make a consumer unready once nothing has come for 10 s, and say at once why', () => {
+  const [partitions, reason] = [{ orders: [1] }, 'its leader, node 2, is out of reach']
+  const story = consuming().tell('partition.stalled', { partitions, reason, awayMs: 4000 })
+  const soon = viewStatus(story.fold, story.at + graceMs - 4000)
+  expect(soon).toMatchObject({ ready: true, stalled: [{ topic: 'orders', partition: 1, reason }] })
+  const later = viewStatus(story.fold, story.at + graceMs - 3999)
+  expect(later).toMatchObject({ ready: false, reason: `Partition orders/1 makes no progress: ${reason}.` })
+  story.tell('partition.resumed', { partitions })
+  expect(viewStatus(story.fold, story.at + graceMs)).toMatchObject({ ready: true, stalled: [] })
+})
+
 const degraded = { topic: 'orders', partition: 1, offset: '5', attempts: 10, forMs: 500, ageMs: 2000, lag: 7 }
 
 test.each(['retrying', 'paused'] as const)(
