@@ -4,6 +4,9 @@
  */
 
 import type { Fact } from '../../machines/fact.ts'
+import { readCommitMetadata } from '../protocol/commit-metadata.ts'
+import { errorCodes } from '../protocol/frames.ts'
+import type { CommittedOffset } from '../protocol/group-answers.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -17,6 +20,8 @@ export interface OffsetResetOptions {
   /** Whether a partition without a position is read from its start (`earliest`) or its end (`latest`). */
   readonly fromBeginning: boolean
   readonly emit: (fact: Fact) => void
+  /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
+  readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Asks the brokers for the topics again, and restarts those that were made again. */
   readonly lookAtTopics: () => Promise<void>
 }
@@ -41,6 +46,27 @@ export class OffsetReset {
     return () => {
       emit({ type: 'offset.reset', topic, partition, offset: `${offset}` })
       queue.progress.resetTo(offset, leaderEpoch)
+    }
+  }
+
+  /**
+   * The topic was made again: reading goes on where a member that saw it before this one has committed, or begins at the start. Partitions that begin
+   * together share `committed`.
+   */
+  async restart(
+    queue: PartitionQueue,
+    assignment: Assignment,
+    committed: () => Promise<readonly CommittedOffset[]>,
+  ): Promise<() => void> {
+    const { topic, partition, progress } = queue
+    const own = (await committed()).find((each) => each.partition === partition)
+    if (own && own.errorCode !== errorCodes.none) throw new Error(`The commit of ${topic}/${partition} is not known`)
+    const found = readCommitMetadata(own?.metadata ?? null)
+    const topicId = this.options.topics.idOf(topic)
+    if (!own || own.offset < 0n || topicId === undefined || found?.topicId !== topicId) return this.reset(queue)
+    return () => {
+      progress.startFrom(own.offset, assignment, found.leaderEpoch)
+      progress.topicId = topicId
     }
   }
 

@@ -26,8 +26,6 @@ import type { PartitionQueue } from './partition-queue.ts'
 import { Validation } from './validation.ts'
 
 export interface StartPositionsOptions extends OffsetResetOptions {
-  /** What the group has committed of all partitions of a topic: siblings know more than the partition itself. */
-  readonly committedOf: (topic: string) => Promise<readonly CommittedOffset[]>
   /** Commits what was looked up; resolves when the group knows it, or after some attempts. */
   readonly commit: (queue: PartitionQueue) => Promise<void>
   /** The leader epoch that metadata tells of; undefined where it does not. */
@@ -113,10 +111,18 @@ export class StartPositions {
     this.look(queue, assignment, () => this.offsetReset.backInRange(queue, assignment))
   }
 
-  /** The topic was deleted and made again: its partitions are read from their start. */
+  /** The topic was deleted and made again: what is known of its partitions is of the old one. */
   restart(topic: string): void {
     this.era++
-    const { dispatcher, topics, emit } = this.options
+    const { dispatcher, topics, emit, committedOf } = this.options
+    let asked: Promise<readonly CommittedOffset[]> | undefined
+    const committed = () => {
+      asked ??= committedOf(topic)
+      asked.catch(() => {
+        asked = undefined
+      })
+      return asked
+    }
     const id = topics.idOf(topic)
     // Another session of this process may have seen it first: what was found since then is a position in the new one.
     const isOfOld = ({ progress }: PartitionQueue) => id === undefined || progress.topicId !== id
@@ -126,21 +132,14 @@ export class StartPositions {
       const { partition, position } = queue
       const { mark } = queue.progress
       if (mark !== undefined && position !== undefined && mark < position) {
-        emit({
-          type: 'offsets.lost',
-          topic,
-          partition,
-          from: `${mark}`,
-          to: `${position}`,
-          next: '0',
-          reason: 'recreated',
-        })
+        const told = { topic, partition, from: `${mark}`, to: `${position}`, next: '0' }
+        emit({ type: 'offsets.lost', ...told, reason: 'recreated' })
       }
       queue.close()
       queue.progress.forget()
       this.ready.delete(queue)
       this.looking.delete(queue)
-      this.lookAndReread(queue, assignment, () => this.offsetReset.reset(queue))
+      this.lookAndReread(queue, assignment, () => this.offsetReset.restart(queue, assignment, committed))
     }
   }
 

@@ -213,4 +213,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     dimensions: ['partitions are added', 'logs are trimmed', 'static members'],
     found: 'partitions that came while the leader, a static member, was away were read by nobody when it was back',
   },
+  {
+    seed: 21489,
+    dimensions: ['topics are deleted', 'names'],
+    found:
+      'one that saw late that a topic was made again began at its start, over what the member before it had handled and committed there',
+  },
 ]

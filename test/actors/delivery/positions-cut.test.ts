@@ -291,6 +291,32 @@ test('a topic that was made again is read from its start, and what was fetched o
   expect(stage.queue(0).progress.uncommitted).toBe(1n)
 })
 
+test('a topic that was made again is read on where a member that saw it first has committed; what is of the topic before counts for nothing', async () => {
+  const [before, now] = ['a'.repeat(32), 'b'.repeat(32)]
+  const commits = [now, before, now].map((id, partition) => {
+    return { topic, partition, errorCode: 0, offset: partition === 2 ? -1n : 52n, metadata: `relisten/1 ${id} 3 0` }
+  })
+  let asked = 0
+  const look = async () => {
+    for (const { kind } of stage.topics.see([{ topic, id: now, errorCode: 0, partitions: 3 }]))
+      if (kind === 'recreated') stage.positions.restart(topic)
+  }
+  const committedOf = async () => {
+    asked += 1
+    return commits
+  }
+  const stage = new Stage({ lookAtTopics: look, committedOf })
+  stage.topics.see([{ topic, id: before, errorCode: 0, partitions: 3 }])
+  stage.reader.start = 0n
+  const [first, ...others] = commits
+  await stage.assign({ 0: first as never, 1: others[0] as never, 2: others[1] as never })
+  await settled()
+  expect([0, 1, 2].map((partition) => stage.queue(partition).progress.mark)).toEqual([52n, 0n, 0n])
+  expect(stage.queue(0).progress).toMatchObject({ topicId: now, acknowledged: 52n })
+  // Once to know partitions that came later, once for all that begin again.
+  expect(asked).toBe(2)
+})
+
 test('a mark that began at a commit without metadata holds no longer when the topic was made again between two assignments', async () => {
   const stage = new Stage()
   stage.topics.see([{ topic, id: 'a', errorCode: 0, partitions: 1 }])
