@@ -31,7 +31,7 @@ const looksOften: Dimension['options'] = (random) => ({ metadataMaxAge: random.p
 const bounds: readonly Partial<SimulatedOptions>[] = [
   { drainTimeoutMs: 0 },
   { commitIntervalMs: 10 },
-  // Longer than any other wait, and yet shorter than the time in which all has to be committed again.
+  // Longer than any other wait.
   { commitIntervalMs: 20_000 },
   { heartbeatInterval: 50 },
   { maxWaitTimeInMs: 1 },

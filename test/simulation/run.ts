@@ -83,7 +83,8 @@ export async function run(seed: number, { plan = planOf(seed), isTold = false } 
         // A handler that has failed before is called again when its wait is over.
         recoversFromMs = Math.max(calmAtMs, world.retries.latest)
       } else if (state === 'calm') {
-        const isLate = now >= recoversFromMs + recoversWithinMs + 2 * world.options.maxWaitTimeInMs
+        const { maxWaitTimeInMs, commitIntervalMs } = world.options
+        const isLate = now >= recoversFromMs + recoversWithinMs + 2 * maxWaitTimeInMs + commitIntervalMs
         if (!isLate && !(world.isCaughtUp && world.isUp && now >= calmAtMs + (rests ? restMs : settleMs))) return
         state = 'stopping'
         world.finish()

@@ -4,7 +4,7 @@ import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { mayBeHeld } from '../tap.ts'
 import { type Oracle, Table } from './oracle.ts'
 
-/** After the last fault, all has to be handled and committed within this time. */
+/** After the last fault, all has to be handled within this time, and committed by an interval of commits later: far away, a join takes long. */
 export const recoversWithinMs = 30_000
 
 /**
