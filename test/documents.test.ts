@@ -5,6 +5,9 @@ import { expect, test } from 'vitest'
 import { type FailureKind, remedies, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import { adviceFor } from '../src/advice.ts'
+import { deadLetter } from '../src/dead-letter.ts'
+import { fileJournal } from '../src/journal/file-journal.ts'
+import { memoryJournal } from '../src/journal/memory-journal.ts'
 import type { ConsumerOptions } from '../src/options/consumer-options.ts'
 import { resolveOptions } from '../src/options/options.ts'
 import { nodesOf, pathOf, targetsIn } from './machines/structure.ts'
@@ -172,8 +175,31 @@ test.each(optionRows())('the option table gives the default of $name as it is', 
 
 test.each(optionRows())('the option table gives the bounds of $name as they are', ({ name, bounds }) => {
   const [, least, most] = /whole number (?:of at least|from) (\d+)(?: to (\d+))?/.exec(refusal(name, -1)) ?? []
-  if (least === undefined) expect(bounds).not.toMatch(/^\d+(–\d+$| or more)/)
-  else expect(bounds).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
+  const plain = bounds.replace(/ (ms|bytes)$/, '')
+  if (least === undefined) expect(plain).not.toMatch(/^\d+(–\d+$| or more)/)
+  else expect(plain).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
+  if (/Ms$/.test(name)) expect(bounds).toMatch(/ ms$/)
+})
+
+test('the options of deadLetter and of the journals have the defaults and bounds that their tables give', () => {
+  const cellsOf = (call: string, name: string) => {
+    const row = tableOf(section(options, `Options of \`${call}\``), 'option').find(
+      ({ option }) => option === `\`${name}\``,
+    )
+    return [quoted(row?.default ?? '')[0], (row?.bounds ?? '').split(' ')[0]].map(Number)
+  }
+  const producer = { send: async () => {} }
+  const [attempts, leastAttempts = 0] = cellsOf('deadLetter', 'maxAttempts')
+  expect(deadLetter({ producer, topic: 't' }).maxAttempts).toBe(attempts)
+  expect(() => deadLetter({ producer, topic: 't', maxAttempts: leastAttempts - 1 })).toThrow(
+    `at least ${leastAttempts}`,
+  )
+  const [, leastRecords = 0] = cellsOf('memoryJournal', 'capacity')
+  expect(() => memoryJournal({ capacity: leastRecords - 1 })).toThrow(`at least ${leastRecords}`)
+  const [, leastBytes = 0] = cellsOf('fileJournal', 'segmentBytes')
+  expect(() => fileJournal('j', { segmentBytes: leastBytes - 1 })).toThrow(`at least ${leastBytes}`)
+  const [mostBytes = 0] = cellsOf('fileJournal', 'maxBytes')
+  expect(() => fileJournal('j', { segmentBytes: mostBytes })).toThrow(`got ${mostBytes}`)
 })
 
 test('the fact table names every fact with its data, and nothing else', async () => {
@@ -182,7 +208,7 @@ test('the fact table names every fact with its data, and nothing else', async ()
     .split(/^ {2}(?=')/m)
     .slice(1)
     .map((text) => {
-      const own = [...text.matchAll(/readonly (\w+):/g)].map(([, name = '']) => name)
+      const own = [...text.matchAll(/readonly (\w+)\??:/g)].map(([, name = '']) => name)
       return { fact: quotedName(text), data: text.includes('TopicPartition') ? ['topic', 'partition', ...own] : own }
     })
   expect(real.length).toBeGreaterThan(30)
@@ -209,6 +235,10 @@ test('the state table names every state in order', () => {
   const named = tableOf(states, 'state').flatMap(({ state = '' }) => quoted(state))
   expect(named).toEqual(nodesOf(lifecycleMachine).map(pathOf))
 })
+
+/** What stands under a heading. */
+const section = (document: string, heading: string): string =>
+  document.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
 
 function optionRows() {
   return tableOf(options, 'option').map(({ option = '', default: preset = '', bounds = '' }) => ({

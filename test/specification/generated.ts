@@ -170,7 +170,7 @@ function classText(event: EventClass): string {
   return `${code(facts[event](1).type)}${old}${forGood}`
 }
 
-const code = (text: string): string => `\`${text}\``
+export const code = (text: string): string => `\`${text}\``
 
-const rows = (titles: readonly string[], cells: readonly (readonly string[])[]): string =>
+export const rows = (titles: readonly string[], cells: readonly (readonly string[])[]): string =>
   [titles, titles.map(() => '---'), ...cells].map((row) => `| ${row.join(' | ')} |`.replace(/ {2,}/g, ' ')).join('\n')
