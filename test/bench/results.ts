@@ -8,12 +8,15 @@ import type { GoalFigure } from './goal.ts'
 import type { Cell } from './growth/growth.ts'
 import type { Row } from './row.ts'
 import type { StageTimes } from './stage-times.ts'
+import type { Timeline } from './timeline.ts'
 
 /** A command that measured, when it began, and how long it took. */
 export interface BenchRun {
   readonly command: string
   readonly date: string
   readonly minutes: number
+  /** The commit that was checked out, with `+` where the checkout was not clean; undefined outside of a checkout. */
+  readonly commit?: string
 }
 
 export interface Results {
@@ -31,6 +34,8 @@ export interface Results {
   readonly costs: readonly GoalFigure[]
   /** Results from before it was measured have none. */
   readonly growth?: readonly Cell[]
+  /** The move that README shows. */
+  readonly picture?: Timeline
 }
 
 const require = createRequire(import.meta.url)
@@ -38,7 +43,7 @@ const require = createRequire(import.meta.url)
 export function newResults(command: string): Results {
   const [cpu] = cpus()
   return {
-    runs: [{ command, date: new Date().toISOString(), minutes: 0 }],
+    runs: [{ command, date: new Date().toISOString(), minutes: 0, ...commit() }],
     versions: {
       relisten: version('../../package.json'),
       kafkajs: version('kafkajs/package.json'),
@@ -65,8 +70,10 @@ export function merged(earlier: Results | undefined, now: Results): Results {
     const keys = new Set(made.map(key))
     return [...(kept ?? []).filter((item) => !keys.has(key(item))), ...made]
   }
+  const picture = now.picture ?? earlier?.picture
   return {
     ...now,
+    ...(picture && { picture }),
     // what a whole run has not kept of earlier ones is not worth telling
     runs: [...(now.runs.some(({ command }) => command.includes('--only')) ? (earlier?.runs ?? []) : []), ...now.runs],
     rows: rest(earlier?.rows, now.rows, rowKey),
@@ -81,6 +88,21 @@ const rowKey = ({ client, change, boot, secure, alone }: Row) => [client, change
 const version = (manifest: string): string => {
   const path = manifest.startsWith('.') ? join(import.meta.dirname, manifest) : manifest
   return require(path).version
+}
+
+function commit(): Pick<BenchRun, 'commit'> {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  try {
+    const isChanged = git('status', '--porcelain', '--untracked-files=no') !== ''
+    return { commit: `${git('rev-parse', '--short', 'HEAD')}${isChanged ? '+' : ''}` }
+  } catch {
+    return {}
+  }
 }
 
 function javaVersion(): string {
