@@ -5,12 +5,14 @@ import { expect, test } from 'vitest'
 import { tableOf } from '../markdown.ts'
 import { createLedger } from '../real/harness/ledger.ts'
 import { renderDocument } from './document.ts'
-import { readResults, readTorture } from './document-files.ts'
+import { movePicture, readResults, readTorture } from './document-files.ts'
 import { moveGoals } from './goals.ts'
+import { plotMove } from './move-plot.ts'
 import { planOf } from './plan.ts'
 import { plotGaps } from './plot.ts'
 import { merged, type Results } from './results.ts'
 import { type Row, rowOf } from './row.ts'
+import { timelineOf } from './timeline.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const flat = (ms: number) => ({ median: ms, p99: ms, worst: ms, count: 6 })
@@ -115,6 +117,30 @@ test('the plot has a bar for each row, and a client that is not back is named so
   expect(svg).toContain('not back')
 })
 
+test('a time line counts what was handled since five seconds before the move, and knows the gap', () => {
+  const ledger = createLedger()
+  for (const [offset, startedAt] of [4000, 5500, 9990, 12_000, 12_050].entries()) {
+    const message = { member: 'm', process: 'p', partition: 0, sequence: offset, sentAt: startedAt }
+    ledger.begin({ ...message, offset, startedAt }).endedAt = startedAt + 5
+  }
+  const line = timelineOf([{ name: 'relisten-1', ledger }], [0], { from: 10_000, to: 12_100 })
+  expect(line).toMatchObject({ at: '1970-01-01T00:00:10.000Z', fromMs: -5000, clients: [{ gapMs: 2010 }] })
+  const { handled = [] } = line.clients[0] ?? {}
+  expect([0, 5, 6, 49, 50, 69, 70, 71].map((step) => handled[step])).toEqual([0, 0, 1, 1, 2, 2, 2, 4])
+})
+
+test('the picture names both clients with their gaps', () => {
+  const base = { fromMs: -5000, stepMs: 1000, at: '2026-01-02T03:04:05.000Z' }
+  const handled = Array.from({ length: 16 }, (_, step) => step)
+  const clients = [
+    { client: 'relisten-1' as const, gapMs: 123, handled },
+    { client: 'kafkajs-function' as const, gapMs: 23_456, handled },
+  ]
+  const svg = plotMove({ ...base, clients })
+  expect(svg).toContain('relisten: longest gap 0.1 s')
+  expect(svg).toContain('KafkaJS: longest gap 23.5 s')
+})
+
 test('a quick run needs no Java client, and a filter leaves what was asked for', () => {
   const base = { only: [], apart: false }
   expect(planOf({ ...base, quick: true }).flatMap(({ clients }) => clients)).not.toContain('java')
@@ -122,10 +148,21 @@ test('a quick run needs no Java client, and a filter leaves what was asked for',
   expect(some.length).toBe(1)
   expect(some.every(({ change, boot }) => change === 'rolling-restart' && boot === 'stable')).toBe(true)
   expect(planOf({ ...base, quick: false, only: ['costs'] })).toEqual([])
+  expect(planOf({ ...base, quick: false, only: ['picture'] }).map(({ clients }) => clients)).toEqual([
+    ['relisten-1', 'kafkajs-function'],
+  ])
 })
 
 test('BENCHMARKS.md says what the results beside it say', async () => {
   const published = await readResults(root)
   const text = await readFile(join(root, 'BENCHMARKS.md'), 'utf8').catch(() => undefined)
   expect(text).toBe(published && renderDocument(published, await readTorture(root)))
+})
+
+test('the picture of the README is drawn from the results, and its words give their figures', async () => {
+  const { picture } = (await readResults(root)) ?? {}
+  if (picture === undefined) throw new Error('There is no picture: record it with `npm run bench -- --only picture`')
+  expect(await readFile(movePicture(root), 'utf8')).toBe(plotMove(picture))
+  const [, words = ''] = /!\[([^\]]+)\]\(docs\/move\.svg\)/.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? []
+  for (const { gapMs } of picture.clients) expect(words).toContain(`${(gapMs / 1000).toFixed(1)} s`)
 })
