@@ -58,14 +58,15 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
   }
   const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth' | 'picture'>>) => {
+    const at = new Date().toISOString()
     const { rows = [], stages = [], costs = [], growth = [], picture = now.picture } = found
     now = {
       ...now,
       runs: now.runs.map((run) => ({ ...run, minutes: (Date.now() - beganAt) / 60_000 })),
       rows: [...now.rows, ...rows],
       stages: [...now.stages, ...stages],
-      costs: [...now.costs, ...costs],
-      growth: [...(now.growth ?? []), ...growth],
+      costs: [...now.costs, ...costs.map((figure) => ({ ...figure, at }))],
+      growth: [...(now.growth ?? []), ...growth.map((cell) => ({ ...cell, at }))],
       ...(picture && { picture }),
     }
     await publish(folder, merged(earlier, now))

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { checkedOutCommit } from '../checkout.ts'
 import { javaCommand } from '../cluster/kafka-jars.ts'
 import type { GoalFigure } from './goal.ts'
 import type { Cell } from './growth/growth.ts'
@@ -15,7 +16,7 @@ export interface BenchRun {
   readonly command: string
   readonly date: string
   readonly minutes: number
-  /** The commit that was checked out, with `+` where the checkout was not clean; undefined outside of a checkout. */
+  /** As `checkedOutCommit` gives it, or with `~`: the newest one when the run began, as it was not recorded. */
   readonly commit?: string
 }
 
@@ -42,8 +43,9 @@ const require = createRequire(import.meta.url)
 
 export function newResults(command: string): Results {
   const [cpu] = cpus()
+  const commit = checkedOutCommit()
   return {
-    runs: [{ command, date: new Date().toISOString(), minutes: 0, ...commit() }],
+    runs: [{ command, date: new Date().toISOString(), minutes: 0, ...(commit !== undefined && { commit }) }],
     versions: {
       relisten: version('../../package.json'),
       kafkajs: version('kafkajs/package.json'),
@@ -88,21 +90,6 @@ const rowKey = ({ client, change, boot, secure, alone }: Row) => [client, change
 const version = (manifest: string): string => {
   const path = manifest.startsWith('.') ? join(import.meta.dirname, manifest) : manifest
   return require(path).version
-}
-
-function commit(): Pick<BenchRun, 'commit'> {
-  const git = (...words: string[]) =>
-    execFileSync('git', words, {
-      cwd: import.meta.dirname,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim()
-  try {
-    const isChanged = git('status', '--porcelain', '--untracked-files=no') !== ''
-    return { commit: `${git('rev-parse', '--short', 'HEAD')}${isChanged ? '+' : ''}` }
-  } catch {
-    return {}
-  }
 }
 
 function javaVersion(): string {
