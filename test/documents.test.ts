@@ -154,6 +154,16 @@ test('the README names every code with an advice of its own and every one that t
   expect([...told].filter((code) => !isGiven(code))).toEqual([])
 })
 
+test('KafkaJS is pinned to the version that the documents name, and docs/limits.md names every inner module that is taken', async () => {
+  const limits = await read('docs/limits.md')
+  expect(manifest.dependencies.kafkajs).toMatch(/^\d+\.\d+\.\d+$/)
+  for (const text of [readme, limits]) expect(text).toContain(manifest.dependencies.kafkajs)
+  const taken = [...(await read('actors/kafkajs/parts.cjs')).matchAll(/^exports\.(\w+) =/gm)].map(([, name]) => name)
+  const [, named = ''] = /The inner modules of KafkaJS [^`]*(.*?)\. They/.exec(limits) ?? []
+  expect(taken.length).toBeGreaterThan(5)
+  expect(quoted(named)).toEqual(taken)
+})
+
 test('the changelog has an entry for this version', () => {
   expect(changelog).toContain(`## ${manifest.version}`)
 })
