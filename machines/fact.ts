@@ -102,7 +102,7 @@ export interface FactData {
   'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
   /** Another process has joined with the same `groupInstanceId`, and this one ends. */
   'member.superseded': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
-  /** A member of ours has left, this one or an earlier one, or a later one has its place. */
+  /** A member of ours has left, this one or an earlier one, or a later one has replaced it. */
   'member.evicted': { readonly epoch: number; readonly memberId: string }
   /** The response to a heartbeat says that the group rebalances. */
   'group.rebalancing': { readonly epoch: number; readonly generation: number }

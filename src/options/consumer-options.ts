@@ -37,7 +37,7 @@ export interface ConsumerOptions {
    */
   eachMessage?: (payload: EachMessagePayload) => Promise<void>
   /**
-   * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`, `isStale()` or `signal`: then
+   * Called for each fetched batch. A normal return has handled the batch, unless the handler was asked to end by `isRunning()`, `isStale()` or `signal`: then
    * only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with offsets it is `commit(offsets)`. Nothing beyond
    * the batch can be resolved; `seek` goes there.
    * @defaultValue none: either this or `eachMessage` is required
@@ -222,7 +222,7 @@ export interface ConsumerOptions {
   handlerTimeoutMs?: number
   /**
    * How often a handler that throws is called again for the same message before `onHandlerError` is asked; 5 where that is given, and not without it or
-   * beside `deadLetter`, which has `maxAttempts`. Counted anew in each assignment. Its partition waits between two calls (full jitter, 250 ms doubling to
+   * beside `deadLetter`, which has `maxAttempts`. Counted again in each assignment. Its partition waits between two calls (full jitter, 250 ms doubling to
    * 30 s), the others go on; a rebalance, a stop, a seek or a pause ends the wait.
    * @defaultValue `Infinity`
    * @bounds 0 or more

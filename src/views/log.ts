@@ -47,7 +47,7 @@ interface Line<Data> {
   readonly sentence: (data: Data) => string
 }
 
-/** The sentence that tells a record. */
+/** The sentence for a record. */
 export const sentenceFor = (record: JournalRecord): string => lineFor(record).message
 
 function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; message: string } {

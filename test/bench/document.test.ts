@@ -183,9 +183,14 @@ test('BENCHMARKS.md says what the results beside it say', async () => {
 })
 
 test('the picture of the README is drawn from the results, and its words give their figures', async () => {
-  const { picture } = (await readResults(root)) ?? {}
+  const { picture, rows = [] } = (await readResults(root)) ?? {}
   if (picture === undefined) throw new Error('There is no picture: record it with `npm run bench -- --only picture`')
   expect(await readFile(movePicture(root), 'utf8')).toBe(plotMove(picture))
-  const [, words = ''] = /!\[([^\]]+)\]\(docs\/move\.svg\)/.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? []
+  const [, words = '', below = ''] =
+    /!\[([^\]]+)\]\(docs\/move\.svg\)\n\n(.*)/.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? []
   for (const { gapMs } of picture.clients) expect(words).toContain(`${(gapMs / 1000).toFixed(1)} s`)
+  const inCompany = (client: string) =>
+    rows.find((row) => row.client === client && row.change === 'instant-fin' && row.boot === 'moved' && !row.alone)
+  const [ours = 0, theirs = 0] = ['relisten-1', 'kafkajs-function'].map((client) => inCompany(client)?.gap.worst)
+  expect(below).toContain(`${(ours / 1000).toFixed(2)} s against ${(theirs / 1000).toFixed(1)} s`)
 })

@@ -70,7 +70,7 @@ export function plotMove({ clients, fromMs, stepMs }: Timeline): string {
         symbolSize: 0,
         label: {
           show: true,
-          formatter: `${name}: longest gap ${(gapMs / 1000).toFixed(1)} s`,
+          formatter: labelOf({ name, gapMs }),
           color: colour,
           fontSize: 16,
           fontWeight: 'bold' as const,
@@ -83,11 +83,17 @@ export function plotMove({ clients, fromMs, stepMs }: Timeline): string {
   })
   const svg = chart.renderToSVGString()
   chart.dispose()
-  return renumbered(svg)
+  return plain(svg, lines.map(labelOf).join('; '))
 }
 
-/** echarts goes on counting its names from one chart of a process to the next; the same figures make the same file. */
-function renumbered(svg: string): string {
-  const names = [...new Set(svg.match(/\bzr\d+-[\w-]+/g))]
-  return svg.replaceAll(/\bzr\d+-[\w-]+/g, (name) => `c${names.indexOf(name)}`)
+const labelOf = ({ name, gapMs }: { readonly name: string; readonly gapMs: number }): string =>
+  `${name}: longest gap ${(gapMs / 1000).toFixed(1)} s`
+
+/** Without what an image has no use for, the colours under a mouse; the same figures make the same file, although echarts counts its charts. */
+function plain(svg: string, title: string): string {
+  return svg
+    .replace(/<style[\s\S]*<\/style>\n?/, '')
+    .replaceAll(/ class="[^"]*"/g, '')
+    .replaceAll(/\bzr\d+-/g, '')
+    .replace('>', `>\n<title>${title}</title>`)
 }
