@@ -1,4 +1,4 @@
-/** An endpoint: `host:port` under which a broker can be dialled. */
+/** An endpoint: `host:port` under which a broker can be reached. */
 
 /** One address of a broker. `host` is a name, an IPv4 or a bare IPv6 address; `port` is 1–65535. */
 export interface Endpoint {

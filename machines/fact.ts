@@ -36,23 +36,36 @@ export function byTopic(partitions: Iterable<TopicPartition>): PartitionsByTopic
   return Object.fromEntries(topics)
 }
 
-/** What each fact says beside its type. Durations in milliseconds, offsets as decimal strings, no secrets. */
+/**
+ * What each fact says beside its type, and when it is recorded: docs/facts.md is made from these texts. Durations in milliseconds, offsets as decimal
+ * strings, no secrets.
+ */
 export interface FactData {
   // What the user asked for.
+  /** `start()` was called. */
   'start.requested': object
-  /** `failure`: why it has to end; without one the user wants it to. */
+  /** `stop()` was called, or it has to end: then with the `failure` that makes it. */
   'stop.requested': { readonly failure?: Failure }
   // What the cluster showed.
-  /** `brokers`: endpoints as `host:port`, by node id. */
+  /** A broker responds, the first time or again. `brokers`: `host:port` by node id. */
   'cluster.reached': { readonly clusterId: string; readonly brokers: Readonly<Record<number, string>> }
+  /** No broker has responded for a second; recorded again when the reason changes. */
   'cluster.unreachable': { readonly failure: Failure; readonly sinceMs: number }
+  /** Nodes are at other addresses, and that is confirmed. `resolved-anew`: the same host names lead to other addresses. */
   'cluster.moved': { readonly moves: readonly Move[]; readonly reason: 'moved' | 'resolved-anew' }
+  /** Nodes came or went. */
   'cluster.membership-changed': { readonly joined: readonly number[]; readonly left: readonly number[] }
+  /** Another cluster responds at an address. */
   'cluster.refused': { readonly expected: string; readonly got: string; readonly endpoint: string }
+  /** The source of `brokers` hung, threw or returned what can't be used. */
   'source.failed': { readonly failure: Failure }
+  /** It works again. */
   'source.recovered': object
+  /** A node's endpoint is refused for its identity or login. */
   'endpoint.refused': { readonly nodeId: number; readonly endpoint: string; readonly failure: Failure }
+  /** It is accepted again. */
   'endpoint.healed': { readonly nodeId: number; readonly endpoint: string }
+  /** The session has a new connection to a node. `soft`: it was made beside the old one, which still works. */
   'link.reconnected': {
     readonly nodeId: number
     readonly endpoint: string
@@ -60,59 +73,85 @@ export interface FactData {
     readonly soft: boolean
   }
   // What the session and its group membership did.
+  /** A KafkaJS consumer was created. `epoch` counts these sessions, from 1. */
   'session.opened': { readonly epoch: number }
+  /** It has an assignment, and where to begin in each partition is known. */
   'session.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }
+  /** It could not join, or ended. */
   'session.failed': { readonly epoch: number; readonly failure: Failure }
+  /** It makes no progress. */
   'session.stalled': { readonly epoch: number; readonly failure: Failure }
+  /** It may no longer reach a broker. */
   'session.fenced': { readonly epoch: number }
-  /** Known to the broker from here on: until it leaves, others wait for it. Recorded before it joins, so that a next life can evict it. */
+  /**
+   * A broker named our member. Recorded before it joins under this id: from here on others wait for it until it leaves, and the next process on this journal can
+   * evict it.
+   */
   'member.named': { readonly epoch: number; readonly memberId: string }
-  /** KafkaJS asks to join although its member is in the group. */
+  /** KafkaJS asks to join again by itself, although its member is in the group. */
   'join.requested': { readonly epoch: number }
+  /** The group gave an assignment; heartbeats begin. */
   'member.joined': { readonly epoch: number; readonly memberId: string; readonly generation: number }
-  /** What makes the membership count as lost. */
+  /** The coordinator says that it does not know the member. */
   'member.fenced': { readonly epoch: number; readonly generation: number; readonly failure: Failure }
-  /** The group turns the member away, and waiting does not change it. */
+  /** The group refused the member, and waiting does not change it. */
   'member.refused': { readonly epoch: number; readonly failure: Failure }
+  /** The member is about to leave. */
   'leave.requested': { readonly epoch: number }
+  /** The coordinator no longer knows the member. */
   'member.lost': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
-  /** Another process has joined as the same static member, and ends this one. */
+  /** Another process has joined with the same `groupInstanceId`, and this one ends. */
   'member.superseded': { readonly epoch: number; readonly memberId: string; readonly failure: Failure }
+  /** A member of ours has left, this one or an earlier one, or a later one has replaced it. */
   'member.evicted': { readonly epoch: number; readonly memberId: string }
+  /** The response to a heartbeat says that the group rebalances. */
   'group.rebalancing': { readonly epoch: number; readonly generation: number }
+  /** The assignment of a generation. */
   'partitions.assigned': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  /** Handlers have settled before a rebalance. */
   'partitions.revoked': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
+  /** Partitions were lost without being revoked first. */
   'partitions.lost': { readonly epoch: number; readonly generation: number; readonly partitions: PartitionsByTopic }
-  /** The group gave us partitions of topics that we did not subscribe to, and nobody reads: its members subscribe to different ones. */
+  /** The group gave us partitions of topics that we did not subscribe to, and nobody reads them: its members subscribe to different ones. */
   'partitions.unread': { readonly epoch: number; readonly topics: readonly string[] }
   // What became of the topics.
-  /** Seen for the first time: its id (null from brokers before Kafka 2.8) and how many partitions it had. */
+  /** A topic is seen for the first time. `topicId` is null from brokers before Kafka 2.8; `partitions`: how many it has. */
   'topic.observed': { readonly topic: string; readonly topicId: string | null; readonly partitions: number }
+  /** It has more partitions; the new ones are read from their start. */
   'topic.grown': { readonly topic: string; readonly partitions: number }
+  /** It does not exist any more; its partitions wait for it. */
   'topic.missing': { readonly topic: string }
-  /** It was there, and this user may not read it any more. */
+  /** This user may not read it any more; its partitions wait for that right. */
   'topic.denied': { readonly topic: string }
-  /** It is there again; `recreated`: another topic of the same name, read from its start. */
+  /** It is there again, or may be read again. `recreated`: it is another topic of the same name, and is read from its start. */
   'topic.found': { readonly topic: string; readonly recreated: boolean }
   /** A regular expression matches other topics now. */
   'subscription.changed': { readonly epoch: number; readonly topics: readonly string[] }
-  /** Regular expressions that match no topic yet. */
+  /** Regular expressions match no topic yet. */
   'subscription.unmatched': { readonly epoch: number; readonly expressions: readonly string[] }
   // What the hand-over did.
+  /** What is rebuilt is at a safe point. `forced`: handlers did not settle in time. */
   'drain.completed': { readonly epoch: number; readonly tookMs: number; readonly forced: boolean }
+  /** The hand-over is complete: a heartbeat was accepted over the new connections. `gapMs`: for how long nothing was fetched. */
   'rebuild.proven': { readonly epoch: number; readonly tookMs: number; readonly gapMs: number }
+  /** No heartbeat was accepted in time; the session is replaced. */
   'rebuild.unproven': { readonly epoch: number; readonly failure: Failure }
+  /** The next attempt follows after a wait. */
   'retry.scheduled': { readonly attempt: number; readonly waitMs: number }
+  /** The wait is over. */
   'backoff.elapsed': { readonly attempt: number }
-  /** It ends for good, with this failure, and is closed in order. */
+  /** It stops permanently, and is closed in an orderly way. A journal that fails is recorded as `journal.failed` only, as nothing can be recorded behind it. */
   'consumer.failed': { readonly failure: Failure }
+  /** Everything is closed. `forced`: not all of it ended in time. */
   'stop.completed': { readonly tookMs: number; readonly forced: boolean }
   // What became of offsets, batches and handlers.
+  /** A fenced session's progress was committed. */
   'offsets.salvaged': { readonly epoch: number; readonly partitions: number }
+  /** A partition without a committed offset begins here. */
   'offset.reset': TopicPartition & { readonly offset: string }
   /**
-   * Offsets from `from` up to, not including, `to` are gone without having been handled (none where both are the same); reading goes on at `next`. `trimmed`: the log begins later
-   * now · `truncated`: it was cut, as after an unclean election · `recreated`: the topic was deleted and made again.
+   * Offsets from `from` up to, not including, `to` are gone without having been handled (none where both are the same); reading goes on at `next`. `trimmed`: the
+   * log begins later now; `truncated`: it was cut, as after an unclean election; `recreated`: the topic was deleted and created again.
    */
   'offsets.lost': TopicPartition & {
     readonly from: string
@@ -120,25 +159,39 @@ export interface FactData {
     readonly next: string
     readonly reason: 'trimmed' | 'truncated' | 'recreated'
   }
-  /** A callback of the user's for partitions threw, or took too long. */
+  /** A callback for partitions threw, or took too long. */
   'callback.failed': {
     readonly epoch: number
     readonly callback: 'onPartitionsAssigned' | 'onPartitionsRevoked' | 'onPartitionsLost'
     readonly failure: Failure
   }
+  /** A commit got no response or was refused; it is repeated. */
   'commit.failed': { readonly epoch: number; readonly failure: Failure }
+  /** A batch came too late to be handed out. */
   'batch.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
+  /** A handler ended too late for its result to be committed. */
   'result.fenced': TopicPartition & { readonly generation: number; readonly offset: string }
+  /** Somebody else moved the committed offset back. `mark`: up to where this process had handled. */
   'mark.dropped': TopicPartition & { readonly mark: string; readonly committed: string }
+  /** A handler threw. */
   'handler.failed': TopicPartition & { readonly offset: string; readonly attempt: number; readonly failure: Failure }
+  /** `onHandlerError` has decided. */
   'handler.gave-up': TopicPartition & { readonly offset: string; readonly decision: 'pause' | 'stop' | 'skip' }
-  /** The policy threw or returned nonsense: it is asked again. */
+  /** `onHandlerError` threw, or returned none of the decisions; it is asked again. */
   'policy.failed': TopicPartition & { readonly offset: string; readonly failure: Failure }
+  /** A handler is past `handlerTimeoutMs`. */
   'handler.timed-out': TopicPartition & { readonly offset: string; readonly afterMs: number }
-  /** One fact for all partitions that are found at the same moment and have the same cause. `awayMs`: since when nothing came, where the leader is out of reach. */
+  /**
+   * Partitions make no progress; one fact for all that are found at the same moment and have the same cause. `awayMs`: for how long nothing has come, where
+   * the leader is out of reach.
+   */
   'partition.stalled': { readonly partitions: PartitionsByTopic; readonly reason: string; readonly awayMs?: number }
+  /** They go on. */
   'partition.resumed': { readonly partitions: PartitionsByTopic }
-  /** Its handler has failed for one message for long, or a policy has paused it. `ageMs`: since the message was written; `lag`: messages from it to the end of the log. */
+  /**
+   * A handler has failed for one message 10 times or for 60 s, or a policy has paused the partition; recorded at once and every 10 minutes. `ageMs`: since the
+   * message was written; `lag`: messages from it to the end of the log.
+   */
   'partition.degraded': TopicPartition & {
     readonly offset: string
     readonly reason: 'retrying' | 'paused'
@@ -147,8 +200,11 @@ export interface FactData {
     readonly ageMs: number
     readonly lag: number
   }
+  /** It goes on. */
   'partition.recovered': TopicPartition
+  /** The event loop stood still for more than a second; recorded once it moves again. */
   'event-loop.starved': { readonly forMs: number }
+  /** A record could not be appended. */
   'journal.failed': { readonly failure: Failure; readonly policy: 'stop-intake' | 'degrade' }
 }
 

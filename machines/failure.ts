@@ -5,15 +5,15 @@ export type Remedy = 'wait' | 'redial' | 'replace' | 'refresh-credentials' | 'gi
 
 /**
  * The closed list of failures, and what helps against each:
- * - `unreachable` no broker answered · `dial-failed` one endpoint refused, reset or did not answer
+ * - `unreachable` no broker responded · `dial-failed` one address refused, reset or did not respond
  * - `identity-refused` TLS identity, allow-list, or the endpoint is not the node it should be · `foreign-cluster` another cluster id
  * - `version-too-old` the broker does not speak a request that is needed
- * - `login-refused` SASL said no · `settings-failed` the function `kafka` hung, threw or returned nonsense
- * - `not-authorized` an ACL said no · `topic-missing` a subscribed topic does not exist, and was never seen
+ * - `login-refused` authentication failed · `settings-failed` the function `kafka` hung, threw or returned what can't be used
+ * - `not-authorized` denied by an ACL · `topic-missing` a subscribed topic does not exist, and was never seen
  * - `member-lost` the coordinator does not know our member · `group-refused` the group refused the join
- * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but nothing moves · `unproven` a rebuild got no proof in time
- * - `join-timed-out` no assignment, or no places to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
- * - `handler-failed` the user's handler threw · `callback-failed` a callback for partitions threw or took too long · `journal-failed` a record could not be appended · `bug` what must not happen
+ * - `session-crashed` KafkaJS ended by itself · `session-silent` it goes on but no messages arrive · `unproven` no heartbeat was accepted over new connections in time
+ * - `join-timed-out` no assignment, or no positions to read from, in time · `source-failed` the source of brokers hung, threw or returned nonsense
+ * - `handler-failed` the user's handler threw · `callback-failed` a callback for partitions threw or took too long · `journal-failed` a record could not be appended · `bug` internal error, please report it
  */
 export const remedies = {
   unreachable: 'wait',

@@ -34,7 +34,7 @@ export interface LifecycleContext {
   readonly members: readonly string[]
 }
 
-/** What an invoked actor is told when its state is entered. */
+/** What an invoked actor gets when its state is entered. */
 export type TaskInput = Pick<LifecycleContext, 'epoch' | 'plan' | 'attempt' | 'failure'>
 
 export interface LifecycleInput {
@@ -59,12 +59,12 @@ const unfilled = fromCallback<Fact, TaskInput>(() => {
   throw new Error('This actor is not filled: the lifecycle needs provide({ actors })')
 })
 
-/** Tells nothing until it is filled with the facts of a cluster. */
+/** Emits nothing until it is filled with the facts of a cluster. */
 const unfilledStream = fromEventObservable<Fact, undefined>(() => ({ subscribe: () => ({ unsubscribe: () => {} }) }))
 
 const input = ({ context }: { context: LifecycleContext }): TaskInput => context
 
-/** What a fact says of the session it speaks of, as guards and actions are told it. */
+/** What a fact says of the session it speaks of, as guards and actions get it. */
 type OfFailed = Pick<FactOf<'session.failed'>, 'epoch' | 'failure'>
 type OfSession = Pick<OfFailed, 'epoch'>
 type Reason = Pick<Plan, 'reason'>
@@ -109,7 +109,7 @@ const moving = {
 } as const
 const reconnecting = { target: 'connecting', actions: 'beginEpoch' } as const
 
-/** An actor that throws is a bug: the consumer ends in order and says so. */
+/** An actor that throws is a bug: the consumer ends in an orderly way and says so. */
 const bug = { target: '#lifecycle.stopping', actions: 'noteBug' } as const
 const drain = { id: 'drain', src: 'drain', input, onError: bug } as const
 const rebuild = { id: 'rebuild', src: 'rebuild', input, onError: bug } as const
@@ -194,13 +194,13 @@ export const lifecycleMachine = setup({
       on: { 'cluster.moved': moving, ...replacing, ...failing, 'stop.requested': stop },
     },
     draining: {
-      description: 'A hand-over has begun: what it touches comes to a safe point.',
+      description: 'A hand-over has begun: handlers and requests that it touches come to a safe point.',
       tags: 'handing-over',
       initial: 'in-place',
       on: { 'member.superseded': superseded, 'stop.requested': stop },
       states: {
         'in-place': {
-          description: 'Connections are made to where the nodes are now; what waits for an answer is sent again.',
+          description: 'Connections are made to where the nodes are now; in-flight requests are re-sent.',
           tags: 'ready',
           invoke: drain,
           on: {
@@ -224,7 +224,7 @@ export const lifecycleMachine = setup({
       },
     },
     rebuilding: {
-      description: 'The hand-over is carried out, and proven within rebuildTimeoutMs.',
+      description: 'The hand-over is carried out; it has to be complete within rebuildTimeoutMs.',
       tags: 'handing-over',
       initial: 'in-place',
       on: {
@@ -274,7 +274,7 @@ export const lifecycleMachine = setup({
     },
     failed: {
       description:
-        'The consumer has ended for good: by a failure that waiting does not cure, or because retryBudget is spent.',
+        'The consumer has stopped permanently: by a failure that is not retriable, or because retryBudget is spent.',
       type: 'final',
       output: ({ context: { failure } }) => ({ failure }),
     },

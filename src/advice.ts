@@ -33,7 +33,7 @@ const byKind: Record<FailureKind, Advice> = {
   'version-too-old': {
     likelyCause:
       'the cluster, or this broker of it, runs a Kafka before 2.4, or something between answers in its name.',
-    nextStep: 'upgrade the broker; it is dialled again until it speaks what is needed.',
+    nextStep: 'upgrade the broker; it is tried again until it speaks what is needed.',
   },
   'login-refused': {
     likelyCause: 'user name, password or mechanism is wrong, or the credentials were rotated.',
@@ -68,7 +68,7 @@ const byKind: Record<FailureKind, Advice> = {
   'session-silent': {
     likelyCause: 'a broker accepts connections but does not answer, or the fetch loop is stuck.',
     nextStep:
-      'none is needed, the connections are made anew; if it comes back, look at the brokers named in the facts.',
+      'none is needed, the connections are made again; if it comes back, look at the brokers named in the facts.',
   },
   unproven: {
     likelyCause: 'a broker is slow to answer at its new address.',
@@ -83,7 +83,7 @@ const byKind: Record<FailureKind, Advice> = {
   'source-failed': {
     likelyCause:
       'the `brokers` function threw, did not answer in time, or returned something that is no list of addresses.',
-    nextStep: 'correct the source; until then its last good answer is used.',
+    nextStep: 'correct the source; until then its last good list is used.',
   },
   'handler-failed': {
     likelyCause: 'the handler threw for this message each time it was tried.',
@@ -200,7 +200,7 @@ const byCode: readonly (Advice & { readonly codes: RegExp })[] = [
   },
   {
     codes: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    likelyCause: 'the certificate does not name the address that was dialled.',
+    likelyCause: 'the certificate does not name the address that was connected to.',
     nextStep:
       'issue a certificate that covers the new address, or set `expectedIdentity` if all brokers share one name.',
   },

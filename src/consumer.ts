@@ -62,7 +62,7 @@ export interface Consumer extends AsyncDisposable {
    * - `not-assigned` the partition is not this consumer's
    * - `fenced` it was, and has gone since: to another member, or into another generation
    * - `out-of-range` behind what was handed out, or before what this consumer has committed, without a `seek`
-   * - the kind of a failure, where the coordinator refuses, or none answers five times in a row, 2 s each
+   * - the kind of a failure, where the coordinator refuses, or does not respond five times in a row, 2 s each
    */
   commit(offsets?: readonly CommitOffset[]): Promise<void>
   /** Hands out nothing of these partitions until `resume`; survives rebuilds and rebalances. A topic without `partitions`: all of it, also what is assigned later. */
@@ -73,8 +73,8 @@ export interface Consumer extends AsyncDisposable {
   /** What it is doing and has done; `ready` is what a readiness probe asks for. */
   status(): Status
   /**
-   * Calls the listener with each fact of this type, or of all with `*`. Returns what takes the listener away again. What it throws harms
-   * nobody and is told to the logger. Throws a RelistenError with code `invalid-call` for what is no fact, or was one in an earlier version.
+   * Calls the listener with each fact of this type, or of all with `*`. Returns a function that removes the listener. What it throws harms
+   * nobody and goes to the logger. Throws a RelistenError with code `invalid-call` for what is no fact, or was one in an earlier version.
    */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: FactRecord) => void): () => void

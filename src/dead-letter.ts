@@ -14,11 +14,17 @@ export interface DeadLetterProducer {
   }): Promise<unknown>
 }
 
+/** Options of `deadLetter`. A wrong one throws `invalid-option`. */
 export interface DeadLetterOptions {
+  /** A connected producer of KafkaJS, or anything with its `send`. Whoever made it disconnects it. */
   readonly producer: DeadLetterProducer
-  /** Where dead letters go; it has to exist, unless brokers create topics. */
+  /** The topic for dead letters. It has to exist, unless brokers create topics. */
   readonly topic: string
-  /** Calls of the handler before a message is a dead letter. 1 or more, default 6. It takes the place of `handlerRetries`. */
+  /**
+   * How often the handler is called before a message is a dead letter. Replaces `handlerRetries`.
+   * @defaultValue `6`
+   * @bounds 1 or more
+   */
   readonly maxAttempts?: number
 }
 

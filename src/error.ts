@@ -65,7 +65,7 @@ export function optionError(what: string, nextStep: string): RelistenError {
   return new RelistenError({ code: 'invalid-option', what, nextStep })
 }
 
-/** The error for a call that can't be answered. */
+/** The error for a call that can't be carried out. */
 export function callError(what: string, nextStep: string): RelistenError {
   return new RelistenError({ code: 'invalid-call', what, nextStep })
 }

@@ -5,11 +5,15 @@ import type { FactData } from '../machines/fact.ts'
 import type { Failure } from '../machines/failure.ts'
 import { callError, type RelistenError } from './error.ts'
 
-/** How a start may be ended early. */
+/** Options of `start()`: how it may be ended early. Wrong ones throw `invalid-call`. */
 export interface StartOptions {
-  /** Stops the consumer when it aborts: while it connects, and later. */
+  /** Stops the consumer when it aborts: while it connects, and also later. */
   readonly signal?: AbortSignal | undefined
-  /** The start fails when the group is not joined by then. Milliseconds, 1–2147483647, default: no limit. */
+  /**
+   * The start fails when the group is not joined by then.
+   * @defaultValue no limit
+   * @bounds 1–2147483647 ms
+   */
   readonly timeoutMs?: number | undefined
 }
 

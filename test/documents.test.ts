@@ -5,6 +5,9 @@ import { expect, test } from 'vitest'
 import { type FailureKind, remedies, remedyFor } from '../machines/failure.ts'
 import { lifecycleMachine } from '../machines/lifecycle.ts'
 import { adviceFor } from '../src/advice.ts'
+import { deadLetter } from '../src/dead-letter.ts'
+import { fileJournal } from '../src/journal/file-journal.ts'
+import { memoryJournal } from '../src/journal/memory-journal.ts'
 import type { ConsumerOptions } from '../src/options/consumer-options.ts'
 import { resolveOptions } from '../src/options/options.ts'
 import { nodesOf, pathOf, targetsIn } from './machines/structure.ts'
@@ -151,6 +154,16 @@ test('the README names every code with an advice of its own and every one that t
   expect([...told].filter((code) => !isGiven(code))).toEqual([])
 })
 
+test('KafkaJS is pinned to the version that the documents name, and docs/limits.md names every inner module that is taken', async () => {
+  const limits = await read('docs/limits.md')
+  expect(manifest.dependencies.kafkajs).toMatch(/^\d+\.\d+\.\d+$/)
+  for (const text of [readme, limits]) expect(text).toContain(manifest.dependencies.kafkajs)
+  const taken = [...(await read('actors/kafkajs/parts.cjs')).matchAll(/^exports\.(\w+) =/gm)].map(([, name]) => name)
+  const [, named = ''] = /The inner modules of KafkaJS [^`]*(.*?)\. They/.exec(limits) ?? []
+  expect(taken.length).toBeGreaterThan(5)
+  expect(quoted(named)).toEqual(taken)
+})
+
 test('the changelog has an entry for this version', () => {
   expect(changelog).toContain(`## ${manifest.version}`)
 })
@@ -172,8 +185,31 @@ test.each(optionRows())('the option table gives the default of $name as it is', 
 
 test.each(optionRows())('the option table gives the bounds of $name as they are', ({ name, bounds }) => {
   const [, least, most] = /whole number (?:of at least|from) (\d+)(?: to (\d+))?/.exec(refusal(name, -1)) ?? []
-  if (least === undefined) expect(bounds).not.toMatch(/^\d+(–\d+$| or more)/)
-  else expect(bounds).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
+  const plain = bounds.replace(/ (ms|bytes)$/, '')
+  if (least === undefined) expect(plain).not.toMatch(/^\d+(–\d+$| or more)/)
+  else expect(plain).toBe(most === undefined ? `${least} or more` : `${least}–${most}`)
+  if (/Ms$/.test(name)) expect(bounds).toMatch(/ ms$/)
+})
+
+test('the options of deadLetter and of the journals have the defaults and bounds that their tables give', () => {
+  const cellsOf = (call: string, name: string) => {
+    const row = tableOf(section(options, `Options of \`${call}\``), 'option').find(
+      ({ option }) => option === `\`${name}\``,
+    )
+    return [quoted(row?.default ?? '')[0], (row?.bounds ?? '').split(' ')[0]].map(Number)
+  }
+  const producer = { send: async () => {} }
+  const [attempts, leastAttempts = 0] = cellsOf('deadLetter', 'maxAttempts')
+  expect(deadLetter({ producer, topic: 't' }).maxAttempts).toBe(attempts)
+  expect(() => deadLetter({ producer, topic: 't', maxAttempts: leastAttempts - 1 })).toThrow(
+    `at least ${leastAttempts}`,
+  )
+  const [, leastRecords = 0] = cellsOf('memoryJournal', 'capacity')
+  expect(() => memoryJournal({ capacity: leastRecords - 1 })).toThrow(`at least ${leastRecords}`)
+  const [, leastBytes = 0] = cellsOf('fileJournal', 'segmentBytes')
+  expect(() => fileJournal('j', { segmentBytes: leastBytes - 1 })).toThrow(`at least ${leastBytes}`)
+  const [mostBytes = 0] = cellsOf('fileJournal', 'maxBytes')
+  expect(() => fileJournal('j', { segmentBytes: mostBytes })).toThrow(`got ${mostBytes}`)
 })
 
 test('the fact table names every fact with its data, and nothing else', async () => {
@@ -209,6 +245,10 @@ test('the state table names every state in order', () => {
   const named = tableOf(states, 'state').flatMap(({ state = '' }) => quoted(state))
   expect(named).toEqual(nodesOf(lifecycleMachine).map(pathOf))
 })
+
+/** What stands under a heading. */
+const section = (document: string, heading: string): string =>
+  document.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
 
 function optionRows() {
   return tableOf(options, 'option').map(({ option = '', default: preset = '', bounds = '' }) => ({

@@ -24,7 +24,7 @@ export interface BrokerSource {
 /** The option `brokers`: a list of `host:port`, a function that returns one, or a source object. */
 export type Brokers = readonly string[] | BrokerSource['current'] | BrokerSource
 
-/** What the source said last: the list in use (after a failure the last good one), and what was wrong with the newest answer. */
+/** What the source said last: the list in use (after a failure the last good one), and what was wrong with the newest one. */
 export interface SourceReading {
   readonly endpoints: readonly Endpoint[]
   readonly failure?: Failure
@@ -33,17 +33,17 @@ export interface SourceReading {
 export interface Source {
   /** Never rejects; resolves by the deadline, or at once when aborted. A call that hangs is made again after 10 seconds. */
   current(signal?: AbortSignal): Promise<SourceReading>
-  /** Announced lists, and answers that came after their deadline. Never errs. */
+  /** Announced lists, and those that came after their deadline. Never errs. */
   readonly changes$: Observable<SourceReading>
 }
 
-/** A call that hangs is given up and made again after this time, in milliseconds. */
+/** A call that hangs is abandoned and made again after this time, in milliseconds. */
 const againAfterMs = 10_000
 
 /** A longer list is cut off, with a failure that says so. */
 export const maxEndpoints = 64
 
-/** Makes a source of the option `brokers`. One call may take `sourceTimeoutMs`; a later answer is still used when it comes. */
+/** Makes a source of the option `brokers`. One call may take `sourceTimeoutMs`; a later list is still used when it comes. */
 export function createSource(brokers: Brokers, { sourceTimeoutMs = 3000 } = {}): Source {
   const late$ = new Subject<SourceReading>()
   let good: readonly Endpoint[] = []

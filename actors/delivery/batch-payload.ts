@@ -7,7 +7,7 @@ import { endOf, type PartitionQueue, type QueuedBatch } from './partition-queue.
 /** An offset to commit: the next one to read, a decimal string as everywhere in KafkaJS. */
 export interface CommitOffset extends TopicPartition {
   readonly offset: string
-  /** A text beside the offset, for whoever reads the commit; it takes the place of what relisten writes there. */
+  /** A text beside the offset, for whoever reads the commit; it replaces what relisten writes there. */
   readonly metadata?: string | null | undefined
 }
 
@@ -41,7 +41,7 @@ export class BatchPayloads {
     this.options = options
   }
 
-  /** The payload of one call, and whether its handler has been told that it has to end. */
+  /** The payload of one call, and whether its handler has been asked to end. */
   of({ queue, queued, left, resolve, isStale }: BatchInHand, signal: AbortSignal) {
     const { batch, assignment } = queued
     let isToldOfEnd = false

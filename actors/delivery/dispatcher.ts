@@ -25,7 +25,7 @@ export interface DispatcherOptions
   readonly maxBufferedBytes: number
 }
 
-/** How long a handler has between its signal and being given up, in milliseconds. */
+/** How long a handler has between its signal and being abandoned, in milliseconds. */
 const graceMs = 500
 
 export class Dispatcher {
@@ -119,7 +119,7 @@ export class Dispatcher {
     this.slots.work(queue)
   }
 
-  /** Ends the assignment: nothing is handed out any more, handlers settle. True when one had to be given up at `withinMs`. */
+  /** Ends the assignment: nothing is handed out any more, handlers settle. True when one had to be abandoned at `withinMs`. */
   async close(withinMs: number): Promise<boolean> {
     const { assignment } = this
     if (!assignment) return false

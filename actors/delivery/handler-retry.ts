@@ -13,7 +13,7 @@ export type HandlerDecision = 'pause' | 'stop' | 'skip' | 'retry'
 
 const decisions: readonly unknown[] = ['pause', 'stop', 'skip', 'retry'] satisfies HandlerDecision[]
 
-/** What `onHandlerError` is told. */
+/** What `onHandlerError` gets. */
 export interface HandlerErrorContext extends TopicPartition {
   /** Of the message; with `eachBatch`, of the first one that was not resolved. */
   readonly offset: string

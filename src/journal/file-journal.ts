@@ -20,9 +20,17 @@ import { type Segment, scanSegment, segmentAt, segmentsIn, syncDirectory, writeA
 
 /** How a file journal is kept. */
 export interface FileJournalOptions {
-  /** A file this large is followed by the next one, which begins with a snapshot. Bytes, default 1 MiB, at least 64 KiB. */
+  /**
+   * A file this large is followed by the next one, which begins with a snapshot.
+   * @defaultValue `1048576`
+   * @bounds 65536 or more bytes
+   */
   readonly segmentBytes?: number
-  /** Most bytes kept; whole files are deleted for it, the oldest first. Default 16 MiB, at least four times `segmentBytes`. */
+  /**
+   * Maximum size of all files together; whole files are deleted for it, the oldest first.
+   * @defaultValue `16777216`
+   * @bounds at least four times `segmentBytes`
+   */
   readonly maxBytes?: number
 }
 
@@ -38,7 +46,7 @@ export interface FileJournal extends Journal {
  * to its end is cut off; where anything else is damaged, the records before it are kept and the rest is set aside in files beside
  * (`repair` says what and where, and so does the next record).
  * Throws `journal-failed` when another process writes to it, or when it can't be read or written, and `invalid-option` for sizes that
- * can't be. After an append that failed, its file is closed and nothing more is appended until the journal is opened anew: a disk that
+ * can't be. After an append that failed, its file is closed and nothing more is appended until the journal is opened again: a disk that
  * failed to sync may have dropped what it says it has.
  */
 export function fileJournal(directory: string, options: FileJournalOptions = {}): FileJournal {

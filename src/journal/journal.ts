@@ -5,33 +5,34 @@ import type { FactData, FactType, Plan } from '../../machines/fact.ts'
 import { codeOf } from '../../machines/failure.ts'
 import { errorFrom, optionError, type RelistenError } from '../error.ts'
 
-/** One recorded event, in an envelope. JSON throughout, no secrets. */
+/** One recorded event, in an envelope. JSON throughout, no secrets. docs/journal.md is made from these texts. */
 export interface JournalRecord {
-  /** Position in the journal; the first record has 1, each next one more. */
+  /** Position in the journal: 1 for the first record, and one more for each next one. */
   readonly seq: number
-  /** When it was recorded, milliseconds since the epoch. */
+  /** When it was recorded, in milliseconds since 1970. */
   readonly at: number
-  /** Which consumer: its group id. */
+  /** The consumer's group id. */
   readonly consumer: string
-  /** The session's epoch at that moment; 0 before the first session. */
+  /** Which session was at work: 1 for the first, one more for each that replaces another; 0 before the first. */
   readonly epoch: number
-  /** The machine's path of ids. */
+  /** The state machine that recorded it, as its path of ids. */
   readonly actor: string
   /**
-   * The fact's type; or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`; or, of the journal itself,
-   * `journal.snapshot` (the machines as they are here, at the head of a segment) and `journal.repaired` (what was damaged when it was opened).
+   * The fact's type; or `actor.started`, `actor.stopped`, `actor.completed`, `actor.failed`; or, of the journal itself, `journal.snapshot` (the state machines
+   * as they are here, at the head of a file) and `journal.repaired` (what was damaged when it was opened).
    */
   readonly type: string
   /** What the fact says beside its type. */
   readonly data: Readonly<Record<string, unknown>>
-  /** The top-level state before; null for the first event of a machine. */
+  /** The top-level state before; null for the first record of a state machine. */
   readonly from: string | null
-  /** The top-level state after; equal to `from` when the fact changed none. The kind of the plan names its nested state. */
+  /** The top-level state after; equal to `from` when the fact changed none. Within a hand-over `plan.kind` names the nested state. */
   readonly to: string | null
-  /** The plan in force after the fact; null when no hand-over is under way. */
+  /** The hand-over under way after the fact, with `kind` (`in-place` or `replacement`) and `reason`; null when there is none. */
   readonly plan: Plan | null
   /** `seq` of the record whose transition started what led here; null for what comes from outside. */
   readonly cause: number | null
+  /** Version of the state machines that wrote it. Records of older versions are translated when they are read. */
   readonly machineVersion: string
   /** Checksum of the record before; empty for the first. */
   readonly previous: string
@@ -55,7 +56,7 @@ export interface Journal {
   append(record: JournalRecord, expectedSeq: number): void
   /** The records in order, beginning with seq `from` (default: the oldest kept). */
   read(from?: number): Iterable<JournalRecord>
-  /** Lets go of files and locks. Does nothing the second time. */
+  /** Releases files and locks. Does nothing the second time. */
   close(): void
   /** True when a `journal.snapshot` is due: it is appended after the next record. Left out by a journal that needs none. */
   readonly wantsSnapshot?: boolean

@@ -12,9 +12,16 @@ import {
 
 /** How a memory journal is kept. */
 export interface MemoryJournalOptions {
-  /** Most records kept; the oldest is dropped for a new one. Default 10000, at least 1. */
+  /**
+   * Maximum number of records kept; the oldest is dropped for a new one.
+   * @defaultValue `10000`
+   * @bounds 1 or more records
+   */
   readonly capacity?: number
-  /** Where the chain of another journal ended that this one continues. Default: a new chain. */
+  /**
+   * Where the chain of another journal ended that this one continues.
+   * @defaultValue a new chain
+   */
   readonly after?: ChainEnd
 }
 

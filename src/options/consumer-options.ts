@@ -3,11 +3,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Brokers } from '../../actors/cluster/source.ts'
 import type { HandlerDecision, HandlerErrorPolicy } from '../../actors/delivery/handler-retry.ts'
-import type {
-  EachBatchPayload as KafkaBatchPayload,
-  KafkaJsOptions,
-  EachMessagePayload as KafkaMessagePayload,
-} from '../../actors/kafkajs/consumer.ts'
+import type { KafkaJsOptions } from '../../actors/kafkajs/consumer.ts'
 import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { TopicPartition } from '../../machines/fact.ts'
@@ -15,181 +11,290 @@ import type { Journal } from '../journal/journal.ts'
 import type { JournalPolicy } from '../journal/recorder.ts'
 import type { Inspect } from '../views/inspector.ts'
 import type { Logger } from '../views/log.ts'
+import type { EachBatchPayload, EachMessagePayload } from './payload.ts'
 
 /** KafkaJS's client options that matter here; addresses and deadlines are this library's. */
 export type KafkaOptions = Pick<KafkaConfig, 'clientId' | 'ssl' | 'sasl'>
 
-/** What a message handler gets: KafkaJS's payload and a signal. */
-export interface EachMessagePayload extends KafkaMessagePayload {
-  /** Aborts when the handler should end: its partition goes to another member, it takes too long, or the consumer stops. */
-  readonly signal: AbortSignal
-}
-
-/** What a batch handler gets: KafkaJS's payload and a signal. */
-export interface EachBatchPayload extends KafkaBatchPayload {
-  /** Aborts when the handler should end: its partition goes to another member, it takes too long, or the consumer stops. */
-  readonly signal: AbortSignal
-}
-
-/** Options of `createConsumer`. An unknown or impossible one throws `invalid-option`. */
+/** Options of `createConsumer`. An unknown or impossible one throws `invalid-option`. docs/options.md is made from these texts. */
 export interface ConsumerOptions {
   /**
-   * Where the brokers are: a list, a function, or a source that also announces changes. A function is asked at each poll and
-   * given up after 3 seconds. Entries are `host:port`, at most 64. Kafka: `bootstrap.servers`.
+   * Where to find the cluster: a list of `host:port`, a function that returns one, called at each poll and abandoned after 3 s, or a source
+   * `{ current(), changes }`, where `changes` is an observable or async iterable of lists. Kafka: `bootstrap.servers`.
+   * @bounds 1–64 entries
    */
   brokers: Brokers
   /** The consumer group. Kafka: `group.id`. */
   groupId: string
-  /** Topics to read, at least one: names, or regular expressions that are matched against the topics known when a session is opened. */
+  /**
+   * Names or regular expressions; an expression is matched when a session is opened, and again each `metadataMaxAge`.
+   * @bounds at least one
+   */
   topics: readonly (string | RegExp)[]
-  /** Called for each message, in order within a partition. Either this or `eachBatch`. */
+  /**
+   * Called for each message, in order within a partition. Gets KafkaJS's payload and `signal`.
+   * @defaultValue none: either this or `eachBatch` is required
+   */
   eachMessage?: (payload: EachMessagePayload) => Promise<void>
   /**
-   * Called for each fetched batch. A normal return has handled the batch, unless the handler was told to end by `isRunning()`,
-   * `isStale()` or `signal`: then only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with
-   * offsets it is `commit(offsets)`. Nothing beyond the batch can be resolved; `seek` goes there.
+   * Called for each fetched batch. A normal return has handled the batch, unless the handler was asked to end by `isRunning()`, `isStale()` or `signal`: then
+   * only what was resolved. `commitOffsetsIfNecessary()` commits what is due by `commitIntervalMs`, with offsets it is `commit(offsets)`. Nothing beyond
+   * the batch can be resolved; `seek` goes there.
+   * @defaultValue none: either this or `eachMessage` is required
    */
   eachBatch?: (payload: EachBatchPayload) => Promise<void>
   /**
-   * Called with each assignment, before the first message of it: a `seek` in it is where reading begins. Awaited for `drainTimeoutMs`, and at most a fifth
-   * of `rebalanceTimeout`. What it throws ends the session, and the next one asks again. Kafka: `ConsumerRebalanceListener`.
+   * Called with the partitions of each assignment, before the first message of it: a `seek` in it is where reading begins. Awaited for `drainTimeoutMs`, at
+   * most a fifth of `rebalanceTimeout`. What it throws ends the session, and the next one asks again. Kafka: `ConsumerRebalanceListener`.
    */
   onPartitionsAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-  /** Called when an assignment ends, once handlers have settled and while commits still count; also at `stop()`. Awaited as above. */
+  /** Called when an assignment ends, also at `stop()`, after its handlers have settled: commits still count. Awaited like `onPartitionsAssigned`. */
   onPartitionsRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-  /** Called in place of it when the group has given the partitions away already: commits are rejected with `fenced`. Awaited as above. */
+  /** Called in place of `onPartitionsRevoked` when the group has given the partitions away already: commits are rejected with `fenced`. Awaited like it. */
   onPartitionsLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
   /**
-   * KafkaJS's `clientId`, `ssl` and `sasl` as a plain object, or a function that returns fresh ones, read again at each login. An instance of
-   * `Kafka` hides them and is refused. A function that throws or hangs is told as `settings-failed` and asked again.
-   * Default: client id `relisten`, plain text, no login.
+   * A plain object with KafkaJS's `clientId`, `ssl` and `sasl`, or a function that returns fresh ones, called at each login. `ca`, `cert` and `key` are PEM
+   * texts. An instance of `Kafka` hides them and is refused. A function that throws or hangs is called again, with the failure `settings-failed`.
+   * @defaultValue client id `relisten`, no TLS, no login
    */
   kafka?: KafkaOptions | (() => KafkaOptions | Promise<KafkaOptions>)
 
   /**
-   * Makes this a static member: a process that starts with the same id within `sessionTimeout` takes the place of the one before, without a rebalance,
-   * and `stop()` leaves the partitions waiting for it. One id per process; of two with the same the older one ends in `failed`. Letters, digits, `.`, `_`
-   * and `-`, at most 249. Default none. Kafka: `group.instance.id` (KIP-345).
+   * Makes this a static member: a process that starts again with the same id within `sessionTimeout` takes its place without a rebalance, and `stop()` does
+   * not give it up: its partitions wait. One id per process; of two with the same the older ends in `failed`. Kafka: `group.instance.id` (KIP-345).
+   * @bounds 1–249 letters, digits, `.`, `_`, `-`
    */
   groupInstanceId?: string
-  /** The group forgets this member after so long without a heartbeat. Milliseconds, 1000–1800000, default 30000. Kafka: `session.timeout.ms`. */
+  /**
+   * The group removes the member after this long without a heartbeat. Kafka: `session.timeout.ms`.
+   * @defaultValue `30000`
+   * @bounds 1000–1800000 ms
+   */
   sessionTimeout?: number
-  /** How long a rebalance waits for this member. Milliseconds, 1000–1800000, default 60000. Kafka: `max.poll.interval.ms`. */
+  /**
+   * How long a rebalance waits for this member. More than twice `heartbeatInterval`. Kafka: `max.poll.interval.ms`.
+   * @defaultValue `60000`
+   * @bounds 1000–1800000 ms
+   */
   rebalanceTimeout?: number
   /**
-   * How often a heartbeat is sent, also while a handler runs. Milliseconds, below half of `sessionTimeout`, default 1000 (KafkaJS: 3000),
-   * as a member learns of a rebalance only by it. Kafka: `heartbeat.interval.ms`.
+   * How often a heartbeat is sent, also while handlers run. KafkaJS: 3000; a member hears of a rebalance only by a heartbeat. Less than half of
+   * `sessionTimeout`. Kafka: `heartbeat.interval.ms`.
+   * @defaultValue `1000`
+   * @bounds 50–600000 ms
    */
   heartbeatInterval?: number
   /**
-   * How long a broker holds a fetch that has less than `minBytes`. Milliseconds, 1–30000, default 250 (KafkaJS: 5000), as a request
-   * that waits at the broker is the slowest to notice a dead connection. Kafka: `fetch.max.wait.ms`.
+   * How long a broker holds a fetch that has less than `minBytes`. KafkaJS: 5000; a fetch that waits is the last to notice a dead connection, and what comes
+   * to its node meanwhile, a partition with a new leader or a seek, waits for its end. Less than half of `sessionTimeout`. Kafka: `fetch.max.wait.ms`.
+   * @defaultValue `250`
+   * @bounds 1–30000 ms
    */
   maxWaitTimeInMs?: number
-  /** Bytes a broker collects before it answers. 1 or more, default 1. Kafka: `fetch.min.bytes`. */
+  /**
+   * Bytes a broker collects before it responds. At most `maxBytes`. Kafka: `fetch.min.bytes`.
+   * @defaultValue `1`
+   * @bounds 1–2147483647 bytes
+   */
   minBytes?: number
-  /** Most bytes of one answer. 1 or more, default 10485760. Kafka: `fetch.max.bytes`. */
+  /**
+   * Maximum size of a fetch response. Kafka: `fetch.max.bytes`.
+   * @defaultValue `10485760`
+   * @bounds 1–2147483647 bytes
+   */
   maxBytes?: number
-  /** Most bytes per partition of one answer. 1 or more, default 1048576. Kafka: `max.partition.fetch.bytes`. */
+  /**
+   * Maximum size per partition of a fetch response. Kafka: `max.partition.fetch.bytes`.
+   * @defaultValue `1048576`
+   * @bounds 1–2147483647 bytes
+   */
   maxBytesPerPartition?: number
   /**
-   * Bytes of messages that may be fetched and not handled yet, over all partitions: keys, values and headers, and what fetches under way may bring
-   * before decompression. 65536–2147483647, default 67108864 (64 MiB). A single batch of records that is larger is read all the same.
+   * Size of the messages that may be fetched and not handled yet, over all partitions: keys, values, headers, and what fetches in flight may bring before
+   * decompression. Fetches wait when there is no room. A single batch of records that is larger is read all the same.
+   * @defaultValue `67108864`
+   * @bounds 65536–2147483647 bytes
    */
   maxBufferedBytes?: number
-  /** Partitions handled at the same time. 1 or more, default 3 (KafkaJS: 1), as one slow partition must not stop all others. */
+  /**
+   * Partitions handled at the same time. KafkaJS: 1; one slow partition must not stop all others.
+   * @defaultValue `3`
+   * @bounds 1–100000
+   */
   partitionsConsumedConcurrently?: number
-  /** Where a partition without a committed offset begins: its start, or its end as of the assignment. Default false. Kafka: `auto.offset.reset`. */
+  /**
+   * Where a partition without a committed offset begins: at its start, or at its end as of the assignment. That position is committed at once, unless
+   * `autoCommit` is false. A partition that came while the group was subscribed begins at its start in any case. Kafka: `auto.offset.reset`.
+   * @defaultValue `false`
+   */
   fromBeginning?: boolean
-  /** Reads records of open transactions too. Default false. Kafka: `isolation.level`. */
+  /**
+   * Reads records of open transactions too. Kafka: `isolation.level`.
+   * @defaultValue `false`
+   */
   readUncommitted?: boolean
-  /** Prefers replicas of this rack. Default none. Kafka: `client.rack`. */
+  /** Prefers replicas of this rack. Kafka: `client.rack`. */
   rackId?: string
-  /** KafkaJS's assigners, the preferred one first. Default: round robin. Kafka: `partition.assignment.strategy`. */
+  /**
+   * KafkaJS's assigners, the preferred one first. The default gives a partition only to members that subscribe to its topic. Kafka:
+   * `partition.assignment.strategy`.
+   * @defaultValue round robin
+   * @bounds at least one
+   */
   partitionAssigners?: NonNullable<KafkaJsOptions['partitionAssigners']>
-  /** KafkaJS reads the metadata of its topics anew after so long. Milliseconds, 1000 or more, default 300000. Kafka: `metadata.max.age.ms`. */
+  /**
+   * How often topics are looked at for new partitions. Kafka: `metadata.max.age.ms`.
+   * @defaultValue `300000`
+   * @bounds 1000–2147483647 ms
+   */
   metadataMaxAge?: number
-  /** Lets brokers create a subscribed topic that is missing. Default false (KafkaJS: true), as a misspelt name would pass unnoticed. Kafka: `allow.auto.create.topics`. */
+  /**
+   * Lets brokers create a subscribed topic that is missing. KafkaJS: true; a misspelt name would pass unnoticed. Kafka: `allow.auto.create.topics`.
+   * @defaultValue `false`
+   */
   allowAutoTopicCreation?: boolean
 
-  /** How often the brokers are asked where they are. 100–600000, default 1000. */
+  /**
+   * How often the brokers are asked where they are. Anything suspicious makes it ask at once.
+   * @defaultValue `1000`
+   * @bounds 100–600000 ms
+   */
   pollIntervalMs?: number
   /**
-   * How long an endpoint may be silent in a step of a dial: connect, TLS, each round of the login, identity. The whole ends after 30 s.
-   * 50–60000, default 1000, with TLS or login 2000. Kafka: `socket.connection.setup.timeout.ms`.
+   * How long an address may be silent in a step of a connection attempt: connect, TLS, each round of the login, identity. The whole ends after 30 s. At most
+   * `rebuildTimeoutMs`. Kafka: `socket.connection.setup.timeout.ms`.
+   * @defaultValue 1000, with TLS or login 2000
+   * @bounds 50–60000 ms
    */
   dialTimeoutMs?: number
   /**
-   * How long a node may be silent beyond what a request may take, as long as a second connection gets no answer either: it is slow, and
-   * is waited for. 1000–600000, default 30000. Kafka: `request.timeout.ms`.
+   * How long a node may be silent beyond what a request may take (a fetch: `maxWaitTimeInMs`). An unresponsive connection is dropped sooner where a second
+   * one gets a response. Kafka: `request.timeout.ms`.
+   * @defaultValue `30000`
+   * @bounds 1000–600000 ms
    */
   requestTimeoutMs?: number
   /**
-   * How long handlers may finish before their signal fires, when a session is replaced or stopped. 0–600000, at most `stopTimeoutMs` and
-   * `rebalanceTimeout`, default 10000 or the smaller of these two.
+   * How long handlers may finish before their signal fires, when a session is replaced, at a rebalance, or at `stop()`. At most `stopTimeoutMs` and
+   * `rebalanceTimeout`; left out, the smallest of these two and the default.
+   * @defaultValue `10000`
+   * @bounds 0–600000 ms
    */
   drainTimeoutMs?: number
-  /** How long rebuilt connections may take to be proven before the session is replaced; at least 16 round trips. 100–600000, default 5000. */
+  /**
+   * How long new connections may take until a heartbeat is accepted over them, before the session is replaced; how long a request waits for a node that is
+   * out of reach. Where brokers are far, at least 16 round trips.
+   * @defaultValue `5000`
+   * @bounds 100–600000 ms
+   */
   rebuildTimeoutMs?: number
   /**
-   * How long a topic that is missing, or a right that is refused, may be one that brokers do not know of yet. 0–600000, default 30000. What
-   * this life has had is waited for without end.
+   * How long a missing topic or a refused right may be one that brokers do not know of yet; then the consumer fails. What this process or its journal has
+   * seen is waited for without end.
+   * @defaultValue `30000`
+   * @bounds 0–600000 ms
    */
   metadataLagMs?: number
-  /** `stop()` returns by then, whatever the brokers do. 100–600000, default 15000. */
+  /**
+   * `stop()` returns by then, whatever the brokers do.
+   * @defaultValue `15000`
+   * @bounds 100–600000 ms
+   */
   stopTimeoutMs?: number
   /**
-   * Commits what was handled, by itself. Default true. With false nothing is committed but by `commit()` and `commitOffsetsIfNecessary()`: an assignment
-   * begins at what the group has committed, and messages that were handled and not committed before it are handled again. Where nothing is committed
-   * it begins by `fromBeginning`, and this process stays at that offset until it commits. Kafka: `enable.auto.commit`.
+   * Commits what was handled. With `false` only what `commit(…)` and `commitOffsetsIfNecessary(…)` name is committed: each assignment begins at the group's
+   * committed offset, and what was handled and not committed before it is handled again. Where nothing is committed it begins by `fromBeginning`, and this
+   * process stays at that offset until it commits. Kafka: `enable.auto.commit`.
+   * @defaultValue `true`
    */
   autoCommit?: boolean
-  /** Handled messages are committed at most this often. 10–600000, default 1000. Kafka: `auto.commit.interval.ms`. */
+  /**
+   * Handled messages are committed at most this often. Kafka: `auto.commit.interval.ms`.
+   * @defaultValue `1000`
+   * @bounds 10–600000 ms
+   */
   commitIntervalMs?: number
-  /** A handler at work for longer is reported, its partition counts as stalled, and its signal fires. 1 or more, default off. */
+  /**
+   * A handler that runs for longer is reported, its partition counts as stalled, and its signal fires.
+   * @defaultValue off
+   * @bounds 1–2147483647 ms
+   */
   handlerTimeoutMs?: number
   /**
-   * How often a handler that throws is called again for the same message before `onHandlerError` is asked; calls count from one in each assignment.
-   * The partition waits between two calls (full jitter, 250 ms doubling to 30 s), the others go on; a rebalance, a stop, a seek or a pause ends the
-   * wait. 0 or more, default `Infinity`, and 5 where `onHandlerError` is given; it needs one, and not `deadLetter`, which has `maxAttempts`.
+   * How often a handler that throws is called again for the same message before `onHandlerError` is asked; 5 where that is given, and not without it or
+   * beside `deadLetter`, which has `maxAttempts`. Counted again in each assignment. Its partition waits between two calls (full jitter, 250 ms doubling to
+   * 30 s), the others go on; a rebalance, a stop, a seek or a pause ends the wait.
+   * @defaultValue `Infinity`
+   * @bounds 0 or more
    */
   handlerRetries?: number
   /**
-   * What happens after the last of these calls, and again after each further one: `retry` calls the handler again, `skip` goes on behind the message
-   * (of a batch: behind all of it), `pause` waits for `resume`, `stop` stops the consumer. A function decides, and may store the message elsewhere first,
-   * as `deadLetter` does; one that throws or returns anything else is asked again after a wait. Default: none, the message is retried without end.
+   * What follows the last call that `handlerRetries` allows, and each further one: `'retry'`, `'skip'` the message (of a batch: all of it), `'pause'` the
+   * partition until `resume`, `'stop'` the consumer, or a function that decides one of them and may store the message elsewhere first, as `deadLetter` does. One that
+   * throws or returns anything else is asked again after a wait.
+   * @defaultValue `retry`
    */
   onHandlerError?: HandlerDecision | HandlerErrorPolicy
-  /** Counts a consumer as not ready while it is degraded. Default false: an outage of a database must not take a service out of its load balancer. */
+  /**
+   * Counts a degraded consumer as not ready. Off, as an outage of a database must not take a service out of its load balancer.
+   * @defaultValue `false`
+   */
   unreadyWhenDegraded?: boolean
-  /** Retries in a row, without a join between them, after which the consumer fails. 0 or more, default unlimited. */
+  /**
+   * Retries in a row, without a join between them, after which the consumer fails.
+   * @defaultValue unlimited
+   * @bounds 0 or more
+   */
   retryBudget?: number
 
-  /** Where facts are recorded. Default: in memory, the newest 10000. It is closed with the consumer. */
+  /**
+   * Where facts are recorded. It is closed with the consumer.
+   * @defaultValue in memory, the newest 10000 records
+   */
   journal?: Journal
-  /** What happens when the journal can't append. Default `stop-intake`: no message is handled whose story could not be told. */
+  /**
+   * When the journal can't append: `'stop-intake'` ends the consumer, so that no message is handled that is not recorded; `'degrade'` goes on in memory.
+   * @defaultValue `stop-intake`
+   */
   onJournalError?: JournalPolicy
   /**
-   * Gets a line for each fact. Default: pino at `warn` on standard error, a line for each thing that needs a person, the same one once a
-   * minute at most. `false`: no line at all. `consoleLogger` writes readable lines, and stands in for `console`.
+   * A pino logger, or anything with its `debug`, `info`, `warn`, `error`: gets a line for each fact. `consoleLogger` is readable, and stands in for
+   * `console`; `false` is silent.
+   * @defaultValue pino at `warn` on standard error: what needs a person, the same thing once a minute at most
    */
   logger?: Logger | false
-  /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out, and what it throws is ignored. */
+  /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out; what it throws is ignored. */
   inspect?: Inspect
 
   /**
-   * Says whether an address may be dialled; asked before any byte goes there. Default: every address. Only `true` allows it: anything
-   * else, a promise too, or an error refuses it, with a failure that says why.
+   * Says whether relisten may connect to an address, before any byte goes there. Only `true` allows it: a promise, anything else or an error refuses, with a
+   * failure that says why.
+   * @defaultValue every address
    */
   allowEndpoint?: (endpoint: Endpoint & { readonly nodeId?: number }) => boolean
-  /** The cluster id that must answer. Default: the first one that does. Kafka: `cluster.id`. */
+  /**
+   * The cluster id that brokers must have. Kafka: `cluster.id`.
+   * @defaultValue that of the first cluster that responds
+   */
   clusterId?: string
-  /** Resolves host names, like `lookup` of `net.connect`. Default `dns.lookup`. */
+  /**
+   * Resolves host names, like `lookup` of `net.connect`.
+   * @defaultValue `dns.lookup`
+   */
   lookup?: LookupFunction
-  /** The name that the certificate of every broker carries, in place of the address that is dialled. Needs `kafka.ssl`. */
+  /**
+   * The name that the certificate of every broker carries. Needs `kafka.ssl`; use it in place of `ssl.servername`.
+   * @defaultValue the host it connects to
+   */
   expectedIdentity?: string
-  /** Accepts `ssl.rejectUnauthorized: false`, so that anybody can pose as a broker. Default false; the environment has no say in it. */
+  /**
+   * Accepts `ssl.rejectUnauthorized: false`, so that anybody can pose as a broker. `NODE_TLS_REJECT_UNAUTHORIZED` in the environment changes nothing.
+   * @defaultValue `false`
+   */
   allowInsecureTls?: boolean
-  /** Accepts a login that shows the secret (plain, oauthbearer, aws) without TLS. Default false. */
+  /**
+   * Accepts a login that sends the password in clear text (plain, oauthbearer, aws) without TLS.
+   * @defaultValue `false`
+   */
   allowInsecureLogin?: boolean
 }

@@ -15,7 +15,7 @@ export interface HealthServerOptions extends HealthHandlerOptions {
   readonly consumers: readonly Probed[]
   /** Where it listens; 0 for any free port. */
   readonly port: number
-  /** The address it listens at. Default `0.0.0.0`, as the kubelet dials the pod's address; `::` where pods have IPv6 addresses only. */
+  /** The address it listens at. Default `0.0.0.0`, as the kubelet connects to the pod's address; `::` where pods have IPv6 addresses only. */
   readonly host?: string | undefined
 }
 
@@ -26,7 +26,7 @@ export interface HealthServer extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** A client that is silent in the middle of a request is left after so long, in milliseconds. */
+/** A client that is silent in the middle of a request is disconnected after this long, in milliseconds. */
 const silentMs = 5000
 /** Far more than probes need; further ones are refused, so that nobody takes up all of the sockets of the process. */
 const mostConnections = 256

@@ -47,7 +47,7 @@ interface Line<Data> {
   readonly sentence: (data: Data) => string
 }
 
-/** The sentence that tells a record. */
+/** The sentence for a record. */
 export const sentenceFor = (record: JournalRecord): string => lineFor(record).message
 
 function lineFor({ type, data, actor }: JournalRecord): { level: LogLevel; message: string } {
@@ -92,8 +92,8 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'cluster.refused': error(
     ({ endpoint, got, expected }) => `${endpoint} belongs to cluster ${got}, expected ${expected}; it is not used`,
   ),
-  'source.failed': warn(({ failure }) => `The source of brokers failed, its last answer is used: ${failure.message}`),
-  'source.recovered': info(() => 'The source of brokers answers again'),
+  'source.failed': warn(({ failure }) => `The source of brokers failed, its last list is used: ${failure.message}`),
+  'source.recovered': info(() => 'The source of brokers works again'),
   'endpoint.refused': error(
     ({ nodeId, endpoint, failure }) => `Broker ${nodeId} at ${endpoint} is refused: ${placed(failure)}`,
   ),
@@ -137,11 +137,13 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
     ({ expressions }) => `No topic matches ${expressions.join(', ')}; one that comes is seen within metadataMaxAge`,
   ),
   'drain.completed': info(({ tookMs, forced }) => `Drained in ${tookMs} ms${forced ? ', by force' : ''}`),
-  'rebuild.proven': info(({ tookMs, gapMs }) => `The hand-over is proven after ${tookMs} ms, the gap was ${gapMs} ms`),
-  'rebuild.unproven': warn(({ failure }) => `The hand-over is not proven: ${failure.message}`),
+  'rebuild.proven': info(
+    ({ tookMs, gapMs }) => `The hand-over is complete after ${tookMs} ms, the gap was ${gapMs} ms`,
+  ),
+  'rebuild.unproven': warn(({ failure }) => `The hand-over could not be completed: ${failure.message}`),
   'retry.scheduled': info(({ attempt, waitMs }) => `Attempt ${attempt} follows in ${waitMs} ms`),
   'backoff.elapsed': debug(({ attempt }) => `Attempt ${attempt} begins`),
-  'consumer.failed': error(({ failure }) => `The consumer ends for good: ${placed(failure)}`),
+  'consumer.failed': error(({ failure }) => `The consumer stops permanently: ${placed(failure)}`),
   'stop.completed': info(({ tookMs, forced }) => `Stopped in ${tookMs} ms${forced ? ', by force' : ''}`),
   'offsets.salvaged': info(({ partitions }) => `The progress of ${many(partitions, 'partition')} is salvaged`),
   'offset.reset': debug(({ topic, partition, offset }) => `${topic}/${partition} begins at ${offset}`),
@@ -167,7 +169,8 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
       `The handler failed for ${topic}/${partition} ${offset}, call ${attempt}: ${failure.message}`,
   ),
   'handler.gave-up': error(
-    ({ topic, partition, offset, decision }) => `The handler gave up on ${topic}/${partition} ${offset}: ${decision}`,
+    ({ topic, partition, offset, decision }) =>
+      `The policy has decided for ${topic}/${partition} ${offset}: ${decision}`,
   ),
   'policy.failed': error(
     ({ topic, partition, offset, failure }) =>

@@ -12,10 +12,10 @@ export interface Evidence {
   /** When messages were last known to flow before the hand-over that is under way; undefined when none is. */
   readonly interruptedAt: number | undefined
   readonly unreachableSince: number | undefined
-  /** What the other cluster's refusal said; undefined while only the right one answers. */
+  /** What the other cluster's refusal said; undefined while only the right one responds. */
   readonly foreign: { readonly expected: string; readonly got: string; readonly endpoint: string } | undefined
   readonly stalled: readonly StalledPartition[]
-  /** Partitions of ours whose handler fails for a message, and is told as such. */
+  /** Partitions of ours whose handler fails for a message, and that are reported so. */
   readonly failing: readonly FailingPartition[]
   readonly lastFailure: Told | null
   /** What keeps messages from flowing; undefined while nothing is known to. */
@@ -40,7 +40,7 @@ export interface StalledPartition extends TopicPartition {
 export interface FailingPartition extends TopicPartition {
   readonly offset: string
   readonly reason: 'retrying' | 'paused'
-  /** Calls that had failed when it was last told. */
+  /** Calls that had failed when it was last reported. */
   readonly attempts: number
   /** When the first of them failed, milliseconds since the epoch. */
   readonly since: number
@@ -61,7 +61,7 @@ export interface Readiness {
   readonly degradedReason: string
 }
 
-/** A hand-over in place, or brokers out of reach, make a consumer unready only after so long. */
+/** A hand-over in place, or brokers out of reach, make a consumer unready only after this long. */
 export const graceMs = 10_000
 
 /**
@@ -155,7 +155,7 @@ function obstacle(evidence: Evidence, now: number): string | undefined {
   return `Partition ${first.topic}/${first.partition}${more} makes no progress: ${first.reason}.`
 }
 
-/** What keeps messages from flowing, by the newest fact that speaks of that; undefined once they flow, or the cluster that was away answers. */
+/** What keeps messages from flowing, by the newest fact that speaks of that; undefined once they flow, or the cluster that was away responds. */
 export function hindranceAfter(before: Failure | undefined, { type, data }: FactRecord): Failure | undefined {
   switch (type) {
     case 'stop.requested':

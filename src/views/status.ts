@@ -9,9 +9,9 @@ import type { FactRecord, JournalRecord, RecordOf } from '../journal/journal.ts'
 import type { Evidence, FailingPartition, Readiness, StalledPartition } from './readiness.ts'
 import { hindranceAfter, readiness } from './readiness.ts'
 
-/** The last hand-over that was proven. */
+/** The last hand-over that was completed. */
 export interface Handover extends Plan {
-  /** When it was proven, milliseconds since the epoch. */
+  /** When it was completed, in milliseconds since 1970. */
   readonly at: number
   readonly tookMs: number
   /** The longest any partition went without a message meanwhile. */
@@ -20,9 +20,9 @@ export interface Handover extends Plan {
 
 /** How often things happened since this consumer was created. */
 export interface Counts {
-  /** Endpoint changes by verdict; `unknown` counts the times no broker answered. */
+  /** Endpoint changes by verdict; `unknown` counts the times no broker responded. */
   readonly endpointChanges: Readonly<Record<'moved' | 'resolvedAnew' | 'membership' | 'foreign' | 'unknown', number>>
-  /** Hand-overs in place that were proven, and sessions that replaced another. */
+  /** Hand-overs in place that were completed, and sessions that replaced another. */
   readonly restarts: {
     readonly inPlace: number
     readonly replacement: number
@@ -32,7 +32,7 @@ export interface Counts {
   readonly joins: number
   readonly rebalances: number
   readonly retries: number
-  /** Connections made anew under a living session. */
+  /** Connections made again while the session went on. */
   readonly reconnects: number
   /** Batches not handed out, and results not committed, because they belonged to an earlier epoch or generation. */
   readonly fenced: { readonly batches: number; readonly results: number }
@@ -45,7 +45,7 @@ export interface Counts {
 /** What `status()` returns. JSON throughout. */
 export interface Status extends Readiness {
   readonly state: LifecycleState
-  /** When the state was entered, milliseconds since the epoch; 0 before the start. */
+  /** When the state was entered, in milliseconds since 1970; 0 before the start. */
   readonly since: number
   readonly clusterId: string | null
   readonly epoch: number
@@ -92,7 +92,7 @@ export const emptyStatus: StatusFold = {
   },
 }
 
-/** Folds one record, with what was thrown, which no record keeps. Pure. A lifecycle that starts anew, as after a restart of the process, begins from nothing. */
+/** Folds one record, with what was thrown, which no record keeps. Pure. A lifecycle that starts again, as after a restart of the process, begins from nothing. */
 export function reduceStatus(fold: StatusFold, record: JournalRecord, error?: HandlerError): StatusFold {
   const anew =
     record.type === 'actor.started' && record.data.restored !== true && lifecycleState(record.to) !== undefined

@@ -57,15 +57,17 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     const minutes = Math.ceil(leftMs() / 60_000)
     board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
   }
-  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth'>>) => {
-    const { rows = [], stages = [], costs = [], growth = [] } = found
+  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth' | 'picture'>>) => {
+    const at = new Date().toISOString()
+    const { rows = [], stages = [], costs = [], growth = [], picture = now.picture } = found
     now = {
       ...now,
       runs: now.runs.map((run) => ({ ...run, minutes: (Date.now() - beganAt) / 60_000 })),
       rows: [...now.rows, ...rows],
       stages: [...now.stages, ...stages],
-      costs: [...now.costs, ...costs],
-      growth: [...(now.growth ?? []), ...growth],
+      costs: [...now.costs, ...costs.map((figure) => ({ ...figure, at }))],
+      growth: [...(now.growth ?? []), ...growth.map((cell) => ({ ...cell, at }))],
+      ...(picture && { picture }),
     }
     await publish(folder, merged(earlier, now))
   }
@@ -84,10 +86,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
             signal,
           )
         }
-        const { rows, stageTimes } = await trial({ ...planned, stage, signal })
+        const { rows, stageTimes, timeline } = await trial({ ...planned, stage, signal })
         for (const row of rows) board.say(`    ${told(row)}`)
         broken.push(...rows.flatMap(lossOf))
-        await keep({ rows, ...(stageTimes && { stages: [stageTimes] }) })
+        await keep(planned.isPicture ? { picture: timeline } : { rows, ...(stageTimes && { stages: [stageTimes] }) })
       } catch (error) {
         signal.throwIfAborted()
         const why = error instanceof Error ? error.message : String(error)

@@ -71,7 +71,7 @@ export const clientKinds: Readonly<Record<ClientName, ClientKind>> = {
     runs: 'platformatic',
     knows: 'a function',
     settings:
-      'session timeout 30 s, heartbeats and waits as relisten, commits each second; made anew 1 s after its stream ended',
+      'session timeout 30 s, heartbeats and waits as relisten, commits each second; created again 1 s after its stream ended',
   },
   java: {
     title: 'Java client',

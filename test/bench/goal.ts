@@ -16,6 +16,8 @@ export interface GoalFigure {
   readonly reference?: string
   /** What a reader has to know about the figure. */
   readonly note?: string
+  /** When it was measured, as ISO 8601. */
+  readonly at?: string
 }
 
 /** Whether the figure is within its bounds; one without bounds is told, not judged. */

@@ -1,6 +1,6 @@
 /** The goals for moves, judged by the rows of the results. Those for costs are figures of their own. */
 import type { ChangeName } from './change.ts'
-import { type ClientName, clientKinds } from './client.ts'
+import type { ClientName } from './client.ts'
 import type { GoalFigure } from './goal.ts'
 import type { Boot, Row } from './row.ts'
 
@@ -33,8 +33,7 @@ export function moveGoals(rows: readonly Row[]): GoalFigure[] {
   /** Above the steady state, and nothing lost, twice or rebalanced. */
   const likeInstant = (goal: string, choice: Choice, kind = '') =>
     forTeams(choice, (row, { name, median, p99 }) => {
-      const reference = bestPeer(rows, choice)
-      const base = { goal, unit: 'ms', ...(reference !== undefined && { reference }) }
+      const base = { goal, unit: 'ms', at: row.at, reference: asItIs(row) }
       return [
         { ...base, name: `${name}${kind}, median`, value: row.above.median, most: median },
         { ...base, name: `${name}${kind}, 99 %`, value: row.above.p99, most: p99 },
@@ -52,30 +51,33 @@ export function moveGoals(rows: readonly Row[]): GoalFigure[] {
     ...likeInstant(`${aboveSteady}, over TLS with SCRAM`, { change: 'instant-fin', secure: true }),
     ...instant('gap, instant, stable boot', 'stable'),
     ...forTeams({ change: 'overlap' }, (row, { name }) => [
-      above(
+      judged(
+        row,
         'gap, overlap: nothing above steady state',
         `${name}, 99 %`,
         row.above.p99,
         0,
         'The harness counts one spacing of messages (30 ms) as nothing.',
       ),
-      above('gap, overlap: nothing above steady state', `${name}, worst`, row.above.worst, 0),
+      judged(row, 'gap, overlap: nothing above steady state', `${name}, worst`, row.above.worst, 0),
       unharmed('gap, overlap: nothing above steady state', name, row),
     ]),
     ...likeInstant('gap, node by node: as instant', { change: 'node-by-node' }),
     ...forTeams({ change: 'black-hole' }, (row, { name }) => [
-      above('gap, black hole: ≤ poll interval + 0.3 s', `${name}, worst`, row.gap.worst, POLL_INTERVAL_MS + 300),
+      judged(row, 'gap, black hole: ≤ poll interval + 0.3 s', `${name}, worst`, row.gap.worst, POLL_INTERVAL_MS + 300),
       unharmed('gap, black hole: ≤ poll interval + 0.3 s', name, row),
     ]),
     ...rolling(find('relisten-1', { change: 'rolling-restart' }), find('java', { change: 'rolling-restart' })),
     ...forTeams({ change: 'all-restarted' }, (row, { name }) => [
-      above(
+      judged(
+        row,
         'all stopped and started elsewhere: ≤ 500 ms after the brokers answer',
         `${name}, median`,
         row.afterAnswer?.median ?? 0,
         500,
       ),
-      above(
+      judged(
+        row,
         'all stopped and started elsewhere: ≤ 500 ms after the brokers answer',
         `${name}, worst`,
         row.afterAnswer?.worst ?? 0,
@@ -83,19 +85,32 @@ export function moveGoals(rows: readonly Row[]): GoalFigure[] {
       ),
     ]),
     ...forTeams({ change: 'evicted' }, (row, { name }) => [
-      above('replacement path, session timeout 30 s: ≤ 400 ms', `${name}, median`, row.gap.median, 400),
-      above('replacement path, session timeout 30 s: ≤ 400 ms', `${name}, worst`, row.gap.worst, 400),
+      judged(row, 'replacement path, session timeout 30 s: ≤ 400 ms', `${name}, median`, row.gap.median, 400),
+      judged(row, 'replacement path, session timeout 30 s: ≤ 400 ms', `${name}, worst`, row.gap.worst, 400),
     ]),
   ]
 }
 
-function above(goal: string, name: string, value: number, most: number, note?: string): GoalFigure {
-  return { goal, name, value, unit: 'ms', most, ...(note !== undefined && { note }) }
+/** The gap itself, beside what of it is above the steady state. */
+const asItIs = ({ gap, steady, moves }: Row): string =>
+  `the gaps themselves: median ${gap.median} ms, 99 % ${gap.p99} ms, worst ${gap.worst} ms, at ${moves} moves; without a move up to ${steady.worst} ms`
+
+function judged(row: Row, goal: string, name: string, value: number, most: number, note?: string): GoalFigure {
+  return {
+    goal,
+    name,
+    value,
+    unit: 'ms',
+    most,
+    at: row.at,
+    reference: asItIs(row),
+    ...(note !== undefined && { note }),
+  }
 }
 
 function unharmed(goal: string, name: string, row: Row): GoalFigure {
   const value = row.lost + row.twiceByGroup + row.rebalances
-  return { goal, name: `${name}: lost, twice and rebalances`, value, unit: 'in all', most: 0 }
+  return { goal, name: `${name}: lost, twice and rebalances`, value, unit: 'in all', most: 0, at: row.at }
 }
 
 function rolling(ours: Row | undefined, java: Row | undefined): GoalFigure[] {
@@ -106,17 +121,7 @@ function rolling(ours: Row | undefined, java: Row | undefined): GoalFigure[] {
     value: ours.gap[which],
     unit: 'ms',
     most: java.gap[which],
+    at: ours.at,
     reference: `Java ${java.gap[which]} ms; the log itself ${ours.log[which]} ms, under Java ${java.log[which]} ms`,
   }))
-}
-
-/** The one of the others that was back soonest. */
-function bestPeer(rows: readonly Row[], { change, boot = 'moved', secure = false }: Choice): string | undefined {
-  const peers = rows.filter(
-    (row) => !row.client.startsWith('relisten') && row.change === change && row.boot === boot && row.secure === secure,
-  )
-  if (peers.length === 0) return undefined
-  const [best] = peers.filter(({ back }) => back).toSorted((one, other) => one.gap.worst - other.gap.worst)
-  if (best === undefined) return 'no other client is back'
-  return `${clientKinds[best.client].title}: ${best.gap.worst} ms, ${best.twiceByGroup} twice`
 }

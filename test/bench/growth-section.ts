@@ -2,7 +2,7 @@
 import { type Cause, type Cell, figureNames, figures, isTooSteep, slopeOf } from './growth/growth.ts'
 import { number, table } from './markdown-table.ts'
 
-export function growthSection(cells: readonly Cell[]): string {
+export function growthSection(cells: readonly Cell[], madeOn: (at: string) => string): string {
   const ordered = cells.toSorted((one, other) => one.brokers - other.brokers || one.partitions - other.partitions)
   const head = ordered.map(({ brokers, partitions }) => `${number(brokers)} / ${number(partitions)}`)
   const slope = (figure: (typeof figureNames)[number], cause: Cause) => {
@@ -17,7 +17,9 @@ export function growthSection(cells: readonly Cell[]): string {
     slope(figure, 'brokers'),
     slope(figure, 'partitions'),
   ])
-  return `## Growth\n\n${introduction}\n\n${table(['brokers / partitions', ...head, 'slope with brokers', 'slope with partitions'], lines)}`
+  const dates = [...new Set(cells.flatMap(({ at }) => (at === undefined ? [] : madeOn(at))))]
+  const measured = dates.length > 0 ? `\n\nMeasured ${dates.join('; ')}.` : ''
+  return `## Growth\n\n${introduction}${measured}\n\n${table(['brokers / partitions', ...head, 'slope with brokers', 'slope with partitions'], lines)}`
 }
 
 const introduction = `One member on clusters of 3, 30 and 100 brokers with 6, 600 and 6,000 partitions. The brokers are those of the simulation on real sockets and in another process

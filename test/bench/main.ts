@@ -1,6 +1,6 @@
 /**
  * The benchmark: relisten and other clients through the same changes of a real cluster, and what relisten costs. It writes its
- * results as JSON, BENCHMARKS.md and the plot after each part, so that what was measured stays when it is ended early.
+ * results as JSON, BENCHMARKS.md and the plots after each part, so that what was measured stays when it is ended early.
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,8 +27,8 @@ const command = new Command('npm run bench --')
   .option('--quick', 'five minutes, without the Java client; the results go to a temporary folder')
   .option('--only <parts>', `only these parts, with commas between: ${parts.join(', ')}`, partsOf)
   .option('--apart', 'every other client is measured by itself too: about twice as long')
-  .option('--render', 'measures nothing, writes BENCHMARKS.md and the plot from the results there are')
-  .option('--out <folder>', 'where BENCHMARKS.md and the folder benchmarks go (default: this checkout)')
+  .option('--render', 'measures nothing, writes BENCHMARKS.md and the plots from the results there are')
+  .option('--out <folder>', 'where BENCHMARKS.md and the folders benchmarks and docs go (default: this checkout)')
   .showHelpAfterError('Run `npm run bench -- --help` to see the options.')
   .allowExcessArguments(false)
   .parse()

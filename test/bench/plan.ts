@@ -13,19 +13,21 @@ export interface PlannedTrial {
   readonly clients: readonly ClientName[]
   readonly rounds: number
   readonly watchMs: number
+  /** What it shows is drawn for the README; it gives no row. */
+  readonly isPicture?: true
 }
 
 export interface PlanOptions {
   /** Five minutes, without Java. */
   readonly quick: boolean
-  /** Names of clients, changes or stages, `costs` or rows of them, `growth`; empty for everything. */
+  /** Names of clients, changes or stages, `costs` or rows of them, `growth`, `picture`; empty for everything. */
   readonly only: readonly string[]
   /** Every other client by itself too, not all of them through the same move. */
   readonly apart: boolean
 }
 
 const rowsOfCosts = Object.keys(costRows) as CostRow[]
-const isApart = (name: string): boolean => ['growth', 'costs', ...rowsOfCosts].includes(name)
+const isApart = (name: string): boolean => ['growth', 'picture', 'costs', ...rowsOfCosts].includes(name)
 
 /** What can be asked for with `--only`. */
 export const parts: readonly string[] = [
@@ -37,6 +39,7 @@ export const parts: readonly string[] = [
   'costs',
   ...rowsOfCosts,
   'growth',
+  'picture',
 ]
 
 const WATCH_MS = 40_000
@@ -55,14 +58,22 @@ export function planOf({ quick, only, apart }: PlanOptions): PlannedTrial[] {
     const asked = only.filter((name) => kind.includes(name))
     return asked.length === 0 || asked.some((name) => has.includes(name))
   }
-  if (only.length > 0 && only.every(isApart)) return []
-  return all.filter(
+  const pictures = only.includes('picture') || (only.length === 0 && !quick) ? [picture] : []
+  if (only.length > 0 && only.every(isApart)) return pictures
+  const rows = all.filter(
     ({ stage, change, boot, clients }) =>
       wanted(clientNames, clients) &&
       wanted(changeNames, [change]) &&
       wanted(['moved', 'stable'], [boot]) &&
       (!only.includes('tls') || stage === 'tls'),
   )
+  return [...rows, ...pictures]
+}
+
+/** The two of the picture go through one and the same move, both with the function that tells the addresses in force. */
+const picture: PlannedTrial = {
+  ...{ stage: 'front', change: 'instant-fin', boot: 'moved', clients: ['relisten-1', 'kafkajs-function'] },
+  ...{ rounds: 1, watchMs: WATCH_MS, isPicture: true },
 }
 
 /** Rows that a quick run has time for. */

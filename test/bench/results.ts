@@ -3,17 +3,21 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { checkedOutCommit } from '../checkout.ts'
 import { javaCommand } from '../cluster/kafka-jars.ts'
 import type { GoalFigure } from './goal.ts'
 import type { Cell } from './growth/growth.ts'
 import type { Row } from './row.ts'
 import type { StageTimes } from './stage-times.ts'
+import type { Timeline } from './timeline.ts'
 
 /** A command that measured, when it began, and how long it took. */
 export interface BenchRun {
   readonly command: string
   readonly date: string
   readonly minutes: number
+  /** As `checkedOutCommit` gives it, or with `~`: the newest one when the run began, as it was not recorded. */
+  readonly commit?: string
 }
 
 export interface Results {
@@ -31,14 +35,17 @@ export interface Results {
   readonly costs: readonly GoalFigure[]
   /** Results from before it was measured have none. */
   readonly growth?: readonly Cell[]
+  /** The move that README shows. */
+  readonly picture?: Timeline
 }
 
 const require = createRequire(import.meta.url)
 
 export function newResults(command: string): Results {
   const [cpu] = cpus()
+  const commit = checkedOutCommit()
   return {
-    runs: [{ command, date: new Date().toISOString(), minutes: 0 }],
+    runs: [{ command, date: new Date().toISOString(), minutes: 0, ...(commit !== undefined && { commit }) }],
     versions: {
       relisten: version('../../package.json'),
       kafkajs: version('kafkajs/package.json'),
@@ -65,8 +72,10 @@ export function merged(earlier: Results | undefined, now: Results): Results {
     const keys = new Set(made.map(key))
     return [...(kept ?? []).filter((item) => !keys.has(key(item))), ...made]
   }
+  const picture = now.picture ?? earlier?.picture
   return {
     ...now,
+    ...(picture && { picture }),
     // what a whole run has not kept of earlier ones is not worth telling
     runs: [...(now.runs.some(({ command }) => command.includes('--only')) ? (earlier?.runs ?? []) : []), ...now.runs],
     rows: rest(earlier?.rows, now.rows, rowKey),

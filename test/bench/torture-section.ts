@@ -6,7 +6,8 @@ export function tortureSection(figures: Figures): string {
   const { kafka, seed, minutes, kinds, most, violations, isWhole } = figures
   const sums: [string, string][] = [
     ['Kafka', kafka],
-    ['date', `${figures.at.slice(0, 16).replace('T', ' ')} UTC`],
+    ['ended', `${figures.at.slice(0, 16).replace('T', ' ')} UTC`],
+    ['commit', figures.commit ?? 'not recorded'],
     ['seed', String(seed)],
     ['took', `${number(Math.round(figures.tookMs / 6000) / 10)} min${isWhole ? '' : ' (not whole)'}`],
     ['messages in the log', number(figures.messages)],
@@ -33,7 +34,7 @@ export function tortureSection(figures: Figures): string {
 
 \`npm run torture -- --minutes ${minutes} --kafka ${kafka} --seed ${seed}\`: three members, a steady stream, and one drawn action after the other.
 
-${table(['', ''], sums)}
+${figures.note === undefined ? '' : `${figures.note}\n\n`}${table(['', ''], sums)}
 
 ${table(['what was done', 'times', 'worst gap', 'log stood still', 'worst own gap', 'back after'], byKind)}`
 }

@@ -14,6 +14,7 @@ import { type ClientName, clientKinds, type Side, startSide } from './client.ts'
 import { type Boot, type Row, rowOf } from './row.ts'
 import type { Stage } from './stage.ts'
 import { type StageTimes, stageTimes } from './stage-times.ts'
+import { type Timeline, timelineOf } from './timeline.ts'
 
 export interface TrialOptions {
   readonly stage: Stage
@@ -30,6 +31,8 @@ export interface TrialResult {
   readonly rows: readonly Row[]
   /** Where the time went, for a single relisten member behind a front. */
   readonly stageTimes: StageTimes | undefined
+  /** Of the first move. */
+  readonly timeline: Timeline
 }
 
 const WINDOW_MS = 2000
@@ -151,7 +154,8 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
     const [facts] = first.facts
     const isBroken = stage.front !== undefined && clients.join() === 'relisten-1' && facts !== undefined
     const seen = { seen: stage.seen(), moves, leaders, ledger: first.ledger, nodeIds: cluster.nodeIds }
-    return { rows, stageTimes: isBroken ? { ...told, ...stageTimes({ ...seen, facts }) } : undefined }
+    const timeline = timelineOf(sides, partitions, moves[0] as { from: number; to: number })
+    return { rows, timeline, stageTimes: isBroken ? { ...told, ...stageTimes({ ...seen, facts }) } : undefined }
   } catch (error) {
     await end()
     throw error

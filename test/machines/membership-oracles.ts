@@ -35,7 +35,7 @@ export const oracles: Readonly<Record<string, Oracle<Snapshot, MembershipEvent>>
   },
   G4: {
     holds:
-      '`stable` is entered by `member.joined` only, under its generation, with heartbeats that begin anew, and no join waits there.',
+      '`stable` is entered by `member.joined` only, under its generation, with heartbeats that begin again, and no join waits there.',
     check: ({ before, event, after, started }) => {
       if (after.value !== 'stable' || after === before) return true
       const { generation, joinWaits } = after.context

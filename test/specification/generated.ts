@@ -147,7 +147,7 @@ interface Arrow {
 }
 
 /** What a guard adds to the name of its event, where that tells two arrows apart. */
-const conditions: Readonly<Record<string, string>> = { isTerminal: ' for good', hasFailed: ' after a failure' }
+const conditions: Readonly<Record<string, string>> = { isTerminal: ' (not retriable)', hasFailed: ' after a failure' }
 
 function arrowsFrom(node: AnyStateNode): Arrow[] {
   const found = new Map<string, string[]>()
@@ -166,11 +166,11 @@ function arrowsFrom(node: AnyStateNode): Arrow[] {
 function classText(event: EventClass): string {
   if (event === 'other') return 'any other'
   const old = event.endsWith('Old') ? ', older session' : ''
-  const forGood = event === 'failedForGood' ? ', not curable by waiting' : ''
+  const forGood = event === 'failedForGood' ? ', not retriable' : ''
   return `${code(facts[event](1).type)}${old}${forGood}`
 }
 
-const code = (text: string): string => `\`${text}\``
+export const code = (text: string): string => `\`${text}\``
 
-const rows = (titles: readonly string[], cells: readonly (readonly string[])[]): string =>
+export const rows = (titles: readonly string[], cells: readonly (readonly string[])[]): string =>
   [titles, titles.map(() => '---'), ...cells].map((row) => `| ${row.join(' | ')} |`.replace(/ {2,}/g, ' ')).join('\n')

@@ -10,6 +10,7 @@ import { nodesOf, pathOf, targetsIn } from '../machines/structure.ts'
 import { quoted, type Row, tableOf } from '../markdown.ts'
 import { factsTold } from './facts.ts'
 import { specParts, statesParts, statesThatKnow, withGenerated } from './generated.ts'
+import { referenceParts } from './reference.ts'
 import { defines, type Place, readSources, root, waitsIn } from './sources.ts'
 
 const spec = await readFile(join(root, 'SPEC.md'), 'utf8')
@@ -19,9 +20,13 @@ const tests = await readSources(['test'])
 const told = await factsTold()
 const column = (row: Row, title: string): string => row[title] ?? ''
 
-test('the generated parts of SPEC.md and of docs/states.md are what `npm run spec` writes now', () => {
+test('the generated parts of SPEC.md and of docs/ are what `npm run spec` writes now', async () => {
   expect(withGenerated(spec, specParts(told))).toBe(spec)
   expect(withGenerated(states, statesParts())).toBe(states)
+  for (const [path, parts] of Object.entries(referenceParts())) {
+    const document = await readFile(join(root, path), 'utf8')
+    expect(withGenerated(document, parts), path).toBe(document)
+  }
 })
 
 test('the state table names every state with the facts that lead in and out, and no other', () => {

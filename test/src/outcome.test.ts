@@ -100,7 +100,7 @@ test('a journal that fails ends it with its own fact, as nothing can be recorded
 test('a process whose consumer ends by a failure says so and ends as the user wants', async () => {
   const [unwatched, awaited] = await Promise.all([lifeOf('started'), lifeOf('ended')])
   // Nobody waited for the end, so its rejection is nobody's: the line on standard error is there all the same.
-  expect(unwatched).toMatchObject({ code: 0, stderr: expect.stringContaining('ends for good') })
+  expect(unwatched).toMatchObject({ code: 0, stderr: expect.stringContaining('stops permanently') })
   expect(awaited).toMatchObject({ code: 1, stderr: expect.stringContaining('RelistenError') })
 }, 60_000)
 

@@ -1,5 +1,6 @@
 /** The result of a run: a table for people, the same as data, and whether it holds. */
 import Table from 'cli-table3'
+import { checkedOutCommit } from '../checkout.ts'
 import type { Log } from '../real/harness/ground-truth.ts'
 import type { Account } from './account.ts'
 import type { Crew } from './crew.ts'
@@ -46,7 +47,11 @@ export interface KindResult {
 }
 
 export interface Figures {
+  /** When the run ended, as ISO 8601. */
   readonly at: string
+  readonly commit?: string
+  /** What a reader has to know about the run; written by hand. */
+  readonly note?: string
   readonly kafka: string
   readonly node: string
   readonly seed: number
@@ -89,8 +94,10 @@ export function resultOf(evidence: Evidence): Result {
   const none = { worstGapMs: 0, worstOwnGapMs: 0, kind: CALM }
   const worst = kinds.reduce((most, each) => (each.worstGapMs > most.worstGapMs ? each : most), none)
   const own = kinds.reduce((most, each) => (each.worstOwnGapMs > most.worstOwnGapMs ? each : most), none)
+  const commit = checkedOutCommit()
   const figures: Figures = {
     at: new Date().toISOString(),
+    ...(commit !== undefined && { commit }),
     kafka: version,
     node: process.version,
     ...{ seed, minutes, tookMs, lost, kinds },

@@ -58,7 +58,7 @@ test('while a partition waits for its next try others have its slot', async () =
   expect(calls.map(({ at }) => at)).toEqual(['0/0', '1/0', '1/1', '1/2'])
 })
 
-test('a rebalance ends the wait at once, and a new assignment begins its tries anew', async () => {
+test('a rebalance ends the wait at once, and a new assignment begins its tries again', async () => {
   const { stage, calls } = outage()
   await stage.assign({ 0: 0n })
   await stage.offer(0, [0])

@@ -334,7 +334,7 @@ test('a commit of somebody else is where reading begins, wherever our mark is', 
   )
 })
 
-test('where the log was cut ahead, what was under way counts up to the cut, until the mark is set anew once more', () => {
+test('where the log was cut ahead, what was under way counts up to the cut, until the mark is set once more', () => {
   const progress = progressWith({ mark: 10n })
   const { seeks } = progress
   progress.seek(10n, now, 12n)

@@ -43,7 +43,10 @@ test('what is noise does not grow, and one size alone has no slope', () => {
 })
 
 test('the table sets the slopes in bold that are steeper than their cause', () => {
-  const lines = growthSection(cellsOf((brokers, partitions) => brokers ** 2 * partitions)).split('\n')
+  const lines = growthSection(
+    cellsOf((brokers, partitions) => brokers ** 2 * partitions),
+    () => '',
+  ).split('\n')
   const of = (title: string) => lines.find((line) => line.startsWith(`| ${title} |`))
   expect(of('dials per move')).toContain('| **2.00** | 1.00 |')
   // Who answers a dial lists all brokers.

@@ -5,6 +5,8 @@ export interface Cell {
   readonly brokers: number
   readonly partitions: number
   readonly figures: Figures
+  /** When it was measured, as ISO 8601. */
+  readonly at?: string
 }
 
 /** The sizes that are measured, each with each. */

@@ -1,0 +1,64 @@
+// The tables of the reference in docs/ that are made from docstrings: options, facts, and what a record of the journal holds.
+
+import { type Member, readInterfaces } from './docstrings.ts'
+import { code, rows } from './generated.ts'
+
+/** The generated parts of each file, by its path. */
+export function referenceParts(): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  const interfaces = readInterfaces([
+    'src/options/consumer-options.ts',
+    'src/outcome.ts',
+    'src/dead-letter.ts',
+    'src/journal/file-journal.ts',
+    'src/journal/memory-journal.ts',
+    'src/journal/journal.ts',
+    'machines/fact.ts',
+  ])
+  const membersOf = (name: string): readonly Member[] => interfaces.get(name) ?? []
+  return {
+    'docs/options.md': Object.fromEntries(
+      Object.entries({
+        'options of a consumer': 'ConsumerOptions',
+        'options of start': 'StartOptions',
+        'options of deadLetter': 'DeadLetterOptions',
+        'options of fileJournal': 'FileJournalOptions',
+        'options of memoryJournal': 'MemoryJournalOptions',
+      }).map(([part, name]) => [part, optionTable(membersOf(name))]),
+    ),
+    'docs/facts.md': {
+      facts: rows(
+        ['fact', 'when', 'data'],
+        membersOf('FactData').map((fact) => [code(fact.name), textOf(fact), fact.fields.map(code).join(' ')]),
+      ),
+    },
+    'docs/journal.md': {
+      'fields of a record': fieldTable(membersOf('JournalRecord')),
+      'members of a journal': rows(
+        ['member of a journal', 'does'],
+        membersOf('Journal').map((member) => [code(member.name), textOf(member)]),
+      ),
+    },
+  }
+}
+
+const optionTable = (options: readonly Member[]): string =>
+  rows(
+    ['option', 'default', 'bounds', 'effect'],
+    options.map((option) => {
+      const { defaultValue = option.isOptional ? 'none' : 'required', bounds = '' } = option.tags
+      return [code(option.name), cell(defaultValue), cell(bounds), textOf(option)]
+    }),
+  )
+
+const fieldTable = (fields: readonly Member[]): string =>
+  rows(
+    ['field', 'holds'],
+    fields.map((field) => [code(field.name), textOf(field)]),
+  )
+
+function textOf({ name, text }: Member): string {
+  if (text === '') throw new Error(`\`${name}\` has no docstring, and the reference is made from these`)
+  return cell(text)
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|')
