@@ -75,6 +75,9 @@ export class FetchLongPolls {
     const { maxWaitMs, prefetchBudget } = this.options
     setMaxWait(request, maxWaitMs)
     const { promise: interrupted, resolve: end } = deferred<undefined>()
+    // Sent again to where the node is now, those that nobody waits for would keep a slow node from the one that somebody does.
+    const unwanted = new AbortController()
+    void interrupted.then(() => unwanted.abort())
     const poll = { request, end }
     this.polls.add(poll)
     const startedAt = performance.now()
@@ -84,7 +87,7 @@ export class FetchLongPolls {
     try {
       if (signal.aborted || !room) return emptyFetchAnswer().answer()
       setMaxBytes(request, room)
-      const answer = await this.fetched(nodeId, request, interrupted)
+      const answer = await this.fetched(nodeId, request, interrupted, unwanted.signal)
       if (!answer) return emptyFetchAnswer().answer()
       const restMs = emptyRoundMs - (performance.now() - startedAt)
       if (answer.recordBytes === 0 && restMs > 0) await Promise.race([sleep(restMs, signal), interrupted])
@@ -103,7 +106,6 @@ export class FetchLongPolls {
   /** Ends all polls now with "nothing new". */
   interrupt(): void {
     for (const { end } of this.polls) end(undefined)
-    this.shorten()
   }
 
   /**
@@ -115,7 +117,7 @@ export class FetchLongPolls {
   }
 
   /** What a fetch brought, as KafkaJS may see it; undefined when it was interrupted, or asked for in an era that is over. */
-  private async fetched(nodeId: number, request: Buffer, interrupted: Promise<undefined>) {
+  private async fetched(nodeId: number, request: Buffer, interrupted: Promise<undefined>, unwanted: AbortSignal) {
     const { maxWaitMs, fetchVersion, leaderOf, onFetched, onAsked, era, diverged } = this.options
     const before = era()
     const asked = readFetchRequest(request)
@@ -123,7 +125,7 @@ export class FetchLongPolls {
     if (asked.some((partition) => this.isUnwatched(partition))) this.topics.look(nodeId)
     const link = this.links.openFetchLink(nodeId)
     const fromAt = performance.now()
-    const frame = await Promise.race([link.send(request, maxWaitMs + slackMs), interrupted])
+    const frame = await Promise.race([link.send(request, maxWaitMs + slackMs, unwanted), interrupted])
     for (const each of asked) this.watched.set(keyOf(each), { fromAt, toAt: performance.now() })
     if (frame) await this.topics.confirmed(nodeId)
     if (!frame || era() !== before) return undefined

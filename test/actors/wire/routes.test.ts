@@ -169,7 +169,6 @@ test('a fetch from a node that has left is "nothing new", and leaders are looked
 test.each([
   ['for as long as it was told to', () => {}, 5000],
   ['not at all once there may be more to fetch', (routes: Routes) => routes.wakeup(), 0],
-  ['not at all once nobody waits for it', (routes: Routes) => routes.interruptPolls(), 0],
 ])('a fetch that waits for its node is held by it %s', async (_what, meanwhile, waitMs) => {
   broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
   const routes = routesWith({ maxWaitMs: 5000 })
@@ -181,6 +180,20 @@ test.each([
   const frame = await broker.asked(apiKeys.fetch)
   expect(frame.readInt32BE(requestBodyOffset(frame) + 4)).toBe(waitMs)
   await poll
+})
+
+test('a fetch that nobody waits for any more does not go to where its node is now: a slow one would work on it first', async () => {
+  broker.answering.set(apiKeys.fetch, () => fetchBody(10, {}))
+  const routes = routesWith({ maxWaitMs: 5000 })
+  cluster.book.put(1, { host: '127.0.0.1', port: 1 })
+  const unwanted = routes.answer(1, fetchRequest())
+  await once(cluster.moments, 'update')
+  routes.interruptPolls()
+  expect(await unwanted).toEqual(emptyFetch)
+  const poll = routes.answer(1, fetchRequest())
+  cluster.book.put(1, broker.endpoint)
+  await poll
+  expect(broker.requests.filter(({ apiKey }) => apiKey === apiKeys.fetch)).toHaveLength(1)
 })
 
 test('long polls end early with "nothing new" when KafkaJS has something else to do', async () => {
