@@ -252,6 +252,12 @@ test.each<[string, string, Moment[]]>([
     'a held join that is cut after another member has left',
     [10_000, { type: 'left', life, memberId: 'two' }, cut],
   ],
+  [
+    'N2',
+    'a fetch that is cut in the instant of an assignment',
+    [10_000, assigned(0), Object.assign({}, cut, { apiKey: 1 })],
+  ],
+  ['N2', 'a dial that is given up after it', [10_000, assigned(0), 10_001, Object.assign({}, cut, { apiKey: 3 })]],
 ])('%s sees %s', (id, _what, history) => {
   expect(judged(history)).toContain(id)
 })

@@ -1,5 +1,7 @@
 // Manners: what a consumer asks of brokers, login servers and name servers, and whether it can wait for an answer that is coming.
 
+import { apiKeys } from '../../../actors/protocol/frames.ts'
+import { loginKeys } from '../kafka/logins.ts'
 import { type Oracle, Table } from './oracle.ts'
 
 /** What may be used at once, and what comes to it in a second. */
@@ -60,17 +62,25 @@ export function asksSparingly(): Oracle {
 /** Nothing has happened for so long: whatever a consumer does now, nobody made it. */
 const restMs = 6000
 
+/** What a dial asks: versions, the login, who is there. */
+const ofDials: ReadonlySet<number> = new Set([
+  ...[apiKeys.apiVersions, apiKeys.metadata, loginKeys.handshake, loginKeys.authenticate],
+])
+
 /**
  * N2: in rest, a request that a broker holds or is slow to answer is waited for: its connection is not left. A member that has left the group waits
  * for nothing: all that its join can be answered from then on is that nobody knows it. A join in trouble has more time than the rest that is asked
- * for here, so a session may well give it up in rest, leave, and close its connections. What names no member, such as a fetch, is judged all the same.
+ * for here, so a session may well give it up in rest, leave, and close its connections. What names no member, such as a fetch, is judged all the same;
+ * not so the dial of a link past a held join or sync: with their answer nobody needs it any more, and far away it may be under way then.
  */
 export function heldIsNotCut(): Oracle {
   let troubledAt = 0
   const left = new Set<string>()
+  const assignedAt = new Map<string, number>()
   return {
     id: 'N2',
     see(sighting, at) {
+      if (sighting.type === 'assigned') assignedAt.set(sighting.life, at)
       if (sighting.type === 'tick' && sighting.isTroubled) troubledAt = at
       if (['fault', 'born', 'crashed', 'stop-asked', 'over', 'disowned', 'expired', 'calm'].includes(sighting.type)) {
         troubledAt = at
@@ -78,6 +88,7 @@ export function heldIsNotCut(): Oracle {
       if (sighting.type === 'left') left.add(sighting.memberId)
       if (sighting.type !== 'cut' || at - troubledAt < restMs || left.has(sighting.memberId)) return undefined
       const { life, place, apiKey, waitedMs } = sighting
+      if (assignedAt.get(life) === at && ofDials.has(apiKey)) return undefined
       return `${life} left its connection to ${place} although the answer to a request of kind ${apiKey} was coming, after ${waitedMs} ms`
     },
   }
