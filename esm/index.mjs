@@ -4,7 +4,6 @@ export {
   createConsumer,
   deadLetter,
   fileJournal,
-  lifecycleMachine,
   memoryJournal,
   RelistenError,
   remedyFor,

@@ -19,7 +19,7 @@ export interface DeadLetterOptions {
   /** Where dead letters go; it has to exist, unless brokers create topics. */
   readonly topic: string
   /** Calls of the handler before a message is a dead letter. 1 or more, default 6. It takes the place of `handlerRetries`. */
-  readonly maxAttempts?: number
+  readonly maxAttempts?: number | undefined
 }
 
 /** A policy for `onHandlerError`, with the calls that come before it. */

@@ -13,16 +13,19 @@ beforeAll(() => {
     throw new Error('dist/ is missing or incomplete. Run "npm run build" first.')
 })
 
-test('require gives what import gives, name for name, as one instance', async () => {
+test.each([
+  ['relisten', 'createConsumer'],
+  ['relisten/machine', 'lifecycleMachine'],
+])('require gives what import gives of %s, name for name, as one instance', async (path, name) => {
   const printed = await plainNode(`
     import { createRequire } from 'node:module'
-    import * as imported from 'relisten'
-    const required = createRequire(import.meta.url)('relisten')
+    import * as imported from '${path}'
+    const required = createRequire(import.meta.url)('${path}')
     const isOne = Object.keys(required).every((name) => imported[name] === required[name])
     console.log(JSON.stringify([Object.keys(imported), Object.keys(required), isOne]))
   `)
   const [imported, required, isOne] = JSON.parse(printed)
-  expect(imported).toContain('createConsumer')
+  expect(imported).toContain(name)
   expect(required.toSorted()).toEqual(imported)
   expect(isOne).toBe(true)
 })

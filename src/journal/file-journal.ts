@@ -21,9 +21,9 @@ import { type Segment, scanSegment, segmentAt, segmentsIn, syncDirectory, writeA
 /** How a file journal is kept. */
 export interface FileJournalOptions {
   /** A file this large is followed by the next one, which begins with a snapshot. Bytes, default 1 MiB, at least 64 KiB. */
-  readonly segmentBytes?: number
+  readonly segmentBytes?: number | undefined
   /** Most bytes kept; whole files are deleted for it, the oldest first. Default 16 MiB, at least four times `segmentBytes`. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }
 
 export interface FileJournal extends Journal {

@@ -13,7 +13,7 @@ import {
 /** How a memory journal is kept. */
 export interface MemoryJournalOptions {
   /** Most records kept; the oldest is dropped for a new one. Default 10000, at least 1. */
-  readonly capacity?: number
+  readonly capacity?: number | undefined
   /** Where the chain of another journal ended that this one continues. Default: a new chain. */
   readonly after?: ChainEnd
 }
