@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/real/**', ...shared],
+          exclude: ['test/real/**', 'test/fixtures/**', ...shared],
           ...fast,
         },
       },
@@ -57,6 +57,15 @@ export default defineConfig({
           // To start a process takes longer than most of these files.
           isolate: false,
           ...fast,
+        },
+      },
+      {
+        test: {
+          name: 'fixtures',
+          include: ['test/fixtures/*.test.ts'],
+          // Compilers, bundlers and other tests' runners: as many as there are cores on a small machine.
+          maxConcurrency: 2,
+          testTimeout: 120_000,
         },
       },
       {

@@ -1,13 +1,19 @@
 /** A state of the lifecycle: its name at the top level, and what the chart says of it. */
 
-import type { StateValueFrom } from 'xstate'
 import type { Plan } from './fact.ts'
 import { lifecycleMachine } from './lifecycle.ts'
 
-type Name<Value> = Value extends string ? Value : keyof Value
-
-/** The states at the top level. */
-export type LifecycleState = Name<StateValueFrom<typeof lifecycleMachine>>
+/** The states at the top level. Written out, as the type of the machine would bring the declarations of XState to whoever reads a status. */
+export type LifecycleState =
+  | 'idle'
+  | 'connecting'
+  | 'consuming'
+  | 'draining'
+  | 'rebuilding'
+  | 'retrying'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** Whether this is the name of a state of the lifecycle, at the top level. */
 export const isLifecycleState = (name: string): name is LifecycleState => Object.hasOwn(lifecycleMachine.states, name)

@@ -21,7 +21,7 @@ import { recorded } from '../machines/recorded.ts'
 import { checkPartitions, checkPosition, refuseKafkaJsCalls } from './calls.ts'
 import { errorFrom, failureFrom, type RelistenError } from './error.ts'
 import { createInbox } from './inbox.ts'
-import type { FactRecord, Journal, RecordOf } from './journal/journal.ts'
+import type { AnyRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
 import { Listeners } from './listeners.ts'
@@ -77,9 +77,9 @@ export interface Consumer extends AsyncDisposable {
    * nobody and goes to the logger. Throws a RelistenError with code `invalid-call` for what is no fact, or was one in an earlier version.
    */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
-  on(type: '*', listener: (record: FactRecord) => void): () => void
+  on(type: '*', listener: (record: AnyRecord) => void): () => void
   /** The facts from now on, until the consumer ends. One that is read too slowly loses the oldest beyond 10,000. */
-  events(): AsyncIterableIterator<FactRecord>
+  events(): AsyncIterableIterator<AnyRecord>
   /** Where the facts are recorded. */
   readonly journal: Journal
 }
@@ -127,7 +127,7 @@ class LifecycleConsumer implements Consumer {
     this.listeners = new Listeners(factTypes, (fact, message) => {
       log?.error({ consumer: groupId, fact, message }, `A listener of ${fact} threw: ${printable(message)}`)
     })
-    this.recorder.onFact((record) => this.listeners.tell(record as FactRecord))
+    this.recorder.onFact((record) => this.listeners.tell(record as AnyRecord))
     this.progress = acquireProgress(marksKey(options))
     for (const [topic, { topicId, partitions }] of Object.entries(this.earlier.topics))
       this.progress.topics.recall(topic, partitions, topicId ?? undefined)
@@ -191,10 +191,10 @@ class LifecycleConsumer implements Consumer {
   }
 
   on(type: string, listener: (record: never) => void): () => void {
-    return this.listeners.on(type, listener as (record: FactRecord) => void)
+    return this.listeners.on(type, listener as (record: AnyRecord) => void)
   }
 
-  events(): AsyncIterableIterator<FactRecord> {
+  events(): AsyncIterableIterator<AnyRecord> {
     return this.listeners.queue()
   }
 

@@ -25,7 +25,7 @@ export interface DeadLetterOptions {
    * @defaultValue `6`
    * @bounds 1 or more
    */
-  readonly maxAttempts?: number
+  readonly maxAttempts?: number | undefined
 }
 
 /** A policy for `onHandlerError`, with the calls that come before it. */

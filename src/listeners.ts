@@ -2,12 +2,12 @@
 
 import { messageOf } from '../machines/failure.ts'
 import { callError } from './error.ts'
-import type { FactRecord } from './journal/journal.ts'
+import type { AnyRecord } from './journal/journal.ts'
 import { renamed } from './journal/upcast.ts'
 import { suggestion } from './options/suggestion.ts'
 import { EventQueue } from './views/event-queue.ts'
 
-type Listener = (record: FactRecord) => unknown
+type Listener = (record: AnyRecord) => unknown
 
 export class Listeners {
   private readonly byType = new Map<string, Set<Listener>>()
@@ -45,7 +45,7 @@ export class Listeners {
     return queue
   }
 
-  tell(record: FactRecord): void {
+  tell(record: AnyRecord): void {
     for (const listener of this.byType.get(record.type) ?? []) this.call(listener, record)
     for (const listener of this.byType.get('*') ?? []) this.call(listener, record)
     for (const queue of this.queues) queue.push(record)
@@ -57,7 +57,7 @@ export class Listeners {
     for (const queue of this.queues) queue.end()
   }
 
-  private call(listener: Listener, record: FactRecord): void {
+  private call(listener: Listener, record: AnyRecord): void {
     const thrown = (error: unknown) => this.onThrown(record.type, messageOf(error))
     try {
       const answer = listener(record)

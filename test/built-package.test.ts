@@ -13,6 +13,23 @@ beforeAll(() => {
     throw new Error('dist/ is missing or incomplete. Run "npm run build" first.')
 })
 
+test.each([
+  ['relisten', 'createConsumer'],
+  ['relisten/machine', 'lifecycleMachine'],
+])('require gives what import gives of %s, name for name, as one instance', async (path, name) => {
+  const printed = await plainNode(`
+    import { createRequire } from 'node:module'
+    import * as imported from '${path}'
+    const required = createRequire(import.meta.url)('${path}')
+    const isOne = Object.keys(required).every((name) => imported[name] === required[name])
+    console.log(JSON.stringify([Object.keys(imported), Object.keys(required), isOne]))
+  `)
+  const [imported, required, isOne] = JSON.parse(printed)
+  expect(imported).toContain(name)
+  expect(required.toSorted()).toEqual(imported)
+  expect(isOne).toBe(true)
+})
+
 test('a wrong option gives an error that names it', async () => {
   const printed = await plainNode(`
     import { createConsumer } from 'relisten'

@@ -103,8 +103,20 @@ test('every file and heading that a document links to exists', async () => {
   expect(names.filter((name) => !linked.some(({ to }) => to === name))).toEqual([])
 })
 
-test('the package holds the reference that its README links to', () => {
-  expect(manifest.files).toContain('docs')
+test('the package holds every file that its documents link to', async () => {
+  const isPacked = (path: string) =>
+    ['package.json', 'LICENSE', ...manifest.files].some((each) => path === each || path.startsWith(`${each}/`))
+  const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.md') && isPacked(name))
+  const links = await Promise.all(names.map(async (path) => linksIn(path, await read(path))))
+  expect(names).toContain('README.md')
+  expect(links.flat().length).toBeGreaterThan(20)
+  expect(links.flat().filter(({ to }) => !isPacked(to))).toEqual([])
+})
+
+test('the package says where it comes from, as one place', () => {
+  const { repository, homepage, bugs } = manifest
+  expect(repository).toEqual({ type: 'git', url: `git+${homepage.replace('#readme', '')}.git` })
+  expect(bugs).toEqual({ url: homepage.replace('#readme', '/issues') })
 })
 
 test('the README says for every call, option and event of a KafkaJS consumer what there is here', async () => {
@@ -170,7 +182,7 @@ test('the changelog has an entry for this version', () => {
 
 test('the option table names every option, and nothing else', async () => {
   const [, fields = ''] =
-    /export interface ConsumerOptions \{\n([\s\S]*?)\n\}/.exec(await read('src/options/consumer-options.ts')) ?? []
+    /export interface Options \{\n([\s\S]*?)\n\}/.exec(await read('src/options/consumer-options.ts')) ?? []
   const names = [...fields.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
   expect(names.length).toBeGreaterThan(30)
   expect(optionRows().map(({ name }) => name)).toEqual(names)

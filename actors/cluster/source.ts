@@ -18,7 +18,7 @@ export type BrokerChanges =
 /** A source object: `current()` is asked at each poll, at most twenty times a second; `changes`, where there is one, announces new lists. */
 export interface BrokerSource {
   current(): readonly string[] | Promise<readonly string[]>
-  readonly changes?: BrokerChanges
+  readonly changes?: BrokerChanges | undefined
 }
 
 /** The option `brokers`: a list of `host:port`, a function that returns one, or a source object. */

@@ -21,7 +21,7 @@ import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
-export type Security = Pick<KafkaConfig, 'ssl' | 'sasl' | 'clientId'>
+export type Security = { readonly [Each in 'ssl' | 'sasl' | 'clientId']?: KafkaConfig[Each] | undefined }
 
 export interface DialerOptions {
   /** Fresh options for each dial: credentials and certificates may have changed. */

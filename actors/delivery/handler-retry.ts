@@ -65,7 +65,7 @@ export async function attempt(
   queued: QueuedBatch,
   message: KafkaMessage | undefined,
   left: () => readonly KafkaMessage[],
-  work: (signal: AbortSignal) => Promise<void>,
+  work: (signal: AbortSignal) => void | Promise<void>,
 ): Promise<'handled' | 'skipped' | undefined> {
   const { emit, handlerRetries } = options
   const { topic, partition } = queue

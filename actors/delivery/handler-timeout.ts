@@ -17,7 +17,7 @@ export async function timed(
   queue: PartitionQueue,
   { assignment: { signal } }: QueuedBatch,
   offset: string,
-  work: (signal: AbortSignal) => Promise<void>,
+  work: (signal: AbortSignal) => void | Promise<void>,
 ): Promise<void> {
   queue.noteHandOut()
   if (handlerTimeoutMs === undefined) return work(signal)

@@ -6,8 +6,8 @@ import { attempt, type HandlerRetryOptions } from './handler-retry.ts'
 import { endOf, type PartitionQueue, type QueuedBatch } from './partition-queue.ts'
 
 export interface HandlerOptions extends HandlerRetryOptions, BatchPayloadOptions {
-  readonly eachMessage?: ((payload: EachMessagePayload & { signal: AbortSignal }) => Promise<void>) | undefined
-  readonly eachBatch?: ((payload: EachBatchPayload & { signal: AbortSignal }) => Promise<void>) | undefined
+  readonly eachMessage?: ((payload: EachMessagePayload & { signal: AbortSignal }) => void | Promise<void>) | undefined
+  readonly eachBatch?: ((payload: EachBatchPayload & { signal: AbortSignal }) => void | Promise<void>) | undefined
 }
 
 /** How long a queue keeps its slot while others wait, looked at between two messages, in milliseconds. */

@@ -1,6 +1,5 @@
 /** The command line: its words, and what each of them does. Exit codes: 0 fine, 1 the journal is not, 2 wrong usage. */
 
-import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { failureFrom } from '../error.ts'
 import type { JournalRecord } from '../journal/journal.ts'
@@ -9,6 +8,7 @@ import { printable } from '../printable.ts'
 import { stateAfter } from './fold.ts'
 import { heading, timeLine } from './show.ts'
 import { damageLines, verify } from './verify.ts'
+import { version } from './version.cjs'
 
 /** Where lines go. */
 export interface Output {
@@ -55,13 +55,6 @@ export function runCommand(args: readonly string[], terminal: Output): number {
     output.error(`${error.message} "relisten --help" tells the usage.`)
     return 2
   }
-}
-
-/** Of the package: two folders up in its sources, three as it is built. */
-function version(): string {
-  const places = ['../../package.json', '../../../package.json'].map((place) => new URL(place, import.meta.url))
-  const place = places.find((each) => fs.existsSync(each))
-  return place ? String(JSON.parse(fs.readFileSync(place, 'utf8')).version) : 'unknown'
 }
 
 class UsageError extends Error {}

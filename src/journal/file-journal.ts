@@ -25,13 +25,13 @@ export interface FileJournalOptions {
    * @defaultValue `1048576`
    * @bounds 65536 or more bytes
    */
-  readonly segmentBytes?: number
+  readonly segmentBytes?: number | undefined
   /**
    * Maximum size of all files together; whole files are deleted for it, the oldest first.
    * @defaultValue `16777216`
    * @bounds at least four times `segmentBytes`
    */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }
 
 export interface FileJournal extends Journal {

@@ -46,6 +46,14 @@ export type RecordOf<Type extends FactType> = JournalRecord & { readonly type: T
 /** A record of any fact. */
 export type FactRecord = { [Type in FactType]: RecordOf<Type> }[FactType]
 
+/** A record of anything that is told: of a fact, of a machine that begins or ends, or of what the journal says of itself. */
+export type AnyRecord = FactRecord | (JournalRecord & { readonly type: OwnType })
+
+type OwnType = `actor.${'started' | 'stopped' | 'completed' | 'failed'}` | `journal.${'snapshot' | 'repaired'}`
+
+/** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
+export type JournalPolicy = 'stop-intake' | 'degrade'
+
 /** Where records are kept. Every adapter passes the same tests. */
 export interface Journal {
   /**
@@ -59,7 +67,7 @@ export interface Journal {
   /** Releases files and locks. Does nothing the second time. */
   close(): void
   /** True when a `journal.snapshot` is due: it is appended after the next record. Left out by a journal that needs none. */
-  readonly wantsSnapshot?: boolean
+  readonly wantsSnapshot?: boolean | undefined
   /** `seq` of the newest `journal.snapshot`: who reads from there knows the present. Undefined when there is none. */
   readonly snapshotSeq?: number | undefined
   /** What was repaired when it was opened, as it is recorded; undefined when nothing was. */

@@ -17,7 +17,7 @@ export interface MemoryJournalOptions {
    * @defaultValue `10000`
    * @bounds 1 or more records
    */
-  readonly capacity?: number
+  readonly capacity?: number | undefined
   /**
    * Where the chain of another journal ended that this one continues.
    * @defaultValue a new chain

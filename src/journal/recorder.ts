@@ -8,13 +8,18 @@ import { type SavedMachine, snapshotType } from '../../machines/machine-snapshot
 import type { Append, Step } from '../../machines/recorded.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { errorFrom, failureFrom } from '../error.ts'
-import { type ChainEnd, canonicalJson, chainStart, type Journal, type JournalRecord, sealed } from './journal.ts'
+import {
+  type ChainEnd,
+  canonicalJson,
+  chainStart,
+  type Journal,
+  type JournalPolicy,
+  type JournalRecord,
+  sealed,
+} from './journal.ts'
 import { memoryJournal } from './memory-journal.ts'
 import { nothingRemembered, remember } from './recovery.ts'
 import { upcast } from './upcast.ts'
-
-/** What becomes of a consumer whose journal can't append: it stops taking messages, or goes on with a journal in memory. */
-export type JournalPolicy = 'stop-intake' | 'degrade'
 
 /** Hears of every record once it is durable; where it is about something that was thrown, with what the record does not keep of it. */
 export type RecordListener = (record: JournalRecord, error?: HandlerError) => void

@@ -4,7 +4,7 @@ import type { DeadLetterPolicy } from '../dead-letter.ts'
 import { optionError } from '../error.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import { consoleLogger } from '../views/console-logger.ts'
-import type { ConsumerOptions, KafkaOptions } from './consumer-options.ts'
+import type { ConsumerOptions, KafkaOptions, Options } from './consumer-options.ts'
 import { checkTogether } from './limits.ts'
 import { secured } from './security.ts'
 import { checkSubject } from './subscription.ts'
@@ -21,10 +21,10 @@ type Filled =
 
 /** Options with every default filled in. What may stay unset is `undefined`. */
 export type ResolvedOptions = Readonly<
-  Required<Pick<ConsumerOptions, Exclude<Filled, 'retryBudget'> | 'brokers' | 'groupId' | 'topics'>> & {
-    [Name in Exclude<keyof ConsumerOptions, Filled | 'brokers' | 'groupId' | 'topics' | 'kafka'>]:
-      | ConsumerOptions[Name]
-      | undefined
+  {
+    [Name in Exclude<Filled, 'retryBudget'> | 'brokers' | 'groupId' | 'topics']: NonNullable<Options[Name]>
+  } & {
+    [Name in Exclude<keyof Options, Filled | 'brokers' | 'groupId' | 'topics' | 'kafka'>]: Options[Name] | undefined
   } & {
     /** Reads, checks and copies KafkaJS's options. Call it for each login and session; never share what it returns. */
     kafka: () => Promise<KafkaOptions>

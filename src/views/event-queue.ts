@@ -1,12 +1,12 @@
 /** An event queue: facts as an async iterable, from the moment it was asked for. */
 
-import type { FactRecord } from '../journal/journal.ts'
+import type { AnyRecord } from '../journal/journal.ts'
 
 const capacity = 10_000
 
-export class EventQueue implements AsyncIterableIterator<FactRecord> {
-  private readonly held: FactRecord[] = []
-  private readonly readers: ((result: IteratorResult<FactRecord>) => void)[] = []
+export class EventQueue implements AsyncIterableIterator<AnyRecord> {
+  private readonly held: AnyRecord[] = []
+  private readonly readers: ((result: IteratorResult<AnyRecord>) => void)[] = []
   private readonly onEnd: (queue: EventQueue) => void
   private ended = false
 
@@ -14,7 +14,7 @@ export class EventQueue implements AsyncIterableIterator<FactRecord> {
     this.onEnd = onEnd
   }
 
-  push(value: FactRecord): void {
+  push(value: AnyRecord): void {
     const reader = this.readers.shift()
     if (reader) {
       reader({ value, done: false })
@@ -31,14 +31,14 @@ export class EventQueue implements AsyncIterableIterator<FactRecord> {
     for (const reader of this.readers.splice(0)) reader({ value: undefined, done: true })
   }
 
-  next(): Promise<IteratorResult<FactRecord>> {
+  next(): Promise<IteratorResult<AnyRecord>> {
     const value = this.held.shift()
     if (value) return Promise.resolve({ value, done: false })
     if (this.ended) return Promise.resolve({ value: undefined, done: true })
     return new Promise((resolve) => this.readers.push(resolve))
   }
 
-  return(): Promise<IteratorResult<FactRecord>> {
+  return(): Promise<IteratorResult<AnyRecord>> {
     this.held.length = 0
     this.end()
     return Promise.resolve({ value: undefined, done: true })

@@ -1,10 +1,8 @@
 /** The inspector: hands XState's inspection events to the user's observer, without secrets, and survives whatever it does. */
 
-import type { ActorRefLike, InspectionEvent, Observer } from 'xstate'
+import type { ActorRefLike, InspectionEvent } from 'xstate'
+import type { Inspect } from './inspection.ts'
 import { redacted } from './redaction.ts'
-
-/** The option `inspect`: a function, or an observer like the one of `@statelyai/inspect`. */
-export type Inspect = ((event: InspectionEvent) => void) | Observer<InspectionEvent>
 
 /**
  * Wraps an observer for `createActor`. It gets copies: actors as far as an inspector reads them (id, session id, parent, definition,

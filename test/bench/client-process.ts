@@ -2,7 +2,7 @@
  * A client under measurement in a process of its own, seen from the benchmark: every hand-out arrives with the time at which it
  * happened there. The other side is client-process-main.ts.
  */
-import type { FactRecord } from '../../src/index.ts'
+import type { AnyRecord } from '../../src/index.ts'
 import { type Child, forkChild } from '../process/child.ts'
 import type { Handed, Member, MemberTask } from '../real/harness/member.ts'
 import { compiled } from './compiled.ts'
@@ -35,14 +35,14 @@ export type FromClient =
   | { kind: 'up' }
   | { kind: 'handed'; handed: Omit<TimedHanded, 'signal' | 'process'> }
   | { kind: 'owns'; name: string; generation: number; partitions: number[] }
-  | { kind: 'told'; name: string; record: FactRecord }
+  | { kind: 'told'; name: string; record: AnyRecord }
   | { kind: 'brokers'; question: number }
   | { kind: 'done'; name: string; action: 'start' | 'stop'; error?: string }
 
 export interface ClientProcess {
   readonly pid: number
   /** Makes a member that lives in the process. `brokers` may be a list or a function. */
-  member(task: MemberTask): Member & { readonly facts: readonly FactRecord[] }
+  member(task: MemberTask): Member & { readonly facts: readonly AnyRecord[] }
   /** Ends it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
 }
@@ -52,7 +52,7 @@ export async function startClientProcess(client: NodeClient): Promise<ClientProc
   const main = await compiled(new URL('./client-process-main.ts', import.meta.url))
   const tasks = new Map<string, MemberTask>()
   const owned = new Map<string, { generation: number; partitions: number[] }>()
-  const facts = new Map<string, FactRecord[]>()
+  const facts = new Map<string, AnyRecord[]>()
   const done = new Map<string, string | undefined>()
   const never = new AbortController().signal
 

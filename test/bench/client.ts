@@ -1,5 +1,5 @@
 /** The clients that are compared, and how one of them is started for a trial: its processes, its members, its ledger. */
-import type { FactRecord } from '../../src/index.ts'
+import type { AnyRecord } from '../../src/index.ts'
 import { createLedger, type Ledger } from '../real/harness/ledger.ts'
 import { type Member, type MemberTask, recorded } from '../real/harness/member.ts'
 import { until, within } from '../real/harness/until.ts'
@@ -88,7 +88,7 @@ export interface Side {
   readonly ledger: Ledger
   readonly members: readonly Member[]
   /** What the members of relisten told, oldest first. */
-  readonly facts: readonly (readonly FactRecord[])[]
+  readonly facts: readonly (readonly AnyRecord[])[]
   readonly groupId: string
   generation(): number
   /** Resolves by a deadline of 10 s; what has not stopped by then is killed. */
@@ -132,7 +132,7 @@ export async function startSide(name: ClientName, { partitions, ...task }: SideT
     name,
     ledger,
     members,
-    facts: members.flatMap((member) => ('facts' in member ? [member.facts as readonly FactRecord[]] : [])),
+    facts: members.flatMap((member) => ('facts' in member ? [member.facts as readonly AnyRecord[]] : [])),
     groupId: task.groupId,
     generation: () => Math.max(...members.map((member) => member.generation())),
     stop,

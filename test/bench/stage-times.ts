@@ -3,7 +3,7 @@
  * cut into stages. Durations in milliseconds.
  */
 
-import type { FactRecord } from '../../src/index.ts'
+import type { AnyRecord } from '../../src/index.ts'
 import type { Seen } from '../cluster/front-address.ts'
 import type { Ledger } from '../real/harness/ledger.ts'
 import type { Stretch } from '../real/harness/silence.ts'
@@ -39,7 +39,7 @@ export interface StageTimes {
 
 export interface Passed {
   readonly seen: readonly Seen[]
-  readonly facts: readonly FactRecord[]
+  readonly facts: readonly AnyRecord[]
   readonly moves: readonly Stretch[]
   readonly leaders: ReadonlyMap<number, number>
   readonly ledger: Ledger

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createActor, fromCallback, fromEventObservable, transition } from 'xstate'
 import type { Fact } from '../../machines/fact.ts'
 import { lifecycleMachine, type TaskInput } from '../../machines/lifecycle.ts'
+import type { LifecycleState } from '../../machines/lifecycle-state.ts'
 import { recorded } from '../../machines/recorded.ts'
 import { stateName } from '../../machines/state-value.ts'
 import { after, everywhere, outcome, stories, told } from './lifecycle-stories.ts'
@@ -53,6 +54,14 @@ test.each([
   ['rebuilding', ['startAsked', 'failed', 'elapsed', 'joined', 'stalled', 'stopAsked', 'stopDone']],
 ] as const)('a stop that was asked for while %s ends in stopped, whatever failed before', (_when, story) => {
   expect(told(story).value).toBe('stopped')
+})
+
+test('the states that a status may name are those of the chart', () => {
+  const states: Record<LifecycleState, true> = {
+    ...{ idle: true, connecting: true, consuming: true, draining: true, rebuilding: true, retrying: true },
+    ...{ stopping: true, stopped: true, failed: true },
+  }
+  expect(Object.keys(states)).toEqual(Object.keys(lifecycleMachine.states))
 })
 
 const actors = nodesOf(lifecycleMachine).flatMap((node) => node.invoke.map(({ id }) => ({ state: pathOf(node), id })))

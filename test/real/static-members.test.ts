@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createConsumer, type FactRecord } from '../../src/index.ts'
+import { type AnyRecord, createConsumer } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { setAfter } from './harness/address-sets.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
@@ -21,7 +21,7 @@ test('static members that commit by themselves restart without a rebalance while
     })
   /** Per partition the offsets that came, whoever they came to. */
   const handled = new Map<number, number[]>()
-  const facts: (Pick<FactRecord, 'type'> & { readonly member: string })[] = []
+  const facts: (Pick<AnyRecord, 'type'> & { readonly member: string })[] = []
   const log: string[] = []
   const member = async (groupInstanceId: string) => {
     const consumer = createConsumer({
@@ -58,8 +58,8 @@ test('static members that commit by themselves restart without a rebalance while
   expect([third.status().generation, second.status().generation]).toEqual([generation, generation])
   expect(facts.slice(from).filter(({ type }) => type === 'group.rebalancing')).toEqual([])
   // Another process with the same id: it has the place at once, and the older one ends.
-  const ended = new Promise<FactRecord>((resolve) => void third.on('stop.completed', resolve))
-  const superseded = new Promise<FactRecord>((resolve) => void third.on('member.superseded', resolve))
+  const ended = new Promise<AnyRecord>((resolve) => void third.on('stop.completed', resolve))
+  const superseded = new Promise<AnyRecord>((resolve) => void third.on('member.superseded', resolve))
   const fourth = await member('pod-0')
   expect((await within(10_000, 'the end of the older', superseded)).data).toMatchObject({
     failure: { code: 'FENCED_INSTANCE_ID' },

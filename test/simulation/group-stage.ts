@@ -1,7 +1,7 @@
 // A stage for what happens between one consumer and its group: the whole consumer on the simulated cluster, and acts at instants of its clock.
 
 import { apiKeyOf } from '../../actors/protocol/frames.ts'
-import type { FactRecord } from '../../src/journal/journal.ts'
+import type { AnyRecord } from '../../src/journal/journal.ts'
 import { clockShift, replaceGlobals } from './globals.ts'
 import { placeOf } from './kafka/kafka.ts'
 import type { Life } from './life.ts'
@@ -24,7 +24,7 @@ const mostEvents = 400_000
 
 export interface ToldFact {
   readonly ms: number
-  readonly type: FactRecord['type']
+  readonly type: AnyRecord['type']
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -162,11 +162,11 @@ export class GroupStage {
   }
 
   /** The facts of these types, `type` alone, from an instant on. */
-  types(fromMs: number, ...types: FactRecord['type'][]): string[] {
+  types(fromMs: number, ...types: AnyRecord['type'][]): string[] {
     return this.facts.filter(({ ms, type }) => ms >= fromMs && types.includes(type)).map(({ type }) => type)
   }
 
-  private note({ type, data }: FactRecord): void {
+  private note({ type, data }: AnyRecord): void {
     this.facts.push({ ms: Math.round(this.world.clock.now), type, data: data as ToldFact['data'] })
   }
 }

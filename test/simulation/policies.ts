@@ -25,7 +25,12 @@ interface Around {
 
 type NumberOf = (topic: string, partition: number) => number
 
-export function policyOf(world: Around, life: Life, kind: PolicyKind, numberOf: NumberOf): Partial<ConsumerOptions> {
+export function policyOf(
+  world: Around,
+  life: Life,
+  kind: PolicyKind,
+  numberOf: NumberOf,
+): Pick<ConsumerOptions, 'onHandlerError' | 'handlerRetries'> {
   const { random } = world
   if (kind === 'retries') {
     const onHandlerError: ConsumerOptions['onHandlerError'] = ({ topic, partition }) => {

@@ -7,7 +7,7 @@ import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { stateValue } from '../../machines/state-value.ts'
 import { createConsumer } from '../../src/consumer.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
-import type { FactRecord } from '../../src/journal/journal.ts'
+import type { AnyRecord } from '../../src/journal/journal.ts'
 import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import { batchHandler, batchStyles } from './batch-handler.ts'
 import type { Clock } from './clock.ts'
@@ -258,7 +258,7 @@ export class Service {
     this.said = []
   }
 
-  private told(life: Life, record: FactRecord): unknown {
+  private told(life: Life, record: AnyRecord): unknown {
     if (!life.alive) return
     const { world } = this
     world.log(`${life.name} ${record.seq} ${record.type} ${JSON.stringify(record.data)} → ${JSON.stringify(record.to)}`)
@@ -276,7 +276,7 @@ export class Service {
   }
 
   /** Where nothing is committed by itself, nobody else can see where it begins. */
-  private excuse(record: FactRecord, partition = -1): void {
+  private excuse(record: AnyRecord, partition = -1): void {
     const { kafka, options } = this.world
     if (record.type !== 'offset.reset' || options.fromBeginning || options.autoCommit !== false) return
     const to = Number(record.data.offset)
@@ -284,7 +284,7 @@ export class Service {
   }
 
   /** Hand-overs, and tasks whose state was left before they ended: what these would still say is what must not be heard. */
-  private count({ type, from, to }: FactRecord): void {
+  private count({ type, from, to }: AnyRecord): void {
     const { world } = this
     const state = topOf(from)
     if (type === 'rebuild.proven' && state === 'rebuilding') world.reached('hand-over')
@@ -315,14 +315,14 @@ export class Service {
       const done = handle(world, life, this.handling, handed, signal)
       return committing ? done.then(() => committing.handled(handed.partition, handed.offset)) : done
     }
-    const eachMessage: ConsumerOptions['eachMessage'] = ({ topic, partition, message, signal }) => {
+    const eachMessage: NonNullable<ConsumerOptions['eachMessage']> = ({ topic, partition, message, signal }) => {
       const [offset, content] = [Number(message.offset), `${message.key}=${message.value}`]
       return work({ partition: numberOf(topic, partition), offset, content, from: offset }, signal)
     }
     const eachBatch = batchHandler(world, life, style, numberOf, (partition, offset, content, signal, from) =>
       work({ partition, offset, content, from }, signal),
     )
-    const inspect: ConsumerOptions['inspect'] = (event) => {
+    const inspect = (event: InspectionEvent) => {
       if (!life.alive) return
       const sent = sentIn(event)
       if (sent) world.see({ type: 'sent', life: life.name, ...sent })
@@ -385,4 +385,4 @@ function sentIn(event: InspectionEvent) {
 }
 
 /** The state that a record tells, with the nested one. */
-const wholeState = ({ to, plan }: FactRecord) => (to === null ? null : stateValue(lifecycleMachine, to, plan))
+const wholeState = ({ to, plan }: AnyRecord) => (to === null ? null : stateValue(lifecycleMachine, to, plan))

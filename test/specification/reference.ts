@@ -18,7 +18,7 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
   return {
     'docs/options.md': Object.fromEntries(
       Object.entries({
-        'options of a consumer': 'ConsumerOptions',
+        'options of a consumer': 'Options',
         'options of start': 'StartOptions',
         'options of deadLetter': 'DeadLetterOptions',
         'options of fileJournal': 'FileJournalOptions',

@@ -102,7 +102,7 @@ async function startedAt(brokers: readonly string[], options: Options = {}) {
     ...{ brokers, groupId: 'orders', topics: ['orders'], eachMessage: async () => {}, stopTimeoutMs: 1000 },
     drainTimeoutMs: 500,
     ...{ logger: told.logger, ...options },
-  })
+  } as ConsumerOptions)
   consumer.start().catch(() => {})
   return {
     lines: () => told.lines,

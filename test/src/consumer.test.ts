@@ -36,7 +36,7 @@ const consumerWith = (options: Partial<ConsumerOptions> & Pick<ConsumerOptions, 
     pollIntervalMs: 100,
     logger: false,
     ...options,
-  })
+  } as ConsumerOptions)
 
 /** The first fact: from here on there is something to stop. */
 const begun = (consumer: Consumer) =>

@@ -25,7 +25,7 @@ const consumerAt = (broker: FakeBroker, options: Partial<ConsumerOptions> = {}):
   createConsumer({
     ...{ brokers: [`127.0.0.1:${broker.port}`], groupId: 'orders', topics: ['orders'], eachMessage: async () => {} },
     ...{ rebuildTimeoutMs: 200, dialTimeoutMs: 200, stopTimeoutMs: 1000, drainTimeoutMs: 0, logger: false, ...options },
-  })
+  } as ConsumerOptions)
 
 const errorOf = (promise: Promise<unknown>): Promise<RelistenError> =>
   promise.then(

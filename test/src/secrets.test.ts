@@ -122,7 +122,7 @@ test.concurrent.each(Object.entries(cases))('no secret leaves through an error o
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(line) }),
     inspect: (event) => void seen.push(event),
     ...optionsFor(place),
-  })
+  } as ConsumerOptions)
   const facts: JournalRecord[] = []
   consumer.on('*', (record) => void facts.push(record))
   const error = await consumer.start().catch((thrown: unknown) => thrown)

@@ -3,7 +3,7 @@
  * its processes: after a kill the next one goes on from the same journal. The other side is member-main.ts.
  */
 import { fileURLToPath } from 'node:url'
-import type { FactRecord } from '../../src/index.ts'
+import type { AnyRecord } from '../../src/index.ts'
 import { type Child, forkChild, runsTypeScript } from '../process/child.ts'
 import type { Holdings } from '../process/holdings.ts'
 import type { Attempt } from './account.ts'
@@ -35,7 +35,7 @@ export type ToMember =
 export type FromMember =
   | { kind: 'up' }
   | { kind: 'attempt'; attempt: Omit<Attempt, 'member' | 'process'> }
-  | { kind: 'told'; record: Pick<FactRecord, 'at' | 'type' | 'to' | 'data'> }
+  | { kind: 'told'; record: Pick<AnyRecord, 'at' | 'type' | 'to' | 'data'> }
   | { kind: 'state'; state: string }
   | { kind: 'brokers'; question: number }
   | { kind: 'done'; action: 'start' | 'stop'; error?: string }

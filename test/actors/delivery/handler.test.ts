@@ -36,6 +36,18 @@ test('a message that fails is tried again after a wait, and others go on meanwhi
   ])
 })
 
+test('a handler that is no async function is done when it returns, and has failed when it throws', async () => {
+  const log: string[] = []
+  const eachMessage = ({ message: { offset } }: EachMessagePayload): void => {
+    log.push(offset)
+    if (log.length === 2) throw new Error('no')
+  }
+  const stage = await staged({ eachMessage, handlerRetries: 1 })
+  await vi.advanceTimersByTimeAsync(125)
+  expect(log).toEqual(['0', '1', '1', '2'])
+  expect(stage.factsOf('handler.failed').map(({ offset, failure }) => [offset, failure.message])).toEqual([['1', 'no']])
+})
+
 test('user and password of a URL in what a handler throws are in no fact', async () => {
   const stage = await staged({ handlerRetries: 2 })
   await stage.handlers.at('0/0').throw('no answer from https://shop:sesame@orders.example')

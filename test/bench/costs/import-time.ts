@@ -1,9 +1,7 @@
 /** The import: how long plain Node takes to load the built package, beside what it is built on. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { compiled } from '../compiled.ts'
 import type { GoalFigure } from '../goal.ts'
 import { median } from './median.ts'
 import type { CostRun } from './run.ts'
@@ -13,9 +11,9 @@ const root = join(import.meta.dirname, '../../..')
 
 export async function measureImport({ quick, say }: Pick<CostRun, 'quick' | 'say'>): Promise<GoalFigure[]> {
   const turns = quick ? 15 : 31
-  const built = pathToFileURL(await compiled(new URL('../../../src/index.ts', import.meta.url))).href
+  await run('npm', ['run', '--silent', 'build'], { cwd: root })
   const scripts = {
-    relisten: `await import(${JSON.stringify(built)})`,
+    relisten: "await import('relisten')",
     parts: "for (const name of ['kafkajs', 'xstate', 'rxjs', 'pino']) await import(name)",
     kafkajs: "await import('kafkajs')",
   }

@@ -1,5 +1,5 @@
 /** The inside of a life: a process with one consumer and its journal. It kills itself the moment the record it was told of is durable. */
-import { createConsumer, type FactRecord, fileJournal } from '../../../src/index.ts'
+import { type AnyRecord, createConsumer, fileJournal } from '../../../src/index.ts'
 import { obey, tellParent as tell } from '../../process/parent.ts'
 import type { FromLife, KillStep, LifeTask, ToLife } from './life.ts'
 import { contentOf } from './workload.ts'
@@ -46,7 +46,7 @@ async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask)
   await consumer.start()
 }
 
-function isTheOne({ type }: FactRecord): boolean {
+function isTheOne({ type }: AnyRecord): boolean {
   if (type === step?.after) counting = true
   if (!counting || type !== step?.type) return false
   seen += 1

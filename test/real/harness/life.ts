@@ -3,16 +3,16 @@
  * the test's word, and another life goes on from its journal. The other side is life-main.ts.
  */
 import { fileURLToPath } from 'node:url'
-import type { FactRecord } from '../../../src/index.ts'
+import type { AnyRecord } from '../../../src/index.ts'
 import { forkChild } from '../../process/child.ts'
 import type { Ledger } from './ledger.ts'
 import { until } from './until.ts'
 
 /** The record that ends a life: the `nth` (default 1) of its type since it was armed, or from the first record of type `after` on. */
 export interface KillStep {
-  readonly type: FactRecord['type'] | 'actor.started'
+  readonly type: AnyRecord['type']
   readonly nth?: number
-  readonly after?: FactRecord['type']
+  readonly after?: AnyRecord['type']
 }
 
 export interface LifeTask {
@@ -29,7 +29,7 @@ export type ToLife = ({ kind: 'start' } & LifeTask) | { kind: 'arm'; step: KillS
 
 export type FromLife =
   | { kind: 'up' }
-  | { kind: 'told'; record: FactRecord }
+  | { kind: 'told'; record: AnyRecord }
   | {
       kind: 'handed'
       partition: number
@@ -43,7 +43,7 @@ export type FromLife =
 export interface Life extends AsyncDisposable {
   readonly alive: boolean
   /** What it told, oldest first. */
-  readonly told: readonly FactRecord[]
+  readonly told: readonly AnyRecord[]
   /** When it was asked to start, milliseconds since the epoch. */
   readonly startedAt: number
   /** Per partition the first offset it was given, and when. */
@@ -60,7 +60,7 @@ export interface Life extends AsyncDisposable {
 
 /** Resolves when the process runs; its consumer is not made yet. */
 export async function beginLife(ledger: Ledger): Promise<Life> {
-  const told: FactRecord[] = []
+  const told: AnyRecord[] = []
   const firsts = new Map<number, { offset: number; at: number }>()
   let name = ''
   let stopped = false

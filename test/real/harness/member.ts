@@ -28,7 +28,7 @@ export interface MemberTask {
   /** Further topics, for relisten only: what their messages are given to. */
   readonly beside?: { readonly topics: readonly string[]; readonly handle: Handler } | undefined
   /** Options of relisten beside those above; other clients read those of them that they know. */
-  readonly options: Partial<ConsumerOptions>
+  readonly options: Partial<Omit<ConsumerOptions, 'eachMessage' | 'eachBatch'>>
 }
 
 export interface Member {

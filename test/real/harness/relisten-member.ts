@@ -2,7 +2,7 @@
 import type { FactType } from '../../../machines/fact.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { stateName } from '../../../machines/state-value.ts'
-import { type Consumer, createConsumer, type FactRecord, type RecordOf } from '../../../src/index.ts'
+import { type AnyRecord, type Consumer, createConsumer, type RecordOf } from '../../../src/index.ts'
 import { replay } from '../../machines/replay.ts'
 import type { Client, Member } from './member.ts'
 import { until } from './until.ts'
@@ -11,7 +11,7 @@ import { contentOf } from './workload.ts'
 export interface RelistenMember extends Member {
   readonly consumer: Consumer
   /** The newest thousand facts, oldest first. */
-  readonly facts: readonly FactRecord[]
+  readonly facts: readonly AnyRecord[]
   /** How often each was told since it was made. Types by name: those of later versions too. */
   readonly told: ReadonlyMap<string, number>
   /** Resolves with the first fact of this type that `fits`, told already or within `deadlineMs` (default 10000). */
@@ -41,7 +41,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
       await take?.({ member: name, process: 'here', partition, offset: Number(offset), ...contentOf(value), signal })
     },
   })
-  const facts: FactRecord[] = []
+  const facts: AnyRecord[] = []
   const told = new Map<string, number>()
   let generation = 0
   const owned = new Set<number>()
@@ -83,7 +83,7 @@ export const relistenMember: Client<RelistenMember> = ({ name, brokers, groupId,
     partitions: () => [...owned].toSorted((one, other) => one - other),
     story: () => facts.map(({ at, type, to, data }) => `${at} ${name} ${type} (${to}) ${JSON.stringify(data)}`),
     async fact(type, fits = () => true, deadlineMs = 10_000) {
-      const is = (record: FactRecord): record is RecordOf<typeof type> & FactRecord =>
+      const is = (record: AnyRecord): record is RecordOf<typeof type> & AnyRecord =>
         record.type === type && fits(record as never)
       await until(() => (facts.some(is) ? undefined : `the fact ${type} from ${name}`), { deadlineMs })
       return facts.find(is) as RecordOf<typeof type>

@@ -3,9 +3,15 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { createActor, setup } from 'xstate'
 import { failureOf } from '../../../actors/delivery/handler-error.ts'
 import { recorded, type Step } from '../../../machines/recorded.ts'
-import { brokenChain, chainStart, type Journal, type JournalRecord } from '../../../src/journal/journal.ts'
+import {
+  brokenChain,
+  chainStart,
+  type Journal,
+  type JournalPolicy,
+  type JournalRecord,
+} from '../../../src/journal/journal.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
-import { createRecorder, type JournalPolicy } from '../../../src/journal/recorder.ts'
+import { createRecorder } from '../../../src/journal/recorder.ts'
 import { replay } from '../../machines/replay.ts'
 
 afterEach(() => void vi.restoreAllMocks())

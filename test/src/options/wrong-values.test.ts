@@ -30,6 +30,7 @@ const values = {
 
 type Kind = keyof typeof values
 
+const { journal: _, kafka: __, ...defaults } = resolveOptions(least)
 const number: Kind[] = ['whole']
 const takes: Record<keyof ConsumerOptions, readonly Kind[]> = {
   ...{ brokers: ['texts', 'function'], groupId: ['text'], topics: ['texts'], eachMessage: ['function'], eachBatch: [] },
@@ -108,6 +109,14 @@ test.each([
 ])('%o is told what to write', (more, message) => {
   expect(() => resolveOptions({ ...least, ...more } as never)).toThrow(message)
 })
+
+test.each(Object.keys(takes).filter((name) => !(name in least)))(
+  '%s may be given as undefined and is left out',
+  (name) => {
+    const { journal: _, kafka: __, ...given } = resolveOptions({ ...least, [name]: undefined })
+    expect(given).toEqual(defaults)
+  },
+)
 
 test('a drain time that is left out fits into the stop that was asked for', () => {
   expect(resolveOptions({ ...least, stopTimeoutMs: 4000 }).drainTimeoutMs).toBe(4000)

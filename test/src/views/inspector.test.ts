@@ -71,7 +71,9 @@ test('an inspector that throws harms nothing', () => {
 
 test('an inspector can not send events', () => {
   const actor = run(
-    safeInspector({ next: (event) => (event.actorRef.send as (event: object) => void)({ type: 'go' }) }),
+    safeInspector({
+      next: (event: InspectionEvent) => (event.actorRef.send as (event: object) => void)({ type: 'go' }),
+    }),
   )
   expect(actor.getSnapshot().value).toBe('working')
   actor.stop()

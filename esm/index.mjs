@@ -1,0 +1,12 @@
+// For `import`: what `require` gives, so that both see the same classes and registries. By name, as not every tool finds them by itself.
+export {
+  consoleLogger,
+  createConsumer,
+  deadLetter,
+  fileJournal,
+  healthHandler,
+  healthServer,
+  memoryJournal,
+  RelistenError,
+  remedyFor,
+} from '../dist/src/index.js'
