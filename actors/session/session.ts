@@ -124,7 +124,11 @@ export class Session {
         listener.onPartitionsAssigned(partitions)
         this.given()
       },
-      onCrash: (failure) => this.fail(failure),
+      // Once its member has left, or is told as lost or refused, KafkaJS ends because it is turned away: that is no failure of its own.
+      onCrash: (failure) => {
+        if (membership.closed) this.crashed(new ConnectionError(failure))
+        else this.fail(failure)
+      },
     })
     const positions: StartPositions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },

@@ -28,3 +28,17 @@ test('a policy that says stop ends the consumer as failed, and names the message
   expect(consumer?.status()).toMatchObject({ state: 'failed', ready: false, reason: expect.stringMatching(told) })
   expect(ended).toMatchObject({ name: 'RelistenError', code: 'handler-failed', message: expect.stringMatching(told) })
 })
+
+test('a stop at any instant while it connects and joins is a stop: no session is told as failed, and no member is left', async () => {
+  for (let stopMs = 2; stopMs < 150; stopMs += 5) {
+    const stage = new GroupStage()
+    stage.at(stopMs, () => stage.service.stop())
+    await stage.run(stopMs + 1000)
+    const told = stage.types(0, 'session.failed', 'member.lost', 'consumer.failed', 'stop.completed')
+    expect({ stopMs, told, left: stage.world.kafka.group.memberIds }).toEqual({
+      stopMs,
+      told: ['stop.completed'],
+      left: [],
+    })
+  }
+})
