@@ -42,3 +42,20 @@ test('a stop at any instant while it connects and joins is a stop: no session is
     })
   }
 })
+
+test('a stop in the instant in which a session is opened leaves no timer that keeps the process', async () => {
+  const stage = new GroupStage()
+  const { service } = stage
+  let life: typeof service.life
+  let timers: number | undefined
+  stage.at(1.5, () => {
+    life = service.life
+    service.consumer?.on('session.opened', () => service.stop())
+  })
+  stage.at(2000, () => {
+    timers = life?.pending
+  })
+  await stage.run(2100)
+  expect(stage.types(0, 'session.opened', 'stop.completed')).toEqual(['session.opened', 'stop.completed'])
+  expect(timers).toBe(0)
+})
