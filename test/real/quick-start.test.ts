@@ -87,7 +87,7 @@ test('the quick start ends with code 0 and leaves no member behind, whenever SIG
   const over = new AbortController()
   const moving = (async () => {
     while (!over.signal.aborted) {
-      await front.move(setAfter(front), { close: draw.one(['fin', 'rst']) })
+      await front.move(setAfter(front), { close: front.moveCount % 2 === 0 ? 'fin' : 'rst' })
       await tell()
       await pause(MOVE_EVERY_MS, undefined, over).catch(() => {})
     }
