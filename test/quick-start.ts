@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { codeBlocks } from './markdown.ts'
 
@@ -36,9 +37,11 @@ export interface Program extends AsyncDisposable {
   readonly printed: string
   /** What it has written to standard error so far. */
   readonly complained: string
-  /** The exit code; null while it runs, or when a signal has ended it. */
+  /** The exit code; null while it runs, or when a signal has ended it. A signal that comes after its last line of code changes nothing here. */
   readonly exitCode: number | null
   signal(name: NodeJS.Signals): void
+  /** Resolves when it has a listener for SIGTERM: before that the signal ends it as it ends any program. Rejects when it ends without. */
+  listens(): Promise<void>
   /** Resolves when it has ended. */
   ended(): Promise<void>
 }
@@ -91,10 +94,31 @@ async function installed(folder: string, name: string, from = join(root, 'node_m
   await symlink(from, link)
 }
 
+/** Runs before the program, and says on a channel of its own that there is a listener for SIGTERM now, and the code with which it is about to exit. */
+const herald = `data:text/javascript,${encodeURIComponent(`
+  import { writeSync } from 'node:fs'
+  process.on('newListener', (event) => event === 'SIGTERM' && writeSync(3, 'listens'))
+  process.on('exit', (code) => writeSync(3, 'exits ' + code))
+`)}`
+
 function runProgram(folder: string, file: string): Program {
   const { NODE_OPTIONS: _, ...env } = process.env
-  const child: ChildProcess = spawn(process.execPath, [file], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, ['--import', herald, file], {
+    ...{ cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+  })
   const closed = once(child, 'close')
+  const channel = child.stdio[3] as Readable
+  let heard = ''
+  channel.on('data', (chunk: Buffer) => {
+    heard += chunk
+  })
+  const listens = Promise.race([
+    once(channel, 'data'),
+    closed.then(() => {
+      throw new Error('It has ended before it listened for SIGTERM')
+    }),
+  ])
+  listens.catch(() => {})
   let printed = ''
   let complained = ''
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -111,9 +135,13 @@ function runProgram(folder: string, file: string): Program {
       return complained
     },
     get exitCode() {
-      return child.exitCode
+      const [, code] = /exits (\d+)$/.exec(heard) ?? []
+      return child.exitCode ?? (child.signalCode && code ? Number(code) : null)
     },
     signal: (name) => void child.kill(name),
+    async listens() {
+      await listens
+    },
     async ended() {
       await closed
     },

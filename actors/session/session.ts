@@ -124,7 +124,11 @@ export class Session {
         listener.onPartitionsAssigned(partitions)
         this.given()
       },
-      onCrash: (failure) => this.fail(failure),
+      // Once its member has left, or is told as lost or refused, KafkaJS ends because it is turned away: that is no failure of its own.
+      onCrash: (failure) => {
+        if (membership.closed) this.crashed(new ConnectionError(failure))
+        else this.fail(failure)
+      },
     })
     const positions: StartPositions = new StartPositions({
       ...{ dispatcher, topics, fromBeginning, emit, signal },
@@ -189,7 +193,9 @@ export class Session {
     })
     this.stop.signal.addEventListener('abort', () => this.crashed(this.stop.signal.reason), { once: true })
     const connectWithinMs = rebuildWithin(this.options.rebuildTimeoutMs, this.options.cluster.lateMs) + requestWithinMs
-    await within(runner.connect(subscription), connectWithinMs, 'KafkaJS did not connect and subscribe')
+    // KafkaJS never says that a connect was cut short by a disconnect.
+    const connected = Promise.race([runner.connect(subscription), join])
+    await within(connected, connectWithinMs, 'KafkaJS did not connect and subscribe')
     runner.run().catch(this.crashed)
     const joinWithinMs = rebalanceTimeout + 10_000 // for each: what the group took is not taken from the look-up
     await within(Promise.race([given, join]), joinWithinMs, 'The group gave no assignment', 'join-timed-out')

@@ -304,11 +304,11 @@ export async function staged(options: StageOptions, offsets: readonly number[] =
 /** What a batch handler at work was given. */
 export const batchIn = (stage: Stage, at: string): EachBatchPayload => stage.handlers.at(at).payload as EachBatchPayload
 
-/** In the tests of this file time passes only when it is told to, and what is random is half of what it may be. */
-export function withFakeTime(): void {
+/** In the tests of this file time passes only when it is told to, and what is random is half of what it may be, or this share of it. */
+export function withFakeTime(random = 0.5): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    vi.spyOn(Math, 'random').mockReturnValue(random)
   })
   afterEach(() => {
     vi.useRealTimers()

@@ -11,6 +11,10 @@ import { until } from './harness/until.ts'
 
 const HANDLER_TIMEOUT_MS = 3000
 const STOP_TIMEOUT_MS = 5000
+/** More calls than there are where a policy decides. */
+const MANY_CALLS = 7
+/** The longest wait before a handler is called again. */
+const LONGEST_WAIT_MS = 30_000
 /** What a timer may be late on a machine at work. */
 const TIMER_SLACK_MS = 250
 
@@ -110,6 +114,39 @@ test.concurrent('a handler throws for one message, again and again, while all br
   expect(run.ledger.handOuts(0).at(-1)?.offset).toBe(poison)
   const outcome = await run.finish({ partitions: [1, 2, 3, 4, 5], stuck: [0] })
   expect(report(outcome, { twice: 'none', rebalances: 0, worstMs: 1000 })).toEqual([])
+})
+
+test.concurrent('what all handlers need is away for seven calls of each while all brokers move: nothing is skipped, and all go on by themselves', async () => {
+  await using front = await startFront(cluster())
+  let away = false
+  const calls = new Map<number, number>()
+  await using run = await startRun({
+    scenario: 'what handlers need is away for seven calls while all move',
+    cluster: cluster(),
+    client: relistenMember,
+    brokers: () => front.endpoints(),
+    handle: ({ partition }) => {
+      if (!away) return
+      calls.set(partition, (calls.get(partition) ?? 0) + 1)
+      throw new Error('The database is away')
+    },
+  })
+  const calledOften = (most: number) => () => {
+    const waiting = run.workload.partitions.filter((one) => (calls.get(one) ?? 0) < most)
+    return waiting.length > 0 ? `${most} calls of partition ${waiting.join(', ')}` : undefined
+  }
+  away = true
+  await until(calledOften(1))
+  await run.move(() => front.move(setAfter(front)), { passes: false })
+  await until(calledOften(MANY_CALLS), { deadlineMs: 60_000 })
+  away = false
+  const from = Date.now()
+  await run.pass(0)
+  const figures = [{ name: 'ms until all go on', value: Date.now() - from, most: LONGEST_WAIT_MS + TIMER_SLACK_MS }]
+  expect(run.members.flatMap(({ facts }) => facts.filter(({ type }) => type === 'handler.gave-up'))).toEqual([])
+  await run.move(() => front.move(setAfter(front)))
+  const outcome = await run.finish()
+  expect(report(outcome, { rebalances: 0, steadyMs: Number.POSITIVE_INFINITY, figures })).toEqual([])
 })
 
 /** The partitions that another broker leads than this one. */

@@ -28,3 +28,34 @@ test('a policy that says stop ends the consumer as failed, and names the message
   expect(consumer?.status()).toMatchObject({ state: 'failed', ready: false, reason: expect.stringMatching(told) })
   expect(ended).toMatchObject({ name: 'RelistenError', code: 'handler-failed', message: expect.stringMatching(told) })
 })
+
+test('a stop at any instant while it connects and joins is a stop: no session is told as failed, and no member is left', async () => {
+  for (let stopMs = 2; stopMs < 150; stopMs += 5) {
+    const stage = new GroupStage()
+    stage.at(stopMs, () => stage.service.stop())
+    await stage.run(stopMs + 1000)
+    const told = stage.types(0, 'session.failed', 'member.lost', 'consumer.failed', 'stop.completed')
+    expect({ stopMs, told, left: stage.world.kafka.group.memberIds }).toEqual({
+      stopMs,
+      told: ['stop.completed'],
+      left: [],
+    })
+  }
+})
+
+test('a stop in the instant in which a session is opened leaves no timer that keeps the process', async () => {
+  const stage = new GroupStage()
+  const { service } = stage
+  let life: typeof service.life
+  let timers: number | undefined
+  stage.at(1.5, () => {
+    life = service.life
+    service.consumer?.on('session.opened', () => service.stop())
+  })
+  stage.at(2000, () => {
+    timers = life?.pending
+  })
+  await stage.run(2100)
+  expect(stage.types(0, 'session.opened', 'stop.completed')).toEqual(['session.opened', 'stop.completed'])
+  expect(timers).toBe(0)
+})

@@ -1,13 +1,9 @@
 // The assignment: how long its handlers are waited for, and what they are told.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
+import { withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 const assignmentWith = (...running: Promise<void>[]): Assignment => {
   const assignment = new Assignment(1, 4, { orders: [0] })

@@ -1,16 +1,9 @@
 // The offsets that a batch handler resolves, asks for and has committed.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
-import { batchIn, Stage, staged, topic } from '../stage.ts'
+import { batchIn, Stage, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime(0)
 
 test('resolved offsets advance the mark before the batch is done', async () => {
   const stage = await staged({ batches: true })

@@ -1,16 +1,9 @@
 // The batch handler: which messages of a batch count as handled, in every style KafkaJS documents.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { EachBatchPayload } from '../../../actors/kafkajs/consumer.ts'
-import { batchIn, Stage, settled, staged, topic } from '../stage.ts'
+import { batchIn, Stage, settled, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0.5)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime()
 
 const partitionOf = { topic, partition: 0 }
 

@@ -1,16 +1,11 @@
 // Between assignments, drains and seeks: who is held and by whom, which start positions are known, and what is turned down.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Assignment } from '../../../actors/delivery/assignment.ts'
 import { partitionsIn } from '../../../actors/delivery/dispatcher.ts'
 import { acquireProgress } from '../../../actors/delivery/progress.ts'
-import { Stage, settled, topic } from '../stage.ts'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 const zero = { topic, partition: 0 }
 /** Whether it has settled. */

@@ -1,13 +1,8 @@
 // The fence of the dispatcher: which batches count, whatever KafkaJS brings and when.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 test.each([
   ['ahead of the position', 0, [7], 7],

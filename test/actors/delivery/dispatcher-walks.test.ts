@@ -1,14 +1,9 @@
 // Random lives of a dispatcher beside a group that applies commits or loses the answers, checked against what a log and a group may see.
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, settled, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 const partitions = [0, 1] as const
 type Partition = (typeof partitions)[number]

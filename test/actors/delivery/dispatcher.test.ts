@@ -1,13 +1,8 @@
 // The dispatcher: order, marks, fences and positions, with handlers that end when the test says so.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 test('messages of a partition are handled one after the other, and the mark follows', async () => {
   const stage = new Stage()

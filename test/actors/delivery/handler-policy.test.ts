@@ -1,16 +1,9 @@
 // The policy of a handler that has failed too often: what it is told, what it may decide, and what becomes of the message.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { HandlerErrorContext } from '../../../actors/delivery/handler-retry.ts'
-import { batchIn, type Stage, staged, topic } from '../stage.ts'
+import { batchIn, type Stage, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0.5)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime()
 
 const partitionOf = { topic, partition: 0 }
 

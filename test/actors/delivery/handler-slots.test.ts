@@ -1,13 +1,8 @@
 // The handler slots: how many queues are worked at a time, whose turn it is, and when a slot is given back.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, staged } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, staged, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 test('at most `concurrency` partitions are worked at a time, and a free slot goes to the one that waits', async () => {
   const stage = new Stage({ concurrency: 2 })

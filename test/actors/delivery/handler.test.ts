@@ -1,17 +1,10 @@
 // The handler: retries, policies, deadlines, and what of a batch counts as handled.
 import { getEventListeners } from 'node:events'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { EachMessagePayload } from '../../../actors/kafkajs/consumer.ts'
-import { Stage, settled, staged, topic } from '../stage.ts'
+import { Stage, settled, staged, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0.5)
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+withFakeTime()
 
 const partitionOf = { topic, partition: 0 }
 

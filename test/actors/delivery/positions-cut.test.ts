@@ -1,13 +1,8 @@
 // Start positions: where reading goes on in a log that was cut, or in a topic that was made again.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 const fetchedWith = (firstEpoch: number, lastEpoch = firstEpoch, lastOffset = 29n) => {
   const read = { topic, partition: 0, errorCode: 0, highWatermark: 30n, lastStableOffset: 30n }

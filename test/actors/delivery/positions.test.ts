@@ -1,16 +1,11 @@
 // Start positions: where reading begins after an assignment, and where it goes on when the log no longer has the place.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { LogEdge } from '../../../actors/delivery/log.ts'
-import { Stage, settled, topic } from '../stage.ts'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
 const UNSTABLE_OFFSET_COMMIT = 88
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 test.each([
   [false, 100n, 'end'],

@@ -1,13 +1,9 @@
 // The prefetch budget: fetches go out when there is room for what they may bring.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { PrefetchBudget } from '../../../actors/delivery/prefetch-budget.ts'
+import { withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 const { signal } = new AbortController()
 

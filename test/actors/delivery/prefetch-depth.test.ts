@@ -1,13 +1,8 @@
 // The prefetch depth: batches that wait beside the one at work, and the fetch that waits for room.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, settled, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, settled, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 /** Whether it has settled. */
 function watched(promise: Promise<unknown> | undefined): () => boolean {

@@ -1,13 +1,8 @@
 // Without autoCommit: the group's committed offset is where reading begins in every assignment, whatever this process has handled.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Stage, topic } from '../stage.ts'
+import { expect, test, vi } from 'vitest'
+import { Stage, topic, withFakeTime } from '../stage.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
+withFakeTime()
 
 /** With what was committed by itself, of which there has to be nothing. */
 const begin = () => {

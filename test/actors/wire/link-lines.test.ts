@@ -1,84 +1,22 @@
-// The link over lines that a test holds in its hand, on a clock that it turns: what is dialled when, what goes out over which line, and when it fails.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ConnectionError } from '../../../actors/connection/connection.ts'
-import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { held, Link, type LinkOptions } from '../../../actors/wire/link.ts'
-import type { Failure } from '../../../machines/failure.ts'
-import { int32, requestFrame } from '../bytes.ts'
-import { FakeCluster, snapshotOf } from '../fake-cluster.ts'
-import { FakeDials, type FakeLine } from '../fake-line.ts'
+// The link over lines that a test holds in its hand: what is dialled when, and what goes out over which line.
+import { expect, test, vi } from 'vitest'
+import { held } from '../../../actors/wire/link.ts'
 import { settled } from '../stage.ts'
+import {
+  ask,
+  cluster,
+  connected,
+  dials,
+  failed,
+  here,
+  linkWith,
+  pass,
+  redials,
+  there,
+  withLines,
+} from './link-stage.ts'
 
-const here = { host: 'here', port: 9092 }
-const there = { host: 'there', port: 9092 }
-
-let cluster: FakeCluster
-let dials: FakeDials
-let redials: unknown[]
-const links: Link[] = []
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-  vi.advanceTimersByTime(1000)
-  vi.spyOn(Math, 'random').mockReturnValue(1)
-  cluster = new FakeCluster()
-  cluster.book.put(1, here)
-  dials = new FakeDials()
-  redials = []
-})
-afterEach(() => {
-  for (const link of links.splice(0)) link.close()
-  vi.restoreAllMocks()
-  vi.useRealTimers()
-})
-
-function linkWith(options: Partial<LinkOptions> = {}): Link {
-  const link = new Link({
-    nodeId: 1,
-    cluster,
-    dial: dials.dial,
-    holdMs: 5000,
-    onRedial: (redial) => redials.push(redial),
-    ...options,
-  })
-  links.push(link)
-  return link
-}
-
-const frame = (apiKey: number = apiKeys.listOffsets) => requestFrame(apiKey, 3, 0, int32(-1))
-/** Sends a request, and resolves with its answer, or with why there is none. */
-const ask = async (link: Link, silenceMs = 60_000, signal?: AbortSignal): Promise<string | Failure> =>
-  link.send(frame(), silenceMs, signal).then(
-    (answer) => String(answer),
-    (error) => (error instanceof ConnectionError ? error.failure : expect.unreachable(String(error))),
-  )
-
-const pass = async (ms: number) => {
-  await settled()
-  await vi.advanceTimersByTimeAsync(ms)
-  await settled()
-}
-
-/** A link that carries a line, and has nothing to do. */
-async function connected(
-  options: Partial<LinkOptions> = {},
-  loginValidMs = 0,
-): Promise<{ link: Link; line: FakeLine }> {
-  const link = linkWith(options)
-  const asked = ask(link)
-  await settled()
-  const line = await dials.newest.open(loginValidMs)
-  await line.sent[0]?.answer('yes')
-  expect(await asked).toBe('yes')
-  return { link, line }
-}
-
-const failed = (reason: string, code: string) => ({
-  kind: 'dial-failed',
-  message: `Node 1: ${reason}`,
-  code,
-  nodeId: 1,
-})
+withLines()
 
 test('a link is used from its first dial on, and idle while nothing waits', async () => {
   const link = linkWith()
@@ -246,155 +184,4 @@ test('a line that ended while the link was idle is made when it is wanted, an ur
   urgent.close()
   await settled()
   expect(dials.made).toHaveLength(3)
-})
-
-test.each<[string, Partial<Failure>, string[]]>([
-  ['failed', { code: 'ECONNREFUSED' }, ['dead here:9092']],
-  ['led to another node', { code: 'WRONG_NODE' }, []],
-  ['was turned down', { kind: 'identity-refused' }, ['identity-refused here:9092', 'dead here:9092']],
-])('a dial that %s is told, and made again after its wait', async (_what, failure, reports) => {
-  void ask(linkWith())
-  await settled()
-  await dials.newest.fail(failure)
-  expect([cluster.reports, cluster.updateRequests, cluster.observed.length]).toEqual([reports, 1, 1])
-  expect(dials.made).toHaveLength(1)
-  await pass(2000)
-  expect(dials.made).toHaveLength(2)
-})
-
-test('a dial that came too soon is made again after a moment, and is nobody’s death', async () => {
-  void ask(linkWith())
-  await settled()
-  await dials.newest.fail({ code: 'TOO_SOON' })
-  await pass(249)
-  expect([dials.made.length, cluster.reports, cluster.updateRequests]).toEqual([1, [], 0])
-  await pass(1)
-  expect(dials.made).toHaveLength(2)
-})
-
-test('a node that left fails its requests once a dial has failed, and is waited for while it may be there', async () => {
-  const link = linkWith()
-  const asked = ask(link)
-  await settled()
-  cluster.book.drop(1)
-  cluster.newestSnapshot = snapshotOf(Number.MAX_SAFE_INTEGER)
-  await dials.newest.fail({ kind: 'identity-refused' })
-  await pass(1)
-  // Whoever refuses its identity may well be there.
-  expect(link.idle).toBe(false)
-  await pass(1500)
-  expect(link.idle).toBe(false)
-  await dials.newest.fail({ code: 'ECONNREFUSED' })
-  expect(await asked).toEqual(failed('the node left the cluster', 'NODE_LEFT'))
-  expect(link.idle).toBe(true)
-})
-
-test('a snapshot that was asked for before the break does not say that the node left', async () => {
-  const link = linkWith()
-  void ask(link)
-  await settled()
-  cluster.book.drop(1)
-  cluster.newestSnapshot = snapshotOf(0)
-  await dials.newest.fail({ code: 'ECONNREFUSED' })
-  await pass(10)
-  expect(link.idle).toBe(false)
-})
-
-test('a node that is out of reach fails its requests when its time is over and a dial has failed', async () => {
-  const link = linkWith()
-  const asked = ask(link)
-  await settled()
-  await pass(5001)
-  // The dial is still under way.
-  expect(link.idle).toBe(false)
-  await dials.newest.fail({ code: 'ETIMEDOUT' })
-  expect(await asked).toEqual(failed('the node was out of reach for 5000 ms', 'ETIMEDOUT'))
-})
-
-test('a break long ago does not fail a request before it was dialled for', async () => {
-  const { link, line } = await connected()
-  const first = ask(link)
-  line.close()
-  await settled()
-  await pass(5001)
-  await dials.newest.fail({ code: 'ECONNREFUSED' })
-  expect(await first).toMatchObject({ code: 'ETIMEDOUT' })
-  const second = ask(link)
-  await pass(100)
-  expect(link.idle).toBe(false)
-  const next = await dials.newest.open()
-  await next.sent[0]?.answer('again')
-  expect(await second).toBe('again')
-})
-
-test.each([
-  [10_000, 8000],
-  [100, 1000],
-])('a login that is valid for %i ms is renewed after %i ms', async (validMs, afterMs) => {
-  const { line } = await connected({}, validMs)
-  await pass(afterMs - 1)
-  expect(dials.made).toHaveLength(1)
-  await pass(1)
-  expect(dials.made).toHaveLength(2)
-  expect(line.open).toBe(true)
-  await dials.newest.open()
-  expect([line.open, redials]).toEqual([false, [{ nodeId: 1, endpoint: 'here:9092', tookMs: 0, soft: true }]])
-})
-
-test('without a login there is nothing to renew', async () => {
-  await connected()
-  await pass(2_000_000_000)
-  expect(dials.made).toHaveLength(1)
-})
-
-test('a renewed login waits for what was sent before, and for the end of its line at most', async () => {
-  const { link, line } = await connected({}, 10_000)
-  const given = new AbortController()
-  void ask(link, 60_000, given.signal)
-  await pass(8000)
-  const next = await dials.newest.open()
-  expect([line.open, next.open]).toEqual([true, true])
-  given.abort()
-  await settled()
-  expect([line.open, next.sent.length]).toEqual([false, 0])
-})
-
-test('a login that is renewed for a line that ends meanwhile carries what waits', async () => {
-  const { link, line } = await connected({}, 10_000)
-  const asked = ask(link)
-  await pass(8000)
-  const next = await dials.newest.open()
-  line.close()
-  await settled()
-  await next.sent[0]?.answer('over the next')
-  expect(await asked).toBe('over the next')
-})
-
-test('a node that hangs up on a request five times is told what it does not answer', async () => {
-  const link = linkWith()
-  const asked = ask(link)
-  for (let ends = 0; ends < 5; ends++) {
-    await pass(2000)
-    expect(dials.made).toHaveLength(ends + 1)
-    ;(await dials.newest.open()).close()
-  }
-  const why =
-    'it ended 5 connections without an answer to ListOffsets v3. Either it does not know this request, see the Kafka versions in the README, or something on the way to it cuts connections.'
-  expect(await asked).toEqual(failed(why, 'HUNG_UP'))
-  expect(link.idle).toBe(true)
-})
-
-test('a line that has answered something may end as often as it likes', async () => {
-  let { link, line } = await connected()
-  const asked = ask(link)
-  for (let ends = 0; ends < 7; ends++) {
-    line.close()
-    await settled()
-    expect(dials.made).toHaveLength(ends + 2)
-    line = await dials.newest.open()
-    void ask(link)
-    await line.sent.at(-1)?.answer('yes')
-  }
-  await line.sent[0]?.answer('at last')
-  expect(await asked).toBe('at last')
 })

@@ -1,4 +1,4 @@
-// When the login of a connection is renewed. A link's use of it is in link-lines.test.ts.
+// When the login of a connection is renewed. A link's use of it is in link-logins.test.ts.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { HeldConnection } from '../../../actors/connection/connection.ts'
 import { LoginRenewal } from '../../../actors/wire/login-renewal.ts'

@@ -1,5 +1,7 @@
 /** The inside of a life: a process with one consumer and its journal. It kills itself the moment the record it was told of is durable. */
-import { type AnyRecord, createConsumer, fileJournal } from '../../../src/index.ts'
+import { readFile } from 'node:fs/promises'
+import kafkajs from 'kafkajs'
+import { type AnyRecord, createConsumer, type DeadLetterProducer, deadLetter, fileJournal } from '../../../src/index.ts'
 import { obey, tellParent as tell } from '../../process/parent.ts'
 import type { FromLife, KillStep, LifeTask, ToLife } from './life.ts'
 import { contentOf } from './workload.ts'
@@ -21,8 +23,9 @@ function arm(armed: KillStep): void {
   seen = 0
 }
 
-async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask): Promise<void> {
+async function start({ name, brokers: told, groupId, topic, journal, kill, poison }: LifeTask): Promise<void> {
   if (kill) arm(kill)
+  const brokers = 'file' in told ? async () => (await readFile(told.file, 'utf8')).split(',') : told
   const consumer = createConsumer({
     logger: false,
     kafka: { clientId: name },
@@ -32,8 +35,14 @@ async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask)
     fromBeginning: true,
     journal: fileJournal(journal),
     // handled means told: what was not told before the kill is not committed either
-    eachMessage: ({ partition, message: { offset, value } }) =>
-      tell<FromLife>({ kind: 'handed', partition, offset: Number(offset), ...contentOf(value), startedAt: Date.now() }),
+    eachMessage: async ({ partition, message: { offset, value } }) => {
+      const content = contentOf(value)
+      if (poison && content.sequence % poison.every === 0) throw new Error(`No handler for ${content.sequence}`)
+      await tell<FromLife>({ kind: 'handed', partition, offset: Number(offset), ...content, startedAt: Date.now() })
+    },
+    ...(poison && {
+      onHandlerError: deadLetter({ producer: letterBox(name, brokers), topic: poison.letters, maxAttempts: 2 }),
+    }),
   })
   consumer.on('*', (record) => {
     if (isTheOne(record)) process.kill(process.pid, 'SIGKILL')
@@ -44,6 +53,25 @@ async function start({ name, brokers, groupId, topic, journal, kill }: LifeTask)
     await tell<FromLife>({ kind: 'stopped' })
   }
   await consumer.start()
+}
+
+/** A producer that tells of each send, and of what is acknowledged. It sends once: what is sent again is sent by the policy. */
+function letterBox(clientId: string, brokers: kafkajs.KafkaConfig['brokers']): DeadLetterProducer {
+  const kafka = new kafkajs.Kafka({ clientId, brokers, logLevel: kafkajs.logLevel.NOTHING })
+  const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } })
+  return {
+    async send(record) {
+      const { headers = {}, value = null } = record.messages[0] ?? {}
+      const startedAt = Date.now()
+      const content = contentOf(value)
+      await tell<FromLife>({ kind: 'sending', sequence: content.sequence })
+      await producer.connect()
+      await producer.send(record)
+      const original = (name: string) => Number(headers[`relisten-original-${name}`])
+      const place = { partition: original('partition'), offset: original('offset') }
+      await tell<FromLife>({ kind: 'handed', ...place, ...content, startedAt })
+    },
+  }
 }
 
 function isTheOne({ type }: AnyRecord): boolean {

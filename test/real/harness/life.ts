@@ -17,12 +17,15 @@ export interface KillStep {
 
 export interface LifeTask {
   readonly name: string
-  readonly brokers: string[]
+  /** A list, or a file of them that is read at each poll. */
+  readonly brokers: string[] | { readonly file: string }
   readonly groupId: string
   readonly topic: string
   /** Where its journal is. */
   readonly journal: string
   readonly kill?: KillStep
+  /** Every so many-th message of the workload is poison, and becomes a dead letter in this topic. */
+  readonly poison?: { readonly every: number; readonly letters: string }
 }
 
 export type ToLife = ({ kind: 'start' } & LifeTask) | { kind: 'arm'; step: KillStep } | { kind: 'stop' }
@@ -38,6 +41,7 @@ export type FromLife =
       sentAt: number
       startedAt: number
     }
+  | { kind: 'sending'; sequence: number }
   | { kind: 'stopped' }
 
 export interface Life extends AsyncDisposable {
@@ -48,6 +52,8 @@ export interface Life extends AsyncDisposable {
   readonly startedAt: number
   /** Per partition the first offset it was given, and when. */
   readonly firsts: ReadonlyMap<number, { readonly offset: number; readonly at: number }>
+  /** How often it has sent each dead letter, by the workload's number. One that is acknowledged is handled. */
+  readonly sends: ReadonlyMap<number, number>
   /** Asks it to start its consumer; what becomes of it shows in what it tells. */
   start(task: LifeTask): void
   arm(step: KillStep): void
@@ -62,12 +68,14 @@ export interface Life extends AsyncDisposable {
 export async function beginLife(ledger: Ledger): Promise<Life> {
   const told: AnyRecord[] = []
   const firsts = new Map<number, { offset: number; at: number }>()
+  const sends = new Map<number, number>()
   let name = ''
   let stopped = false
   let startedAt = 0
   const hear = (message: FromLife, { pid }: { readonly pid: number }) => {
     if (message.kind === 'stopped') stopped = true
     if (message.kind === 'told') told.push(message.record)
+    if (message.kind === 'sending') sends.set(message.sequence, (sends.get(message.sequence) ?? 0) + 1)
     if (message.kind === 'handed') {
       const { kind: _, ...handed } = message
       if (!firsts.has(handed.partition)) firsts.set(handed.partition, { offset: handed.offset, at: handed.startedAt })
@@ -84,6 +92,7 @@ export async function beginLife(ledger: Ledger): Promise<Life> {
     },
     told,
     firsts,
+    sends,
     get startedAt() {
       return startedAt
     },
