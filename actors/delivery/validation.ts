@@ -85,7 +85,8 @@ export class Validation {
       // What was asked for before a seek says nothing about the offset that was sought.
       if (firstEpoch < 0 || lastOffset < position) return
       const isEarlier = lastEpoch < leaderEpoch
-      if (leaderEpoch >= 0 && (isEarlier || firstEpoch > leaderEpoch)) {
+      // Also where it begins in the epoch read before: another leader's answer may have moved the position past what the two have in common.
+      if (leaderEpoch >= 0 && lastEpoch !== leaderEpoch) {
         const end = await log.epochEnd(queue, isEarlier ? lastEpoch : leaderEpoch)
         if (progress.seeks !== seeks) return
         const reach = isEarlier ? lastOffset + 1n : this.reachOf(queue)

@@ -219,4 +219,19 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'one that saw late that a topic was made again began at its start, over what the member before it had handled and committed there',
   },
+  {
+    seed: 22734,
+    dimensions: ['several topics', 'slow brokers'],
+    found:
+      'fetches that nobody waited for any more went out again at each reconnect, and stood before the one that somebody waited for',
+  },
+  {
+    seed: 24345,
+    dimensions: [
+      ...['several topics', 'begins at the end', 'logs are cut', 'seeks at any instant', 'batches are packed'],
+      ...['styles of eachBatch'],
+    ],
+    found:
+      'of two leaders that were asked for the same, the answer of the later one hid a cut, as it began in the epoch read before',
+  },
 ]

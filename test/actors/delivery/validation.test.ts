@@ -58,6 +58,28 @@ test('what KafkaJS holds of an old leader counts before a later one is judged, a
   expect(await stage.positions.validation.diverged(fetchedWith(7, 7, 21n))).toEqual([])
 })
 
+test('an answer that begins in the epoch read before shows a cut as well, where an earlier leader has brought more of that epoch', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 20n })
+  const { validation } = stage.positions
+  // Two leaders were asked from 20 on. The first has 20 to 23, the log of the second was cut at 21 and goes on in epoch 6.
+  expect(await validation.diverged(fetchedWith(5, 5, 23n))).toEqual([])
+  await stage.offer(0, [20, 21, 22, 23])
+  stage.reader.epochs.set(5, 21n)
+  expect(await validation.diverged(fetchedWith(5, 6, 29n))).toHaveLength(1)
+})
+
+test('an answer that goes on from the epoch read before into the next one is whole where the position is in it', async () => {
+  const stage = new Stage()
+  await stage.assign({ 0: 20n })
+  const { validation } = stage.positions
+  await validation.diverged(fetchedWith(5, 5, 19n))
+  stage.queue(0).progress.leaderEpoch = 5
+  stage.reader.epochs.set(5, 21n)
+  expect(await validation.diverged(fetchedWith(5, 6, 29n))).toEqual([])
+  expect(stage.queue(0).progress.leaderEpoch).toBe(6)
+})
+
 test('records of an earlier leader epoch than was read count only as far as its leader has that epoch', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 20n })
