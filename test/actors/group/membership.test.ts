@@ -236,19 +236,24 @@ test('the first join that comes to nothing is no stall', async () => {
 })
 
 test('KafkaJS that does not rejoin when it was told to counts as stalled', async () => {
-  const interrupted = once(moments, 'interrupt polls')
-  const membership = await joined()
+  const { coordinator } = group
+  // Before the join: no timer of the heartbeats is a real one.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const interrupted = once(moments, 'interrupt polls')
+  const send = vi.spyOn(coordinator, 'send')
+  const membership = await joined({ heartbeatIntervalMs: 1000 })
   group.broker().answering.set(apiKeys.heartbeat, () => groupAnswers.heartbeat(27))
   await membership.heartbeat(10_000)
   await interrupted
   // heartbeats go on meanwhile, and must not take the deadline away
-  for (let beats = 0; beats < 3; beats++) {
-    const before = heartbeats()
+  for (let beats = 0; beats < 4; beats++) {
     await vi.advanceTimersByTimeAsync(1000)
-    await group.broker().asked(apiKeys.heartbeat, before)
+    await send.mock.results.at(-1)?.value
+    // The next one is due once this one is answered.
+    await new Promise(setImmediate)
   }
-  await vi.advanceTimersByTimeAsync(1999)
+  expect(heartbeats()).toBe(5)
+  await vi.advanceTimersByTimeAsync(999)
   expect(factsOf('session.stalled')).toEqual([])
   await vi.advanceTimersByTimeAsync(1)
   expect(factsOf('session.stalled')).toMatchObject([{ epoch: 3, failure: { kind: 'session-silent' } }])
