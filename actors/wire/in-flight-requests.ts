@@ -20,6 +20,8 @@ export interface InFlightRequest {
   askedTwiceAt: number
   /** Connections that ended without an answer to anything while it waited. */
   ends: number
+  /** Somebody waits for the answer. */
+  isWanted: boolean
 }
 
 /** An instant on the clock that snapshots carry, and as a time to measure durations from. */
@@ -69,7 +71,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   open(frame: Buffer, silenceMs: number, resolve: InFlightRequest['resolve'], reject: InFlightRequest['reject']) {
     const request: InFlightRequest = {
       ...{ frame, silenceMs, resolve, reject, sentAt: performance.now() },
-      ...{ standby: undefined, askedTwiceAt: 0, ends: 0 },
+      ...{ standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true },
     }
     this.add(request)
     return request
@@ -97,11 +99,24 @@ export class InFlightRequests extends Set<InFlightRequest> {
     this.ends.succeeded()
   }
 
+  /** Nobody waits for it any more. Where it was sent over a connection, it goes with that. */
+  forget(request: InFlightRequest, connection: HeldConnection | undefined): void {
+    if (connection?.open) request.isWanted = false
+    else this.delete(request)
+  }
+
+  /** Those that are to be sent over another connection; the others are forgotten. */
+  wanted(): InFlightRequest[] {
+    for (const request of [...this]) if (!request.isWanted) this.delete(request)
+    return [...this]
+  }
+
   /** The connection has ended. If it never answered anything, the next dial waits, and requests that have seen this too often are rejected. */
   endedWith(connection: HeldConnection): void {
+    const wanted = this.wanted()
     if (this.proven.has(connection)) return
     this.ends.failed(bounds.dial)
-    for (const request of [...this]) {
+    for (const request of wanted) {
       if (++request.ends < mostEnds) continue
       this.delete(request)
       const what = requestName(apiKeyOf(request.frame), apiVersionOf(request.frame))

@@ -1,10 +1,9 @@
 /**
  * A link carries requests to one *node*. It outlives the connections under it.
  *
- * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the in-flight requests
- * again. While the old connection still lives, it is used until the new one is ready (a soft redial). Requests fail only by rule: the
- * newest snapshot taken after the break no longer names the node, or `holdMs` is over. What happens when the node falls silent is up to the
- * failure detector.
+ * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the in-flight requests again. While the
+ * old connection still lives, it is used until the new one is ready (a soft redial). Requests fail only by rule: the newest snapshot taken after the break
+ * no longer names the node, or `holdMs` is over. What happens when the node falls silent is up to the failure detector.
  */
 
 import { formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
@@ -122,11 +121,11 @@ export class Link {
   }
 
   /**
-   * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request
-   * waits the connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. With `signal` aborted
-   * nobody waits for it any more, and it is not sent again: what it says may be out of date by then.
+   * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request waits the
+   * connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. With `signal` or `unwanted` aborted nobody waits for
+   * it any more, and it is not sent again; with `unwanted` it still shows whether the connection lives that it was sent over.
    */
-  send(frame: Buffer, silenceMs: number, signal?: AbortSignal): Promise<Buffer> {
+  send(frame: Buffer, silenceMs: number, signal?: AbortSignal, unwanted?: AbortSignal): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.requests.failure('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.requests.failure('the request is no longer wanted', 'ABORT_ERR'))
@@ -138,6 +137,7 @@ export class Link {
         if (silenceMs === held || (slow && this.idle)) this.drop()
       }
       signal?.addEventListener('abort', giveUp)
+      unwanted?.addEventListener('abort', () => this.requests.forget(request, this.connection))
       if (this.connection?.open) this.transmit(request, this.connection)
       else void this.redial()
     })
@@ -289,7 +289,7 @@ export class Link {
       this.brokeAt ??= instant()
       void this.redial()
     })
-    for (const request of [...this.requests]) {
+    for (const request of this.requests.wanted()) {
       if (request.standby !== connection) this.transmit(request, connection)
       else request.sentAt = performance.now()
     }
