@@ -52,6 +52,11 @@ const emptyRoundMs = 10
  */
 const unwatchedMs = 200
 
+interface Watch {
+  readonly fromAt: number
+  readonly toAt: number
+}
+
 export class FetchLongPolls {
   private readonly options: FetchLongPollOptions
   private readonly links: LinkPool
@@ -59,7 +64,9 @@ export class FetchLongPolls {
   private readonly signal: AbortSignal
   private readonly polls = new Set<{ readonly request: Buffer; readonly end: (nothing: undefined) => void }>()
   /** When each partition's last fetch went out and was over. */
-  private readonly watched = new Map<string, { readonly fromAt: number; readonly toAt: number }>()
+  private readonly watched = new Map<string, Watch>()
+  /** The session looks at its topics when it begins. */
+  private readonly begun: Watch = { fromAt: performance.now(), toAt: performance.now() }
   /** By node: rounds of fetches in a row that failed, or were asked of the wrong node. */
   private readonly failedRounds = new Map<number, Streak>()
 
@@ -143,9 +150,9 @@ export class FetchLongPolls {
   }
 
   private isUnwatched(partition: TopicPartition): boolean {
-    const last = this.watched.get(keyOf(partition))
+    const last = this.watched.get(keyOf(partition)) ?? this.begun
     // What a process reads after it stood still may have been answered at any time of that.
-    return last !== undefined && performance.now() - last.toAt + standstillSince(last.fromAt) > unwatchedMs
+    return performance.now() - last.toAt + standstillSince(last.fromAt) > unwatchedMs
   }
 
   /** Looks leaders up again, for at least a moment and at most `maxWaitMs`; not again before the wait of this node's failed rounds is over. */
