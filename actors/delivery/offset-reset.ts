@@ -78,6 +78,7 @@ export class OffsetReset {
     const { log, emit, dispatcher } = this.options
     const { topic, partition, position, progress } = queue
     if (position === undefined) return this.reset(queue)
+    const { reach = position } = queue
     const [{ offset: start }, { offset: end, leaderEpoch }] = await Promise.all([
       log.edge(queue, 'start'),
       log.edge(queue, 'end'),
@@ -93,7 +94,7 @@ export class OffsetReset {
         emit({ type: 'offsets.lost', ...told, reason: 'trimmed' })
         // What waits here is handled first; then the mark steps over what is gone.
         dispatcher.step(queue, start - 1n)
-      } else if (cut < position) {
+      } else if (cut < reach) {
         const next = mark < cut ? mark : cut
         const told = { topic, partition, from: `${mark < cut ? cut : mark}`, to: `${position}`, next: `${next}` }
         emit({ type: 'offsets.lost', ...told, reason: 'truncated' })

@@ -115,6 +115,13 @@ export class PartitionQueue {
     return last ? endOf(last.queued.batch) : this.progress.mark
   }
 
+  /** The position, or the end of what was handed out where that is further: a partition that was paused forgot the rest of it. */
+  get reach(): bigint | undefined {
+    const { position, handedOut } = this
+    if (position === undefined || handedOut === undefined) return position
+    return handedOut > position ? handedOut : position
+  }
+
   /** An assignment begins: what was fetched before is forgotten, and the partition is read if it is assigned and not held. */
   begin(isAssigned: boolean): void {
     this.pausedBy.delete('prefetch')

@@ -21,7 +21,7 @@ export interface ValidationOptions {
   readonly leaderEpochOf: (partition: TopicPartition) => number | undefined
   /** Whether reading goes on at the queue's position. */
   readonly isFound: (queue: PartitionQueue) => boolean
-  /** The log was cut below the queue's position. */
+  /** The log was cut below what the queue has. */
   readonly onCut: (queue: PartitionQueue) => void
   /** The session is over. */
   readonly signal: AbortSignal
@@ -103,11 +103,11 @@ export class Validation {
     return cut
   }
 
-  /** The position once KafkaJS has given us what it holds. */
+  /** How far the queue reaches once KafkaJS has given us what it holds. */
   private reachOf(queue: PartitionQueue): bigint {
-    const { position = 0n } = queue
+    const { reach = 0n } = queue
     const takenTo = this.takenTo.get(queue) ?? 0n
-    return takenTo > position ? takenTo : position
+    return takenTo > reach ? takenTo : reach
   }
 
   private look(): void {
@@ -139,14 +139,14 @@ export class Validation {
   private async judge(queue: PartitionQueue, answer?: Promise<bigint | undefined>): Promise<void> {
     const { isFound, onCut, signal } = this.options
     const { asked } = this
-    const { progress, position } = queue
+    const { progress, reach } = queue
     const { seeks, leaderEpoch } = progress
     try {
       const end = await answer
       // What was read or sought meanwhile has an epoch of its own.
       const isSame = progress.seeks === seeks && progress.leaderEpoch === leaderEpoch && isFound(queue)
-      if (asked !== this.asked || !isSame || end === undefined || position === undefined) return
-      if (end < position) onCut(queue)
+      if (asked !== this.asked || !isSame || end === undefined || reach === undefined) return
+      if (end < reach) onCut(queue)
     } catch {
       if (signal.aborted) return
       await sleep(againMs, signal)

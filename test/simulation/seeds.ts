@@ -234,4 +234,21 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'of two leaders that were asked for the same, the answer of the later one hid a cut, as it began in the epoch read before',
   },
+  {
+    seed: 25040,
+    dimensions: ['logs are trimmed', 'logs are cut', 'pauses by topic', 'logins expire', 'logins fail'],
+    found:
+      'a log that was cut at the message at work in a paused partition: the mark stepped over what came in its place',
+  },
+  {
+    seed: 25175,
+    dimensions: ['several topics', 'topics are deleted', 'seeks on assignment', 'subscriptions differ'],
+    found: 'a topic was made again during a join, and what the first fetch after it brought was read twice',
+  },
+  {
+    seed: 25263,
+    dimensions: ['logins expire', 'releases'],
+    found:
+      'a connection that died while only an interrupted fetch was under way went unnoticed for as long as the join took',
+  },
 ]

@@ -80,6 +80,28 @@ test('an answer that goes on from the epoch read before into the next one is who
   expect(stage.queue(0).progress.leaderEpoch).toBe(6)
 })
 
+test('a log that was cut at the message a handler is at work on, while its partition is paused, is read again from there', async () => {
+  const stage = new Stage()
+  const orders = { topic, partition: 0 }
+  await stage.assign({ 0: 20n })
+  const { validation } = stage.positions
+  await validation.diverged(fetchedWith(5, 5, 22n))
+  await stage.offer(0, [20, 21, 22])
+  // What waits is forgotten, and the position is that of the message at work again.
+  stage.dispatcher.pause({ topic, partitions: [0] })
+  stage.dispatcher.resume({ topic, partitions: [0] })
+  stage.reader.epochs.set(5, 20n)
+  stage.reader.end = 30n
+  // KafkaJS holds what it was brought before; once that is gone, the message at work is still there.
+  await validation.diverged(fetchedWith(6, 6, 29n))
+  expect(await validation.diverged(fetchedWith(6, 6, 29n))).toHaveLength(1)
+  stage.positions.reset(orders)
+  await settled()
+  await stage.handlers.end('0/20')
+  expect(stage.queue(0).progress.mark).toBe(20n)
+  expect(await validation.diverged(fetchedWith(6, 6, 29n))).toEqual([])
+})
+
 test('records of an earlier leader epoch than was read count only as far as its leader has that epoch', async () => {
   const stage = new Stage()
   await stage.assign({ 0: 20n })
