@@ -280,6 +280,11 @@ test('where users commit, S4 lets a process begin at the commit again with each 
   expect(judged([...again, handedOut(0)])).toContain('S4')
   expect(judged([...again, handedOut(0)], { autoCommit: false })).not.toContain('S4')
   expect(judged([...again, handedOut(0), handled(0), handedOut(0)], { autoCommit: false })).toContain('S4')
+  // The commit is beyond where the log was cut: there it begins again.
+  const cut: Moment[] = [...written(3), assigned(0), placed(0), committed(2), removed(1, 3, 'cut'), ...written(2, 1)]
+  const anew: Moment[] = [...cut, handedOut(1), handled(1), assigned(0), placed(2)]
+  expect(judged([...anew, handedOut(1)], { autoCommit: false })).not.toContain('S4')
+  expect(judged([...anew, handedOut(1), handled(1), handedOut(1)], { autoCommit: false })).toContain('S4')
 })
 
 test('where users commit, K1 ends a seek with the assignment, and not before', () => {

@@ -155,7 +155,7 @@ export function twiceOnlyUncommitted(autoCommit: boolean): Oracle {
         const isSetBack = (newest.get(partition) ?? 0) < (highest.get(partition) ?? 0)
         const done = own.of(life, partition)
         if (!autoCommit || isSetBack || (committers.get(partition) ?? life) !== life) {
-          for (const handled of done) if (handled >= offset) done.delete(handled)
+          for (const handled of done) if (handled >= stands) done.delete(handled)
         }
         // What is still at work says nothing either.
         if (!autoCommit) running.of(life, partition).isForgiven = true
