@@ -58,6 +58,8 @@ export class PartitionQueue {
   private waiting: NodeJS.Timeout | undefined
   private highWatermark = 0n
   private handedTo: bigint | undefined
+  /** How often the mark had been set anew when something was handed out last. */
+  private handedIn = 0
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -115,11 +117,12 @@ export class PartitionQueue {
     return last ? endOf(last.queued.batch) : this.progress.mark
   }
 
-  /** The position, or the end of what was handed out where that is further: a partition that was paused forgot the rest of it. */
+  /** The position, or the end of what is at work and counts where that is further: a partition that was paused forgot the rest of it. */
   get reach(): bigint | undefined {
-    const { position, handedOut } = this
-    if (position === undefined || handedOut === undefined) return position
-    return handedOut > position ? handedOut : position
+    const { position, handedTo, busy } = this
+    if (position === undefined || handedTo === undefined || !busy || this.handedIn !== this.progress.seeks)
+      return position
+    return handedTo > position ? handedTo : position
   }
 
   /** An assignment begins: what was fetched before is forgotten, and the partition is read if it is assigned and not held. */
@@ -192,6 +195,7 @@ export class PartitionQueue {
 
   /** All below `end` has been handed out. */
   handOut(end: bigint): void {
+    this.handedIn = this.progress.seeks
     if (end > (this.handedTo ?? -1n)) this.handedTo = end
   }
 

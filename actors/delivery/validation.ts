@@ -74,7 +74,7 @@ export class Validation {
   async diverged(partitions: readonly FetchedPartition[]): Promise<FetchedPartition[]> {
     const cut: FetchedPartition[] = []
     const { dispatcher, log } = this.options
-    const look = async (fetched: FetchedPartition) => {
+    const look = async (fetched: FetchedPartition): Promise<void> => {
       const queue = dispatcher.queueOf(fetched)
       const { progress, position = 0n } = queue
       const { seeks, leaderEpoch } = progress
@@ -89,6 +89,8 @@ export class Validation {
       if (leaderEpoch >= 0 && lastEpoch !== leaderEpoch) {
         const end = await log.epochEnd(queue, isEarlier ? lastEpoch : leaderEpoch)
         if (progress.seeks !== seeks) return
+        // Another answer of the same records was accepted meanwhile.
+        if (progress.leaderEpoch !== leaderEpoch) return look(fetched)
         const reach = isEarlier ? lastOffset + 1n : this.reachOf(queue)
         if (end !== undefined && end < reach) {
           // What KafkaJS has dropped meanwhile must not count for ever.
