@@ -61,10 +61,14 @@ export class Tap {
     return this.lines.get(connection)?.asked.values().next().value
   }
 
-  /** Whether another connection has just brought the answer to a request of this kind that was sent later: it takes over. */
+  /**
+   * Whether another connection has just brought the answer to a request of this kind that was sent later: it takes over. Of a fetch, whether one has at any
+   * time: a node is asked for one at a time, so nobody waits for the earlier one, which was answered elsewhere or interrupted.
+   */
   isOvertaken({ life, place }: Connection, { apiKey, at }: Asked): boolean {
     const newest = this.newest.get(`${life.name} ${place} ${apiKey}`)
-    return newest !== undefined && newest.at === this.now() && newest.askedAt > at
+    const isOver = newest?.at === this.now() || apiKey === apiKeys.fetch
+    return newest !== undefined && isOver && newest.askedAt > at
   }
 
   request(life: Life, connection: Connection, frame: Buffer): void {
