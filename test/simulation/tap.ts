@@ -39,7 +39,10 @@ const isNone = (error: number): boolean => error === errors.unknownMember || err
 export class Tap {
   private readonly lines = new Map<Connection, Line>()
   /** The newest answer to a life, by place and kind of request. */
-  private readonly newest = new Map<string, { readonly at: number; readonly askedAt: number }>()
+  private readonly newest = new Map<
+    string,
+    { readonly at: number; readonly askedAt: number; readonly over: Connection }
+  >()
   private readonly see: (sighting: Sighting) => void
   private readonly now: () => number
   private readonly numberOf: (topic: string, index: number) => number | undefined
@@ -62,13 +65,14 @@ export class Tap {
   }
 
   /**
-   * Whether another connection has just brought the answer to a request of this kind that was sent later: it takes over. Of a fetch, whether one has at any
-   * time: a node is asked for one at a time, so nobody waits for the earlier one, which was answered elsewhere or interrupted.
+   * Whether another connection has just brought the answer to a request of this kind that was sent later: it takes over. Of a fetch, whether it has
+   * brought any since: a node is asked for one at a time, so that was the answer to a copy of this one, or to one that came after it.
    */
-  isOvertaken({ life, place }: Connection, { apiKey, at }: Asked): boolean {
-    const newest = this.newest.get(`${life.name} ${place} ${apiKey}`)
-    const isOver = newest?.at === this.now() || apiKey === apiKeys.fetch
-    return newest !== undefined && isOver && newest.askedAt > at
+  isOvertaken(connection: Connection, { apiKey, at }: Asked): boolean {
+    const newest = this.newest.get(`${connection.life.name} ${connection.place} ${apiKey}`)
+    if (!newest) return false
+    const isAnswered = apiKey === apiKeys.fetch && newest.over !== connection && newest.at > at
+    return isAnswered || (newest.at === this.now() && newest.askedAt > at)
   }
 
   request(life: Life, connection: Connection, frame: Buffer): void {
@@ -113,7 +117,7 @@ export class Tap {
       line.asked.delete(correlation)
       if (!asked) continue
       const { at: askedAt, apiKey } = asked
-      this.newest.set(`${life.name} ${connection.place} ${apiKey}`, { at: this.now(), askedAt })
+      this.newest.set(`${life.name} ${connection.place} ${apiKey}`, { at: this.now(), askedAt, over: connection })
       const reading = new Reading(frame, answerHeaderBytes)
       if (apiKey !== apiKeys.saslAuthenticate) this.read(life.name, asked, reading)
       else if (reading.int16() !== errors.none)
