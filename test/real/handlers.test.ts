@@ -20,8 +20,7 @@ const TIMER_SLACK_MS = 250
 
 const cluster = sharedCluster({ bindFixed: true })
 
-// beside each other: most of the time nothing happens
-test.concurrent('a handler takes five seconds on one partition while all brokers move', async () => {
+test('a handler takes five seconds on one partition while all brokers move', async () => {
   await using front = await startFront(cluster())
   let slow = false
   let working = false
@@ -51,7 +50,7 @@ test.concurrent('a handler takes five seconds on one partition while all brokers
   expect(report(outcome, { rebalances: 0, medianMs: 250, worstMs: 1000 })).toEqual([])
 })
 
-test.concurrent('a handler never returns while all brokers move', async () => {
+test('a handler never returns while all brokers move', async () => {
   await using front = await startFront(cluster())
   let hang = false
   let hanging: (Handed & { since: number }) | undefined
@@ -85,6 +84,7 @@ test.concurrent('a handler never returns while all brokers move', async () => {
   expect(report(outcome, { twice: 'none', rebalances: 0, medianMs: 250, worstMs: 1000, figures })).toEqual([])
 })
 
+// beside each other: most of the time nothing happens
 test.concurrent('a handler throws for one message, again and again, while all brokers move', async () => {
   await using front = await startFront(cluster())
   let poison: number | undefined
