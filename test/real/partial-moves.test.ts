@@ -20,8 +20,7 @@ const sources = [
   ['list', (front: Front) => front.endpoints()],
 ] as const
 
-// two beside each other: most of the time nothing happens
-test.concurrent.each(sources)(
+test.each(sources)(
   'with brokers as a %s, old and new addresses overlap for ten seconds, then the old ones close',
   async (kind, brokers) => {
     await using front = await startFront(cluster())
@@ -43,23 +42,20 @@ test.concurrent.each(sources)(
   },
 )
 
-test.concurrent.each(sources)(
-  'with brokers as a %s, the brokers move one by one, four seconds apart',
-  async (kind, brokers) => {
-    await using front = await startFront(cluster())
-    await using run = await startRun({
-      scenario: `node by node, brokers as a ${kind}`,
-      cluster: cluster(),
-      client: relistenMember,
-      brokers: brokers(front),
-    })
-    for (const nodeId of cluster().nodeIds) {
-      await run.move(() => front.move(2, { nodes: [nodeId] }))
-      await run.pass(2000)
-    }
-    expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
-  },
-)
+test.each(sources)('with brokers as a %s, the brokers move one by one, four seconds apart', async (kind, brokers) => {
+  await using front = await startFront(cluster())
+  await using run = await startRun({
+    scenario: `node by node, brokers as a ${kind}`,
+    cluster: cluster(),
+    client: relistenMember,
+    brokers: brokers(front),
+  })
+  for (const nodeId of cluster().nodeIds) {
+    await run.move(() => front.move(2, { nodes: [nodeId] }))
+    await run.pass(2000)
+  }
+  expect(report(await run.finish(), { rebalances: 0, aboveSteadyMs: 150 })).toEqual([])
+})
 
 test('only the broker of the coordinator moves', async () => {
   await using front = await startFront(cluster())
