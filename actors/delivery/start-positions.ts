@@ -117,9 +117,9 @@ export class StartPositions {
     const { dispatcher, topics, emit, committedOf } = this.options
     let asked: Promise<readonly CommittedOffset[]> | undefined
     const committed = () => {
-      asked ??= committedOf(topic)
-      asked.catch(() => {
+      asked ??= committedOf(topic).catch((error) => {
         asked = undefined
+        throw error
       })
       return asked
     }

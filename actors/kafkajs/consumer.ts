@@ -20,8 +20,11 @@ export type {
   EachBatchPayload,
   EachMessagePayload,
   ISocketFactory,
+  KafkaConfig,
   KafkaMessage,
+  Mechanism,
   PartitionAssigner,
+  SASLOptions,
 } from 'kafkajs'
 
 /** How members and assignments are written, as KafkaJS exports it; its index would load all of it. */

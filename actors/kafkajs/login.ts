@@ -2,15 +2,15 @@
 
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { ISocketFactory, Mechanism, SASLOptions } from 'kafkajs'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import { apiKeys } from '../protocol/frames.ts'
 import { keepingTokens } from '../security/secrets.ts'
 import { deferred } from '../time/deferred.ts'
+import type { ISocketFactory, Mechanism, SASLOptions } from './consumer.ts'
 import { Broker, ConnectionPool, scram } from './parts.cjs'
 import { silent } from './silent-logger.ts'
 
-export type { KafkaConfig, SASLOptions } from 'kafkajs'
+export type { KafkaConfig, SASLOptions } from './consumer.ts'
 
 /**
  * Logs in on a socket that is connected (and has its TLS), then lets go of it: no listener of KafkaJS stays.

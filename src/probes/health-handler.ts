@@ -28,7 +28,7 @@ export interface HealthHandlerOptions {
 /** A listener of Node's HTTP servers, and middleware of Express and NestJS: a path that is not its own goes to `next`, or is answered with 404. */
 export type HealthHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
-/** A path and whether all is well there: 200, else 503. */
+/** What a path responds with. */
 interface Answer {
   readonly code: number
   readonly body: object
