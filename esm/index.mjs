@@ -9,4 +9,5 @@ export {
   memoryJournal,
   RelistenError,
   remedyFor,
+  serveInspector,
 } from '../dist/src/index.js'

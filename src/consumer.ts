@@ -21,6 +21,7 @@ import { recorded } from '../machines/recorded.ts'
 import { checkPartitions, checkPosition, refuseKafkaJsCalls } from './calls.ts'
 import { errorFrom, failureFrom, type RelistenError } from './error.ts'
 import { createInbox } from './inbox.ts'
+import { handOver } from './inspector/hand-over.ts'
 import type { AnyRecord, Journal, RecordOf } from './journal/journal.ts'
 import { createRecorder } from './journal/recorder.ts'
 import { type Recovery, recovery } from './journal/recovery.ts'
@@ -33,8 +34,9 @@ import { clusterKey, marksKey } from './options/sharing.ts'
 import { gaveUp, Outcome, type StartOptions, tooLate } from './outcome.ts'
 import { printable } from './printable.ts'
 import { createDefaultLogger } from './views/default-logger.ts'
-import { safeInspector } from './views/inspector.ts'
+import { isWatching, safeInspector } from './views/inspector.ts'
 import { factTypes, logFacts } from './views/log.ts'
+import { sightOf } from './views/sight.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from './views/status.ts'
 
 /** A consumer. */
@@ -138,6 +140,7 @@ class LifecycleConsumer implements Consumer {
       emit: (fact) => this.send(fact),
       commit: (offsets) => this.commit(offsets),
     })
+    handOver(options.inspect, this, () => sightOf(this.dispatcher, this.cluster))
   }
 
   get journal(): Journal {
@@ -223,7 +226,7 @@ class LifecycleConsumer implements Consumer {
     const { dispatcher } = this
     const { append } = this.recorder
     const seen = this.progress.topics
-    const inspect = options.inspect ? safeInspector(options.inspect) : undefined
+    const inspect = options.inspect && !isWatching(options.inspect) ? safeInspector(options.inspect) : undefined
     const callbacks = new RebalanceCallbacks({ ...options, emit })
     const shared = { ...options, cluster, dispatcher, emit, members: () => actor.getSnapshot().context.members }
     const supervisor = new Supervisor({

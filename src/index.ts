@@ -21,6 +21,12 @@ export { remedyFor } from '../machines/failure.ts'
 export { type Consumer, createConsumer } from './consumer.ts'
 export { type DeadLetterOptions, type DeadLetterPolicy, type DeadLetterProducer, deadLetter } from './dead-letter.ts'
 export { type ErrorCode, RelistenError } from './error.ts'
+export {
+  type Inspector,
+  type InspectorObserver,
+  type InspectorOptions,
+  serveInspector,
+} from './inspector/inspector.ts'
 export { type FileJournal, type FileJournalOptions, fileJournal } from './journal/file-journal.ts'
 export type { AnyRecord, FactRecord, Journal, JournalRecord, RecordOf } from './journal/journal.ts'
 export { memoryJournal } from './journal/memory-journal.ts'

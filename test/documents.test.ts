@@ -25,14 +25,14 @@ const manifest = JSON.parse(await read('package.json'))
 const minimal: ConsumerOptions = { brokers: ['b1:9092'], groupId: 'g', topics: ['t'], eachMessage: async () => {} }
 
 test('the file map of DESIGN names every file and folder of the sources and every folder of the tests, and nothing else', async () => {
-  const houses = ['machines', 'actors', 'src', 'test'] as const
+  const houses = ['machines', 'actors', 'src', 'page', 'test'] as const
   const entries = await Promise.all(
     houses.map((house) => readdir(join(root, house), { recursive: true, withFileTypes: true })),
   )
   const paths = entries.flat().map((entry) => {
     return `${join(entry.parentPath, entry.name).slice(root.length + 1)}${entry.isDirectory() ? '/' : ''}`
   })
-  const isSource = (path: string) => !path.startsWith('test/') && /\.(ts|cjs)$/.test(path)
+  const isSource = (path: string) => !path.startsWith('test/') && /\.(tsx?|cjs)$/.test(path)
   const mirrored = new Set(paths.filter((path) => !path.startsWith('test/')).map((path) => `test/${path}`))
   const expected = paths.filter((path) => isSource(path) || (path.endsWith('/') && !mirrored.has(path)))
   const named = tableOf(design, 'file').flatMap(({ file = '' }) => quoted(file))

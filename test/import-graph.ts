@@ -11,11 +11,11 @@ export interface SourceModule {
 }
 
 /** From the bottom to the top: a file imports from its own folder and the ones before it. */
-export const layers = ['machines', 'actors', 'src', 'test'] as const
+export const layers = ['machines', 'actors', 'src', 'page', 'test'] as const
 
 /** Of sources, and of tests. */
 const maxLines = { sources: 300, tests: 400 }
-const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.(ts|cjs)$/
+const fileName = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.(tsx?|cjs)$/
 const emptyWord = /\b(utils?|types|helpers?|common|manager|misc)\b/
 /** The door to KafkaJS; what is required of its insides goes no further. */
 const kafkaRoom = 'actors/kafkajs'
@@ -26,7 +26,7 @@ export async function readModules(root: string): Promise<SourceModule[]> {
   const modules: SourceModule[] = []
   for (const layer of layers) {
     const names = await readdir(join(root, layer), { recursive: true }).catch(() => [])
-    for (const name of names.filter((each) => /\.(ts|cjs)$/.test(each)).sort()) {
+    for (const name of names.filter((each) => /\.(tsx?|cjs)$/.test(each)).sort()) {
       const path = posix.join(layer, name)
       modules.push(parseModule(path, await readFile(join(root, path), 'utf8')))
     }

@@ -19,6 +19,7 @@ process.chdir(join(import.meta.dirname, '..'))
 const steps = [
   () => gate('format and lint', 'biome', 'check', '--error-on-warnings'),
   () => gate('types', 'tsc'),
+  () => gate('types of the page', 'tsc', '--noEmit', '-p', 'page'),
   () => gate('build', 'npm', 'run', '--silent', 'build'),
   () => tests('fast*', 'default', 10 * minuteMs),
   () => gate('unused code', 'knip', '--no-progress'),

@@ -32,7 +32,7 @@ import { AddressBook } from './address-book.ts'
 import { ClaimProbe } from './claim-probe.ts'
 import { clusterFacts, reachedFact } from './cluster-facts.ts'
 import { beginning, isAnswer, type Knowledge, type Observation, type Step } from './cluster-knowledge.ts'
-import { EndpointPool } from './endpoint-pool.ts'
+import { type Contact, EndpointPool } from './endpoint-pool.ts'
 import { Poller } from './poller.ts'
 import { Questions } from './questions.ts'
 import type { Source } from './source.ts'
@@ -69,6 +69,8 @@ export interface Cluster {
   readonly lateMs: number
   /** The facts of the cluster from now on; begins with `cluster.reached` while it is reached. Completes with `release`. */
   readonly facts$: Observable<Fact>
+  /** When the poller last heard an endpoint, and how far that is. */
+  contact(endpoint: Endpoint): Contact
   /** Whether all brokers that were dialled speak this version of a request; false while none was. */
   speaks(apiKey: number, version: number): boolean
   /** Resolves once an answer has been accepted in this process. Rejects with the signal's reason. */
@@ -115,6 +117,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
       return cluster.pool.lateMs
     },
     facts$: defer(() => cluster.facts()).pipe(takeUntil(released$)),
+    contact: (endpoint) => cluster.pool.contact(endpoint),
     speaks: (apiKey, version) => cluster.pool.speaks(apiKey, version),
     ready: async (signal) => void (await cluster.snapshotSince(0, signal)),
     newest: () => cluster.known.newest,

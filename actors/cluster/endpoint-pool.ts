@@ -10,6 +10,12 @@ import { type PoolContext, PooledEndpoint } from './pooled-endpoint.ts'
 /** Connections that are kept. */
 const maxKept = 4
 
+/** How an endpoint is reached by whoever asks where the brokers are. */
+export interface Contact {
+  readonly heardAt: number | undefined
+  readonly roundTripMs: number | undefined
+}
+
 export class EndpointPool {
   private readonly observed$ = new Subject<Observation>()
   /** Answers, dials that failed and connections that ended, as they happen. */
@@ -55,6 +61,12 @@ export class EndpointPool {
     const heard = endpoints.map((endpoint) => this.known.get(formatEndpoint(endpoint))?.heardAt ?? 0)
     // A broker that throttles us is heard at the end of its time, which is still to come. Nobody waits for that one alone.
     return Math.min(performance.now(), Math.max(0, ...heard))
+  }
+
+  /** When it was last heard, on the clock of `performance.now()`, and how long it takes to answer, in milliseconds; undefined where that is not known. */
+  contact(endpoint: Endpoint): Contact {
+    const pooled = this.known.get(formatEndpoint(endpoint))
+    return { heardAt: pooled?.heardAt || undefined, roundTripMs: pooled?.connection?.roundTrip.ms }
   }
 
   /** Whether asking it now leads anywhere: it is connected, being dialled, or may be dialled. */

@@ -29,6 +29,11 @@ export class RoundTrip {
     this.smoothedMs = smoothedMs + (sampleMs - smoothedMs) / 8
   }
 
+  /** How long it takes, in milliseconds; undefined before the first sample. */
+  get ms(): number | undefined {
+    return this.smoothedMs
+  }
+
   /** An answer that takes longer than this is late, in milliseconds; 0 before the first sample. Never below two round trips: a false alarm costs a login. */
   get lateMs(): number {
     const { smoothedMs = 0, varianceMs } = this

@@ -3,11 +3,20 @@
  * imports ours may have them checked.
  */
 
+import type { AnyRecord } from '../journal/journal.ts'
+import type { Sight } from './sight.ts'
+import type { Status } from './status.ts'
+
 /** The option `inspect`: a function, or an observer like the one of `@statelyai/inspect`. A method each, so that it may ask for more than is told here. */
-export type Inspect = Observing['next'] | Partial<Observing>
+export type Inspect = Observing['next'] | (Partial<Observing> & Partial<Watching>)
 
 interface Observing {
   next(event: Inspected): void
+}
+
+/** An observer that reads facts and not the events of the machines: it is given the consumer, once, and no event. */
+interface Watching {
+  watch(watched: Watched): void
 }
 
 /** An event of the inspection, as far as all of them are alike; `InspectionEvent` of xstate has the rest. */
@@ -15,4 +24,15 @@ export interface Inspected {
   readonly type: `@xstate.${string}`
   /** The session id of the root actor. */
   readonly rootId: string
+}
+
+/** A consumer as far as an inspector sees it: nothing here changes anything. */
+export interface Watched {
+  readonly consumer: {
+    readonly groupId: string
+    status(): Status
+    on(type: '*', listener: (record: AnyRecord) => void): () => void
+    readonly ended: Promise<void>
+  }
+  sight(): Sight
 }

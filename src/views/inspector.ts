@@ -4,6 +4,9 @@ import type { ActorRefLike, InspectionEvent } from 'xstate'
 import type { Inspect } from './inspection.ts'
 import { redacted } from './redaction.ts'
 
+/** Whether an observer watches the consumer itself: then it gets no events, and nothing is copied for it. */
+export const isWatching = (inspect: Inspect): boolean => typeof inspect === 'object' && inspect.watch !== undefined
+
 /**
  * Wraps an observer for `createActor`. It gets copies: actors as far as an inspector reads them (id, session id, parent, definition,
  * snapshot), and everything redacted. What it throws is dropped, as it would otherwise veto the event or block the mailbox.

@@ -57,6 +57,7 @@ class FakeBook extends AddressBook {
 }
 
 export class FakeCluster implements Cluster {
+  contact = () => ({ heardAt: undefined, roundTripMs: undefined })
   readonly book = new FakeBook()
   readonly pace = new DialPace()
   readonly facts$ = new Subject<Fact>()

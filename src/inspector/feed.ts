@@ -1,0 +1,144 @@
+/**
+ * The feed: the logs of all consumers, and the viewers that look at them. While nobody looks, a fact is put into a list, and that is all. While somebody does,
+ * what is new is encoded ten times a second, once for all viewers; statuses are asked for once a second.
+ */
+
+import type { ServerResponse } from 'node:http'
+import type { JournalRecord } from '../journal/journal.ts'
+import type { Watched } from '../views/inspection.ts'
+import { FactLog } from './fact-log.ts'
+import { message, recordsMessage, Viewer } from './viewer.ts'
+
+const flushMs = 100
+const lookMs = 1000
+/** Logs of consumers that have ended, beside those that work. */
+const mostEnded = 20
+/** Viewers at a time. */
+const mostViewers = 32
+
+/** What a page is told first. */
+export interface Greeting {
+  readonly pid: number
+  /** When this process began to watch, in milliseconds since 1970: a page that connects again knows by it whether the process is another one. */
+  readonly since: number
+}
+
+export class Feed {
+  private readonly greeting: Greeting = { pid: process.pid, since: Date.now() }
+  private readonly logs = new Map<number, FactLog>()
+  private readonly viewers = new Set<Viewer>()
+  private readonly looks = new Map<FactLog, string>()
+  private flushing: NodeJS.Timeout | undefined
+  private looking: NodeJS.Timeout | undefined
+  private count = 0
+
+  /** Watches a consumer from now on. */
+  watch(watched: Watched): void {
+    const { consumer } = watched
+    const log = this.add(new FactLog(++this.count, consumer.groupId, { watched }))
+    consumer.on('*', (record) => log.push(record))
+    const end = () => this.end(log)
+    consumer.ended.then(end, end)
+  }
+
+  /** Shows a journal. */
+  show(name: string, records: Iterable<JournalRecord>, stateAt: (seq: number) => unknown): void {
+    const log = this.add(new FactLog(++this.count, name, { stateAt }))
+    for (const record of records) log.push(record)
+  }
+
+  /** The log of this number. */
+  log(id: number): FactLog | undefined {
+    return this.logs.get(id)
+  }
+
+  /** A page is open: it is sent everything, and what happens from then on, until it leaves or is too slow. */
+  async join(response: ServerResponse): Promise<void> {
+    const viewer = new Viewer(response)
+    if (this.viewers.size >= mostViewers) return viewer.close()
+    this.viewers.add(viewer)
+    response.once('close', () => this.leave(viewer))
+    viewer.send(message('hello', this.greeting))
+    viewer.send(this.listed())
+    this.begin()
+    for (const text of this.looks.values()) viewer.send(text)
+    await viewer.catchUp(() => this.logs.values())
+    viewer.send(message('live', {}))
+  }
+
+  close(): void {
+    for (const viewer of this.viewers) viewer.close()
+  }
+
+  private add(log: FactLog): FactLog {
+    this.logs.set(log.id, log)
+    this.toAll(this.listed())
+    return log
+  }
+
+  private end(log: FactLog): void {
+    if (this.viewers.size > 0) this.look(log)
+    log.isOpen = false
+    const ended = [...this.logs.values()].filter(({ isOpen }) => !isOpen)
+    for (const oldest of ended.slice(0, -mostEnded)) {
+      this.logs.delete(oldest.id)
+      this.looks.delete(oldest)
+    }
+    this.toAll(this.listed())
+  }
+
+  private leave(viewer: Viewer): void {
+    this.viewers.delete(viewer)
+    if (this.viewers.size > 0) return
+    clearInterval(this.flushing)
+    clearInterval(this.looking)
+    this.flushing = undefined
+    this.looking = undefined
+  }
+
+  /** Somebody looks: what happened before now, each viewer is sent by itself. */
+  private begin(): void {
+    if (this.flushing) return
+    for (const log of this.logs.values()) {
+      log.sent = log.end
+      this.look(log)
+    }
+    this.flushing = setInterval(() => this.flush(), flushMs).unref()
+    this.looking = setInterval(() => {
+      for (const log of this.logs.values()) if (log.isOpen) this.look(log)
+    }, lookMs).unref()
+  }
+
+  private flush(): void {
+    const live = [...this.viewers].filter(({ isLive }) => isLive)
+    for (const log of this.logs.values()) {
+      const { sent, end } = log
+      log.sent = end
+      if (live.length === 0 || end === sent) continue
+      const shared = { from: sent, text: recordsMessage(log, sent, end) }
+      for (const viewer of live) viewer.sendRecords(log, end, shared)
+    }
+  }
+
+  /** What has not changed since it was last sent is not sent again. */
+  private look(log: FactLog): void {
+    const { watched, id } = log
+    if (!watched) return
+    const status = watched.consumer.status()
+    const text = message('look', { log: id, status, ...watched.sight() })
+    if (this.looks.get(log) === text) return
+    this.looks.set(log, text)
+    this.toAll(text)
+  }
+
+  private listed(): string {
+    const logs = [...this.logs.values()].map(({ id, name, isOpen, watched, remembered, dropped }) => {
+      return { id, name, isOpen, isJournal: watched === undefined, remembered, dropped }
+    })
+    return message('logs', logs)
+  }
+
+  private toAll(text: string): void {
+    for (const viewer of this.viewers) viewer.send(text)
+  }
+}

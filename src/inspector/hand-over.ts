@@ -1,0 +1,15 @@
+/** A consumer is handed over to whoever watches it: the inspector of its option, and the one that the environment asks for. */
+
+import type { Inspect, Watched } from '../views/inspection.ts'
+import { ofEnvironment } from './environment.ts'
+
+/** Called once for each consumer. What an observer throws is its own matter. */
+export function handOver(inspect: Inspect | undefined, consumer: Watched['consumer'], sight: Watched['sight']): void {
+  const watched = { consumer, sight }
+  ofEnvironment()?.watch(watched)
+  try {
+    if (typeof inspect === 'object') inspect.watch?.(watched)
+  } catch {
+    // A view that breaks must not break what it looks at.
+  }
+}
