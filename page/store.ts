@@ -3,7 +3,8 @@
 import type { Greeting } from '../src/inspector/feed.ts'
 import type { JournalRecord } from '../src/journal/journal.ts'
 import type { Remembered } from '../src/journal/recovery.ts'
-import type { BrokerSight, PartitionSight } from '../src/views/sight.ts'
+import type { BrokerStatus } from '../src/views/broker-status.ts'
+import type { PartitionStatus } from '../src/views/partition-status.ts'
 import type { Status } from '../src/views/status.ts'
 import type { Connection, Message } from './stream.ts'
 
@@ -11,8 +12,8 @@ import type { Connection, Message } from './stream.ts'
 export interface Look {
   readonly at: number
   readonly status: Status
-  readonly partitions: readonly (PartitionSight & { readonly rate: number | undefined })[]
-  readonly brokers: readonly BrokerSight[]
+  readonly partitions: readonly (PartitionStatus & { readonly rate: number | undefined })[]
+  readonly brokers: readonly BrokerStatus[]
 }
 
 export interface Log {

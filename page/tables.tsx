@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import type { TopicPartition } from '../machines/fact.ts'
 import { duration } from '../src/command-line/show.ts'
 import type { Remembered } from '../src/journal/recovery.ts'
 import type { Status } from '../src/views/status.ts'
@@ -111,7 +112,7 @@ export function Partitions(props: {
             {look && (
               <td class="number">{sight?.handlingSince ? `for ${ago(now - sight.handlingSince, '')}` : 'idle'}</td>
             )}
-            <td>{signsOf({ topic, partition }, status, sight?.pausedBy ?? [])}</td>
+            <td>{signsOf({ topic, partition }, status)}</td>
           </tr>
         )
       })}
@@ -119,26 +120,19 @@ export function Partitions(props: {
   )
 }
 
-function signsOf(
-  one: { readonly topic: string; readonly partition: number },
-  status: Status | undefined,
-  pausedBy: readonly string[],
-) {
-  const is = (each: { readonly topic: string; readonly partition: number }) =>
-    each.topic === one.topic && each.partition === one.partition
+function signsOf(one: TopicPartition, status: Status | undefined) {
+  const is = (each: TopicPartition) => each.topic === one.topic && each.partition === one.partition
   const stalled = status?.stalled.find(is)
   const failing = status?.failing.find(is)
-  const isPaused = status?.paused.some(is)
   return (
     <>
       {stalled && <span class="bad">stalled: {stalled.reason} </span>}
       {failing && (
         <span class="bad">
-          failing at {failing.offset}, {failing.attempts} calls{' '}
+          fails at {failing.offset}, {failing.attempts} calls{' '}
         </span>
       )}
-      {isPaused && <span class="quiet">paused by the {pausedBy.includes('handler') ? 'handler' : 'user'} </span>}
-      {pausedBy.includes('prefetch') && <span class="quiet">waits for room</span>}
+      {status?.paused.some(is) && <span class="quiet">paused</span>}
     </>
   )
 }

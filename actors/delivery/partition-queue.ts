@@ -106,6 +106,11 @@ export class PartitionQueue {
     return this.batches.length
   }
 
+  /** Bytes that wait or are at work, as the budget counts them. */
+  get bytes(): number {
+    return this.batches.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
   /** The batch to work next, or at work. */
   get first(): QueuedBatch | undefined {
     return this.batches[0]?.queued
@@ -148,11 +153,15 @@ export class PartitionQueue {
     this.makeRoom()
   }
 
-  put(queued: QueuedBatch): void {
+  /** Takes a batch in. Returns the bytes of its messages. */
+  put(queued: QueuedBatch): number {
     if (!queued.batch.isEmpty()) this.highWatermark = BigInt(queued.batch.highWatermark)
-    const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
+    const { messages } = queued.batch
+    const size = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const bytes = size + messages.length * messageBytes
     this.batches.push({ queued, bytes })
     this.prefetchBudget.add(bytes)
+    return size
   }
 
   /** Resolves when there is room for the next batch; where none comes in time, the partition is paused until there is. */
@@ -284,7 +293,8 @@ export class PartitionQueue {
 /** The offset behind the batch, and behind control records at its end. */
 export const endOf = (batch: Batch): bigint => BigInt(batch.lastOffset()) + 1n
 
-const bytesOf = ({ key, value, headers = {} }: KafkaMessage): number => {
+/** Bytes of its key, value and headers. */
+export const sizeOf = ({ key, value, headers = {} }: KafkaMessage): number => {
   const parts = Object.entries(headers).flatMap(([name, values]) => [name, ...[values ?? []].flat()])
-  return parts.reduce((sum, part) => sum + part.length, messageBytes + (key?.length ?? 0) + (value?.length ?? 0))
+  return parts.reduce((sum, part) => sum + part.length, (key?.length ?? 0) + (value?.length ?? 0))
 }

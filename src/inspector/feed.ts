@@ -124,8 +124,9 @@ export class Feed {
   private look(log: FactLog): void {
     const { watched, id } = log
     if (!watched) return
-    const status = watched.consumer.status()
-    const text = message('look', { log: id, status, ...watched.sight() })
+    const { consumer } = watched
+    const [status, partitions] = [consumer.status(), consumer.partitions()]
+    const text = message('look', { log: id, status, partitions, brokers: watched.brokers() })
     if (this.looks.get(log) === text) return
     this.looks.set(log, text)
     this.toAll(text)

@@ -4,8 +4,7 @@ import type { Inspect, Watched } from '../views/inspection.ts'
 import { ofEnvironment } from './environment.ts'
 
 /** Called once for each consumer. What an observer throws is its own matter. */
-export function handOver(inspect: Inspect | undefined, consumer: Watched['consumer'], sight: Watched['sight']): void {
-  const watched = { consumer, sight }
+export function handOver(inspect: Inspect | undefined, watched: Watched): void {
   ofEnvironment()?.watch(watched)
   try {
     if (typeof inspect === 'object') inspect.watch?.(watched)

@@ -4,7 +4,8 @@
  */
 
 import type { AnyRecord } from '../journal/journal.ts'
-import type { Sight } from './sight.ts'
+import type { BrokerStatus } from './broker-status.ts'
+import type { PartitionStatus } from './partition-status.ts'
 import type { Status } from './status.ts'
 
 /** The option `inspect`: a function, or an observer like the one of `@statelyai/inspect`. A method each, so that it may ask for more than is told here. */
@@ -31,8 +32,9 @@ export interface Watched {
   readonly consumer: {
     readonly groupId: string
     status(): Status
+    partitions(): readonly PartitionStatus[]
     on(type: '*', listener: (record: AnyRecord) => void): () => void
     readonly ended: Promise<void>
   }
-  sight(): Sight
+  brokers(): readonly BrokerStatus[]
 }
