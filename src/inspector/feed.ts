@@ -56,11 +56,11 @@ export class Feed {
   async join(response: ServerResponse): Promise<void> {
     const viewer = new Viewer(response)
     if (this.viewers.size >= mostViewers) return viewer.close()
+    this.begin()
     this.viewers.add(viewer)
     response.once('close', () => this.leave(viewer))
     viewer.send(message('hello', this.greeting))
     viewer.send(this.listed())
-    this.begin()
     for (const text of this.looks.values()) viewer.send(text)
     await viewer.catchUp(() => this.logs.values())
     viewer.send(message('live', {}))

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { timeLimit } from '../../actors/time/time-limit.ts'
 import type { FactLog } from './fact-log.ts'
 
 /** More than this may not wait for it, in bytes. */
@@ -22,10 +23,12 @@ export class Viewer {
   private readonly response: ServerResponse
   /** How many records of each log it was sent. */
   private readonly cursors = new Map<FactLog, number>()
+  private readonly left = new AbortController()
   private hasCaughtUp = false
 
   constructor(response: ServerResponse) {
     this.response = response
+    response.once('close', () => this.left.abort())
   }
 
   /** Whether it hears of what happens now. */
@@ -74,6 +77,8 @@ export class Viewer {
   }
 
   private async drained(): Promise<void> {
-    await once(this.response, 'drain', { signal: AbortSignal.timeout(patienceMs) }).catch(() => this.close())
+    const limit = timeLimit(patienceMs, this.left.signal)
+    await once(this.response, 'drain', { signal: limit.signal }).catch(() => this.close())
+    limit.abort()
   }
 }
