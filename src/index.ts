@@ -7,6 +7,7 @@ export type { HandlerError } from '../actors/delivery/handler-error.ts'
 export type { HandlerDecision, HandlerErrorContext, HandlerErrorPolicy } from '../actors/delivery/handler-retry.ts'
 export type { Traffic } from '../actors/delivery/traffic.ts'
 export type {
+  ClaimMessage,
   CommitMessage,
   DialMessage,
   DialReason,

@@ -18,7 +18,7 @@ import {
   tap,
 } from 'rxjs'
 import { type Acceptance, createAcceptance } from '../../machines/acceptance.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
+import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
@@ -27,7 +27,7 @@ import type { Dial } from '../connection/dial.ts'
 import { isAbsence } from '../connection/dial-failure.ts'
 import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
-import type { UpdateReason } from '../diagnostics/channels.ts'
+import { claimChannel, type UpdateReason } from '../diagnostics/channels.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { AddressBook } from './address-book.ts'
 import { ClaimProbe } from './claim-probe.ts'
@@ -230,6 +230,7 @@ class SharedCluster {
     const { observation, after, accepted } = step
     this.known = after
     if (accepted) this.book.update(accepted)
+    if (accepted && claimChannel.hasSubscribers) this.reportClaims(step)
     if (observation?.type === 'answered' && isAnswer(step)) {
       this.poller.answered()
       this.answers$.next(observation.snapshot)
@@ -239,6 +240,15 @@ class SharedCluster {
     const isDead =
       observation?.type === 'died' || (observation?.type === 'dial-failed' && isAbsence(observation.failure))
     if (isDead) this.probe.probeListeners(this.book, observation.endpoint)
+  }
+
+  private reportClaims({ before, after }: Step): void {
+    const known = new Set(before.acceptance.claims.map(({ nodeId, openedAt }) => `${nodeId} ${openedAt}`))
+    for (const { nodeId, from, to, openedAt } of after.acceptance.claims) {
+      if (known.has(`${nodeId} ${openedAt}`)) continue
+      const { clusterId } = this.book
+      claimChannel.publish({ clusterId, nodeId, from: formatEndpoint(from), to: formatEndpoint(to) })
+    }
   }
 
   /** The newest answer is judged again when a name in it leads elsewhere. It does not say that anybody answers now. */

@@ -70,7 +70,8 @@ export class Dispatcher {
   get traffic(): Traffic {
     const { fetched, handler, prefetchBudget } = this
     return {
-      ...{ fetchedMessages: fetched.messages, fetchedBytes: fetched.bytes, handledMessages: handler.handled },
+      ...{ fetchedMessages: fetched.messages, fetchedBytes: fetched.bytes },
+      ...{ handledMessages: handler.handled, handledBytes: handler.handledBytes },
       ...{ suppressedMessages: handler.suppressed, bufferedBytes: prefetchBudget.held },
     }
   }

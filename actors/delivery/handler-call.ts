@@ -4,7 +4,8 @@ import { handlerChannel } from '../diagnostics/channels.ts'
 import { tracing } from '../diagnostics/tracing.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
 import { type HandlerTimeoutOptions, timed } from './handler-timeout.ts'
-import { type PartitionQueue, type QueuedBatch, sizeOf } from './partition-queue.ts'
+import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
+import { sizeOf } from './traffic.ts'
 
 export interface HandlerCallOptions extends HandlerTimeoutOptions {
   readonly groupId: string

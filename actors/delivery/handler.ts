@@ -17,6 +17,8 @@ const sliceMs = 100
 export class Handler {
   /** Messages handled. */
   handled = 0
+  /** Bytes of the batches that were handled to their end. */
+  handledBytes = 0
   /** Messages not handed out because this process had handled them already. */
   suppressed = 0
   private readonly options: HandlerOptions
@@ -35,9 +37,12 @@ export class Handler {
     const { eachBatch, groupId } = this.options
     const run = () => (eachBatch ? this.runBatch(queue, queued, eachBatch) : this.runMessages(queue, queued, yields))
     const { aroundBatch } = tracing
+    if (!aroundBatch) return run()
     const { topic, partition } = queue
-    const messages = aroundBatch ? queued.batch.messages.slice(queued.next) : []
-    return aroundBatch && messages.length > 0 ? aroundBatch({ groupId, topic, partition, messages }, run) : run()
+    const left = () => messagesFrom(queued.batch.messages, queue.progress.mark ?? 0n)
+    const messages = left()
+    const outcome = () => ({ messages: messages.length - left().length, error: queue.failure?.error })
+    return messages.length > 0 ? aroundBatch({ groupId, topic, partition, messages }, run, outcome) : run()
   }
 
   private async runMessages(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {

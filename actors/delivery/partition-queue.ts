@@ -4,13 +4,14 @@
  */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
+import type { Batch } from '../kafkajs/consumer.ts'
 import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'
 import type { HandlerFailure } from './handler-failure.ts'
 import type { PrefetchBudget } from './prefetch-budget.ts'
 import { prefetchDepth, roomWithinMs } from './prefetch-depth.ts'
 import type { Progress } from './progress.ts'
+import { sizeOf } from './traffic.ts'
 
 /** What queues need of the session that reads at the moment. */
 export interface Reader {
@@ -50,7 +51,7 @@ export class PartitionQueue {
   movedAt = 0
   private readonly prefetchBudget: PrefetchBudget
   private readonly reader: () => Reader | undefined
-  private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
+  private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number; readonly size: number }[] = []
   /** Made for the first fetch that waits: most queues never fill up. */
   private hasRoom: Condition | undefined
   private failing: HandlerFailure | undefined
@@ -159,7 +160,7 @@ export class PartitionQueue {
     const { messages } = queued.batch
     const size = messages.reduce((sum, message) => sum + sizeOf(message), 0)
     const bytes = size + messages.length * messageBytes
-    this.batches.push({ queued, bytes })
+    this.batches.push({ queued, bytes, size })
     this.prefetchBudget.add(bytes)
     return size
   }
@@ -215,11 +216,13 @@ export class PartitionQueue {
     return true
   }
 
-  /** The batch is handled to its end. */
-  finish(queued: QueuedBatch): void {
-    if (this.first !== queued) return
+  /** The batch is handled to its end. Returns the bytes of its messages. */
+  finish(queued: QueuedBatch): number {
+    const [first] = this.batches
+    if (first?.queued !== queued) return 0
     this.shift()
     this.makeRoom()
+    return first.size
   }
 
   /** The first batch is taken out, handled or not. */
@@ -292,9 +295,3 @@ export class PartitionQueue {
 
 /** The offset behind the batch, and behind control records at its end. */
 export const endOf = (batch: Batch): bigint => BigInt(batch.lastOffset()) + 1n
-
-/** Bytes of its key, value and headers. */
-export const sizeOf = ({ key, value, headers = {} }: KafkaMessage): number => {
-  const parts = Object.entries(headers).flatMap(([name, values]) => [name, ...[values ?? []].flat()])
-  return parts.reduce((sum, part) => sum + part.length, (key?.length ?? 0) + (value?.length ?? 0))
-}

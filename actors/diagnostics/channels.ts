@@ -57,6 +57,14 @@ export interface PollMessage {
   readonly failure: Failure | undefined
 }
 
+/** `relisten:claim`: a broker reports a node elsewhere, which is not confirmed yet. Endpoints as `host:port`. */
+export interface ClaimMessage {
+  readonly clusterId: string | undefined
+  readonly nodeId: number
+  readonly from: string
+  readonly to: string
+}
+
 /** `relisten:handler`: a call of `eachMessage` or `eachBatch` is over. */
 export interface HandlerMessage extends TopicPartition {
   readonly groupId: string
@@ -83,5 +91,6 @@ const named = <Message>(name: string) => channel(name) as Channel<unknown, Messa
 
 export const dialChannel = named<DialMessage>('relisten:dial')
 export const pollChannel = named<PollMessage>('relisten:poll')
+export const claimChannel = named<ClaimMessage>('relisten:claim')
 export const handlerChannel = named<HandlerMessage>('relisten:handler')
 export const commitChannel = named<CommitMessage>('relisten:commit')

@@ -17,6 +17,7 @@ export interface Output {
 }
 
 const usage = `Usage: relisten journal <command> PATH
+       relisten inspect PATH... [--port PORT]
        relisten --version
        relisten --help
 
@@ -26,6 +27,8 @@ PATH is the directory of a file journal, or one file of JSON lines. It is only r
   verify PATH             checks chain, order and replay
   replay PATH [--at SEQ]  the state after record SEQ (default: the newest), as JSON
   export PATH             the records as JSON lines
+
+"inspect" shows journals as a page, with a slider over time; it prints the address.
 
 Exit codes: 0 fine, 1 the journal is damaged or can't be replayed, 2 wrong usage.`
 
