@@ -4,17 +4,19 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Chart, type ChartEdge, type ChartState, type Charts, lines } from './chart.ts'
 import type { Lit } from './history.ts'
 
-/** Narrower than this, in pixels, the chart goes from top to bottom. */
-const narrowPx = 560
+/** Smaller than this the text of a chart can't be read: then it goes from top to bottom. */
+const leastScale = 0.65
 
 export function ChartView({ charts, lit }: { readonly charts: Charts; readonly lit: Lit | undefined }) {
   const holder = useRef<HTMLElement>(null)
   const [isNarrow, narrow] = useState(false)
   useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => narrow((entry?.contentRect.width ?? narrowPx) < narrowPx))
+    const observer = new ResizeObserver(([entry]) =>
+      narrow((entry?.contentRect.width ?? 0) < charts.wide.width * leastScale),
+    )
     if (holder.current) observer.observe(holder.current)
     return () => observer.disconnect()
-  }, [])
+  }, [charts])
   const chart = isNarrow ? charts.narrow : charts.wide
   const state = chart.states.find(({ id }) => id === lit?.state)
   const edge = chart.edges.find(({ id }) => id === lit?.edge)

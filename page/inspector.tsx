@@ -122,9 +122,6 @@ function LogView({ log, isLive }: { readonly log: Log; readonly isLive: boolean 
         <Panel title={isNow ? 'Now' : 'Then'} class="now">
           <Now history={history} status={status ?? undefined} />
         </Panel>
-        <Panel title="Membership" class="membership">
-          <ChartView charts={CHARTS.membership} lit={charted.membership} />
-        </Panel>
         <Panel title="Brokers" class="brokers">
           <Brokers history={history} look={isNow ? log.look : undefined} remembered={then?.remembered} />
         </Panel>
@@ -134,6 +131,9 @@ function LogView({ log, isLive }: { readonly log: Log; readonly isLive: boolean 
             status={status ?? undefined}
             look={isNow ? log.look : undefined}
           />
+        </Panel>
+        <Panel title="Membership" class="membership">
+          <ChartView charts={CHARTS.membership} lit={charted.membership} />
         </Panel>
         <Panel title="Moves and other hand-overs" class="handovers">
           <Handovers handovers={history.handovers} />

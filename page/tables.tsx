@@ -45,8 +45,9 @@ export function Brokers(props: {
   const endpoints: Record<string, string> = Object.fromEntries(
     [...history.brokers.values()].map(({ nodeId, endpoint }) => [nodeId, endpoint]),
   )
+  // A look may be a second older than the newest fact.
   const sights = Object.fromEntries([...seen].map(([id, { endpoint }]) => [id, endpoint]))
-  const all: Readonly<Record<string, string>> = { ...endpoints, ...remembered?.brokers, ...sights }
+  const all: Readonly<Record<string, string>> = { ...sights, ...endpoints, ...remembered?.brokers }
   const nodes = Object.entries(all).map(([id, endpoint]) => ({ nodeId: Number(id), endpoint }))
   if (nodes.length === 0) return <p class="empty">None is known yet.</p>
   return (

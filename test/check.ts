@@ -30,6 +30,7 @@ if (isWatched) {
 } else {
   const results = await Promise.all([
     runCommand('tsc', ['--incremental', '--tsBuildInfoFile', '.cache/check.tsbuildinfo'], { timeoutMs: withinMs }),
+    runCommand('tsc', ['--noEmit', '-p', 'page'], { timeoutMs: withinMs }),
     runCommand('biome', ['check', '--error-on-warnings'], { timeoutMs: withinMs }),
     runCommand('vitest', ['run', ...vitest], { timeoutMs: withinMs }),
   ])

@@ -262,7 +262,7 @@ export interface Options {
    * @defaultValue pino at `warn` on standard error: what needs a person, the same thing once a minute at most
    */
   logger?: Logger | false | undefined
-  /** An observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out; what it throws is ignored. */
+  /** `observe` of `serveInspector`, or an observer of XState's inspection, like the one of `@statelyai/inspect`. Secrets are taken out; what it throws is ignored. */
   inspect?: Inspect | undefined
   /**
    * Says whether relisten may connect to an address, before any byte goes there. Only `true` allows it: a promise, anything else or an error refuses, with a

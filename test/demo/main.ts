@@ -4,6 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, Option } from 'commander'
+import { bundlePage } from '../../page/build/bundle.ts'
+import { serveInspector } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { startCluster } from '../cluster/kafka-cluster.ts'
 import { type KafkaVersion, kafkaVersions } from '../cluster/kafka-jars.ts'
@@ -30,8 +32,11 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   await using front = await startFront(cluster)
   await cluster.createTopic(topic)
   const brokers = () => front.endpoints()
+  await bundlePage()
+  // It prints its address.
+  await using inspector = await serveInspector({ port: 0 })
   const relisten = createSide({
-    ...{ name: 'relisten', client: relistenMember, members: 3, topic, brokers },
+    ...{ name: 'relisten', client: relistenMember, members: 3, topic, brokers, inspect: inspector.observe },
     describe: (members) => [...new Set(members.map(({ consumer }) => consumer.status().state))].join(', '),
   })
   const stock = createSide({ name: 'KafkaJS', client: stockMember, members: 1, topic, brokers })
