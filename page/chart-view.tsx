@@ -39,7 +39,9 @@ export function ChartView({ charts, lit }: { readonly charts: Charts; readonly l
           .map((each) => (
             <StateBox key={each.id} state={each} lit={state} />
           ))}
-        {edge && lit && <EdgeLabel chart={chart} edge={edge} event={lit.event} />}
+        {edge && lit && edge.length > labelWidth(lit.event) + 40 && (
+          <EdgeLabel chart={chart} edge={edge} event={lit.event} />
+        )}
       </svg>
       <figcaption>
         {state ? (
@@ -117,9 +119,12 @@ function head(path: string): string {
   return `M${to.x} ${to.y}L${x - dy * 3.5} ${y + dx * 3.5}L${x + dy * 3.5} ${y - dx * 3.5}Z`
 }
 
+/** An edge that is not much longer has no room for it; the caption names it in any case. */
+const labelWidth = (event: string): number => event.length * 6.7 + 12
+
 function EdgeLabel(props: { readonly chart: Chart; readonly edge: ChartEdge; readonly event: string }) {
   const { chart, edge, event } = props
-  const width = event.length * 6.7 + 12
+  const width = labelWidth(event)
   const x = Math.min(Math.max(edge.middle.x - width / 2, 2), chart.width - width - 2)
   return (
     <g class="event">

@@ -23,6 +23,8 @@ export interface ChartEdge {
   /** As the attribute `d` of a path. */
   readonly path: string
   readonly middle: { readonly x: number; readonly y: number }
+  /** How long the line is. */
+  readonly length: number
 }
 
 /** A machine laid out from left to right, and from top to bottom for narrow pages. */

@@ -3,6 +3,7 @@
 import { duration } from '../src/command-line/show.ts'
 import { clock } from './clock.ts'
 import type { Handover } from './history.ts'
+import { Scrolled } from './panel.tsx'
 
 const shown = 12
 const width = 320
@@ -12,18 +13,20 @@ export function Handovers({ handovers }: { readonly handovers: readonly Handover
   const newest = handovers.slice(-shown).toReversed()
   const longest = Math.max(100, ...newest.map(({ tookMs = 0, gapMs = 0 }) => Math.max(tookMs, gapMs)))
   return (
-    <ol class="handovers-list">
-      {newest.map((each) => (
-        <li key={each.seq}>
-          <p>
-            <time>{clock(each.at)}</time> <strong>{each.reason}</strong> <span class="quiet">{each.kind}</span>{' '}
-            <span class="outcome">{outcome(each)}</span>
-          </p>
-          <Plot handover={each} longestMs={longest} />
-          {each.moves.length > 0 && <p class="quiet moves">{each.moves.join(' · ')}</p>}
-        </li>
-      ))}
-    </ol>
+    <Scrolled label="List of hand-overs">
+      <ol class="handovers-list">
+        {newest.map((each) => (
+          <li key={each.seq}>
+            <p>
+              <time>{clock(each.at)}</time> <strong>{each.reason}</strong> <span class="quiet">{each.kind}</span>{' '}
+              <span class="outcome">{outcome(each)}</span>
+            </p>
+            <Plot handover={each} longestMs={longest} />
+            {each.moves.length > 0 && <p class="quiet moves">{each.moves.join(' · ')}</p>}
+          </li>
+        ))}
+      </ol>
+    </Scrolled>
   )
 }
 

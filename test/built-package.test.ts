@@ -93,6 +93,23 @@ test('the command line runs, and says by its exit code what it thinks of the jou
   expect(printed.split('\n')).toEqual(['0 true', 'time (UTC)'])
 })
 
+test('the inspector serves its page, and lets the process end by itself', async () => {
+  const printed = await plainNode(`
+    import { serveInspector } from 'relisten'
+    const { url } = await serveInspector({ port: 0 })
+    for (const path of ['/', '/page.js', '/page.css', '/icon.svg']) {
+      const response = await fetch(new URL(path, url))
+      console.log(response.status, response.headers.get('content-type'), (await response.text()).length > 200)
+    }
+  `)
+  expect(printed.split('\n')).toEqual([
+    '200 text/html; charset=utf-8 true',
+    '200 text/javascript; charset=utf-8 true',
+    '200 text/css; charset=utf-8 true',
+    '200 image/svg+xml true',
+  ])
+})
+
 test('the declarations compile alone, without the declarations of our sources', async () => {
   const flags = [
     '--ignoreConfig',

@@ -1,14 +1,14 @@
-/** The bundle: the page as one file of texts in the package, so that bundlers of users find it too. */
+/** The bundle: the page as a file of texts in the package, so that bundlers of users find it too. */
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { layout } from './layout.ts'
 
 const root = join(import.meta.dirname, '../..')
-const target = join(root, 'dist/src/inspector/page.cjs')
+const target = join(root, 'dist/src/inspector')
 
 /** Lays out the machines, bundles what runs in the browser, and writes all of it. Returns the texts by their paths. */
 export async function bundlePage(): Promise<Readonly<Record<string, string>>> {
@@ -39,7 +39,9 @@ export async function bundlePage(): Promise<Readonly<Record<string, string>>> {
   const texts = [...outputFiles, ...styles.outputFiles].map(({ path, text }) => [path, text] as const)
   const read = async (name: string) => [`/${name}`, await readFile(join(root, 'page', name), 'utf8')] as const
   const files = Object.fromEntries([await read('index.html'), await read('icon.svg'), ...texts])
-  await mkdir(dirname(target), { recursive: true })
-  await writeFile(target, `exports.page = () => (${JSON.stringify(files, null, 1)})\n`)
+  await mkdir(target, { recursive: true })
+  // Loaded when a page is served: most processes never need it. A bundler still finds it.
+  await writeFile(join(target, 'page.cjs'), "exports.page = () => require('./page-files.cjs')\n")
+  await writeFile(join(target, 'page-files.cjs'), `module.exports = ${JSON.stringify(files, null, 1)}\n`)
   return files
 }

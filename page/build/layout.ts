@@ -105,13 +105,14 @@ function stateOf(node: AnyStateNode, box: ElkNode | undefined): ChartState {
   return { id: pathOf(node), name, description, kind, actors: actorsOf(node), x, y, width, height }
 }
 
-function lineOf(edge: ElkExtendedEdge | undefined): Pick<ChartEdge, 'path' | 'middle'> {
+function lineOf(edge: ElkExtendedEdge | undefined): Pick<ChartEdge, 'path' | 'middle' | 'length'> {
   const points = (edge?.sections ?? []).flatMap(({ startPoint, bendPoints = [], endPoint }) => [
     startPoint,
     ...bendPoints,
     endPoint,
   ])
-  return { path: rounded(points), middle: middleOf(points) }
+  const length = lengthsOf(points).reduce((sum, each) => sum + each, 0)
+  return { path: rounded(points), middle: middleOf(points, length / 2), length: Math.round(length) }
 }
 
 interface Point {
@@ -139,10 +140,10 @@ function towards(from: Point, to: Point): Point {
   return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share }
 }
 
-/** The point of a line that is as far from its start as from its end. */
-function middleOf(points: readonly Point[]): Point {
-  const lengths = points.map((point, index) => distance(points[index - 1] ?? point, point))
-  let left = lengths.reduce((sum, each) => sum + each, 0) / 2
+/** The point of a line that is so far from its start. */
+function middleOf(points: readonly Point[], halfway: number): Point {
+  const lengths = lengthsOf(points)
+  let left = halfway
   for (const [index, length] of lengths.entries()) {
     const [from, to] = [points[index - 1], points[index]]
     if (from && to && length > 0 && left <= length) {
@@ -153,5 +154,9 @@ function middleOf(points: readonly Point[]): Point {
   }
   return { x: 0, y: 0 }
 }
+
+/** From each point to the one before. */
+const lengthsOf = (points: readonly Point[]): number[] =>
+  points.map((point, index) => distance(points[index - 1] ?? point, point))
 
 const distance = (from: Point, to: Point): number => Math.hypot(to.x - from.x, to.y - from.y)

@@ -19,7 +19,7 @@ Shows journals as a page, on this host only, until it is ended with Ctrl-C. It p
 
   --port PORT  where it listens (default: any free port)`
 
-/** A server that shows journals, or the exit code where there is none: 0 for help, 1 where it can't listen, 2 for wrong usage. */
+/** A server that shows journals, or the exit code where there is none: 0 for help, 2 for wrong usage. */
 export type Inspecting = { readonly exitCode: number } | { readonly url: string; close(): Promise<void> }
 
 /** Reads the journals as they are now, and serves them. */
@@ -39,6 +39,8 @@ export async function inspect(args: readonly string[], output: Output): Promise<
     }
     if (positionals.length === 0) return wrong('"inspect" needs the path of a journal.')
     port = Number(values.port ?? 0)
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      return wrong(`Expected --port to be a port, got "${values.port}".`)
     for (const path of positionals) show(feed, path, output)
   } catch (error) {
     return wrong(messageOf(error))
@@ -48,8 +50,7 @@ export async function inspect(args: readonly string[], output: Output): Promise<
     printAddress(url)
     return { url, close }
   } catch (error) {
-    output.error(printable(messageOf(error)))
-    return { exitCode: 1 }
+    return wrong(messageOf(error))
   }
 }
 
