@@ -94,6 +94,7 @@ test('a move of all brokers is one trace with its steps, and metrics and channel
     expect(polls.messages.map(({ reason }) => reason)).toEqual(expect.arrayContaining(['start', 'connection-ended']))
     // what the node itself says at its new endpoint is confirmed at once
     expect(claims.messages.length).toBeGreaterThan(0)
+    expect(new Set(claims.messages.map(({ nodeId }) => nodeId)).size).toBe(claims.messages.length)
     for (const { nodeId, to } of claims.messages) expect(to).toBe(front.endpoint(nodeId))
 
     // the trace of the move

@@ -23,7 +23,11 @@ export function collecting() {
   const reader = new Reader()
   const exporter = new InMemorySpanExporter()
   const meterProvider = new MeterProvider({ readers: [reader] })
-  const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  const tracerProvider = new BasicTracerProvider({
+    spanProcessors: [new SimpleSpanProcessor(exporter)],
+    // by default an SDK drops links that are too many
+    spanLimits: { linkCountLimit: 1000 },
+  })
   const collect = async () => {
     const { resourceMetrics, errors } = await reader.collect()
     if (errors.length > 0) throw errors[0]
