@@ -1,18 +1,22 @@
 /**
  * The spans of hand-overs: one trace for each of a consumer, from the first report of a broker elsewhere, or what was lost, to the proof that messages
- * flow again. Its steps are spans below it. They are known when they are over, so all times are given afterwards.
+ * flow again. Its steps are spans below it. It is written when it is over: what it began with may be told later than what followed from it.
  */
 
-import { type Attributes, ROOT_CONTEXT, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import { type Attributes, type Context, ROOT_CONTEXT, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import type { ClaimMessage, DialMessage } from '../../actors/diagnostics/channels.ts'
+import type { Plan } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
-import type { AnyRecord } from '../journal/journal.ts'
+import type { AnyRecord, RecordOf } from '../journal/journal.ts'
 import { ofGroup, system } from './attributes.ts'
 
 /** What was seen so long before a move was confirmed has nothing to do with it; in milliseconds. */
 const belongsForMs = 60_000
-/** Dials that are remembered. */
-const mostDials = 100
+/** Dials and connections that are remembered. */
+const mostRemembered = 100
+/** Steps of one hand-over that are kept: where brokers are away for long there are many dials. */
+const mostSteps = 1000
 
 /** What was seen of moves before they were confirmed: who was reported elsewhere, and which endpoints were dialled. Times in milliseconds since 1970. */
 export class Signs {
@@ -28,7 +32,7 @@ export class Signs {
 
   dialled(message: DialMessage): void {
     this.dials.push({ message, endedAt: Date.now() })
-    if (this.dials.length > mostDials) this.dials.shift()
+    if (this.dials.length > mostRemembered) this.dials.shift()
   }
 
   /** When the first of these nodes was reported there; undefined where none was. */
@@ -43,15 +47,32 @@ export class Signs {
   }
 }
 
+/** A span that is not written yet; times in milliseconds since 1970. */
+interface Step {
+  readonly name: string
+  readonly from: number
+  readonly to: number
+  readonly attributes?: Attributes
+  readonly failure?: Pick<Failure, 'message'> | undefined
+  readonly steps?: readonly Step[]
+}
+
+/** A hand-over under way. */
+interface HandOver {
+  readonly plan: Plan | null
+  readonly steps: Step[]
+  /** Where nodes have moved to, as `host:port`. */
+  readonly targets: Set<string>
+  gapMs: number | undefined
+}
+
 export class HandOverSpans {
   private readonly tracer: Tracer
   private readonly groupId: string
   private readonly signs: Signs
-  private span: Span | undefined
-  /** When it began, in milliseconds since 1970. */
-  private beganAt = 0
-  /** Where nodes have moved to, as `host:port`. */
-  private readonly targets = new Set<string>()
+  private underWay: HandOver | undefined
+  /** Connections that were made again before the move was told. */
+  private readonly reconnected: RecordOf<'link.reconnected'>[] = []
 
   constructor(tracer: Tracer, groupId: string, signs: Signs) {
     this.tracer = tracer
@@ -62,87 +83,126 @@ export class HandOverSpans {
   follow(record: AnyRecord): void {
     const { to, at, plan } = record
     const isHandingOver =
-      to !== null && isLifecycleState(to) ? meaningOf(to, plan).tags.has('handing-over') : this.span !== undefined
-    if (isHandingOver && !this.span) this.begin(record)
-    if (!this.span) return
-    this.step(record)
-    if (!isHandingOver) this.end(at, to === 'failed')
+      to !== null && isLifecycleState(to) ? meaningOf(to, plan).tags.has('handing-over') : this.underWay !== undefined
+    if (isHandingOver) this.underWay ??= { plan, steps: [], targets: new Set(), gapMs: undefined }
+    if (this.underWay) this.note(record, this.underWay)
+    else if (record.type === 'link.reconnected') this.remember(record)
+    if (this.underWay && !isHandingOver) this.end(this.underWay, at, to === 'failed')
   }
 
-  /** A dial that belongs to the hand-over under way: to where a node has moved. */
+  /** A dial, which belongs to the hand-over under way if it is to where a node has moved. */
   dialled(message: DialMessage): void {
-    if (this.targets.has(message.endpoint)) this.dial(message, Date.now())
+    const { underWay } = this
+    if (underWay?.targets.has(message.endpoint)) add(underWay, dialStep(message, Date.now()))
   }
 
-  /** Ends the span that is open; a consumer that ends has no more facts. */
+  /** The consumer has ended, and has no more facts. */
   close(): void {
-    this.end(Date.now(), false)
+    if (this.underWay) this.end(this.underWay, Date.now(), false)
   }
 
-  private dial({ endpoint, nodeId, reason, tookMs, steps, failure }: DialMessage, endedAt: number): void {
-    const of = this.child('dial', endedAt - tookMs, {
-      'server.address': endpoint,
-      ...(nodeId === undefined ? {} : { 'relisten.node.id': nodeId }),
-      ...(reason ? { 'relisten.reason': reason } : {}),
-    })
-    if (!of) return
-    let at = endedAt - steps.reduce((sum, step) => sum + step.tookMs, 0)
-    for (const { step, tookMs: took } of steps) {
-      this.child(step, at, {}, of)?.end(at + took)
-      at += took
-    }
-    if (failure) {
-      of.setAttribute('error.type', failure.kind)
-      of.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
-    }
-    of.end(endedAt)
+  private remember(record: RecordOf<'link.reconnected'>): void {
+    this.reconnected.push(record)
+    if (this.reconnected.length > mostRemembered) this.reconnected.shift()
   }
 
-  private begin(record: AnyRecord): void {
-    const { at, plan } = record
-    const moves = record.type === 'cluster.moved' ? record.data.moves : []
-    const noticedAt = this.signs.reportOf(moves) ?? at
-    this.beganAt = noticedAt
+  private note(record: AnyRecord, handOver: HandOver): void {
+    const { at, type, data } = record
+    // Without a report it is noticed when it is told.
+    if (handOver.steps.length === 0) {
+      const reportedAt = type === 'cluster.moved' ? this.signs.reportOf(data.moves) : undefined
+      add(handOver, { name: 'noticed', from: reportedAt ?? at, to: at })
+    }
+    const since = handOver.steps[0]?.from ?? at
+    switch (type) {
+      case 'cluster.moved':
+        for (const { nodeId, from, to } of data.moves) {
+          handOver.targets.add(to)
+          const earlier = this.signs.dialsOf(to, since)
+          for (const { message, endedAt } of earlier) add(handOver, dialStep(message, endedAt))
+          const before = this.reconnected.filter((each) => each.data.endpoint === to && each.at >= since)
+          for (const each of before) add(handOver, connectedStep(each))
+          const attributes = { 'relisten.node.id': nodeId, 'relisten.from': from, 'relisten.to': to }
+          add(handOver, { name: 'accepted', from: at, to: at, attributes })
+        }
+        break
+      case 'link.reconnected':
+        add(handOver, connectedStep(record))
+        break
+      case 'drain.completed':
+        add(handOver, {
+          name: 'drained',
+          from: at - data.tookMs,
+          to: at,
+          attributes: { 'relisten.forced': data.forced },
+        })
+        break
+      case 'session.joined': {
+        const attributes = { 'relisten.epoch': data.epoch, 'relisten.generation': data.generation }
+        add(handOver, { name: 'joined', from: at, to: at, attributes })
+        break
+      }
+      case 'rebuild.proven':
+        add(handOver, { name: 'proven', from: at, to: at })
+        handOver.gapMs = data.gapMs
+        break
+      default:
+    }
+  }
+
+  private end({ plan, steps, gapMs }: HandOver, at: number, hasFailed: boolean): void {
+    this.underWay = undefined
+    this.reconnected.length = 0
     const attributes = {
       ...ofGroup(this.groupId),
       'relisten.kind': plan?.kind ?? 'in-place',
       'relisten.cause': plan?.reason ?? 'unknown',
+      ...(gapMs === undefined ? {} : { 'relisten.gap': gapMs / 1000 }),
     }
-    this.span = this.tracer.startSpan('relisten hand-over', { attributes, startTime: noticedAt, root: true })
-    this.child('noticed', noticedAt, {})?.end(at)
+    const failure = hasFailed ? { message: 'The consumer has failed' } : undefined
+    const from = Math.min(at, ...steps.map((step) => step.from))
+    this.write({ name: 'relisten hand-over', from, to: at, attributes, failure, steps }, ROOT_CONTEXT)
   }
 
-  private step(record: AnyRecord): void {
-    const { at, type, data } = record
-    if (type === 'cluster.moved') {
-      for (const { nodeId, from, to } of data.moves) {
-        this.targets.add(to)
-        for (const { message, endedAt } of this.signs.dialsOf(to, this.beganAt)) this.dial(message, endedAt)
-        this.child('accepted', at, { 'relisten.node.id': nodeId, 'relisten.from': from, 'relisten.to': to })?.end(at)
-      }
-    }
-    if (type === 'link.reconnected') {
-      const { nodeId, endpoint, tookMs } = data
-      this.child('connected', at - tookMs, { 'relisten.node.id': nodeId, 'server.address': endpoint })?.end(at)
-    }
-    if (type === 'drain.completed') this.child('drained', at - data.tookMs, { 'relisten.forced': data.forced })?.end(at)
-    if (type === 'session.joined')
-      this.child('joined', at, { 'relisten.epoch': data.epoch, 'relisten.generation': data.generation })?.end(at)
-    if (type === 'rebuild.proven') {
-      this.child('proven', at, {})?.end(at)
-      this.span?.setAttribute('relisten.gap', data.gapMs / 1000)
-    }
-  }
-
-  private end(at: number, hasFailed: boolean): void {
-    if (hasFailed) this.span?.setStatus({ code: SpanStatusCode.ERROR })
-    this.span?.end(at)
-    this.span = undefined
-    this.targets.clear()
-  }
-
-  private child(name: string, startTime: number, attributes: Attributes, of = this.span): Span | undefined {
-    const parent = of && trace.setSpan(ROOT_CONTEXT, of)
-    return parent && this.tracer.startSpan(name, { attributes: { ...system, ...attributes }, startTime }, parent)
+  private write({ name, from, to, attributes, failure, steps = [] }: Step, parent: Context): void {
+    const options = { attributes: { ...system, ...attributes }, startTime: instant(from) }
+    const span = this.tracer.startSpan(name, options, parent)
+    if (failure) span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
+    for (const step of steps) this.write(step, trace.setSpan(parent, span))
+    span.end(instant(to))
   }
 }
+
+function add({ steps }: HandOver, step: Step): void {
+  if (steps.length < mostSteps) steps.push(step)
+}
+
+const connectedStep = ({ at, data: { nodeId, endpoint, tookMs } }: RecordOf<'link.reconnected'>): Step => {
+  return {
+    name: 'connected',
+    from: at - tookMs,
+    to: at,
+    attributes: { 'relisten.node.id': nodeId, 'server.address': endpoint },
+  }
+}
+
+function dialStep({ endpoint, nodeId, reason, tookMs, steps, failure }: DialMessage, endedAt: number): Step {
+  let at = endedAt - steps.reduce((sum, step) => sum + step.tookMs, 0)
+  return {
+    ...{ name: 'dial', from: endedAt - tookMs, to: endedAt, failure },
+    attributes: {
+      'server.address': endpoint,
+      ...(nodeId === undefined ? {} : { 'relisten.node.id': nodeId }),
+      ...(reason ? { 'relisten.reason': reason } : {}),
+      ...(failure ? { 'error.type': failure.kind } : {}),
+    },
+    steps: steps.map(({ step, tookMs }) => {
+      const from = at
+      at += tookMs
+      return { name: step, from, to: at }
+    }),
+  }
+}
+
+/** Seconds and nanoseconds: an SDK may take a number for one on another clock. */
+const instant = (ms: number): [number, number] => [Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)]

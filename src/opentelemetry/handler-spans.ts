@@ -24,8 +24,8 @@ type Headers = NonNullable<KafkaMessage['headers']>
 const getter: TextMapGetter<Headers> = {
   keys: (headers) => Object.keys(headers),
   get(headers, name) {
-    const [first] = [headers[name] ?? []].flat()
-    return first?.toString()
+    const value = headers[name]
+    return (Array.isArray(value) ? value[0] : value)?.toString()
   },
 }
 

@@ -1,7 +1,7 @@
 /** OpenTelemetry for the consumers of this process. */
 
 import type { Channel } from 'node:diagnostics_channel'
-import { type MeterProvider, metrics as meters, type TracerProvider, trace } from '@opentelemetry/api'
+import { diag, type MeterProvider, metrics as meters, type TracerProvider, trace } from '@opentelemetry/api'
 import {
   claimChannel,
   commitChannel,
@@ -137,7 +137,14 @@ const isWanted = ({ steps, failure }: DialMessage): boolean =>
   failure ? failure.code !== 'ABORT_ERR' && failure.code !== 'TOO_SOON' : steps.length > 0
 
 function listen<Message>(channel: Channel<unknown, Message>, onMessage: (message: Message) => void): () => void {
-  const listener = (message: unknown) => onMessage(message as Message)
+  const listener = (message: unknown) => {
+    try {
+      onMessage(message as Message)
+    } catch (error) {
+      // Thrown further, it would end the process.
+      diag.error('relisten: a measurement failed', error)
+    }
+  }
   channel.subscribe(listener)
   return () => channel.unsubscribe(listener)
 }
