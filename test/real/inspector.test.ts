@@ -27,12 +27,16 @@ test('the chart lights up through a move, and the page tells of it', async () =>
   await lit('consuming').waitFor()
   await page.locator('.now').getByText('The group is joined and messages are handled.').waitFor()
 
-  const moved = front.move(setAfter(front))
-  await lit('draining.in-place').waitFor()
-  await lifecycle.locator('[data-edge="consuming→draining.in-place"][data-lit]').waitFor()
-  await lit('rebuilding.in-place').waitFor()
-  await lit('consuming').waitFor()
-  await moved
+  await page.evaluate(notesWhatIsLit)
+  const noted = () => page.evaluate<string[]>('window.noted')
+  await front.move(setAfter(front))
+  await expect
+    .poll(noted, { timeout: 20_000 })
+    .toEqual([
+      ...['consuming→draining.in-place', 'draining.in-place'],
+      ...['draining.in-place→rebuilding.in-place', 'rebuilding.in-place'],
+      ...['rebuilding→consuming', 'consuming'],
+    ])
 
   const brokers = page.getByRole('table').filter({ hasText: 'round trip' })
   for (const endpoint of front.endpoints()) await brokers.getByText(endpoint, { exact: true }).waitFor()
@@ -44,3 +48,17 @@ test('the chart lights up through a move, and the page tells of it', async () =>
   await lit('stopped').waitFor()
   expect(complaints).toEqual([])
 })
+
+/** In the page: each edge and each innermost state of the lifecycle, as it lights up. A move may be over before a test has asked twice. */
+const notesWhatIsLit = `{
+  const chart = document.querySelector('.lifecycle svg')
+  const litNow = () => [...chart.querySelectorAll('.edge[data-lit], .state:not(.compound)[data-lit]')]
+  let before = litNow().map(({ dataset }) => dataset.edge ?? dataset.state)
+  window.noted = []
+  new MutationObserver(() => {
+    const now = litNow().map(({ dataset }) => dataset.edge ?? dataset.state)
+    if (now.join() === before.join()) return
+    window.noted.push(...now)
+    before = now
+  }).observe(chart, { subtree: true, childList: true, attributes: true })
+}`
