@@ -108,11 +108,13 @@ function LogView({ log, isLive }: { readonly log: Log; readonly isLive: boolean 
   const isNow = cursor === undefined && !log.isJournal
   const charted = useHistory(log, usePace(log.records, count, isNow && isLive))
   const then = useStateThen(log, isNow ? undefined : history.newest?.seq)
+  // What is known of another record is dimmed until the answer is there.
+  const isStale = log.isJournal && then !== undefined && then.record !== history.newest?.seq
   const status = isNow ? log.look?.status : then?.status
   return (
     <>
       <TimeBar log={log} cursor={cursor} move={move} newest={history.newest} />
-      <div class="grid">
+      <div class={isStale ? 'grid stale' : 'grid'} aria-busy={isStale}>
         <Panel title="Lifecycle" class="lifecycle">
           <ChartView
             charts={CHARTS.lifecycle}
@@ -156,17 +158,22 @@ const unstarted = (status: Status | undefined): Lit | undefined =>
 const useHistory = ({ records, remembered }: Log, count: number): History =>
   useMemo(() => historyOf(records, count, remembered.brokers, wide), [records, count, remembered])
 
+/** One question at a time: a long journal takes a while to fold, and who moves the slider wants only the last of the answers. */
+let lastAsked: Promise<void> = Promise.resolve()
+
 /** The state after a record of a journal, as the process folds it; asked for when the slider rests. */
 function useStateThen(log: Log, seq: number | undefined): StateThen | undefined {
   const [then, show] = useState<StateThen>()
   useEffect(() => {
     if (seq === undefined || !log.isJournal) return show(undefined)
     let isWanted = true
+    const take = async () => {
+      if (!isWanted) return
+      const found = await ask<StateThen>(`/state?log=${log.id}&seq=${seq}`).catch(() => undefined)
+      if (isWanted) show(found)
+    }
     const timer = setTimeout(() => {
-      ask<StateThen>(`/state?log=${log.id}&seq=${seq}`).then(
-        (found) => isWanted && show(found),
-        () => isWanted && show(undefined),
-      )
+      lastAsked = lastAsked.then(take)
     }, 80)
     return () => {
       isWanted = false
