@@ -43,7 +43,8 @@ const table = {
   // The state.
   consumers: {
     ...{ name: 'relisten.consumers', kind: 'observed gauge', unit: '{consumer}' },
-    description: 'Consumers of this process in a state of the lifecycle; 0 for each state that none is in.',
+    description:
+      'Consumers of this process in a state of the lifecycle; 0 for each state that none is in. `failed` counts until another consumer of the group is made.',
     attributes: [...group, 'relisten.state'],
   },
   live: {

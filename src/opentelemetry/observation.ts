@@ -25,6 +25,8 @@ export class Observation {
   private readonly consumers = new Set<Consumer>()
   /** What consumers of each group had done when they ended: a counter does not go back. */
   private readonly ended = new Map<string, Traffic>()
+  /** Consumers of each group that ended in a failure, and in whose place no other has come. */
+  private readonly failed = new Map<string, number>()
   /** When a poll was last answered, by cluster, on the clock of `performance.now()`. */
   private readonly polledAt = new Map<string, number>()
   private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 })
@@ -38,12 +40,17 @@ export class Observation {
   follow(consumer: Consumer): void {
     if (this.consumers.has(consumer)) return
     this.consumers.add(consumer)
+    const { groupId } = consumer
+    const failed = (change: number) => this.failed.set(groupId, Math.max(0, (this.failed.get(groupId) ?? 0) + change))
+    failed(-1)
     const end = () => {
       this.consumers.delete(consumer)
-      const { groupId } = consumer
       this.ended.set(groupId, sum(this.ended.get(groupId) ?? noTraffic, consumer.status().traffic))
     }
-    consumer.ended.then(end, end)
+    consumer.ended.then(end, () => {
+      end()
+      failed(1)
+    })
   }
 
   polled(clusterId: string): void {
@@ -77,7 +84,9 @@ export class Observation {
     const statuses = consumers.map((each) => each.status())
     const about = ofGroup(groupId)
     for (const state of states) {
-      const count = statuses.filter((each) => each.state === state).length
+      const count =
+        statuses.filter((each) => each.state === state).length +
+        (state === 'failed' ? (this.failed.get(groupId) ?? 0) : 0)
       tell('consumers', count, { ...about, 'relisten.state': state })
     }
     const how = (key: 'live' | 'ready' | 'degraded') => tell(key, statuses.filter((each) => each[key]).length, about)
