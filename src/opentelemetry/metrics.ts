@@ -238,7 +238,7 @@ const table = {
   },
   loopDelay: {
     ...{ name: 'relisten.event_loop.delay', kind: 'observed gauge', unit: 's' },
-    description: 'Longest delay of the event loop since the last collection.',
+    description: 'Longest delay of the event loop in the last minute.',
     attributes: [],
   },
 } as const satisfies Readonly<Record<string, Metric>>

@@ -1,11 +1,11 @@
 /** The metrics that are read when they are collected: what consumers are and have at that moment. */
 
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Attributes, BatchObservableResult } from '@opentelemetry/api'
 import { noTraffic, type Traffic } from '../../actors/delivery/traffic.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { Consumer } from '../consumer.ts'
 import { bounded, ofGroup, ofTopic, system } from './attributes.ts'
+import { LoopDelay } from './event-loop.ts'
 import type { Observed } from './instruments.ts'
 import type { MetricKey } from './metrics.ts'
 
@@ -29,11 +29,10 @@ export class Observation {
   private readonly failed = new Map<string, number>()
   /** When a poll was last answered, by cluster, on the clock of `performance.now()`. */
   private readonly polledAt = new Map<string, number>()
-  private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 })
+  private readonly loop = new LoopDelay()
 
   constructor(options: ObservationOptions) {
     this.options = options
-    this.loop.enable()
   }
 
   /** A consumer is there, until it has ended. */
@@ -70,12 +69,11 @@ export class Observation {
         ...system,
         'relisten.cluster.id': bounded('relisten.cluster.id', clusterId),
       })
-    tell('loopDelay', this.loop.max / 1e9, {})
-    this.loop.reset()
+    tell('loopDelay', this.loop.longest() / 1000, {})
   }
 
   close(): void {
-    this.loop.disable()
+    this.loop.close()
     this.consumers.clear()
   }
 

@@ -38,17 +38,31 @@ export function namesIn(text: string): Names {
 export const namesOf = ({ name }: Metric, names: Names): string[] =>
   [...names.keys()].filter((each) => isOf(each, name.replaceAll('.', '_')))
 
+const unitWords: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' }
+const bases = Object.values(metrics).map(({ name, unit }) => ({
+  base: name.replaceAll('.', '_'),
+  word: unitWords[unit] ?? '',
+}))
+
 /** The names as the collector and Prometheus's OTLP receiver write them: the unit stands before `_total`, `_bucket`, … */
 export function withUnits(names: Names): Names {
-  const words: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' }
-  const bases = Object.values(metrics).map(({ name, unit }) => ({ base: name.replaceAll('.', '_'), unit }))
   return new Map(
     [...names].map(([name, labels]) => {
-      const { base, unit } = bases.find((each) => isOf(name, each.base)) ?? { base: name, unit: '' }
-      return [`${base}${words[unit] ?? ''}${name.slice(base.length)}`, labels]
+      const { base, word } = bases.find((each) => isOf(name, each.base)) ?? { base: name, word: '' }
+      return [`${base}${word}${name.slice(base.length)}`, labels]
     }),
   )
 }
+
+/** The same as rules of a scrape (`metric_relabel_configs`). */
+export const relabelings = bases
+  .filter(({ word }) => word !== '')
+  .map(({ base, word }) => ({
+    source_labels: ['__name__'],
+    regex: `(${base})(_total|_bucket|_sum|_count)?`,
+    target_label: '__name__',
+    replacement: `\${1}${word}$2`,
+  }))
 
 const isOf = (name: string, base: string): boolean =>
   name.startsWith(base) && /^(_seconds|_bytes)?(_total|_bucket|_sum|_count)?$/.test(name.slice(base.length))

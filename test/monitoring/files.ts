@@ -33,7 +33,7 @@ export interface Dashboard {
 }
 
 const folder = join(import.meta.dirname, '../../monitoring')
-const rulesPath = join(folder, 'relisten-alerts.yml')
+export const rulesPath = join(folder, 'relisten-alerts.yml')
 
 export const dashboard: Dashboard = JSON.parse(await readFile(join(folder, 'relisten-dashboard.json'), 'utf8'))
 
@@ -64,6 +64,9 @@ export const dashboardExpressions: readonly Expression[] = [
   }),
 ]
 
-/** An expression as Grafana sends it: with all jobs and groups, and this window. */
-export const filled = (expr: string, window: string): string =>
-  expr.replaceAll('$__rate_interval', window).replaceAll(/\$(job|group)\b/g, '.*')
+/** An expression as Grafana sends it: with this window, all groups, and all jobs or this one. */
+export const filled = (expr: string, window: string, job = '.*'): string =>
+  expr
+    .replaceAll('$__rate_interval', window)
+    .replaceAll(/\$group\b/g, '.*')
+    .replaceAll(/\$job\b/g, job)

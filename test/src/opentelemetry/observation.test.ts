@@ -39,15 +39,10 @@ function observe() {
     observation,
     async counts() {
       const { resourceMetrics } = await reader.collect()
-      const values = (name: string) =>
-        resourceMetrics.scopeMetrics
-          .flatMap(({ metrics }) => metrics)
-          .find(({ descriptor }) => descriptor.name === name)
-          ?.dataPoints.map(({ attributes, value }) => ({ state: attributes['relisten.state'], value }))
-      return {
-        failed: values('relisten.consumers')?.find(({ state }) => state === 'failed')?.value,
-        live: values('relisten.consumers.live')?.[0]?.value,
-      }
+      const all = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics)
+      const pointsOf = (name: string) => all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? []
+      const failed = pointsOf('relisten.consumers').find(({ attributes }) => attributes['relisten.state'] === 'failed')
+      return { failed: failed?.value, live: pointsOf('relisten.consumers.live')[0]?.value }
     },
   }
 }
