@@ -22,8 +22,11 @@ const say = (line: string) => console.log(line)
 
 const check = await runCommand('promtool', ['check', 'rules', rulesPath], { timeoutMs: 30_000 })
 if (check.exitCode !== 0) {
+  const isMissing = check.exitCode === null
   console.error(
-    `${check.output.trim()}\nIt needs \`prometheus\` and \`promtool\` on the PATH: Debian's package \`prometheus\` has both.`,
+    isMissing
+      ? 'There is no `promtool` on the PATH: install the Debian package `prometheus`, which has both programs that this needs.'
+      : check.output.trim(),
   )
   process.exit(1)
 }

@@ -100,15 +100,11 @@ export async function afterAll<Verdict>(
 
 /** A hand-over that has to replace the session, with progress that the old one could not commit. */
 async function moveUnproven(run: Run<RelistenMember>, front: Front): Promise<void> {
-  const before = run.members.map(({ told }) => told.get('rebuild.unproven') ?? 0)
+  const isSalvaged = () => run.members.some(({ told }) => told.has('offsets.salvaged'))
   await run.move(async () => {
     front.drop([COMMIT, HEARTBEAT])
     await front.move(setAfter(front))
-    await until(() =>
-      run.members.some(({ told }, index) => (told.get('rebuild.unproven') ?? 0) === before[index])
-        ? 'a hand-over of every member that is not proven'
-        : undefined,
-    )
+    await until(() => (isSalvaged() ? undefined : 'a session that is replaced with its progress'))
     front.drop([])
   })
 }
