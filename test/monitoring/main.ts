@@ -65,18 +65,15 @@ interface Row {
 }
 
 async function judge(prometheus: Prometheus): Promise<Row[]> {
-  const ask = () => prometheus.query('max by (alertname, alertstate, job) (last_over_time(ALERTS[10m]))')
+  const alertsOf = async (name: string, job: string) =>
+    (await prometheus.alerts()).filter(({ labels }) => labels.alertname === name && labels.job === job)
   // those that do not come are faults below
   await until(
     async () => {
-      const alerts = await ask()
-      const isThere = (name: string) =>
-        jobs.every((job) => alerts.some(({ metric }) => metric.alertname === name && metric.job === job))
-      return provoked.find((name) => !isThere(name))
+      for (const name of provoked) for (const job of jobs) if ((await alertsOf(name, job)).length === 0) return name
     },
     { deadlineMs: 30_000, everyMs: 1000 },
   ).catch(() => {})
-  const alerts = await ask()
   const rows: Row[] = []
   for (const { where, expr, shown } of [...alertExpressions, ...dashboardExpressions]) {
     const isAlert = alertExpressions.some((alert) => alert.where === where)
@@ -85,13 +82,15 @@ async function judge(prometheus: Prometheus): Promise<Row[]> {
       const answer = await prometheus.query(asked).catch((error: Error) => error.message)
       const series = typeof answer === 'string' ? [] : answer.filter(({ metric }) => !isAlert || metric.job === job)
       const missing = shown.filter((label) => !series.some(({ metric }) => metric[label]))
-      const states = alerts
-        .filter(({ metric }) => metric.alertname === where && metric.job === job)
-        .flatMap(({ metric }) => metric.alertstate ?? [])
+      const alerts = isAlert ? await alertsOf(where, job) : []
+      const states = alerts.map(({ state }) => state)
+      const texts = alerts.map(({ annotations }) => annotations.summary ?? '')
       const faults = [
         ...(typeof answer === 'string' ? [answer] : []),
         ...(series.length === 0 ? ['no series'] : missing.map((label) => `no label ${label}`)),
         ...(provoked.includes(where) && states.length === 0 ? ['no alert'] : []),
+        // a template that can't be expanded
+        ...texts.filter((text) => text.includes('<')),
       ]
       const state = states.includes('firing') ? 'firing' : (states[0] ?? '')
       rows.push({ where, job, expr: asked, series: series.length, state, fault: faults.join(', ') })

@@ -14,9 +14,17 @@ export interface Series {
   readonly metric: Readonly<Record<string, string>>
 }
 
+/** An alert that is pending or firing. */
+export interface Alert {
+  readonly state: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
 export interface Prometheus extends AsyncDisposable {
   /** The series that an expression has now. Rejects with what Prometheus says against it. */
   query(expr: string): Promise<readonly Series[]>
+  alerts(): Promise<readonly Alert[]>
 }
 
 export async function startPrometheus(target: string, rules: string): Promise<Prometheus> {
@@ -74,6 +82,11 @@ export async function startPrometheus(target: string, rules: string): Promise<Pr
       const { data, error } = (await response.json()) as { data?: { result: Series[] }; error?: string }
       if (!data) throw new Error(error)
       return data.result
+    },
+    async alerts() {
+      const response = await ask('/api/v1/alerts')
+      const { data } = (await response.json()) as { data: { alerts: Alert[] } }
+      return data.alerts
     },
     [Symbol.asyncDispose]: close,
   }
