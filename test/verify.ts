@@ -30,6 +30,7 @@ const steps = [
     : [
         () => tests('fixtures', 'verbose', 10 * minuteMs),
         () => tests('real', 'verbose', 30 * minuteMs),
+        monitoring,
         () => both(tests('torture', 'verbose', 12 * minuteMs), simulation()),
       ]),
 ]
@@ -48,6 +49,16 @@ async function gate(name: string, program: string, ...args: string[]): Promise<T
   if (exitCode === 0) return { passed: 1, failed: 0, reasons: [] }
   console.log(output.trim() || `${program} ended with code ${exitCode} and wrote nothing.`)
   return { passed: 0, failed: 1, reasons: [name] }
+}
+
+/** Dashboard and alerts on a real Prometheus, where there is one; the fast tests hold them against the metrics in any case. */
+async function monitoring(): Promise<Tally> {
+  const { exitCode } = await runCommand('prometheus', ['--version'], { timeoutMs: minuteMs })
+  if (exitCode === 0) return gate('dashboard and alerts on Prometheus', 'npm', 'run', '--silent', 'monitoring')
+  console.log(
+    'dashboard and alerts on Prometheus ... not run: `prometheus`, of the Debian package of that name, is not installed',
+  )
+  return { passed: 0, failed: 0, reasons: [] }
 }
 
 /** What it prints is worth reading also when all is well. */

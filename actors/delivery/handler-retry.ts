@@ -83,6 +83,7 @@ export async function attempt(
       queue.fail(undefined)
       return 'handled'
     } catch (error) {
+      queued.thrown = error
       const [next] = left()
       failure = next && queue.failure?.isOf(next, assignment) ? queue.failure : undefined
       const tries = (failure?.attempts ?? 0) + 1

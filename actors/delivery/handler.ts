@@ -41,7 +41,8 @@ export class Handler {
     const { topic, partition } = queue
     const left = () => messagesFrom(queued.batch.messages, queue.progress.mark ?? 0n)
     const messages = left()
-    const outcome = () => ({ messages: messages.length - left().length, error: queue.failure?.error })
+    queued.thrown = undefined
+    const outcome = () => ({ messages: messages.length - left().length, error: queued.thrown })
     return messages.length > 0 ? aroundBatch({ groupId, topic, partition, messages }, run, outcome) : run()
   }
 

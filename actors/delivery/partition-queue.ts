@@ -28,6 +28,8 @@ export interface QueuedBatch {
   readonly from: bigint
   /** Index of the next message. */
   next: number
+  /** What its handler threw last since it was taken up. */
+  thrown?: unknown
 }
 
 /** Who wants a partition paused: the user, a handler that was given up, or a full queue. */

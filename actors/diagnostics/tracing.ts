@@ -13,7 +13,7 @@ export interface ToHandle extends TopicPartition {
 export interface BatchOutcome {
   /** Messages that were handled. */
   readonly messages: number
-  /** What the handler threw last for a message that is not handled yet; undefined where there is none. */
+  /** What the handler threw last; undefined where it did not. */
   readonly error: unknown
 }
 

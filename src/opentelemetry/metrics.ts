@@ -43,7 +43,8 @@ const table = {
   // The state.
   consumers: {
     ...{ name: 'relisten.consumers', kind: 'observed gauge', unit: '{consumer}' },
-    description: 'Consumers of this process in a state of the lifecycle; 0 for each state that none is in.',
+    description:
+      'Consumers of this process in a state of the lifecycle; 0 for each state that none is in. `failed` counts until another consumer of the group is made.',
     attributes: [...group, 'relisten.state'],
   },
   live: {
@@ -127,7 +128,7 @@ const table = {
   },
   pollAge: {
     ...{ name: 'relisten.poll.age', kind: 'observed gauge', unit: 's' },
-    description: 'Time since a broker last responded to a poll.',
+    description: 'Time since a broker last responded to a poll; 0 without a consumer.',
     attributes: ['messaging.system', 'relisten.cluster.id'],
   },
   dials: {
@@ -189,7 +190,8 @@ const table = {
   },
   lag: {
     ...{ name: 'relisten.lag', kind: 'observed gauge', unit: '{message}' },
-    description: 'Messages between what is handled and the end of the log, over all assigned partitions of a topic.',
+    description:
+      'Messages between what is handled and the end of the log, over all assigned partitions of a topic; 0 where none is assigned any more.',
     attributes: topic,
   },
   partitionLag: {
@@ -237,7 +239,7 @@ const table = {
   },
   loopDelay: {
     ...{ name: 'relisten.event_loop.delay', kind: 'observed gauge', unit: 's' },
-    description: 'Longest delay of the event loop since the last collection.',
+    description: 'Longest delay of the event loop in the last minute.',
     attributes: [],
   },
 } as const satisfies Readonly<Record<string, Metric>>

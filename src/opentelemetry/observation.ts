@@ -1,11 +1,11 @@
 /** The metrics that are read when they are collected: what consumers are and have at that moment. */
 
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Attributes, BatchObservableResult } from '@opentelemetry/api'
 import { noTraffic, type Traffic } from '../../actors/delivery/traffic.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import type { Consumer } from '../consumer.ts'
 import { bounded, ofGroup, ofTopic, system } from './attributes.ts'
+import { LoopDelay } from './event-loop.ts'
 import type { Observed } from './instruments.ts'
 import type { MetricKey } from './metrics.ts'
 
@@ -18,6 +18,9 @@ export interface ObservationOptions {
 /** So many partitions are told apart unless it is asked for more. */
 const fewPartitions = 200
 
+/** Metrics whose attributes come and go: of partitions, topics and clusters. */
+const passing: ReadonlySet<MetricKey> = new Set<MetricKey>(['lag', 'partitionLag', 'pollAge'])
+
 const states = Object.keys(lifecycleMachine.states)
 
 export class Observation {
@@ -25,25 +28,33 @@ export class Observation {
   private readonly consumers = new Set<Consumer>()
   /** What consumers of each group had done when they ended: a counter does not go back. */
   private readonly ended = new Map<string, Traffic>()
+  /** Consumers of each group that ended in a failure, and in whose place no other has come. */
+  private readonly failed = new Map<string, number>()
   /** When a poll was last answered, by cluster, on the clock of `performance.now()`. */
   private readonly polledAt = new Map<string, number>()
-  private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 })
+  /** What was told of passing metrics: an SDK goes on exporting the last value of what is told no more, so that is told as 0. */
+  private readonly told = new Map<string, { readonly key: MetricKey; readonly attributes: Attributes }>()
+  private readonly loop = new LoopDelay()
 
   constructor(options: ObservationOptions) {
     this.options = options
-    this.loop.enable()
   }
 
   /** A consumer is there, until it has ended. */
   follow(consumer: Consumer): void {
     if (this.consumers.has(consumer)) return
     this.consumers.add(consumer)
+    const { groupId } = consumer
+    const failed = (change: number) => this.failed.set(groupId, Math.max(0, (this.failed.get(groupId) ?? 0) + change))
+    failed(-1)
     const end = () => {
       this.consumers.delete(consumer)
-      const { groupId } = consumer
       this.ended.set(groupId, sum(this.ended.get(groupId) ?? noTraffic, consumer.status().traffic))
     }
-    consumer.ended.then(end, end)
+    consumer.ended.then(end, () => {
+      end()
+      failed(1)
+    })
   }
 
   polled(clusterId: string): void {
@@ -51,24 +62,31 @@ export class Observation {
   }
 
   readonly observe = (result: BatchObservableResult): void => {
+    const over = new Map(this.told)
     const tell = (key: MetricKey, value: number, attributes: Attributes): void => {
       const instrument = this.options.observed.get(key)
       if (instrument) result.observe(instrument, value, attributes)
+      if (!passing.has(key)) return
+      const series = `${key} ${JSON.stringify(attributes)}`
+      over.delete(series)
+      this.told.set(series, { key, attributes })
     }
     const groups = new Set([...[...this.consumers].map(({ groupId }) => groupId), ...this.ended.keys()])
     for (const groupId of groups) this.observeGroup(groupId, tell)
     const now = performance.now()
+    // Without a consumer nobody polls.
+    if (this.consumers.size === 0) this.polledAt.clear()
     for (const [clusterId, at] of this.polledAt)
       tell('pollAge', (now - at) / 1000, {
         ...system,
         'relisten.cluster.id': bounded('relisten.cluster.id', clusterId),
       })
-    tell('loopDelay', this.loop.max / 1e9, {})
-    this.loop.reset()
+    for (const { key, attributes } of over.values()) tell(key, 0, attributes)
+    tell('loopDelay', this.loop.longest() / 1000, {})
   }
 
   close(): void {
-    this.loop.disable()
+    this.loop.close()
     this.consumers.clear()
   }
 
@@ -77,7 +95,9 @@ export class Observation {
     const statuses = consumers.map((each) => each.status())
     const about = ofGroup(groupId)
     for (const state of states) {
-      const count = statuses.filter((each) => each.state === state).length
+      const count =
+        statuses.filter((each) => each.state === state).length +
+        (state === 'failed' ? (this.failed.get(groupId) ?? 0) : 0)
       tell('consumers', count, { ...about, 'relisten.state': state })
     }
     const how = (key: 'live' | 'ready' | 'degraded') => tell(key, statuses.filter((each) => each[key]).length, about)

@@ -13,7 +13,10 @@ import { type FakeWatched, fakeWatched } from '../src/inspector/watched.ts'
 
 const consumers = 100
 const factsPerMinute = 10_000
-const forMs = 20_000
+/** Rounds with an inspector and without one take turns, as the machine has other things to do as well. */
+const rounds = 8
+const roundMs = 4000
+const viewedMs = 20_000
 const everyMs = 60
 
 const assignment = { orders: [0, 1, 2, 3, 4, 5] }
@@ -36,7 +39,7 @@ function busy(number: number): FakeWatched {
 }
 
 /** The share of a core, in percent, while facts are recorded at that rate. */
-async function shareOf(watched: readonly FakeWatched[]): Promise<number> {
+async function shareOf(watched: readonly FakeWatched[], forMs: number): Promise<number> {
   const [cpu, startedAt] = [process.cpuUsage(), performance.now()]
   let told = 0
   while (performance.now() - startedAt < forMs) {
@@ -48,14 +51,20 @@ async function shareOf(watched: readonly FakeWatched[]): Promise<number> {
   return (user + system) / 10 / (performance.now() - startedAt)
 }
 
+const median = (all: readonly number[]): number => all.toSorted((one, other) => one - other)[all.length >> 1] ?? 0
+
 const fact = (number: number) => ({ nodeId: number % 3, endpoint: '127.0.0.1:9092', tookMs: 12, soft: true })
 
-const watched = Array.from({ length: consumers }, (_, number) => busy(number))
-await shareOf(watched) // warm
-const bare = await shareOf(watched)
+const made = () => Array.from({ length: consumers }, (_, number) => busy(number))
+const [unseen, watched] = [made(), made()]
 await using inspector = await serveInspector({ port: 0 })
 for (const each of watched) inspector.observe.watch(each)
-const alone = await shareOf(watched)
+const shares: { readonly bare: number; readonly alone: number }[] = []
+for (let round = 0; round <= rounds; round++)
+  shares.push({ bare: await shareOf(unseen, roundMs), alone: await shareOf(watched, roundMs) })
+shares.shift() // it was warming up
+const bare = median(shares.map((each) => each.bare))
+const alone = median(shares.map((each) => each.alone - each.bare))
 const viewers = forkChild({
   ...{
     what: 'three viewers',
@@ -66,13 +75,13 @@ const viewers = forkChild({
 })
 await viewers.up
 await pause(1000)
-const seen = await shareOf(watched)
+const seen = (await shareOf(watched, viewedMs)) - bare
 await viewers.kill()
 
 const table = new Table({ head: ['share of a core', 'measured', 'wanted'], style: { head: [], border: [] } })
 table.push(['facts alone, without an inspector', `${bare.toFixed(2)} %`, ''])
-table.push(['nobody looks: beside that', `${(alone - bare).toFixed(2)} %`, 'at most 0.2 %'])
-table.push(['three viewers: beside that', `${(seen - bare).toFixed(2)} %`, 'at most 3 %'])
-console.log(`${consumers} consumers, ${factsPerMinute} facts a minute, ${forMs / 1000} s each`)
+table.push(['nobody looks: beside that', `${alone.toFixed(2)} %`, 'at most 0.2 %'])
+table.push(['three viewers: beside that', `${seen.toFixed(2)} %`, 'at most 3 %'])
+console.log(`${consumers} consumers, ${factsPerMinute} facts a minute, medians of ${rounds} rounds`)
 console.log(table.toString())
-process.exitCode = alone - bare > 0.2 || seen - bare > 3 ? 1 : 0
+process.exitCode = alone > 0.2 || seen > 3 ? 1 : 0

@@ -1,6 +1,7 @@
-// The tables of the reference in docs/ that are made from docstrings (options, facts, what a record of the journal holds), and from the table of metrics.
+// The tables of the reference in docs/ that are made from docstrings (options, facts, what a record of the journal holds), from the table of metrics, and from the alert rules.
 
 import { metrics } from '../../src/opentelemetry/metrics.ts'
+import { alertRules } from '../monitoring/files.ts'
 import { type Member, readInterfaces } from './docstrings.ts'
 import { code, rows } from './generated.ts'
 
@@ -46,6 +47,15 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
             .map(code)
             .join(' '),
         ]),
+      ),
+      alerts: rows(
+        ['alert', 'severity', 'after', 'when', 'what to do'],
+        alertRules.map(({ alert, for: lasts, labels, annotations }) => {
+          const [when = '', next = ''] = annotations.description.split(' Next step: ')
+          const [first = '', ...rest] = next
+          const after = lasts === '0m' ? 'at once' : lasts.replace('m', ' min')
+          return [code(alert), labels.severity, after, cell(when), cell(first.toUpperCase() + rest.join(''))]
+        }),
       ),
       channels: channelTables(membersOf),
     },

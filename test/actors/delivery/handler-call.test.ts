@@ -80,3 +80,11 @@ test('of a batch whose handler has failed, a tracer hears what was handled and w
   ])
   expect(stage.dispatcher.traffic).toMatchObject({ handledMessages: 3, handledBytes: 9, bufferedBytes: 0 })
 })
+
+test('of a message that was skipped, a tracer hears what was thrown', async () => {
+  trace()
+  const stage = await staged({ onHandlerError: 'skip' })
+  await stage.handlers.at('0/0').throw('away')
+  await stage.handlers.end('0/1', '0/2')
+  expect(seen[0]).toMatchObject({ around: 'batch', outcome: { messages: 3, error: new Error('away') } })
+})

@@ -82,6 +82,18 @@ test('the lag of a topic is that of its partitions, as far as it is known', asyn
   expect(found(all, 'relisten.partitions.paused')).toBe(1)
 })
 
+test('the lag of a partition that is assigned no more is 0, as an SDK would go on with the last one', async () => {
+  const { points } = instrumented()
+  const { stop } = consumer({}, 4)
+  expect(found(await points(), 'relisten.lag')).toBe(6)
+  stop()
+  consumer({}, 2)
+  await turn()
+  const all = await points()
+  expect(found(all, 'relisten.lag')).toBe(1)
+  expect(all.get('relisten.partition.lag')?.map(({ value }) => value)).toEqual([1, 0, 0])
+})
+
 test.each([
   [200, undefined, 199],
   [201, undefined, 0],
@@ -124,6 +136,7 @@ test('dials, polls and commits are measured; what was taken over, or was not wan
     { ...dial, failure: { ...failure, code: 'TOO_SOON' } },
   ]
   for (const message of messages) dialChannel.publish(message)
+  const { stop } = consumer()
   pollChannel.publish({ clusterId: 'ours', reason: 'interval', asked: [], tookMs: 3, failure: undefined })
   pollChannel.publish({ clusterId: 'ours', reason: 'silent', asked: [], tookMs: 3, failure })
   commitChannel.publish({ groupId: 'readers', partitions: 3, tookMs: 20, failure: undefined })
@@ -139,6 +152,10 @@ test('dials, polls and commits are measured; what was taken over, or was not wan
     ...{ count: 1, sum: 0.02 },
   })
   expect(found(all, 'relisten.event_loop.delay')).toEqual(expect.any(Number))
+  // nobody polls any more
+  stop()
+  await turn()
+  expect(found(await points(), 'relisten.poll.age')).toBe(0)
 })
 
 const batch = { groupId: 'readers', topic: 'orders', partition: 0, messages: batchOf(0, [5, 6]).messages }
