@@ -77,7 +77,7 @@ export class Feed {
   }
 
   private end(log: FactLog): void {
-    if (this.viewers.size > 0) this.look(log)
+    if (this.viewers.size > 0) this.toAll(this.look(log))
     log.isOpen = false
     const ended = [...this.logs.values()].filter(({ isOpen }) => !isOpen)
     for (const oldest of ended.slice(0, -mostEnded)) {
@@ -105,31 +105,34 @@ export class Feed {
     }
     this.flushing = setInterval(() => this.flush(), flushMs).unref()
     this.looking = setInterval(() => {
-      for (const log of this.logs.values()) if (log.isOpen) this.look(log)
+      const open = [...this.logs.values()].filter(({ isOpen }) => isOpen)
+      this.toAll(open.map((log) => this.look(log)).join(''))
     }, lookMs).unref()
   }
 
+  /** Each viewer is sent what is new as one text: to write costs more than to encode. */
   private flush(): void {
     const live = [...this.viewers].filter(({ isLive }) => isLive)
-    for (const log of this.logs.values()) {
-      const { sent, end } = log
-      log.sent = end
-      if (live.length === 0 || end === sent) continue
-      const shared = { from: sent, text: recordsMessage(log, sent, end) }
-      for (const viewer of live) viewer.sendRecords(log, end, shared)
-    }
+    const fresh = [...this.logs.values()].filter(({ sent, end }) => end > sent)
+    if (fresh.length === 0) return
+    const shared = fresh.map((log) => {
+      const { sent: from, end: to } = log
+      log.sent = to
+      return { log, to, from, text: live.length > 0 ? recordsMessage(log, from, to) : '' }
+    })
+    for (const viewer of live) viewer.send(shared.map((each) => viewer.recordsUpTo(each.log, each.to, each)).join(''))
   }
 
-  /** What has not changed since it was last sent is not sent again. */
-  private look(log: FactLog): void {
+  /** How a consumer looks now, as a message; empty where that is what was sent last. */
+  private look(log: FactLog): string {
     const { watched, id } = log
-    if (!watched) return
+    if (!watched) return ''
     const { consumer } = watched
     const [status, partitions] = [consumer.status(), consumer.partitions()]
     const text = message('look', { log: id, status, partitions, brokers: watched.brokers() })
-    if (this.looks.get(log) === text) return
+    if (this.looks.get(log) === text) return ''
     this.looks.set(log, text)
-    this.toAll(text)
+    return text
   }
 
   private listed(): string {
@@ -140,6 +143,7 @@ export class Feed {
   }
 
   private toAll(text: string): void {
+    if (text === '') return
     for (const viewer of this.viewers) viewer.send(text)
   }
 }

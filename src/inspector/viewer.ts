@@ -44,19 +44,19 @@ export class Viewer {
         for (let from = this.cursor(log); from < log.end && !this.response.destroyed; from = this.cursor(log)) {
           isBehind = true
           const to = Math.min(from + atOnce, log.end)
-          if (!this.sendRecords(log, to)) await this.drained()
+          if (!this.send(this.recordsUpTo(log, to))) await this.drained()
         }
       }
     }
     this.hasCaughtUp = true
   }
 
-  /** Sends the records up to number `to`; `shared` are those from `sharedFrom` on, encoded already. False where it is to wait. */
-  sendRecords(log: FactLog, to: number, shared?: { readonly from: number; readonly text: string }): boolean {
+  /** The records up to number `to` that it was not sent, and is sent now; `shared` are those from one on, encoded already. */
+  recordsUpTo(log: FactLog, to: number, shared?: { readonly from: number; readonly text: string }): string {
     const from = this.cursor(log)
     this.cursors.set(log, to)
-    if (from >= to) return true
-    return this.send(shared?.from === from ? shared.text : recordsMessage(log, from, to))
+    if (from >= to) return ''
+    return shared?.from === from ? shared.text : recordsMessage(log, from, to)
   }
 
   /** Sends a text. False where it is to wait until that is read. */
