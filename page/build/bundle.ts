@@ -1,6 +1,6 @@
 /** The bundle: the page as a file of texts in the package, so that bundlers of users find it too. */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
@@ -40,6 +40,7 @@ export async function bundlePage(): Promise<Readonly<Record<string, string>>> {
   const read = async (name: string) => [`/${name}`, await readFile(join(root, 'page', name), 'utf8')] as const
   const files = Object.fromEntries([await read('index.html'), await read('icon.svg'), ...texts])
   await mkdir(target, { recursive: true })
+  await rm(join(target, 'page.cjs.map'), { force: true })
   // Loaded when a page is served: most processes never need it. A bundler still finds it.
   await writeFile(join(target, 'page.cjs'), "exports.page = () => require('./page-files.cjs')\n")
   await writeFile(join(target, 'page-files.cjs'), `module.exports = ${JSON.stringify(files, null, 1)}\n`)

@@ -3,6 +3,7 @@
 import { basename, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../machines/failure.ts'
+import { failureFrom } from '../error.ts'
 import { Feed } from '../inspector/feed.ts'
 import { printAddress, served } from '../inspector/inspector.ts'
 import type { JournalRecord } from '../journal/journal.ts'
@@ -43,7 +44,9 @@ export async function inspect(args: readonly string[], output: Output): Promise<
       return wrong(`Expected --port to be a port, got "${values.port}".`)
     for (const path of positionals) show(feed, path, output)
   } catch (error) {
-    return wrong(messageOf(error))
+    // Of what Node and the journal say, the first sentence is about the arguments.
+    const [sentence = ''] = failureFrom(error, 'journal-failed').message.split('. ')
+    return wrong(`${sentence.replace(/\.$/, '')}.`)
   }
   try {
     const { url, close } = await served(feed, { port, isKept: true })

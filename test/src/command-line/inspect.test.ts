@@ -74,13 +74,12 @@ test('of a damaged journal it says where, and shows what is good', async () => {
 test.each([
   [[], '"inspect" needs the path of a journal.'],
   [['/nowhere'], 'There is no journal at /nowhere.'],
-  [[lived().path, '--speed', '2'], "Unknown option '--speed'"],
+  [[lived().path, '--speed', '2'], "Unknown option '--speed'."],
 ])('%j is wrong usage', async (args, message) => {
   const { found, error } = await inspecting(...args)
   expect(found).toEqual({ exitCode: 2 })
   expect(error).toHaveLength(1)
-  expect(error[0]).toContain(message)
-  expect(error[0]).toContain('"relisten inspect --help" tells the usage.')
+  expect(error[0]).toBe(`${message} "relisten inspect --help" tells the usage.`)
 })
 
 test('a folder without a journal is wrong usage', async () => {
