@@ -29,6 +29,18 @@ export const ofTopic = (topic: string): Attributes => ({
   'messaging.destination.name': bounded('messaging.destination.name', topic),
 })
 
+/** Of the handling of messages of this topic; the same object each time, as it is asked for with each batch. */
+export function ofProcess(groupId: string, topic: string): Attributes {
+  const key = `${groupId} ${topic}`
+  const known = ofProcesses.get(key)
+  if (known) return known
+  const attributes = { ...ofGroup(groupId), ...ofTopic(topic), 'messaging.operation.name': 'process' }
+  if (ofProcesses.size < mostValues) ofProcesses.set(key, attributes)
+  return attributes
+}
+
+const ofProcesses = new Map<string, Attributes>()
+
 /** `error.type` of what was thrown: the name of its class; nothing where nothing was. */
 export const ofError = (error: unknown): Attributes =>
   error === undefined ? {} : { 'error.type': bounded('error.type', error instanceof Error ? error.name : typeof error) }

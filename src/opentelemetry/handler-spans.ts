@@ -14,7 +14,7 @@ import {
 import type { ToHandle } from '../../actors/diagnostics/tracing.ts'
 import type { KafkaMessage } from '../../actors/kafkajs/consumer.ts'
 import { messageOf } from '../../machines/failure.ts'
-import { ofError, ofGroup } from './attributes.ts'
+import { ofError, ofProcess } from './attributes.ts'
 
 /** An SDK keeps as many links of a span by default. */
 const mostLinks = 128
@@ -41,9 +41,8 @@ export function withinSpan<Result>(
 ): Promise<Result> {
   const { groupId, topic, partition, messages } = handled
   const attributes: Attributes = {
-    ...ofGroup(groupId),
+    ...ofProcess(groupId, topic),
     'messaging.destination.name': topic,
-    'messaging.operation.name': 'process',
     'messaging.operation.type': 'process',
     'messaging.destination.partition.id': String(partition),
     'messaging.batch.message_count': messages.length,
@@ -70,13 +69,18 @@ export function withinSpan<Result>(
   })
 }
 
-/** Where the messages were produced, as their headers say; each place once. */
+/** Where the messages were produced, as their headers say; each place once. A producer often sends many messages in one span: their headers are read once. */
 function linksOf(messages: readonly KafkaMessage[]): Link[] {
+  const fields = propagation.fields()
+  // Nobody reads trace contexts.
+  if (fields.length === 0) return []
   const links = new Map<string, Link>()
   for (const { headers } of messages) {
-    if (!headers || links.size >= mostLinks) continue
+    if (links.size >= mostLinks) break
+    const written = headers ? fields.map((field) => getter.get(headers, field) ?? '').join('\n') : ''
+    if (!headers || links.has(written)) continue
     const produced = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers, getter))
-    if (produced) links.set(`${produced.traceId} ${produced.spanId}`, { context: produced })
+    if (produced) links.set(written, { context: produced })
   }
   return [...links.values()]
 }

@@ -14,7 +14,7 @@ import { version } from '../command-line/version.cjs'
 import type { Consumer } from '../consumer.ts'
 import { callError } from '../error.ts'
 import { factChannel } from '../fact-channel.ts'
-import { ofError, ofGroup, ofTopic, system } from './attributes.ts'
+import { ofError, ofGroup, ofProcess, system } from './attributes.ts'
 import { measureFact } from './fact-metrics.ts'
 import { HandOverSpans, Signs } from './hand-over-spans.ts'
 import { withinSpan } from './handler-spans.ts'
@@ -106,14 +106,10 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const measured = async () => {
       const result = await work()
       const { messages, error } = outcome()
-      const about = {
-        ...ofGroup(batch.groupId),
-        ...ofTopic(batch.topic),
-        ...ofError(error),
-        'messaging.operation.name': 'process',
-      }
-      if (messages > 0) write('consumed', messages, about)
-      write('process', (performance.now() - startedAt) / 1000, about)
+      const about = ofProcess(batch.groupId, batch.topic)
+      const told = error === undefined ? about : { ...about, ...ofError(error) }
+      observation.consumed(told, messages)
+      write('process', (performance.now() - startedAt) / 1000, told)
       return result
     }
     if (handlerSpans !== 'batch') return measured()

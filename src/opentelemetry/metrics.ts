@@ -26,7 +26,7 @@ const gapBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 const table = {
   // OpenTelemetry's conventions for messaging.
   consumed: {
-    ...{ name: 'messaging.client.consumed.messages', kind: 'counter', unit: '{message}' },
+    ...{ name: 'messaging.client.consumed.messages', kind: 'observed counter', unit: '{message}' },
     description: 'Messages that the handler has handled.',
     attributes: [...topic, 'messaging.operation.name', 'error.type'],
   },

@@ -30,6 +30,8 @@ export class Observation {
   private readonly ended = new Map<string, Traffic>()
   /** Consumers of each group that ended in a failure, and in whose place no other has come. */
   private readonly failed = new Map<string, number>()
+  /** Messages that were handled, by their attributes: counted for each batch, and told when it is asked for. */
+  private readonly handled = new Map<string, { readonly attributes: Attributes; messages: number }>()
   /** When a poll was last answered, by cluster, on the clock of `performance.now()`. */
   private readonly polledAt = new Map<string, number>()
   /** What was told of passing metrics: an SDK goes on exporting the last value of what is told no more, so that is told as 0. */
@@ -57,6 +59,14 @@ export class Observation {
     })
   }
 
+  consumed(attributes: Attributes, messages: number): void {
+    if (messages === 0) return
+    const key = Object.values(attributes).join(' ')
+    const known = this.handled.get(key)
+    if (known) known.messages += messages
+    else this.handled.set(key, { attributes, messages })
+  }
+
   polled(clusterId: string): void {
     this.polledAt.set(clusterId, performance.now())
   }
@@ -73,6 +83,7 @@ export class Observation {
     }
     const groups = new Set([...[...this.consumers].map(({ groupId }) => groupId), ...this.ended.keys()])
     for (const groupId of groups) this.observeGroup(groupId, tell)
+    for (const { attributes, messages } of this.handled.values()) tell('consumed', messages, attributes)
     const now = performance.now()
     // Without a consumer nobody polls.
     if (this.consumers.size === 0) this.polledAt.clear()
