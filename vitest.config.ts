@@ -1,4 +1,4 @@
-// `fast` and `fast-shared` need only Node and are one tier, `--project 'fast*'`; `real` starts Apache Kafka and therefore runs one file at
+// `fast` and `fast-shared` need only Node and are one tier, `--project 'fast*'`; `browser` starts a Chromium, which would keep the figures of others waiting; `real` starts Apache Kafka and therefore runs one file at
 // a time, as `conditions` does, which takes longer; `torture` does so with a cluster of its own, because it breaks it, and has no figures that a
 // busy machine spoils.
 import { availableParallelism } from 'node:os'
@@ -21,6 +21,7 @@ const fast = {
   testTimeout: 10_000,
 }
 
+const browser = 'test/page/*.test.ts'
 const torture = 'test/real/torture.test.ts'
 const conditions = 'test/real/conditions/**'
 
@@ -46,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/real/**', 'test/fixtures/**', ...shared],
+          exclude: ['test/real/**', 'test/fixtures/**', browser, ...shared],
           ...fast,
         },
       },
@@ -57,6 +58,14 @@ export default defineConfig({
           // To start a process takes longer than most of these files.
           isolate: false,
           ...fast,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: [browser],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -22,6 +22,7 @@ const steps = [
   () => gate('types of the page', 'tsc', '--noEmit', '-p', 'page'),
   () => gate('build', 'npm', 'run', '--silent', 'build'),
   () => tests('fast*', 'default', 10 * minuteMs),
+  () => tests('browser', 'verbose', 3 * minuteMs),
   () => gate('unused code', 'knip', '--no-progress'),
   () => gate('package', 'publint', '--strict'),
   () => gate('package types', 'attw', '--pack', '.'),

@@ -18,7 +18,7 @@ import { openBrowser, openPage, violationsOn } from './browser.ts'
 let browser: Browser
 beforeAll(async () => {
   browser = await openBrowser()
-}, 60_000)
+})
 afterAll(() => browser?.close())
 
 /** A journal with two moves and a failed session between them. */
@@ -65,7 +65,7 @@ test('the slider steps through a journal: chart, state, brokers and partitions a
     await page.keyboard.press('ArrowRight')
   }
   expect(complaints).toEqual([])
-}, 60_000)
+})
 
 test('by keyboard alone one gets from the journal to a fact, its record, and what caused it', async () => {
   const { path, records } = lived()
@@ -198,6 +198,13 @@ test('the environment alone shows a service, and the page finds it again after i
   }
   const first = start()
   await first.up
+  // The service does not know that somebody listens.
+  const isServed = () =>
+    fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    )
+  await expect.poll(isServed, { timeout: 20_000 }).toBe(true)
   await using shown = await openPage(browser, `http://127.0.0.1:${port}/#token=${token}`)
   const { page } = shown
   await page.getByText(`process ${first.pid}`).waitFor()
@@ -216,7 +223,7 @@ test('the environment alone shows a service, and the page finds it again after i
   } finally {
     await second.kill()
   }
-}, 60_000)
+})
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
