@@ -125,7 +125,6 @@ test.each(['light', 'dark'] as const)(
     expect(brightness > 128 ? 'light' : 'dark').toBe(colorScheme)
     expect(complaints).toEqual([])
   },
-  60_000,
 )
 
 test('the time line is filtered by kind and by words', async () => {
