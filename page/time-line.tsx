@@ -119,6 +119,10 @@ function Row(props: {
           >
             {type}
           </button>
+          <span class="narrow-only">
+            {isChange(record) && <strong>{`${from ?? '·'} → ${to}. `}</strong>}
+            {text}
+          </span>
         </td>
         <td>
           {actor !== 'consumer' && <span class="quiet">{actor} </span>}

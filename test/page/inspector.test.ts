@@ -152,7 +152,7 @@ test('what peers are called is text, and runs nothing', async () => {
   watched.tell({ type: 'cluster.reached', data: { clusterId: hostile, brokers: { 1: hostile } } })
   await using shown = await openPage(browser, inspector.url)
   const { page, complaints } = shown
-  await page.locator('.facts').getByText(hostile).first().waitFor()
+  await page.locator('.facts .wrap').getByText(hostile).first().waitFor()
   await page.locator('.brokers').getByText(hostile).waitFor()
   expect(await page.locator('img, script:not([src="/page.js"])').count()).toBe(0)
   expect(complaints).toEqual([])
