@@ -8,7 +8,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
 })
-process.exitCode = runCommand(process.argv.slice(2), {
-  out: (line) => void process.stdout.write(`${line}\n`),
-  error: (line) => void process.stderr.write(`${line}\n`),
+const { stdout, stderr } = process
+runCommand(process.argv.slice(2), {
+  out: (line) => void stdout.write(`${line}\n`),
+  error: (line) => void stderr.write(`${line}\n`),
+  // `hasColors` honours NO_COLOR.
+  hasColours: stdout.isTTY === true && stdout.hasColors(),
+  ...(stderr.isTTY ? { draw: (text: string) => void stderr.write(text) } : {}),
+}).then((code) => {
+  process.exitCode = code
 })

@@ -36,6 +36,7 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
+  illegalSaslState: 34,
   fencedInstanceId: 82,
 } as const
 

@@ -1,0 +1,110 @@
+/** An examination: the addresses that are named, those that brokers advertise, the group and its topics, looked at one after the other. */
+
+import { createSource } from '../../actors/cluster/source.ts'
+import type { HeldConnection } from '../../actors/connection/connection.ts'
+import { calls } from '../../actors/kafkajs/calls.ts'
+import { within } from '../../actors/time/deadline.ts'
+import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Snapshot } from '../../machines/snapshot.ts'
+import type { ResolvedOptions } from '../options/options.ts'
+import { type Finding, finding } from './finding.ts'
+import { advertisedFindings, type BrokerVisit, namedFindings, togetherFindings, type Wanted } from './listeners.ts'
+import { type Visit, type VisitOptions, visit } from './visit.ts'
+
+/** Those of a consumer; group and topics may be left out. */
+export type ExaminationOptions = Pick<
+  ResolvedOptions,
+  'brokers' | 'kafka' | 'dialTimeoutMs' | 'allowEndpoint' | 'expectedIdentity' | 'lookup' | 'clusterId'
+> & { readonly groupId: string | undefined; readonly topics: readonly string[] }
+
+export interface Examination {
+  readonly clusterId: string | undefined
+  readonly named: readonly Visit[]
+  readonly brokers: readonly BrokerVisit[]
+  readonly findings: readonly Finding[]
+}
+
+/** Visits at a time. */
+const atOnce = 8
+const askMs = 3000
+
+/** Looks at everything. Rejects only with what is wrong with the options; `tell` is called with what it is at. */
+export async function examine(
+  options: ExaminationOptions,
+  tell: (doing: string) => void = () => {},
+): Promise<Examination> {
+  const { endpoints, failure } = await createSource(options.brokers).current()
+  const findings = failure ? [finding('source-failed', failure.message, failure)] : []
+  const { ssl, sasl, clientId = 'relisten' } = await options.kafka()
+  const stepMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
+  let clusterId = options.clusterId
+  const visits: VisitOptions = {
+    ...options,
+    ...{ security: options.kafka, stepMs, clientId, ssl, clusterId: () => clusterId },
+  }
+  const open: HeldConnection[] = []
+  const look = async (endpoint: Endpoint): Promise<Visit> => {
+    tell(`connecting to ${formatEndpoint(endpoint)}`)
+    const seen = await visit(endpoint, visits)
+    if (seen.connection) open.push(seen.connection)
+    return seen
+  }
+  try {
+    const named: Visit[] = []
+    let base: Snapshot | undefined
+    // One after the other until one works: a password that is wrong is tried once.
+    for (const endpoint of endpoints) {
+      const seen = await look(endpoint)
+      named.push(seen)
+      if (seen.connection) base = seen.snapshot
+      if (base || seen.failure?.kind === 'login-refused') break
+    }
+    clusterId ??= base?.clusterId
+    if (base) named.push(...(await inTurns(endpoints.slice(named.length), look)))
+    const wanted: Wanted = { hasTls: Boolean(ssl), hasLogin: Boolean(sasl), stepMs, clusterId }
+    const known = new Map(named.map((one) => [formatEndpoint(one.endpoint), one]))
+    const brokers = await inTurns(base?.brokers ?? [], async ({ nodeId, host, port }): Promise<BrokerVisit> => {
+      const endpoint = { host, port }
+      const seen = known.get(formatEndpoint(endpoint)) ?? (await look(endpoint))
+      return { ...seen, nodeId, ownNodeId: await ownNodeId(seen.connection, nodeId) }
+    })
+    const advertised = new Set(brokers.map(({ endpoint }) => formatEndpoint(endpoint)))
+    findings.push(
+      ...named
+        .filter(({ endpoint }) => !advertised.has(formatEndpoint(endpoint)))
+        .flatMap((one) => namedFindings(one, wanted)),
+      ...brokers.flatMap((one) => advertisedFindings(one, wanted)),
+      ...(base ? togetherFindings(base, [...named, ...brokers], brokers) : []),
+    )
+    if (!base)
+      findings.push(finding('no-broker-answers', 'None of the addresses in `brokers` led to a broker of the cluster'))
+    return { clusterId: base?.clusterId, named, brokers, findings }
+  } finally {
+    for (const connection of open) connection.close()
+  }
+}
+
+/** A broker answers for its own configuration only, and otherwise says who it is. */
+async function ownNodeId(connection: HeldConnection | undefined, nodeId: number): Promise<number | undefined> {
+  if (!connection) return undefined
+  try {
+    const asked = connection.ask(calls.describeBroker(nodeId, ['node.id']))
+    const [own] = (await within(asked, askMs, 'It did not say who it is')).resources
+    if (own?.errorCode === 0) return nodeId
+    const [, other] = /expected (\d+)/.exec(own?.errorMessage ?? '') ?? []
+    return other === undefined ? undefined : Number(other)
+  } catch {
+    return undefined
+  }
+}
+
+/** The results in the order of the items, a few at a time. */
+async function inTurns<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  const waiting = [...items.entries()]
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) results[next[0]] = await work(next[1])
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return results
+}
