@@ -74,6 +74,13 @@ export const calls = {
     ...callOf<MetadataAnswer>('Metadata', 6, { topics: [] }),
     encode: async () => new Encoder().writeArray([]).writeBoolean(false),
   }),
+  topics: (topics: readonly string[]) =>
+    callOf<{
+      topicMetadata: readonly {
+        topicErrorCode: number
+        partitionMetadata: readonly { partitionId: number; leader: number }[]
+      }[]
+    }>('Metadata', 6, { topics, allowAutoTopicCreation: false }),
   saslHandshake: (mechanism: string) =>
     callOf<{ errorCode: number; enabledMechanisms: readonly string[] }>('SaslHandshake', 1, { mechanism }),
   findCoordinator: (groupId: string) =>

@@ -25,6 +25,7 @@ export const errorCodes = {
   none: 0,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
+  notLeader: 6,
   coordinatorLoadInProgress: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,

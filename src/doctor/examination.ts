@@ -5,10 +5,16 @@ import type { HeldConnection } from '../../actors/connection/connection.ts'
 import { calls } from '../../actors/kafkajs/calls.ts'
 import { within } from '../../actors/time/deadline.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
+import { failureFrom, RelistenError } from '../error.ts'
+import type { KafkaOptions } from '../options/consumer-options.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import { type Finding, finding } from './finding.ts'
+import { type GroupView, lookAtGroup } from './group.ts'
 import { advertisedFindings, type BrokerVisit, namedFindings, togetherFindings, type Wanted } from './listeners.ts'
+import { asked } from './question.ts'
+import { lookAtTopic, type TopicView } from './topic.ts'
 import { type Visit, type VisitOptions, visit } from './visit.ts'
 
 /** Those of a consumer; group and topics may be left out. */
@@ -21,12 +27,14 @@ export interface Examination {
   readonly clusterId: string | undefined
   readonly named: readonly Visit[]
   readonly brokers: readonly BrokerVisit[]
+  /** Undefined where none was given, or no broker answered. */
+  readonly group: GroupView | undefined
+  readonly topics: readonly TopicView[]
   readonly findings: readonly Finding[]
 }
 
 /** Visits at a time. */
 const atOnce = 8
-const askMs = 3000
 
 /** Looks at everything. Rejects only with what is wrong with the options; `tell` is called with what it is at. */
 export async function examine(
@@ -35,7 +43,10 @@ export async function examine(
 ): Promise<Examination> {
   const { endpoints, failure } = await createSource(options.brokers).current()
   const findings = failure ? [finding('source-failed', failure.message, failure)] : []
-  const { ssl, sasl, clientId = 'relisten' } = await options.kafka()
+  const settings = await settingsOf(options.kafka)
+  if ('kind' in settings)
+    return { ...nothingSeen, findings: [...findings, finding('settings-failed', settings.message, settings)] }
+  const { ssl, sasl, clientId = 'relisten' } = settings
   const stepMs = options.dialTimeoutMs ?? (ssl || sasl ? 2000 : 1000)
   let clusterId = options.clusterId
   const visits: VisitOptions = {
@@ -74,22 +85,60 @@ export async function examine(
         .filter(({ endpoint }) => !advertised.has(formatEndpoint(endpoint)))
         .flatMap((one) => namedFindings(one, wanted)),
       ...brokers.flatMap((one) => advertisedFindings(one, wanted)),
-      ...(base ? togetherFindings(base, [...named, ...brokers], brokers) : []),
+      ...(base ? togetherFindings(base, named, brokers) : []),
     )
     if (!base)
       findings.push(finding('no-broker-answers', 'None of the addresses in `brokers` led to a broker of the cluster'))
-    return { clusterId: base?.clusterId, named, brokers, findings }
+    const connections = connectionsTo(brokers)
+    const { groupId } = options
+    const isReached = connections.size > 0
+    if (isReached) tell('asking for group and topics')
+    const group = groupId !== undefined && isReached ? await lookAtGroup(groupId, connections) : undefined
+    const coordinator = connections.get(group?.coordinator ?? Number.NaN)
+    const asking = { connections, group: group && coordinator && { groupId: group.groupId, coordinator } }
+    const topics = await inTurns(isReached ? options.topics : [], (topic) => lookAtTopic(topic, asking))
+    findings.push(...(group?.findings ?? []), ...topics.flatMap((topic) => topic.findings))
+    const problems = findings.filter(({ severity }) => severity === 'problem')
+    const inOrder = [...problems, ...findings.filter((one) => !problems.includes(one))]
+    return { clusterId: base?.clusterId, named, brokers, group, topics, findings: inOrder }
   } finally {
     for (const connection of open) connection.close()
   }
+}
+
+const nothingSeen = { clusterId: undefined, named: [], brokers: [], group: undefined, topics: [] }
+
+const settingsMs = 3000
+
+/** What the option `kafka` gives, or why it gives nothing. What is wrong with its values is thrown on. */
+async function settingsOf(kafka: ExaminationOptions['kafka']): Promise<KafkaOptions | Failure> {
+  try {
+    return await within(kafka(), settingsMs, 'The option `kafka` has given no settings')
+  } catch (error) {
+    if (error instanceof RelistenError) throw error
+    const { message, code } = failureFrom(error, 'settings-failed')
+    return {
+      kind: 'settings-failed',
+      message: `The option \`kafka\` gave no settings: ${message}`,
+      ...(code ? { code } : {}),
+    }
+  }
+}
+
+/** A connection to each node that is who it should be. */
+function connectionsTo(brokers: readonly BrokerVisit[]): Map<number, HeldConnection> {
+  return new Map(
+    brokers.flatMap(({ nodeId, ownNodeId = nodeId, connection }) =>
+      connection && ownNodeId === nodeId ? [[nodeId, connection] as const] : [],
+    ),
+  )
 }
 
 /** A broker answers for its own configuration only, and otherwise says who it is. */
 async function ownNodeId(connection: HeldConnection | undefined, nodeId: number): Promise<number | undefined> {
   if (!connection) return undefined
   try {
-    const asked = connection.ask(calls.describeBroker(nodeId, ['node.id']))
-    const [own] = (await within(asked, askMs, 'It did not say who it is')).resources
+    const [own] = (await asked(connection, calls.describeBroker(nodeId, ['node.id']))).resources
     if (own?.errorCode === 0) return nodeId
     const [, other] = /expected (\d+)/.exec(own?.errorMessage ?? '') ?? []
     return other === undefined ? undefined : Number(other)

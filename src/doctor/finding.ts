@@ -18,8 +18,8 @@ export type FindingCode = keyof typeof known
 
 type Known = { readonly severity: Finding['severity'] } & Partial<Advice>
 
-/** Where cause or next step are left out, they are those of the failure (src/advice.ts). */
-const known = {
+/** All of them. Where cause or next step are left out, they are those of the failure (src/advice.ts). */
+export const known = {
   'source-failed': { severity: 'problem' },
   'no-broker-answers': {
     severity: 'problem',
@@ -75,7 +75,7 @@ const known = {
   'version-too-old': { severity: 'problem' },
   'foreign-cluster': { severity: 'problem' },
   'not-allowed': { severity: 'problem' },
-  'connect-failed': { severity: 'problem' },
+  'settings-failed': { severity: 'problem' },
   'timeout-short': {
     severity: 'problem',
     likelyCause: '`dialTimeoutMs` is shorter than a step of a connection takes on this way.',
@@ -115,8 +115,7 @@ const known = {
   },
   'group-of-others': {
     severity: 'problem',
-    likelyCause:
-      'something that is no consumer uses this group id, such as Kafka Connect or a schema registry, or a consumer with `group.protocol=consumer`.',
+    likelyCause: 'something that is no consumer uses this group id, such as Kafka Connect or a schema registry.',
     nextStep: 'choose another `groupId`.',
   },
   'group-rebalancing': {

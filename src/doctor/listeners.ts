@@ -2,7 +2,6 @@
 
 import type { Certificate } from '../../actors/connection/certificate.ts'
 import { formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
-import { placed } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
 import { type Finding, type FindingCode, finding } from './finding.ts'
 import type { Visit } from './visit.ts'
@@ -77,8 +76,8 @@ export function advertisedFindings(visit: BrokerVisit, wanted: Wanted): Finding[
 }
 
 /** What is wrong between addresses: none of them shows it alone. */
-export function togetherFindings(base: Snapshot, visits: readonly Visit[], brokers: readonly BrokerVisit[]): Finding[] {
-  return [...sharedAddresses(brokers), ...otherViews(base, visits)]
+export function togetherFindings(base: Snapshot, named: readonly Visit[], brokers: readonly BrokerVisit[]): Finding[] {
+  return [...sharedAddresses(brokers), ...otherListeners(base, named), ...otherViews(base, [...named, ...brokers])]
 }
 
 function sharedAddresses(brokers: readonly BrokerVisit[]): Finding[] {
@@ -97,27 +96,33 @@ function sharedAddresses(brokers: readonly BrokerVisit[]): Finding[] {
   })
 }
 
-/** Answers of our cluster that have other brokers than the first: another listener, or a view that differs. */
-function otherViews(base: Snapshot, visits: readonly Visit[]): Finding[] {
+/** Named addresses that advertise the brokers at other addresses than the first. */
+function otherListeners(base: Snapshot, named: readonly Visit[]): Finding[] {
   const told = new Set<string>()
-  return visits.flatMap(({ endpoint, snapshot }) => {
-    if (!snapshot || snapshot.clusterId !== base.clusterId) return []
-    const where = formatEndpoint(endpoint)
-    const moved = base.brokers.filter((one) => {
-      const other = snapshot.brokers.find(({ nodeId }) => nodeId === one.nodeId)
+  return named.flatMap(({ endpoint, snapshot }) => {
+    const isOther = base.brokers.some((one) => {
+      const other = snapshot?.brokers.find(({ nodeId }) => nodeId === one.nodeId)
       return other && !sameEndpoint(one, other)
     })
-    const first = formatEndpoint(base.answeredBy)
-    if (moved.length > 0) {
-      const view = placesIn(snapshot.brokers)
-      if (told.has(view)) return []
-      told.add(view)
-      return [finding('two-listeners', `${first} advertises ${placesIn(base.brokers)}; ${where} advertises ${view}`)]
-    }
-    const [here, there] = [nodesIn(base), nodesIn(snapshot)]
-    if (here === there || told.has(there)) return []
+    if (!snapshot || snapshot.clusterId !== base.clusterId || !isOther) return []
+    const view = placesIn(snapshot.brokers)
+    if (told.has(view)) return []
+    told.add(view)
+    const here = `${formatEndpoint(base.answeredBy)} advertises ${placesIn(base.brokers)}`
+    return [finding('two-listeners', `${here}; ${formatEndpoint(endpoint)} advertises ${view}`)]
+  })
+}
+
+/** Answers of our cluster that know of other nodes than the first. */
+function otherViews(base: Snapshot, visits: readonly Visit[]): Finding[] {
+  const told = new Set([nodesIn(base)])
+  return visits.flatMap(({ endpoint, snapshot }) => {
+    if (!snapshot || snapshot.clusterId !== base.clusterId) return []
+    const there = nodesIn(snapshot)
+    if (told.has(there)) return []
     told.add(there)
-    return [finding('views-differ', `${first} knows of nodes ${here}; ${where} knows of nodes ${there}`)]
+    const here = `${formatEndpoint(base.answeredBy)} knows of nodes ${nodesIn(base)}`
+    return [finding('views-differ', `${here}; ${formatEndpoint(endpoint)} knows of nodes ${there}`)]
   })
 }
 
@@ -160,12 +165,12 @@ function codeOf({ failure }: Visit): FindingCode | undefined {
 
 /** Where the address leads to nobody, or to no broker. */
 function unreachableCode({ failure, addresses }: Visit): FindingCode {
-  if (addresses.length === 0) return 'name-unknown'
-  return failure?.kind === 'dial-failed' ? 'leads-to-nobody' : 'connect-failed'
+  if (failure?.kind === 'settings-failed') return 'settings-failed'
+  return addresses.length === 0 ? 'name-unknown' : 'leads-to-nobody'
 }
 
-function reason({ failure, certificates, listener }: Visit): string {
-  const what = failure ? placed({ ...failure, endpoint: '' }).replace(/^: /, '') : ''
+function reason({ endpoint, failure, certificates, listener }: Visit): string {
+  const what = failure?.message.replace(`${formatEndpoint(endpoint)}: `, '') ?? ''
   const [own] = certificates
   if (failure?.kind === 'identity-refused' && own) return `${what}; ${described(own)}`
   if (failure?.code === 'UNSUPPORTED_SASL_MECHANISM' && listener)

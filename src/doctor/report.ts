@@ -4,7 +4,9 @@ import type { DialStep } from '../../actors/connection/dial-step.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import { many } from '../views/log.ts'
 import type { Examination } from './examination.ts'
+import type { GroupView } from './group.ts'
 import { described } from './listeners.ts'
+import type { TopicView } from './topic.ts'
 import type { Visit } from './visit.ts'
 
 export interface ReportLine {
@@ -12,7 +14,7 @@ export interface ReportLine {
   readonly tone?: 'good' | 'bad' | 'doubtful' | 'dim'
 }
 
-export function reportLines({ clusterId, named, brokers, findings }: Examination): ReportLine[] {
+export function reportLines({ clusterId, named, brokers, group, topics, findings }: Examination): ReportLine[] {
   const shown = new Set(brokers.map(({ endpoint }) => formatEndpoint(endpoint)))
   const others = named.filter(({ endpoint }) => !shown.has(formatEndpoint(endpoint)))
   const rows = [...brokers.map((one) => rowOf(`node ${one.nodeId}`, one)), ...others.map((one) => rowOf('named', one))]
@@ -22,6 +24,8 @@ export function reportLines({ clusterId, named, brokers, findings }: Examination
     { text: columns(heading), tone: 'dim' },
     ...rows.map((row) => ({ text: columns(row) })),
     ...certificateLines(brokers),
+    ...(group ? [{ text: groupLine(group) }] : []),
+    ...topics.filter(({ partitions }) => partitions.length > 0).map((topic) => ({ text: topicLine(topic) })),
     { text: '' },
     ...findings.flatMap(({ code, severity, what, likelyCause, nextStep }): ReportLine[] => [
       { text: `${severity} ${code}: ${what}`, tone: severity === 'problem' ? 'bad' : 'doubtful' },
@@ -69,16 +73,41 @@ function certificateLines(brokers: Examination['brokers']): ReportLine[] {
   )
 }
 
-/** All of it but the connections. */
-export function reportObject({ clusterId, named, brokers, findings }: Examination): object {
-  return { clusterId: clusterId ?? null, named: named.map(plain), brokers: brokers.map(plain), findings }
+function groupLine({ groupId, coordinator, state, members }: GroupView): string {
+  const where = coordinator === null ? 'no coordinator' : `coordinator node ${coordinator}`
+  // Kafka's word for a group that is not there.
+  if (state === 'Dead') return `group ${groupId}: ${where}, not used yet`
+  return `group ${groupId}: ${where}, ${state ?? 'state unknown'}, ${many(members.length, 'member')}`
 }
 
-function plain({ connection: _connection, listener, ...visit }: Visit): object {
+function topicLine({ topic, partitions }: TopicView): string {
+  const lags = partitions.map(({ end, committed }) =>
+    end === null || committed === null ? undefined : Number(BigInt(end) - BigInt(committed)),
+  )
+  const known = lags.filter((lag) => lag !== undefined)
+  const lag = known.length > 0 ? `, lag ${known.reduce((sum, one) => sum + one, 0)}` : ''
+  const never = lags.length > known.length ? `, ${lags.length - known.length} without a committed offset` : ''
+  return `topic ${topic}: ${many(partitions.length, 'partition')}${lag}${never}`
+}
+
+/** All of it but the connections. */
+export function reportObject({ clusterId, named, brokers, group, topics, findings }: Examination): object {
+  const seen = { named: named.map(plain), brokers: brokers.map(plain), group: group && withoutFindings(group) }
+  return { clusterId: clusterId ?? null, ...seen, topics: topics.map(withoutFindings), findings }
+}
+
+const withoutFindings = ({ findings: _findings, ...view }: GroupView | TopicView): object => view
+
+function plain({ connection: _connection, listener, snapshot, steps: took, ...visit }: Visit): object {
   const { protocol, mechanisms } = listener ?? {}
+  const rounded = Object.fromEntries(Object.entries(took).map(([step, time]) => [step, tenths(time)]))
+  const advertised = snapshot?.brokers.map((broker) => [broker.nodeId, formatEndpoint(broker)]) ?? []
   return {
     ...visit,
-    endpoint: formatEndpoint(visit.endpoint),
+    ...{ endpoint: formatEndpoint(visit.endpoint), steps: rounded, roundTripMs: tenths(visit.roundTripMs) },
+    ...(snapshot ? { clusterId: snapshot.clusterId, advertises: Object.fromEntries(advertised) } : {}),
     ...(listener ? { listener: { protocol, mechanisms } } : {}),
   }
 }
+
+const tenths = (time: number | undefined): number | undefined => time && Math.round(time * 10) / 10

@@ -51,32 +51,35 @@ const samples = 3
 const lookupMs = 3000
 
 /** Never rejects. */
-export async function visit(endpoint: Endpoint, options: VisitOptions, signal?: AbortSignal): Promise<Visit> {
+export async function visit(endpoint: Endpoint, options: VisitOptions): Promise<Visit> {
   const addresses = await addressesOf(endpoint.host, options)
-  const first = await dialled(endpoint, options, signal)
+  const first = await dialled(endpoint, options)
   const { failure } = first
   if (!failure) return { endpoint, addresses, slowMs: undefined, listener: undefined, ...first }
-  const isWorthALook = failure.code !== 'NOT_ALLOWED' && failure.kind !== 'settings-failed' && addresses.length > 0
-  const again =
-    isSilence(failure) && isWorthALook && failure.code !== 'LOGIN_TIMEOUT'
-      ? await dialled(endpoint, { ...options, dialTimeoutMs: longer(options.stepMs) }, signal)
-      : undefined
-  if (again?.connection) {
-    const slowMs = Math.max(...Object.values(again.steps))
-    return { endpoint, addresses, slowMs, listener: undefined, ...again }
+  // A login is not tried again: the account might be locked for it.
+  if (isSilence(failure) && failure.code !== 'LOGIN_TIMEOUT' && addresses.length > 0) {
+    const again = await dialled(endpoint, { ...options, dialTimeoutMs: longer(options.stepMs) })
+    if (again.connection) {
+      const slowMs = Math.max(...Object.values(again.steps))
+      return { endpoint, addresses, slowMs, listener: undefined, ...again }
+    }
   }
-  const { ssl, clientId, stepMs, lookup: given } = options
-  const { lookup } = namesOf(given)
-  const listener =
-    isWorthALook && !unreachable.has(failure.code ?? '')
-      ? await probeListener(endpoint, { ssl, clientId, lookup, timeoutMs: stepMs })
-      : undefined
+  const listener = isSomebody(failure) ? await listenerAt(endpoint, options) : undefined
   const { certificates = [], snapshot } = listener ?? {}
   return {
     ...{ endpoint, addresses, slowMs: undefined, listener },
     ...{ ...first, certificates, snapshot: first.snapshot ?? snapshot },
   }
 }
+
+/** Whether somebody is there of whom is not known who: it is looked at what they speak. */
+const isSomebody = ({ kind, code = '' }: Failure): boolean =>
+  kind === 'login-refused' ||
+  (kind === 'identity-refused' && code !== 'NOT_ALLOWED') ||
+  (kind === 'dial-failed' && !unreachable.has(code))
+
+const listenerAt = (endpoint: Endpoint, { ssl, clientId, stepMs, lookup }: VisitOptions) =>
+  probeListener(endpoint, { ssl, clientId, lookup: namesOf(lookup).lookup, timeoutMs: stepMs })
 
 const longer = (stepMs: number): number => Math.min(mostPatienceMs, stepMs * patience)
 
@@ -88,7 +91,7 @@ const unreachable: ReadonlySet<string> = new Set([
 
 type DialledPart = Pick<Visit, 'steps' | 'failure' | 'roundTripMs' | 'snapshot' | 'certificates' | 'connection'>
 
-async function dialled(endpoint: Endpoint, options: DialerOptions, signal?: AbortSignal): Promise<DialledPart> {
+async function dialled(endpoint: Endpoint, options: DialerOptions): Promise<DialledPart> {
   const steps: Partial<Record<DialStep, number>> = {}
   let at: DialStep | undefined
   let since = performance.now()
@@ -99,7 +102,7 @@ async function dialled(endpoint: Endpoint, options: DialerOptions, signal?: Abor
     since = now
   }
   try {
-    const connection = await createDial(options)(endpoint, { signal, onHeard: enter })
+    const connection = await createDial(options)(endpoint, { onHeard: enter })
     enter(undefined)
     const { snapshot, certificates } = connection
     return { steps, failure: undefined, roundTripMs: await median(connection), snapshot, certificates, connection }
