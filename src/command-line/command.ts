@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { RelistenError } from '../error.ts'
 import { doctorCommand } from './doctor-command.ts'
 import { journalCommand, journalUsage } from './journal-command.ts'
+import { moveCheckCommand } from './move-check-command.ts'
 import { type Output, outputTo, type Terminal } from './output.ts'
 import { UsageError } from './usage-error.ts'
 import { version } from './version.cjs'
@@ -49,7 +50,7 @@ function programFor(output: Output, end: (code: number) => void): Command {
       const known = program.commands.map((one) => one.name()).join(', ')
       throw new UsageError(`Expected one of ${known}, got "${command}".`)
     })
-  for (const command of [doctorCommand(output, end), journalCommand(output, end)]) program.addCommand(command)
+  for (const command of [doctorCommand, moveCheckCommand, journalCommand]) program.addCommand(command(output, end))
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

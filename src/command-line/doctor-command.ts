@@ -16,7 +16,7 @@ export function doctorCommand(output: Output, end: (code: number) => void): Comm
     const names = topics.filter((topic) => typeof topic === 'string')
     const examination = await examine({ ...options, topics: names }, (doing) => output.progress(doing))
     const { findings } = examination
-    if (given.json) for (const line of JSON.stringify(reportObject(examination), null, 2).split('\n')) output.out(line)
+    if (given.json) output.json(reportObject(examination), 'lines')
     else for (const { text, tone } of reportLines(examination)) output.out(text, tone)
     end(findings.length === 0 ? 0 : 1)
   })

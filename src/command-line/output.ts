@@ -9,9 +9,13 @@ export type Tone = 'good' | 'bad' | 'doubtful' | 'dim'
 
 export interface Output {
   out(line: string, tone?: Tone): void
+  /** Prints it over several lines, or on one, without secrets in its texts. */
+  json(value: unknown, layout: 'lines' | 'line'): void
   error(line: string): void
-  /** What is being done, over what was said before; nothing where nobody watches. */
-  progress(line: string): void
+  /** What is being done, or how things are, in the place of what was said before; nothing where nobody watches. */
+  progress(...lines: string[]): void
+  /** Aborts when the user wants an end. Until it is asked for, the process ends at once. */
+  interrupted(): AbortSignal
 }
 
 /** The terminal, or what stands for it. */
@@ -22,32 +26,45 @@ export interface Terminal {
   readonly hasColours?: boolean
   /** Writes to standard error as it is. Left out where that is no terminal. */
   readonly draw?: (text: string) => void
+  /** Aborts with the first signal that ends a process. Default: never. */
+  readonly interrupted?: () => AbortSignal
 }
 
 const colours = { good: 'green', bad: 'red', doubtful: 'yellow', dim: 'dim' } as const
+const longest = Number.POSITIVE_INFINITY
+const mostColumns = 160
 
-/** Peers wrote parts of what is printed: no line commands the terminal, and none has a secret. */
-export function outputTo({ out, error, hasColours = false, draw }: Terminal): Output {
-  const clean = (line: string) => printable(withoutSecrets(line))
-  let hasProgress = false
+/** Peers wrote parts of what is printed: no line commands the terminal. */
+export function outputTo({ out, error, hasColours = false, draw, interrupted }: Terminal): Output {
+  let drawn = 0
   const wipe = () => {
-    if (hasProgress) draw?.('\r\u001b[K')
-    hasProgress = false
+    // To the first of the lines, and away with all below it.
+    if (drawn > 0) draw?.(`\r${drawn > 1 ? `\u001b[${drawn - 1}A` : ''}\u001b[J`)
+    drawn = 0
+  }
+  const print = (line: string, tone?: Tone) => {
+    wipe()
+    const text = printable(line)
+    // Whether there are colours is decided by the terminal, not by what `styleText` finds.
+    out(tone && hasColours ? styleText(colours[tone], text, { validateStream: false }) : text)
   }
   return {
-    out(line, tone) {
-      wipe()
-      const text = clean(line)
-      out(tone && hasColours ? styleText(colours[tone], text) : text)
+    out: print,
+    json(value, layout) {
+      const replacer = (_name: string, each: unknown) =>
+        typeof each === 'string' ? withoutSecrets(each, longest) : each
+      for (const line of JSON.stringify(value, replacer, layout === 'lines' ? 2 : 0).split('\n')) print(line)
     },
     error(line) {
       wipe()
-      error(clean(line))
+      error(printable(withoutSecrets(line, longest)))
     },
-    progress(line) {
+    progress(...lines) {
+      if (!draw) return
       wipe()
-      draw?.(clean(line).slice(0, 100))
-      hasProgress = draw !== undefined
+      draw(lines.map((line) => printable(line).slice(0, mostColumns)).join('\n'))
+      drawn = lines.length
     },
+    interrupted: interrupted ?? (() => new AbortController().signal),
   }
 }

@@ -111,7 +111,7 @@ const nothingSeen = { clusterId: undefined, named: [], brokers: [], group: undef
 const settingsMs = 3000
 
 /** What the option `kafka` gives, or why it gives nothing. What is wrong with its values is thrown on. */
-async function settingsOf(kafka: ExaminationOptions['kafka']): Promise<KafkaOptions | Failure> {
+export async function settingsOf(kafka: ExaminationOptions['kafka']): Promise<KafkaOptions | Failure> {
   try {
     return await within(kafka(), settingsMs, 'The option `kafka` has given no settings')
   } catch (error) {
@@ -135,7 +135,7 @@ function connectionsTo(brokers: readonly BrokerVisit[]): Map<number, HeldConnect
 }
 
 /** A broker answers for its own configuration only, and otherwise says who it is. */
-async function ownNodeId(connection: HeldConnection | undefined, nodeId: number): Promise<number | undefined> {
+export async function ownNodeId(connection: HeldConnection | undefined, nodeId: number): Promise<number | undefined> {
   if (!connection) return undefined
   try {
     const [own] = (await asked(connection, calls.describeBroker(nodeId, ['node.id']))).resources

@@ -103,6 +103,16 @@ export const known = {
     likelyCause: 'brokers are starting, stopping or moving, or one is cut off from the controller.',
     nextStep: 'run the doctor again; if it stays so, look at the log of the broker that says something else.',
   },
+  'cluster-unknown': {
+    severity: 'warning',
+    likelyCause: 'the listener wants a login before it says who it is.',
+    nextStep: 'run it again with `--login`, once.',
+  },
+  'node-without-address': {
+    severity: 'warning',
+    likelyCause: 'an address was left out, or leads to a broker that has one already.',
+    nextStep: 'name the new address of each broker: a client has to reach all of them.',
+  },
   'coordinator-missing': {
     severity: 'problem',
     likelyCause: 'the brokers have just started, or the topic `__consumer_offsets` has partitions without a leader.',

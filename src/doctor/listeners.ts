@@ -190,4 +190,5 @@ function spoken({ listener }: Visit): string {
   return `speaks ${protocol}${mechanisms.length > 0 ? ` (${mechanisms.join(', ')})` : ''}`
 }
 
-const protocolOf = ({ hasTls, hasLogin }: Wanted): string => `${hasLogin ? 'SASL_' : ''}${hasTls ? 'SSL' : 'PLAINTEXT'}`
+export const protocolOf = ({ hasTls, hasLogin }: Wanted): string =>
+  `${hasLogin ? 'SASL_' : ''}${hasTls ? 'SSL' : 'PLAINTEXT'}`

@@ -1,9 +1,11 @@
 /** The report of an examination: lines for people, an object for machines. */
 
 import type { DialStep } from '../../actors/connection/dial-step.ts'
+import { withoutSecrets } from '../../actors/security/secrets.ts'
 import { formatEndpoint } from '../../machines/endpoint.ts'
 import { many } from '../views/log.ts'
 import type { Examination } from './examination.ts'
+import type { Finding } from './finding.ts'
 import type { GroupView } from './group.ts'
 import { described } from './listeners.ts'
 import type { TopicView } from './topic.ts'
@@ -21,14 +23,20 @@ export function reportLines({ clusterId, named, brokers, group, topics, findings
   return [
     { text: `cluster ${clusterId ?? 'unknown'}, ${many(brokers.length, 'broker')}` },
     { text: '' },
-    { text: columns(heading), tone: 'dim' },
-    ...rows.map((row) => ({ text: columns(row) })),
+    ...visitLines(rows),
     ...certificateLines(brokers),
     ...(group ? [{ text: groupLine(group) }] : []),
     ...topics.filter(({ partitions }) => partitions.length > 0).map((topic) => ({ text: topicLine(topic) })),
     { text: '' },
+    ...findingLines(findings),
+  ]
+}
+
+/** Each finding with cause and next step, and how many there are. */
+export function findingLines(findings: readonly Finding[]): ReportLine[] {
+  return [
     ...findings.flatMap(({ code, severity, what, likelyCause, nextStep }): ReportLine[] => [
-      { text: `${severity} ${code}: ${what}`, tone: severity === 'problem' ? 'bad' : 'doubtful' },
+      { text: withoutSecrets(`${severity} ${code}: ${what}`), tone: severity === 'problem' ? 'bad' : 'doubtful' },
       { text: `  likely cause: ${likelyCause}` },
       { text: `  next step: ${nextStep}` },
     ]),
@@ -36,7 +44,7 @@ export function reportLines({ clusterId, named, brokers, group, topics, findings
   ]
 }
 
-const summary = (findings: Examination['findings']): ReportLine => {
+const summary = (findings: readonly Finding[]): ReportLine => {
   const problems = findings.filter(({ severity }) => severity === 'problem').length
   const text = `${many(problems, 'problem')}, ${many(findings.length - problems, 'warning')}`
   return { text, tone: problems > 0 ? 'bad' : 'doubtful' }
@@ -45,7 +53,14 @@ const summary = (findings: Examination['findings']): ReportLine => {
 const steps: readonly DialStep[] = ['lookup', 'connect', 'tls', 'login', 'answer']
 const heading = ['', 'address', 'name', 'connect', 'TLS', 'login', 'answer', 'round trip', '']
 
-function rowOf(who: string, visit: Visit): string[] {
+/** The steps of visits, as a table. */
+export const visitLines = (rows: readonly (readonly string[])[]): ReportLine[] => [
+  { text: columns(heading), tone: 'dim' },
+  ...rows.map((row) => ({ text: columns(row) })),
+]
+
+/** One row of it. */
+export function rowOf(who: string, visit: Visit): string[] {
   const { endpoint, steps: took, failure, roundTripMs } = visit
   const last = steps.findLast((step) => took[step] !== undefined)
   return [
@@ -98,7 +113,8 @@ export function reportObject({ clusterId, named, brokers, group, topics, finding
 
 const withoutFindings = ({ findings: _findings, ...view }: GroupView | TopicView): object => view
 
-function plain({ connection: _connection, listener, snapshot, steps: took, ...visit }: Visit): object {
+/** A visit for machines. */
+export function plain({ connection: _connection, listener, snapshot, steps: took, ...visit }: Visit): object {
   const { protocol, mechanisms } = listener ?? {}
   const rounded = Object.fromEntries(Object.entries(took).map(([step, time]) => [step, tenths(time)]))
   const advertised = snapshot?.brokers.map((broker) => [broker.nodeId, formatEndpoint(broker)]) ?? []

@@ -40,6 +40,8 @@ export interface VisitOptions extends DialerOptions {
   readonly stepMs: number
   readonly clientId: string
   readonly ssl: ListenerProbeSsl
+  /** A silent address is not tried again with a longer timeout. Default false. */
+  readonly isOnce?: boolean
 }
 
 type ListenerProbeSsl = Parameters<typeof probeListener>[1]['ssl']
@@ -57,7 +59,7 @@ export async function visit(endpoint: Endpoint, options: VisitOptions): Promise<
   const { failure } = first
   if (!failure) return { endpoint, addresses, slowMs: undefined, listener: undefined, ...first }
   // A login is not tried again: the account might be locked for it.
-  if (isSilence(failure) && failure.code !== 'LOGIN_TIMEOUT' && addresses.length > 0) {
+  if (!options.isOnce && isSilence(failure) && failure.code !== 'LOGIN_TIMEOUT' && addresses.length > 0) {
     const again = await dialled(endpoint, { ...options, dialTimeoutMs: longer(options.stepMs) })
     if (again.connection) {
       const slowMs = Math.max(...Object.values(again.steps))

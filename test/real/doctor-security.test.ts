@@ -175,6 +175,89 @@ test('an address that leads to another broker is found without the right to ask 
   expect(whatOf(seen, 'leads-elsewhere')).toContain('who is at the address of node 2 does not lead')
 })
 
+test('new addresses of all brokers pass before a move, with who is there; one that is closed or left out does not', async () => {
+  await using front = await startFront(plain())
+  await front.open(2)
+  const moved = front.endpoints().map((endpoint) => endpoint.replace('127.0.1.', '127.0.2.'))
+  const check = (...to: string[]) => relisten('move-check', '--brokers', front.endpoint(1), '--to', to.join())
+  const passed = await check(...moved)
+  expect([passed.code, passed.out.at(-1)]).toEqual([0, 'Nothing was found.'])
+  for (const [index, endpoint] of moved.entries())
+    expect(passed.out.join('\n')).toMatch(new RegExp(`^node ${index + 1} +${endpoint} .* ok$`, 'm'))
+
+  const few = await check(...moved.slice(0, 2))
+  expect([few.code, few.out.find((line) => line.startsWith('warning'))]).toEqual([
+    1,
+    'warning node-without-address: node 3 is at none of the new addresses',
+  ])
+  await front.close(2, 'rst', [3])
+  const closed = await check(...moved)
+  expect([closed.code, closed.out.find((line) => line.startsWith('problem'))]).toEqual([
+    1,
+    expect.stringContaining(`problem address-failed: ${moved[2]}: connect ECONNREFUSED`),
+  ])
+})
+
+test('another cluster at a new address is found before a move', async () => {
+  await using front = await startFront(plain())
+  await front.foreign(2, { nodeIds: secured().nodeIds, endpoint: (nodeId) => secured().internal[nodeId - 1] ?? '' })
+  const to = front.endpoint(1).replace('127.0.1.', '127.0.2.')
+  const { code, out } = await relisten('move-check', '--json', '--brokers', front.endpoint(1), '--to', to)
+  const report = JSON.parse(out.join('\n'))
+  expect([code, found(report)]).toEqual([1, ['foreign-cluster']])
+  expect(whatOf(report, 'foreign-cluster')).toContain(`${secured().clusterId} answered instead of ${plain().clusterId}`)
+})
+
+test('before a move no password is sent, unless a login is wanted; then one that is wrong is tried once', async () => {
+  const tried: Seen[] = []
+  const tap = (one: Seen) => one.kind === 'request' && one.apiKey === SASL_AUTHENTICATE && tried.push(one)
+  await using front = await startFront(secured(), { tls: identity.tls, tap })
+  await front.open(2)
+  const to = front.endpoint(1).replace('127.0.1.', '127.0.2.')
+  const ca = join(await mkdtemp(join(tmpdir(), 'relisten-doctor-')), 'ca.pem')
+  await writeFile(ca, identity.ca)
+  const { password = '', username = '', mechanism = '' } = secured().sasl ?? {}
+  vi.stubEnv('RELISTEN_SASL_PASSWORD', password)
+  const login = ['--ssl-ca', ca, '--sasl-mechanism', mechanism, '--sasl-username', username]
+  const check = async (...args: string[]) => {
+    const { out } = await relisten(
+      'move-check',
+      '--json',
+      '--brokers',
+      front.endpoint(1),
+      '--to',
+      to,
+      ...login,
+      ...args,
+    )
+    return JSON.parse(out.join('\n'))
+  }
+  expect(found(await check())).toEqual(['cluster-unknown', 'cluster-unknown'])
+  expect(tried).toEqual([])
+  const checked = await check('--login')
+  expect([found(checked), checked.addresses[0].nodeId]).toEqual([['node-without-address'], 1])
+
+  tried.length = 0
+  vi.stubEnv('RELISTEN_SASL_PASSWORD', 'wrong')
+  expect(found(await check('--login'))).toEqual(['login-refused'])
+  expect(new Set(tried.map(({ host, connection }) => `${host} ${connection}`)).size).toBe(1)
+})
+
+test('a certificate that does not fit a new address is found before a move', async () => {
+  const old = await createFrontIdentity(plain().nodeIds, { addresses: ['127.0.1.1', '127.0.1.2', '127.0.1.3'] })
+  const ca = join(await mkdtemp(join(tmpdir(), 'relisten-doctor-')), 'ca.pem')
+  await writeFile(ca, old.ca)
+  await using front = await startFront(plain(), { tls: old.tls })
+  await front.open(2)
+  const to = front.endpoint(1).replace('127.0.1.', '127.0.2.')
+  const { code, out } = await relisten(
+    ...['move-check', '--json', '--brokers', front.endpoint(1), '--to', to, '--ssl-ca', ca],
+  )
+  const report = JSON.parse(out.join('\n'))
+  expect([code, found(report)]).toEqual([1, ['certificate-refused']])
+  expect(whatOf(report, 'certificate-refused')).toContain('for IP Address:127.0.1.1, IP Address:127.0.1.2')
+})
+
 // the last one: it leaves a broker stopped
 test('a partition without a leader is found', async () => {
   await using front = await startFront(secured(), { tls: identity.tls })

@@ -208,7 +208,7 @@ test('replay gives the machine, the status and what is known after a record', as
 })
 
 test.each<[string, string[], RegExp]>([
-  ['another word', ['consumer', 'show'], /^Expected one of doctor, journal, got "consumer"/],
+  ['another word', ['consumer', 'show'], /^Expected one of doctor, move-check, .*journal, got "consumer"/],
   ['no command', ['journal'], /^Expected one of show, export, verify, replay after "journal", got nothing/],
   ['an unknown command', ['journal', 'shwo', 'x'], /got "shwo"/],
   ['no path', ['journal', 'show'], /^"journal show" needs the path/],
