@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `relisten`. */
 
+import { once } from 'node:events'
 import { runCommand } from './command-line/command.ts'
 
 const { stdout, stderr } = process
@@ -18,6 +19,9 @@ runCommand(process.argv.slice(2), {
   // `hasColors` honours NO_COLOR.
   hasColours: stdout.isTTY === true && stdout.hasColors(),
   ...(stderr.isTTY ? { draw: (text: string) => void stderr.write(text) } : {}),
+  async drained() {
+    if (stdout.writableNeedDrain) await once(stdout, 'drain', interruption && { signal: interruption.signal })
+  },
   interrupted() {
     const controller = new AbortController()
     interruption = controller

@@ -133,8 +133,8 @@ export const calls = {
       4,
       { groupId, topics },
     ),
-  /** Where logs begin (`-2`) or end (`-1`). */
-  listOffsets: (topics: readonly TopicPartitionNumbers[], timestamp: '-1' | '-2') =>
+  /** Where logs begin (`-2`) or end (`-1`), or the first message of this time or later, in milliseconds since 1970; `-1` where there is none. */
+  listOffsets: (topics: readonly TopicPartitionNumbers[], timestamp: string) =>
     callOf<{ responses: readonly TopicPartitionsAnswer<{ offset: string; errorCode: number }>[] }>('ListOffsets', 3, {
       topics: topics.map(({ topic, partitions }) => ({
         topic,
@@ -147,6 +147,7 @@ export const calls = {
       ...{ maxWaitTime: 0, minBytes: 0, maxBytes: 1 },
       topics: [{ topic, partitions: [{ partition, currentLeaderEpoch: -1, fetchOffset, maxBytes: 1 }] }],
     }),
+  deleteGroup: (groupId: string) => callOf<{ results: readonly { errorCode: number }[] }>('DeleteGroups', 1, [groupId]),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
 }
@@ -163,7 +164,7 @@ const encodeTopic = ({ topic, partitions }: Offsets[number]) =>
     ),
   )
 
-function callOf<Answer>(name: string, version: number, payload: Record<string, unknown>): Call<Answer> {
+function callOf<Answer>(name: string, version: number, payload: object): Call<Answer> {
   const found = protocol.requests[name]
   if (!found) throw new Error(`KafkaJS has no request ${name}: is another version of it installed than 2.2.4?`)
   const { request, response } = found.protocol({ version })(payload)

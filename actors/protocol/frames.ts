@@ -38,6 +38,8 @@ export const errorCodes = {
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
   illegalSaslState: 34,
+  nonEmptyGroup: 68,
+  groupIdNotFound: 69,
   fencedInstanceId: 82,
 } as const
 

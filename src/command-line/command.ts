@@ -6,6 +6,7 @@ import { doctorCommand } from './doctor-command.ts'
 import { journalCommand, journalUsage } from './journal-command.ts'
 import { moveCheckCommand } from './move-check-command.ts'
 import { type Output, outputTo, type Terminal } from './output.ts'
+import { tailCommand } from './tail-command.ts'
 import { UsageError } from './usage-error.ts'
 import { version } from './version.cjs'
 
@@ -27,9 +28,13 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
     return code
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
-    if (!isUsage(error)) throw error
-    output.error(`${sentence(error)} "relisten --help" tells the usage.`)
-    return 2
+    if (isUsage(error)) {
+      output.error(`${sentence(error)} "relisten --help" tells the usage.`)
+      return 2
+    }
+    if (!(error instanceof RelistenError)) throw error
+    output.error(error.message)
+    return 1
   }
 }
 
@@ -50,7 +55,8 @@ function programFor(output: Output, end: (code: number) => void): Command {
       const known = program.commands.map((one) => one.name()).join(', ')
       throw new UsageError(`Expected one of ${known}, got "${command}".`)
     })
-  for (const command of [doctorCommand, moveCheckCommand, journalCommand]) program.addCommand(command(output, end))
+  for (const command of [doctorCommand, moveCheckCommand, tailCommand, journalCommand])
+    program.addCommand(command(output, end))
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -62,7 +68,7 @@ function programFor(output: Output, end: (code: number) => void): Command {
 const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
   error instanceof CommanderError ||
-  (error instanceof RelistenError && (error.code === 'invalid-option' || error.code === 'invalid-call'))
+  (error instanceof RelistenError && error.code === 'invalid-option')
 
 /** Commander begins its messages in its own way. */
 function sentence({ message }: Error): string {

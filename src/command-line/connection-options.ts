@@ -61,8 +61,15 @@ RELISTEN_SSL_CERT and RELISTEN_SSL_KEY (PEM files) with RELISTEN_SSL_PASSPHRASE.
   )
 }
 
+const connecting = [
+  ...(['brokers', 'kafka', 'clusterId', 'expectedIdentity', 'dialTimeoutMs', 'lookup', 'allowEndpoint'] as const),
+  ...(['allowInsecureTls', 'allowInsecureLogin', 'readUncommitted', 'pollIntervalMs'] as const),
+]
+
 /** Checked as a consumer's options are. Group and topics are those that were given, and may be none. */
 export interface ConnectionOptions extends Omit<ResolvedOptions, 'groupId' | 'topics'> {
+  /** What says how to connect and nothing else, as a consumer takes it. */
+  readonly given: Pick<ConsumerOptions, (typeof connecting)[number]>
   readonly groupId: string | undefined
   readonly topics: ResolvedOptions['topics']
 }
@@ -99,7 +106,8 @@ export function connectionOptions(given: Given, environment: NodeJS.ProcessEnv =
     ...(topics.length === 0 ? { topics: ['relisten'] } : {}),
     eachMessage: () => {},
   } as ConsumerOptions)
-  return { ...checked, groupId, topics }
+  const picked = connecting.filter((name) => own[name] !== undefined).map((name) => [name, own[name]])
+  return { ...checked, groupId, topics, given: Object.fromEntries(picked) }
 }
 
 /** TLS and login of the flags; undefined where they say nothing of them. */

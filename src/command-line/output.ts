@@ -14,6 +14,8 @@ export interface Output {
   error(line: string): void
   /** What is being done, or how things are, in the place of what was said before; nothing where nobody watches. */
   progress(...lines: string[]): void
+  /** Resolves when standard output takes more: who prints much waits for it. */
+  drained(): Promise<void>
   /** Aborts when the user wants an end. Until it is asked for, the process ends at once. */
   interrupted(): AbortSignal
 }
@@ -26,6 +28,8 @@ export interface Terminal {
   readonly hasColours?: boolean
   /** Writes to standard error as it is. Left out where that is no terminal. */
   readonly draw?: (text: string) => void
+  /** Resolves when standard output takes more. Default: at once. */
+  readonly drained?: () => Promise<void>
   /** Aborts with the first signal that ends a process. Default: never. */
   readonly interrupted?: () => AbortSignal
 }
@@ -35,7 +39,7 @@ const longest = Number.POSITIVE_INFINITY
 const mostColumns = 160
 
 /** Peers wrote parts of what is printed: no line commands the terminal. */
-export function outputTo({ out, error, hasColours = false, draw, interrupted }: Terminal): Output {
+export function outputTo({ out, error, hasColours = false, draw, drained, interrupted }: Terminal): Output {
   let drawn = 0
   const wipe = () => {
     // To the first of the lines, and away with all below it.
@@ -65,6 +69,7 @@ export function outputTo({ out, error, hasColours = false, draw, interrupted }: 
       draw(lines.map((line) => printable(line).slice(0, mostColumns)).join('\n'))
       drawn = lines.length
     },
+    drained: drained ?? (async () => {}),
     interrupted: interrupted ?? (() => new AbortController().signal),
   }
 }

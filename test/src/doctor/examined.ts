@@ -7,10 +7,21 @@ import { resolveOptions } from '../../../src/options/options.ts'
 
 /** Runs a command of `relisten` and resolves with what it printed. */
 export async function relisten(...args: string[]) {
+  const running = startRelisten(...args)
+  return { code: await running.ended, out: running.out, error: running.error }
+}
+
+/** Starts a command of `relisten` that runs until it is interrupted. */
+export function startRelisten(...args: string[]) {
   const out: string[] = []
   const error: string[] = []
-  const terminal = { out: (line: string) => void out.push(line), error: (line: string) => void error.push(line) }
-  return { code: await runCommand(args, terminal), out, error }
+  const interruption = new AbortController()
+  const terminal = {
+    out: (line: string) => void out.push(line),
+    error: (line: string) => void error.push(line),
+    interrupted: () => interruption.signal,
+  }
+  return { ended: runCommand(args, terminal), out, error, interrupt: () => interruption.abort() }
 }
 
 /** Examines with the options of a consumer; without group and topics none are looked at. */
