@@ -9,6 +9,7 @@ import { type Output, outputTo, type Terminal } from './output.ts'
 import { tailCommand } from './tail-command.ts'
 import { UsageError } from './usage-error.ts'
 import { version } from './version.cjs'
+import { watchCommand } from './watch-command.ts'
 
 const exitCodes = 'Exit codes: 0 fine, 1 something was found or failed, 2 wrong usage.'
 
@@ -55,7 +56,7 @@ function programFor(output: Output, end: (code: number) => void): Command {
       const known = program.commands.map((one) => one.name()).join(', ')
       throw new UsageError(`Expected one of ${known}, got "${command}".`)
     })
-  for (const command of [doctorCommand, moveCheckCommand, tailCommand, journalCommand])
+  for (const command of [doctorCommand, moveCheckCommand, watchCommand, tailCommand, journalCommand])
     program.addCommand(command(output, end))
   for (const command of [program, ...program.commands]) {
     command

@@ -11,17 +11,19 @@ export async function relisten(...args: string[]) {
   return { code: await running.ended, out: running.out, error: running.error }
 }
 
-/** Starts a command of `relisten` that runs until it is interrupted. */
+/** Starts a command of `relisten` that runs until it is interrupted, as on a terminal without colours. */
 export function startRelisten(...args: string[]) {
   const out: string[] = []
   const error: string[] = []
+  const drawn: string[] = []
   const interruption = new AbortController()
   const terminal = {
     out: (line: string) => void out.push(line),
     error: (line: string) => void error.push(line),
+    draw: (text: string) => void drawn.push(text),
     interrupted: () => interruption.signal,
   }
-  return { ended: runCommand(args, terminal), out, error, interrupt: () => interruption.abort() }
+  return { ended: runCommand(args, terminal), out, error, drawn, interrupt: () => interruption.abort() }
 }
 
 /** Examines with the options of a consumer; without group and topics none are looked at. */
