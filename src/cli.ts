@@ -20,7 +20,9 @@ runCommand(process.argv.slice(2), {
   hasColours: stdout.isTTY === true && stdout.hasColors(),
   ...(stderr.isTTY ? { draw: (text: string) => void stderr.write(text) } : {}),
   async drained() {
-    if (stdout.writableNeedDrain) await once(stdout, 'drain', interruption && { signal: interruption.signal })
+    // Who has gone, or wants an end, takes no more.
+    const signal = interruption?.signal
+    if (stdout.writableNeedDrain) await once(stdout, 'drain', { ...(signal && { signal }) }).catch(() => {})
   },
   interrupted() {
     const controller = new AbortController()

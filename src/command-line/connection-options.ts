@@ -41,7 +41,7 @@ export function withConnection(command: Command): Command {
     new Option('--topic <name>', 'a topic; may be given several times').env('RELISTEN_TOPICS').argParser(list),
     new Option('--client-id <id>', 'what the brokers call this client').env('RELISTEN_CLIENT_ID'),
     new Option('--cluster-id <id>', 'the cluster that is meant').env('RELISTEN_CLUSTER_ID'),
-    new Option('--ssl', 'connects with TLS').env('RELISTEN_SSL'),
+    new Option('--ssl', 'connects with TLS (env: RELISTEN_SSL, true or false)'),
     new Option('--ssl-ca <file>', 'a PEM file with the authorities to trust; means --ssl').env('RELISTEN_SSL_CA'),
     new Option('--sasl-mechanism <name>', 'plain, scram-sha-256 or scram-sha-512').env('RELISTEN_SASL_MECHANISM'),
     new Option('--sasl-username <name>', 'the user; the password comes from RELISTEN_SASL_PASSWORD').env(
@@ -75,10 +75,12 @@ export interface ConnectionOptions extends Omit<ResolvedOptions, 'groupId' | 'to
 }
 
 /** Reads and checks them. Throws a UsageError, or `invalid-option`. */
-export function connectionOptions(given: Given, environment: NodeJS.ProcessEnv = process.env): ConnectionOptions {
+export function connectionOptions(flags: Given, environment: NodeJS.ProcessEnv = process.env): ConnectionOptions {
+  // A variable that is empty says nothing.
+  const given: Given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== ''))
   const module = given.options === undefined ? {} : exportedBy(given.options)
   const kafka = kafkaFrom(given, environment)
-  const merged: Partial<ConsumerOptions> = {
+  const all: Partial<ConsumerOptions> = {
     ...module,
     ...(given.brokers === undefined
       ? {}
@@ -93,13 +95,13 @@ export function connectionOptions(given: Given, environment: NodeJS.ProcessEnv =
     ...(given.clusterId === undefined ? {} : { clusterId: given.clusterId }),
     ...(given.expectedIdentity === undefined ? {} : { expectedIdentity: given.expectedIdentity }),
     ...(given.dialTimeoutMs === undefined ? {} : { dialTimeoutMs: Number(given.dialTimeoutMs) }),
-    ...(kafka ? { kafka } : {}),
+    ...(kafka ? { kafka: merged(module.kafka, kafka) } : {}),
   }
-  if (merged.brokers === undefined)
+  if (all.brokers === undefined)
     throw new UsageError('Expected addresses of brokers: --brokers, RELISTEN_BROKERS, or a module by --options.')
-  const { groupId, topics = [] } = merged
+  const { groupId, topics = [] } = all
   // The rest is checked as it would be for a consumer; what a consumer needs beside it is filled in.
-  const { eachMessage: _message, eachBatch: _batch, ...own } = merged
+  const { eachMessage: _message, eachBatch: _batch, ...own } = all
   const checked = resolveOptions({
     ...{ groupId: 'relisten', topics: ['relisten'] },
     ...own,
@@ -126,10 +128,18 @@ function kafkaFrom(given: Given, environment: NodeJS.ProcessEnv): KafkaOptions |
     throw new UsageError('A SASL mechanism needs --sasl-username, and the password in RELISTEN_SASL_PASSWORD.')
   const kafka = {
     ...(clientId === undefined ? {} : { clientId }),
-    ...(hasFiles || given.ssl ? { ssl: hasFiles ? files : true } : {}),
+    ...(hasFiles || (given.ssl ?? isTrue(environment.RELISTEN_SSL)) ? { ssl: hasFiles ? files : true } : {}),
     ...(saslMechanism === undefined ? {} : { sasl: { mechanism: saslMechanism, username, password } }),
   } as KafkaOptions
   return Object.keys(kafka).length > 0 ? kafka : undefined
+}
+
+const isTrue = (setting = ''): boolean => /^(true|1|yes|on)$/i.test(setting)
+
+/** The settings of the module, and over them those of flags and environment. */
+function merged(own: ConsumerOptions['kafka'], over: KafkaOptions): ConsumerOptions['kafka'] {
+  if (typeof own === 'function') return async () => ({ ...(await own()), ...over })
+  return { ...own, ...over }
 }
 
 function textOf(path: string, from: string): string {

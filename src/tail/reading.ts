@@ -10,7 +10,9 @@ const quietMs = 3000
 
 /** Where reading is in each partition, and where it ends. */
 export class Reading {
+  /** Where reading goes on. */
   readonly positions: Map<number, bigint>
+  private readonly read = new Map<number, bigint>()
   private readonly show: Show
   private readonly ends: ReadonlyMap<number, bigint> | undefined
   onEnd = () => {}
@@ -26,8 +28,10 @@ export class Reading {
     const { partition } = message
     const offset = BigInt(message.message.offset)
     this.heardAt = performance.now()
-    if (offset < (this.positions.get(partition) ?? 0n)) return
+    // Nothing comes twice within a process, unless somebody resets the offsets of a group that was named.
+    if (offset < (this.read.get(partition) ?? 0n)) return
     if (offset < (this.ends?.get(partition) ?? offset + 1n)) await this.show(message)
+    this.read.set(partition, offset + 1n)
     this.positions.set(partition, offset + 1n)
     if (this.isOver()) this.onEnd()
   }

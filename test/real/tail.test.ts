@@ -105,7 +105,7 @@ test('it follows a topic through a move of all brokers, and ends when it is inte
   expect((await groups()).filter((groupId) => groupId.startsWith('relisten-tail-'))).toEqual([])
 })
 
-test('a group with members is refused without --join; with it, and without members, nothing is committed', async () => {
+test('a group with members is refused without --join; with it, or without members, it is read and nothing is committed', async () => {
   await using front = await startFront(cluster())
   const topic = 'tail-group'
   await topicWith(topic, 'one')
@@ -131,6 +131,11 @@ test('a group with members is refused without --join; with it, and without membe
   const refused = await relisten(...args)
   expect([refused.code, refused.out]).toEqual([1, []])
   expect(refused.error.join()).toMatch(/^Group tail-group has 1 members, .*`--join`/)
+
+  const rebalanced = new Promise((resolve) => member.on(member.events.REBALANCING, resolve))
+  const joining = relisten(...args, '--join')
+  await within(20_000, 'the rebalance that a join brings', rebalanced)
+  expect((await joining).code).toBe(0)
 
   await member.disconnect()
   const read = await relisten(...args)
