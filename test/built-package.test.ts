@@ -16,6 +16,7 @@ beforeAll(() => {
 test.each([
   ['relisten', 'createConsumer'],
   ['relisten/machine', 'lifecycleMachine'],
+  ['relisten/opentelemetry', 'instrument'],
 ])('require gives what import gives of %s, name for name, as one instance', async (path, name) => {
   const printed = await plainNode(`
     import { createRequire } from 'node:module'

@@ -18,7 +18,7 @@ import {
   tap,
 } from 'rxjs'
 import { type Acceptance, createAcceptance } from '../../machines/acceptance.ts'
-import type { Endpoint } from '../../machines/endpoint.ts'
+import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
@@ -27,6 +27,7 @@ import type { Dial } from '../connection/dial.ts'
 import { isAbsence } from '../connection/dial-failure.ts'
 import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
+import { claimChannel, type UpdateReason } from '../diagnostics/channels.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { AddressBook } from './address-book.ts'
 import { ClaimProbe } from './claim-probe.ts'
@@ -78,7 +79,7 @@ export interface Cluster {
   /** The first answer that was asked for at `at` (milliseconds since the epoch) or later; requests an update where there is none. */
   snapshotSince(at: number, signal?: AbortSignal): Promise<Snapshot>
   /** Asks where the brokers are as soon as it may: something has just gone wrong, or may have changed. Cheap; many requests are one poll. */
-  requestUpdate(): void
+  requestUpdate(reason: UpdateReason): void
   /** Gives away the poller's connection to this endpoint if it is new; undefined when there is none. */
   take(endpoint: Endpoint): Promise<HeldConnection | undefined>
   /** Takes in an answer that a link got. */
@@ -119,7 +120,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     ready: async (signal) => void (await cluster.snapshotSince(0, signal)),
     newest: () => cluster.known.newest,
     snapshotSince: (at, signal) => cluster.snapshotSince(at, signal),
-    requestUpdate: () => cluster.poller.requestUpdate(),
+    requestUpdate: (reason) => cluster.poller.requestUpdate(reason),
     take: async (endpoint) => cluster.pool.at(endpoint).take(),
     observe: (snapshot) => cluster.observe({ type: 'answered', snapshot }),
     report: (endpoint) => cluster.observe({ type: 'died', endpoint, at: steadyNow() }),
@@ -200,12 +201,12 @@ class SharedCluster {
     const signals = signal ? [signal, this.closing.signal] : [this.closing.signal]
     for (const each of signals) each.throwIfAborted()
     const answer$ = this.answers$.pipe(
-      tap((snapshot) => snapshot.at < floor && this.poller.requestUpdate()),
+      tap((snapshot) => snapshot.at < floor && this.poller.requestUpdate('outdated')),
       filter((snapshot) => snapshot.at >= floor),
     )
     const ended$ = signals.map((each) => aborted$(each).pipe(map(() => each.throwIfAborted() as never)))
     const answer = firstValueFrom(merge(...ended$, answer$))
-    this.poller.requestUpdate()
+    this.poller.requestUpdate('outdated')
     return answer
   }
 
@@ -226,6 +227,7 @@ class SharedCluster {
     const { observation, after, accepted } = step
     this.known = after
     if (accepted) this.book.update(accepted)
+    if (accepted && claimChannel.hasSubscribers) this.reportClaims(step)
     if (observation?.type === 'answered' && isAnswer(step)) {
       this.poller.answered()
       this.answers$.next(observation.snapshot)
@@ -235,6 +237,15 @@ class SharedCluster {
     const isDead =
       observation?.type === 'died' || (observation?.type === 'dial-failed' && isAbsence(observation.failure))
     if (isDead) this.probe.probeListeners(this.book, observation.endpoint)
+  }
+
+  private reportClaims({ before, after }: Step): void {
+    const known = new Set(before.acceptance.claims.map(({ nodeId, openedAt }) => `${nodeId} ${openedAt}`))
+    for (const { nodeId, from, to, openedAt } of after.acceptance.claims) {
+      if (known.has(`${nodeId} ${openedAt}`)) continue
+      const { clusterId } = this.book
+      claimChannel.publish({ clusterId, nodeId, from: formatEndpoint(from), to: formatEndpoint(to) })
+    }
   }
 
   /** The newest answer is judged again when a name in it leads elsewhere. It does not say that anybody answers now. */

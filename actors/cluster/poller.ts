@@ -10,6 +10,7 @@ import {
   filter,
   finalize,
   ignoreElements,
+  map,
   merge,
   type Observable,
   repeat,
@@ -20,7 +21,9 @@ import {
   timer,
 } from 'rxjs'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
+import type { Failure } from '../../machines/failure.ts'
 import { fromDial } from '../connection/dial-failure.ts'
+import { type PollReason, pollChannel, type UpdateReason } from '../diagnostics/channels.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import type { AddressBook } from './address-book.ts'
 import type { Observation } from './cluster-knowledge.ts'
@@ -55,7 +58,7 @@ export class Poller {
   readonly observations$: Observable<Observation>
   private readonly options: PollerOptions
   private readonly emitted$ = new Subject<Observation>()
-  private readonly wanted$ = new BehaviorSubject(false)
+  private readonly wanted$ = new BehaviorSubject<UpdateReason | undefined>(undefined)
   private listed: readonly Endpoint[] = []
   private reading: Promise<readonly Endpoint[]> | undefined
   private readAt = -Infinity
@@ -63,6 +66,8 @@ export class Poller {
   private asking: Endpoint[] = []
   private hedge: Hedge<Endpoint, unknown> | undefined
   private round = 0
+  /** Why the round under way began. */
+  private reason: PollReason = 'start'
   private startedAt = -Infinity
   /** Rounds in a row without an answer. */
   private unanswered = 0
@@ -83,8 +88,8 @@ export class Poller {
    * Requests a round whose requests go out after now; many requests are one round. A round that still waits asks the source again: it may
    * have begun just before all brokers moved, and know only endpoints where nobody is.
    */
-  requestUpdate(): void {
-    this.wanted$.next(true)
+  requestUpdate(reason: UpdateReason): void {
+    this.wanted$.next(this.wanted$.value ?? reason)
     const { hedge } = this
     if (!hedge || this.reading || performance.now() - this.readAt < minDistanceMs) return
     void this.readSource().then((fresh) => this.askAtOnce(fresh, hedge))
@@ -103,15 +108,15 @@ export class Poller {
   }
 
   private notice(observation: Observation): void {
-    if (observation.type === 'connection-lost') this.requestUpdate()
+    if (observation.type === 'connection-lost') this.requestUpdate('connection-ended')
     if (observation.type !== 'dial-failed') return
     this.diagnosis.note(observation.endpoint, observation.failure)
-    if (observation.times === 1) this.requestUpdate()
+    if (observation.times === 1) this.requestUpdate('dial-failed')
   }
 
   private announced(reading: SourceReading): void {
     this.askEach(this.learn(reading))
-    this.requestUpdate()
+    this.requestUpdate('source-changed')
   }
 
   /** The first one begins when whoever made the poller has had time to subscribe to its facts. */
@@ -127,11 +132,18 @@ export class Poller {
     // While a reported move waits for its witness the next round is soon; less and less often when none comes.
     const openMs = this.unsettled > 0 ? Math.min(calmMs, 50 * 2 ** Math.min(this.unsettled, 10)) : calmMs
     const pauseMs = this.unanswered > 0 ? 100 + 150 * random() : openMs
+    const silent = this.unanswered > 0 ? 'unanswered' : undefined
+    const due = silent ?? (openMs < calmMs ? 'unsettled' : 'interval')
     const requested$ = this.wanted$.pipe(
-      filter(Boolean),
-      switchMap(() => timer(this.distanceMs())),
+      filter((reason) => reason !== undefined),
+      switchMap((reason) => timer(this.distanceMs()).pipe(map(() => reason))),
     )
-    return merge(timer(Math.max(pauseMs, this.distanceMs())), requested$).pipe(take(1))
+    return merge(timer(Math.max(pauseMs, this.distanceMs())).pipe(map(() => due)), requested$).pipe(
+      take(1),
+      tap((reason: PollReason) => {
+        this.reason = reason
+      }),
+    )
   }
 
   private distanceMs(): number {
@@ -143,7 +155,7 @@ export class Poller {
     const { signal } = this.stopping
     const startedAt = performance.now()
     this.startedAt = startedAt
-    this.wanted$.next(false)
+    this.wanted$.next(undefined)
     this.round++
     const wanted = [...book.entries(), ...book.claims.map(({ to }) => to), ...this.listed]
     pool.keep(wanted)
@@ -169,15 +181,25 @@ export class Poller {
     try {
       await hedge.answer
       this.answered()
+      this.report(startedAt)
       this.openMore()
     } catch {
       if (signal.aborted) return
       this.unanswered++
       const failure = this.diagnosis.reason(this.asking, (endpoint) => pool.silenceOf(endpoint))
+      this.report(startedAt, failure)
       this.emitted$.next({ type: 'unanswered', failure, since: startedAt })
     } finally {
       this.hedge = undefined
     }
+  }
+
+  private report(startedAt: number, failure?: Failure): void {
+    if (!pollChannel.hasSubscribers) return
+    const { reason, asking } = this
+    const tookMs = performance.now() - startedAt
+    const { clusterId } = this.options.book
+    pollChannel.publish({ clusterId, reason, asked: asking.map(formatEndpoint), tookMs, failure })
   }
 
   private askAtOnce(fresh: readonly Endpoint[], hedge: Hedge<Endpoint, unknown>): void {

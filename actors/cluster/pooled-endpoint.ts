@@ -222,7 +222,7 @@ export class PooledEndpoint {
       this.dialHeardAt = performance.now()
       this.dialStep = step
     }
-    const connection = await dial(this.endpoint, { signal: closing, logins: pace, onHeard })
+    const connection = await dial(this.endpoint, { reason: 'poll', signal: closing, logins: pace, onHeard })
     if (!closing.aborted) this.flaw = this.hear(connection.snapshot)
     const isForeign = this.flaw?.kind === 'foreign-cluster'
     if (!closing.aborted && !isForeign) return connection

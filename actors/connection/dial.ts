@@ -7,6 +7,7 @@ import net, { type LookupFunction, type Socket } from 'node:net'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
+import type { DialReason } from '../diagnostics/channels.ts'
 import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { type ForeignProtocol, foreignProtocol } from '../protocol/foreign-protocol.ts'
 import { versionFlaw } from '../protocol/versions.ts'
@@ -41,6 +42,7 @@ export interface DialerOptions {
 export interface Dialled {
   /** Who must answer. */
   readonly nodeId?: number | undefined
+  readonly reason?: DialReason
   readonly signal?: AbortSignal | undefined
   /** The pace of logins. */
   readonly logins?: Pick<DialPace, 'login'> | undefined

@@ -13,6 +13,7 @@ import type { Log } from './log.ts'
 import { PartitionQueue, type Reader } from './partition-queue.ts'
 import { PrefetchBudget } from './prefetch-budget.ts'
 import type { GroupProgress } from './progress.ts'
+import type { Traffic } from './traffic.ts'
 
 export interface DispatcherOptions
   extends Omit<HandlerOptions, 'pause' | 'releaseSlot' | 'onRetry' | 'endOf' | 'uncommitted'> {
@@ -41,6 +42,7 @@ export class Dispatcher {
   private readonly pausedTopics = new Set<string>()
   private reader: Reader | undefined
   private log: Log | undefined
+  private readonly fetched = { messages: 0, bytes: 0 }
   private isOver = false
 
   constructor(options: DispatcherOptions) {
@@ -63,6 +65,15 @@ export class Dispatcher {
   /** The queues of the partitions that are assigned now. */
   assigned(): readonly PartitionQueue[] {
     return this.mine
+  }
+
+  get traffic(): Traffic {
+    const { fetched, handler, prefetchBudget } = this
+    return {
+      ...{ fetchedMessages: fetched.messages, fetchedBytes: fetched.bytes },
+      ...{ handledMessages: handler.handled, handledBytes: handler.handledBytes },
+      ...{ suppressedMessages: handler.suppressed, bufferedBytes: prefetchBudget.held },
+    }
   }
 
   /** Whether marks are committed, and not only what the user names. */
@@ -101,7 +112,8 @@ export class Dispatcher {
       queue.reread()
       return undefined
     }
-    queue.put({ batch, assignment, from, next: 0 })
+    this.fetched.bytes += queue.put({ batch, assignment, from, next: 0 })
+    this.fetched.messages += batch.messages.length
     this.slots.work(queue)
     return queue.room()
   }

@@ -3,9 +3,9 @@
 import { backoffMs } from '../../machines/backoff.ts'
 import type { TopicPartition } from '../../machines/fact.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
+import { call, type HandlerCallOptions } from './handler-call.ts'
 import { failureOf } from './handler-error.ts'
 import { HandlerFailure } from './handler-failure.ts'
-import { type HandlerTimeoutOptions, timed } from './handler-timeout.ts'
 import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 
 /** What `onHandlerError` may decide about a message or batch that failed `handlerRetries` times more. */
@@ -43,7 +43,7 @@ export type HandlerErrorPolicy =
       <_Hidden>(context: HandlerErrorContext): HandlerDecision | Promise<HandlerDecision>
     }
 
-export interface HandlerRetryOptions extends HandlerTimeoutOptions {
+export interface HandlerRetryOptions extends HandlerCallOptions {
   readonly handlerRetries: number
   readonly onHandlerError: HandlerDecision | HandlerErrorPolicy
   /** The wait before the next try is over. */
@@ -72,13 +72,14 @@ export async function attempt(
   const { assignment } = queued
   const { seeks } = queue.progress
   const goesOn = () => assignment.open && queue.progress.seeks === seeks
-  const [first] = left()
+  const messages = left()
+  const [first] = messages
   if (!first) return undefined
   let failure = queue.failure?.isOf(first, assignment) ? queue.failure : undefined
   // Where the policy could not decide, it is the policy that is asked again: a handler that is done with a message is not called for it.
   if (!failure?.isUndecided) {
     try {
-      await timed(options, queue, queued, first.offset, work)
+      await call(options, queue, queued, first.offset, messages, work)
       queue.fail(undefined)
       return 'handled'
     } catch (error) {

@@ -66,7 +66,7 @@ export class HandlerSlots {
         continue
       }
       const isDone = await this.handler.run(queue, queued, isOver)
-      if (isDone) queue.finish(queued)
+      if (isDone) this.handler.handledBytes += queue.finish(queued)
       if (!isDone || isOver()) return
     }
   }

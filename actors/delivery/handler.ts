@@ -1,5 +1,6 @@
 /** The handler: the user's function goes through a batch, message by message or as a whole, and the mark follows what it has handled. */
 
+import { tracing } from '../diagnostics/tracing.ts'
 import type { EachBatchPayload, EachMessagePayload, KafkaMessage } from '../kafkajs/consumer.ts'
 import { type BatchPayloadOptions, BatchPayloads, heartbeat } from './batch-payload.ts'
 import { attempt, type HandlerRetryOptions } from './handler-retry.ts'
@@ -14,6 +15,10 @@ export interface HandlerOptions extends HandlerRetryOptions, BatchPayloadOptions
 const sliceMs = 100
 
 export class Handler {
+  /** Messages handled. */
+  handled = 0
+  /** Bytes of the batches that were handled to their end. */
+  handledBytes = 0
   /** Messages not handed out because this process had handled them already. */
   suppressed = 0
   private readonly options: HandlerOptions
@@ -29,9 +34,15 @@ export class Handler {
    * it is done; else it was broken off in order, or the partition waits: for a next try, or for somebody who decides.
    */
   async run(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
-    return this.options.eachBatch
-      ? this.runBatch(queue, queued, this.options.eachBatch)
-      : this.runMessages(queue, queued, yields)
+    const { eachBatch, groupId } = this.options
+    const run = () => (eachBatch ? this.runBatch(queue, queued, eachBatch) : this.runMessages(queue, queued, yields))
+    const { aroundBatch } = tracing
+    if (!aroundBatch) return run()
+    const { topic, partition } = queue
+    const left = () => messagesFrom(queued.batch.messages, queue.progress.mark ?? 0n)
+    const messages = left()
+    const outcome = () => ({ messages: messages.length - left().length, error: queue.failure?.error })
+    return messages.length > 0 ? aroundBatch({ groupId, topic, partition, messages }, run, outcome) : run()
   }
 
   private async runMessages(queue: PartitionQueue, queued: QueuedBatch, yields: () => boolean): Promise<boolean> {
@@ -66,6 +77,7 @@ export class Handler {
         (signal) => eachMessage({ topic, partition, message, heartbeat, pause, signal }),
       )
       if (!outcome) return false
+      if (outcome === 'handled') this.handled++
       this.advance(queue, queued, seeks, offset + 1n)
       if (performance.now() > until && yields()) {
         queued.next++
@@ -88,7 +100,8 @@ export class Handler {
     const isStale = () => queue.progress.seeks !== seeks
     const brokenOff = () => !assignment.open || isStale()
     // Counted once: what is left out later was handled from this very batch.
-    if (queued.next === 0) this.suppressed += batch.messages.length - left().length
+    const before = left().length
+    if (queued.next === 0) this.suppressed += batch.messages.length - before
     queued.next = batch.messages.length
     queue.handOut(whole)
     /** Nothing beyond the batch: the mark steps over nothing that was not handed out. */
@@ -104,6 +117,7 @@ export class Handler {
       else if (!brokenOff() && left().length > 0)
         throw new Error('the batch handler returned at its signal, before the end')
     })
+    this.handled += before - left().length
     if (outcome === 'skipped') resolve(whole)
     if (brokenOff() || left().length > 0) return false
     this.advance(queue, queued, seeks, whole)

@@ -4,13 +4,14 @@
  */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import type { Batch, KafkaMessage } from '../kafkajs/consumer.ts'
+import type { Batch } from '../kafkajs/consumer.ts'
 import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'
 import type { HandlerFailure } from './handler-failure.ts'
 import type { PrefetchBudget } from './prefetch-budget.ts'
 import { prefetchDepth, roomWithinMs } from './prefetch-depth.ts'
 import type { Progress } from './progress.ts'
+import { sizeOf } from './traffic.ts'
 
 /** What queues need of the session that reads at the moment. */
 export interface Reader {
@@ -50,7 +51,7 @@ export class PartitionQueue {
   movedAt = 0
   private readonly prefetchBudget: PrefetchBudget
   private readonly reader: () => Reader | undefined
-  private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number }[] = []
+  private readonly batches: { readonly queued: QueuedBatch; readonly bytes: number; readonly size: number }[] = []
   /** Made for the first fetch that waits: most queues never fill up. */
   private hasRoom: Condition | undefined
   private failing: HandlerFailure | undefined
@@ -106,6 +107,11 @@ export class PartitionQueue {
     return this.batches.length
   }
 
+  /** Bytes that wait or are at work, as the budget counts them. */
+  get bytes(): number {
+    return this.batches.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
   /** The batch to work next, or at work. */
   get first(): QueuedBatch | undefined {
     return this.batches[0]?.queued
@@ -148,11 +154,15 @@ export class PartitionQueue {
     this.makeRoom()
   }
 
-  put(queued: QueuedBatch): void {
+  /** Takes a batch in. Returns the bytes of its messages. */
+  put(queued: QueuedBatch): number {
     if (!queued.batch.isEmpty()) this.highWatermark = BigInt(queued.batch.highWatermark)
-    const bytes = queued.batch.messages.reduce((sum, message) => sum + bytesOf(message), 0)
-    this.batches.push({ queued, bytes })
+    const { messages } = queued.batch
+    const size = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const bytes = size + messages.length * messageBytes
+    this.batches.push({ queued, bytes, size })
     this.prefetchBudget.add(bytes)
+    return size
   }
 
   /** Resolves when there is room for the next batch; where none comes in time, the partition is paused until there is. */
@@ -206,11 +216,13 @@ export class PartitionQueue {
     return true
   }
 
-  /** The batch is handled to its end. */
-  finish(queued: QueuedBatch): void {
-    if (this.first !== queued) return
+  /** The batch is handled to its end. Returns the bytes of its messages. */
+  finish(queued: QueuedBatch): number {
+    const [first] = this.batches
+    if (first?.queued !== queued) return 0
     this.shift()
     this.makeRoom()
+    return first.size
   }
 
   /** The first batch is taken out, handled or not. */
@@ -283,8 +295,3 @@ export class PartitionQueue {
 
 /** The offset behind the batch, and behind control records at its end. */
 export const endOf = (batch: Batch): bigint => BigInt(batch.lastOffset()) + 1n
-
-const bytesOf = ({ key, value, headers = {} }: KafkaMessage): number => {
-  const parts = Object.entries(headers).flatMap(([name, values]) => [name, ...[values ?? []].flat()])
-  return parts.reduce((sum, part) => sum + part.length, messageBytes + (key?.length ?? 0) + (value?.length ?? 0))
-}

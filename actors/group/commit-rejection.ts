@@ -1,8 +1,10 @@
 /** A commit rejection: why an offset that the user named is not committed. */
 
 import type { TopicPartition } from '../../machines/fact.ts'
+import type { Failure } from '../../machines/failure.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
+import { errorCodes } from '../protocol/frames.ts'
 
 /** An offset to commit, as the user names it: the next one to read. */
 export interface NamedOffset extends TopicPartition {
@@ -49,4 +51,14 @@ export function rangeRejection(
     return new CommitRejection('out-of-range', named, `${floor} is committed, and nobody has sought back`)
   }
   return undefined
+}
+
+/** What the coordinator refused a commit with. */
+export function refusalOf(code: number | undefined): Failure {
+  const denied = code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
+  return {
+    kind: denied ? 'not-authorized' : 'group-refused',
+    message: `The coordinator refused a commit with Kafka's error ${code}`,
+    code: `${code}`,
+  }
 }

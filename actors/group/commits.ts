@@ -5,7 +5,6 @@
 
 import { backoffMs } from '../../machines/backoff.ts'
 import type { Fact } from '../../machines/fact.ts'
-import type { Failure } from '../../machines/failure.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import type { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
@@ -15,7 +14,7 @@ import { writeCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Topics } from '../topics/topics.ts'
-import { CommitRejection, goneRejection, type NamedOffset, rangeRejection } from './commit-rejection.ts'
+import { CommitRejection, goneRejection, type NamedOffset, rangeRejection, refusalOf } from './commit-rejection.ts'
 import type { Membership } from './membership.ts'
 
 export interface CommitsOptions {
@@ -245,14 +244,5 @@ export class Commits {
     this.refusal = code
     if (code === undefined) return
     this.options.emit({ type: 'commit.failed', epoch: this.options.epoch, failure: refusalOf(code) })
-  }
-}
-
-function refusalOf(code: number | undefined): Failure {
-  const denied = code === errorCodes.topicAuthorizationFailed || code === errorCodes.groupAuthorizationFailed
-  return {
-    kind: denied ? 'not-authorized' : 'group-refused',
-    message: `The coordinator refused a commit with Kafka's error ${code}`,
-    code: `${code}`,
   }
 }

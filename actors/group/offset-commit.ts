@@ -1,11 +1,39 @@
 /** One commit request: offsets under a member and its generation, and what became of each partition. */
 
+import type { Failure } from '../../machines/failure.ts'
+import { commitChannel } from '../diagnostics/channels.ts'
 import { calls, type GroupMember, type Offsets } from '../kafkajs/calls.ts'
+import { fromKafkaJs } from '../kafkajs/failure.ts'
 import { errorCodes } from '../protocol/frames.ts'
+import { refusalOf } from './commit-rejection.ts'
 import type { Coordinator } from './coordinator.ts'
 
 /** Resolves with the error code of each partition, in the order asked. Rejects with a ConnectionError when no coordinator answers within `withinMs`. */
 export async function commitOffsets(
+  coordinator: Coordinator,
+  member: GroupMember,
+  offsets: Offsets,
+  withinMs: number,
+): Promise<number[]> {
+  if (!commitChannel.hasSubscribers) return send(coordinator, member, offsets, withinMs)
+  const startedAt = performance.now()
+  const over = (partitions: number, failure?: Failure): void => {
+    const { groupId } = member
+    commitChannel.publish({ groupId, partitions, tookMs: performance.now() - startedAt, failure })
+  }
+  const partitions = offsets.reduce((sum, topic) => sum + topic.partitions.length, 0)
+  try {
+    const codes = await send(coordinator, member, offsets, withinMs)
+    const refused = codes.find((code) => code !== errorCodes.none)
+    over(partitions, refused === undefined ? undefined : refusalOf(refused))
+    return codes
+  } catch (error) {
+    over(partitions, fromKafkaJs(error))
+    throw error
+  }
+}
+
+async function send(
   coordinator: Coordinator,
   member: GroupMember,
   offsets: Offsets,

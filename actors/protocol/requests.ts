@@ -41,19 +41,16 @@ export function readFetchRequest(fetch: Buffer): AskedPartition[] {
 /** The timestamps that ask ListOffsets for the first and the next offset of a log. */
 const edgeTimes = { start: -2n, end: -1n } as const
 
-/** Asks the leader for the first or next offset of a log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */
-export const logEdgeRequest = (
-  { topic, partition }: TopicPartition,
+/** Asks the leader of these partitions for the first or next offset of each log (ListOffsets 4, Kafka 2.1), whose answer has its leader epoch too (KIP-320). */
+export const logEdgesRequest = (
+  places: readonly TopicPartition[],
   edge: 'start' | 'end',
   readUncommitted: boolean,
   clientId: string,
 ): Buffer => {
-  const body = new FrameWriter()
-    .int32(-1)
-    .int8(readUncommitted ? 0 : 1)
-    .int32(1)
-    .string(topic)
-  return body.int32(1).int32(partition).int32(-1).int64(edgeTimes[edge]).request(apiKeys.listOffsets, 4, clientId)
+  const body = new FrameWriter().int32(-1).int8(readUncommitted ? 0 : 1)
+  const write = ({ partition }: TopicPartition) => body.int32(partition).int32(-1).int64(edgeTimes[edge])
+  return body.partitions(places, write).request(apiKeys.listOffsets, 4, clientId)
 }
 
 /** A leader epoch in a partition's log. */

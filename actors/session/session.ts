@@ -26,6 +26,7 @@ import type { Topics } from '../topics/topics.ts'
 import { LogOffsets } from '../wire/log-offsets.ts'
 import { Routes } from '../wire/routes.ts'
 import { FetchRecord } from './fetch-record.ts'
+import { LogEnds } from './log-ends.ts'
 import type { RebalanceCallbacks } from './rebalance-callback.ts'
 import { RebalanceListener } from './rebalance-listener.ts'
 import { Runner, type RunnerSettings } from './runner.ts'
@@ -56,6 +57,7 @@ export class Session {
   readonly membership: Membership
   readonly routes: Routes
   readonly fetched: FetchRecord
+  readonly ends: LogEnds
   readonly runner: Runner
   readonly commits: Commits
   private readonly metadata: MetadataView
@@ -130,14 +132,14 @@ export class Session {
         else this.fail(failure)
       },
     })
+    const log = new LogOffsets({
+      ...{ clientId, readUncommitted },
+      leaderOf: (partition) => runner.leaderOf(partition),
+      linkTo: (nodeId) => routes.links.controlLink(nodeId),
+      refreshLeaders: () => this.refreshLeaders(),
+    })
     const positions: StartPositions = new StartPositions({
-      ...{ dispatcher, topics, fromBeginning, emit, signal },
-      log: new LogOffsets({
-        ...{ clientId, readUncommitted },
-        leaderOf: (partition) => runner.leaderOf(partition),
-        linkTo: (nodeId) => routes.links.controlLink(nodeId),
-        refreshLeaders: () => this.refreshLeaders(),
-      }),
+      ...{ dispatcher, topics, fromBeginning, emit, signal, log },
       leaderEpochOf: (partition) => metadata.leaderEpochOf(partition),
       committedOf: (topic) => coordinator.committedOf(topic, topics.partitionsOf(topic)),
       commit: (queue) => commits.commitReset(queue),
@@ -174,6 +176,7 @@ export class Session {
     this.subscription = subscription
     this.metadata = metadata
     this.fetched = fetched
+    this.ends = new LogEnds({ fetched, log, assigned: () => dispatcher.assigned() })
     this.runner = runner
     this.routes = routes
     this.listener = listener

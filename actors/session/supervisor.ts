@@ -10,6 +10,7 @@ import type { Membership } from '../group/membership.ts'
 import { fromKafkaJs } from '../kafkajs/failure.ts'
 import type { LinkPool } from '../wire/link-pool.ts'
 import type { FetchRecord } from './fetch-record.ts'
+import type { LogEnds } from './log-ends.ts'
 import type { Session } from './session.ts'
 import { since } from './task.ts'
 
@@ -22,6 +23,7 @@ export type SupervisedSession = Pick<
   readonly commits: Pick<Commits, 'commitMarks' | 'commitOffsets'>
   readonly routes: { readonly links: Pick<LinkPool, 'caughtUp' | 'recheck'> }
   readonly fetched: Pick<FetchRecord, 'takeLongestGap'>
+  readonly ends: Pick<LogEnds, 'of' | 'refresh'>
 }
 
 export interface SupervisorOptions {

@@ -117,7 +117,7 @@ export class FailureDetector {
     if (!oldest || !connection?.open) return
     const silentMs = performance.now() - this.quietSince(oldest)
     if (silentMs < this.dueMs(oldest)) return
-    options.cluster.requestUpdate()
+    options.cluster.requestUpdate('silent')
     this.doublings++
     const sentAt = steadyNow() - (performance.now() - oldest.sentAt)
     if (silentMs >= this.patience(oldest) + this.requestTimeoutMs || options.requests.hasLeft(sentAt)) {
@@ -158,7 +158,7 @@ export class FailureDetector {
     const { failure, snapshot } = error
     const { cluster, nodeId, drop } = this.options
     if (snapshot) cluster.observe(snapshot)
-    cluster.requestUpdate()
+    cluster.requestUpdate('dial-failed')
     if (failure.kind !== 'dial-failed' || failure.code === 'ABORT_ERR') return false
     const entry = cluster.book.entryOf(nodeId)
     if (entry && failure.code !== 'WRONG_NODE') cluster.report(entry)

@@ -12,6 +12,7 @@ import { ConnectionError, type HeldConnection } from '../connection/connection.t
 import type { Dial } from '../connection/dial.ts'
 import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
 import { Condition } from '../time/condition.ts'
+import { dialReason } from './dial-reason.ts'
 import { FailureDetector } from './failure-detector.ts'
 import { type InFlightRequest, InFlightRequests, type Instant, instant } from './in-flight-requests.ts'
 import { LoginRenewal } from './login-renewal.ts'
@@ -64,7 +65,7 @@ export class Link {
     this.detector = new FailureDetector({
       ...options,
       requests: this.requests,
-      dial: (signal) => this.dial(signal),
+      dial: (signal) => this.dial(signal, true),
       connection: () => this.connection,
       send: (request, connection) => this.sendOver(request, Buffer.from(request.frame), connection),
       takeOver: (connection) => {
@@ -215,28 +216,26 @@ export class Link {
     const { cluster } = this.options
     const endpoint = cluster.book.entryOf(this.nodeId)
     if (endpoint) return Math.max(cluster.pace.waitMs(endpoint, this.nodeId), this.requests.ends.waitMs)
-    cluster.requestUpdate()
+    cluster.requestUpdate('unknown-node')
     return lookMs
   }
 
   private report(soft: boolean, startedAt: Instant): void {
-    const connection = this.connection
-    if (!connection) return
     const tookMs = soft && this.brokeAt === undefined ? 0 : Math.round(performance.now() - startedAt.since)
     this.brokeAt = undefined
-    if (this.adopted > 1)
-      this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(connection.endpoint), tookMs, soft })
+    if (this.connection && this.adopted > 1)
+      this.options.onRedial?.({ nodeId: this.nodeId, endpoint: formatEndpoint(this.connection.endpoint), tookMs, soft })
   }
 
   /** One dial of the endpoint in force. Says whether it failed. */
   private async tryDial(): Promise<boolean> {
-    const { nodeId, cluster, urgent } = this.options
+    const { nodeId, cluster } = this.options
     const endpoint = cluster.book.entryOf(nodeId)
     if (!endpoint) return false
     this.attempt = new AbortController()
     const { signal } = this.attempt
     try {
-      const connection = await this.dial(signal, urgent)
+      const connection = await this.dial(signal)
       cluster.observe(connection.snapshot)
       const old = this.connection
       if (old && old === this.renewal.expiring && this.current) await this.requests.emptied(old, signal)
@@ -255,20 +254,21 @@ export class Link {
       if (snapshot) cluster.observe(snapshot)
       if (isRefusal(failure.kind)) cluster.refuse(nodeId, endpoint, failure)
       if (isAbsence(failure)) cluster.report(endpoint)
-      cluster.requestUpdate()
+      cluster.requestUpdate('dial-failed')
       return true
     }
   }
 
   /** Dials the endpoint in force, or takes over what the poller has dialled there. */
-  private dial(signal: AbortSignal, mayTake = false): Promise<HeldConnection> {
+  private dial(signal: AbortSignal, isStandby = false): Promise<HeldConnection> {
     const { nodeId, cluster, dial, urgent = false } = this.options
     const entry = cluster.book.entryOf(nodeId)
     if (!entry) return Promise.reject(this.requests.failure('it is not known', 'ABORT_ERR'))
     const endpoint = { host: entry.host, port: entry.port }
-    const ready = mayTake ? () => cluster.take(endpoint) : undefined
-    const once = () => dial(endpoint, { nodeId, signal, logins: cluster.pace, ready })
-    return cluster.pace.run(endpoint, { nodeId, urgent, signal }, once)
+    const reason = isStandby ? 'silent' : dialReason(this.connection, this.renewal.expiring, endpoint)
+    const ready = urgent && !isStandby ? () => cluster.take(endpoint) : undefined
+    const options = { nodeId, reason, signal, logins: cluster.pace, ready } as const
+    return cluster.pace.run(endpoint, { nodeId, urgent, signal }, () => dial(endpoint, options))
   }
 
   private adopt(connection: HeldConnection): void {
@@ -278,7 +278,7 @@ export class Link {
     this.adoptedAt = performance.now()
     connection.onClose(() => {
       if (this.connection !== connection || this.stop.signal.aborted) return
-      this.options.cluster.requestUpdate()
+      this.options.cluster.requestUpdate('connection-ended')
       this.requests.endedWith(connection)
       if (this.detector.failover()) return
       if (!this.options.urgent && this.requests.size === 0) {

@@ -5,7 +5,7 @@ import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { Log, LogEdge } from '../delivery/log.ts'
 import { errorCodes, FrameReader } from '../protocol/frames.ts'
-import { type EpochPlace, epochEndsRequest, logEdgeRequest } from '../protocol/requests.ts'
+import { type EpochPlace, epochEndsRequest, logEdgesRequest } from '../protocol/requests.ts'
 import type { Link } from './link.ts'
 
 export interface LogOffsetsOptions {
@@ -29,20 +29,16 @@ export class LogOffsets implements Log {
     this.options = options
   }
 
-  edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
-    const { leaderOf, readUncommitted, clientId } = this.options
-    return this.looking(async () => {
-      const reader = new FrameReader(
-        await this.ask(where, leaderOf(where), logEdgeRequest(where, edge, readUncommitted, clientId)),
-      )
-      reader.skip(4 + 4) // throttle, topics
-      reader.string()
-      reader.skip(4 + 4) // partitions, and the number of this one
-      const errorCode = reader.int16()
-      if (errorCode !== errorCodes.none) throw refused(`the ${edge}`, where, errorCode)
-      reader.skip(8) // time
-      return { offset: reader.int64(), leaderEpoch: reader.int32() }
-    })
+  async edge(where: TopicPartition, edge: 'start' | 'end'): Promise<LogEdge> {
+    const [asked] = this.edges([where], edge)
+    return asked as Promise<LogEdge>
+  }
+
+  /** The same for many, in their order, with one request per leader. */
+  edges(places: readonly TopicPartition[], edge: 'start' | 'end'): Promise<LogEdge>[] {
+    const { readUncommitted, clientId } = this.options
+    const request = (led: readonly TopicPartition[]) => logEdgesRequest(led, edge, readUncommitted, clientId)
+    return this.askEach(places, request, readEdges, () => `the ${edge}`)
   }
 
   async epochEnd(where: TopicPartition, leaderEpoch: number): Promise<bigint | undefined> {
@@ -50,20 +46,30 @@ export class LogOffsets implements Log {
   }
 
   epochEnds(places: readonly EpochPlace[]): Promise<bigint | undefined>[] {
-    const { leaderOf, clientId } = this.options
-    const leaders = places.map((place) => leaderOf(place))
-    const answers = new Map<number | undefined, Promise<ReadonlyMap<string, EpochEnd>>>()
+    const { clientId } = this.options
+    const request = (led: readonly EpochPlace[]) => epochEndsRequest(led, clientId)
+    return this.askEach(places, request, readEpochEnds, ({ leaderEpoch }) => `the end of leader epoch ${leaderEpoch}`)
+  }
+
+  /** Asks the leaders of these places, each once for all that it leads. Rejects what a leader answers with an error; `what` was asked for. */
+  private askEach<Place extends TopicPartition, Found>(
+    places: readonly Place[],
+    request: (led: readonly Place[]) => Buffer,
+    read: (frame: Buffer) => Answers<Found>,
+    what: (place: Place) => string,
+  ): Promise<Found>[] {
+    const leaders = places.map((place) => this.options.leaderOf(place))
+    const answers = new Map<number | undefined, Promise<Answers<Found>>>()
     return places.map((place, index) =>
       this.looking(async () => {
         const leader = leaders[index]
         const led = () => places.filter((_, other) => leaders[other] === leader)
-        const answer =
-          answers.get(leader) ?? this.ask(place, leader, epochEndsRequest(led(), clientId)).then(readEpochEnds)
+        const answer = answers.get(leader) ?? this.ask(place, leader, request(led())).then(read)
         answers.set(leader, answer)
-        const what = `the end of leader epoch ${place.leaderEpoch}`
-        const { errorCode, end } = (await answer).get(`${place.topic}/${place.partition}`) ?? unanswered
-        if (errorCode !== errorCodes.none) throw refused(what, place, errorCode)
-        return end < 0n ? undefined : end
+        const found = (await answer).get(`${place.topic}/${place.partition}`)
+        if (found?.errorCode !== errorCodes.none)
+          throw refused(what(place), place, found?.errorCode ?? errorCodes.unknownServerError)
+        return found.found
       }),
     )
   }
@@ -89,26 +95,41 @@ export class LogOffsets implements Log {
   }
 }
 
-/** What a leader answers of one epoch; the end is −1 where it knows nothing of it. */
-interface EpochEnd {
-  readonly errorCode: number
-  readonly end: bigint
+/** What a leader answers, by topic and partition. */
+type Answers<Found> = ReadonlyMap<string, { readonly errorCode: number; readonly found: Found }>
+
+function readEdges(frame: Buffer): Answers<LogEdge> {
+  return readPartitions(frame, (reader) => {
+    const partition = reader.int32()
+    const errorCode = reader.int16()
+    reader.skip(8) // time
+    return { partition, errorCode, found: { offset: reader.int64(), leaderEpoch: reader.int32() } }
+  })
 }
 
-const unanswered: EpochEnd = { errorCode: errorCodes.unknownServerError, end: -1n }
-
-/** By topic and partition. */
-function readEpochEnds(frame: Buffer): Map<string, EpochEnd> {
-  const reader = new FrameReader(frame)
-  reader.skip(4) // throttle
-  const found = new Map<string, EpochEnd>()
-  reader.partitions((topic) => {
+/** Undefined where it knows nothing of the epoch. */
+function readEpochEnds(frame: Buffer): Answers<bigint | undefined> {
+  return readPartitions(frame, (reader) => {
     const errorCode = reader.int16()
     const partition = reader.int32()
     reader.skip(4) // the newest epoch that is not later
-    found.set(`${topic}/${partition}`, { errorCode, end: reader.int64() })
+    const end = reader.int64()
+    return { partition, errorCode, found: end < 0n ? undefined : end }
   })
-  return found
+}
+
+function readPartitions<Found>(
+  frame: Buffer,
+  read: (reader: FrameReader) => { partition: number; errorCode: number; found: Found },
+): Answers<Found> {
+  const reader = new FrameReader(frame)
+  reader.skip(4) // throttle
+  const answers = new Map<string, { errorCode: number; found: Found }>()
+  reader.partitions((topic) => {
+    const { partition, ...answer } = read(reader)
+    answers.set(`${topic}/${partition}`, answer)
+  })
+  return answers
 }
 
 const refused = (what: string, { topic, partition }: TopicPartition, code: number): ConnectionError =>

@@ -1,8 +1,9 @@
 /** A tail: follows a topic through moves of the brokers and gives away each message. It commits nothing. */
 
-import { type Consumer, createConsumer } from '../consumer.ts'
+import type { Consumer } from '../consumer.ts'
 import { type Connections, connectBrokers } from '../doctor/connections.ts'
 import { callError } from '../error.ts'
+import { createConsumer } from '../lifecycle-consumer.ts'
 import type { ConsumerOptions } from '../options/consumer-options.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import { leadersOf, offsetsAt, type Place } from './range.ts'

@@ -2,6 +2,7 @@
 
 import { partitionsIn } from '../../actors/delivery/dispatcher.ts'
 import type { HandlerError } from '../../actors/delivery/handler-error.ts'
+import { noTraffic, type Traffic } from '../../actors/delivery/traffic.ts'
 import { byTopic, type PartitionsByTopic, type Plan, type TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import { isLifecycleState, type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
@@ -69,10 +70,11 @@ export interface Status extends Readiness {
   readonly paused: readonly TopicPartition[]
   readonly journal: 'recording' | 'degraded' | 'failed'
   readonly counts: Counts
+  readonly traffic: Traffic
 }
 
 /** A status without what depends on the moment it is read. */
-export type StatusFold = Omit<Status, keyof Readiness | 'paused'> &
+export type StatusFold = Omit<Status, keyof Readiness | 'paused' | 'traffic'> &
   Pick<Evidence, 'interruptedAt' | 'unreachableSince' | 'foreign' | 'hindrance' | 'unmatched'> & {
     /** Handlers past their deadline. They stay so while other members own the partition, and when it comes back. */
     readonly overdue: readonly StalledPartition[]
@@ -104,8 +106,8 @@ export function reduceStatus(fold: StatusFold, record: JournalRecord, error?: Ha
   return reduceState(next, record)
 }
 
-/** The status at `now`. Re-reads are counted where they are suppressed, not by facts, so that they don't fill the journal. */
-export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0, unreadyWhenDegraded = false): Status {
+/** The status at `now`. What makes no facts, as it would fill the journal, is in `traffic`. */
+export function viewStatus(fold: StatusFold, now: number, traffic = noTraffic, unreadyWhenDegraded = false): Status {
   const { interruptedAt, unreachableSince, foreign, hindrance, unmatched, overdue, ...rest } = fold
   const isElsewhere = isNotIn(fold.assignment)
   const failing = fold.failing.filter((each) => !isElsewhere(each))
@@ -113,7 +115,7 @@ export function viewStatus(fold: StatusFold, now: number, suppressedReReads = 0,
   return {
     ...{ ...readiness({ ...fold, failing }, now, unreadyWhenDegraded), ...rest, failing },
     paused: paused.map(({ topic, partition }) => ({ topic, partition })),
-    counts: { ...fold.counts, suppressedReReads },
+    ...{ counts: { ...fold.counts, suppressedReReads: traffic.suppressedMessages }, traffic },
   }
 }
 

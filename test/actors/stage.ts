@@ -199,6 +199,7 @@ export class Stage {
     const emit = (fact: Fact) => this.facts.push(fact)
     this.dispatcher = new Dispatcher({
       ...(batches ? { eachBatch: this.handlers.eachBatch } : { eachMessage: this.handlers.eachMessage }),
+      groupId: 'group',
       autoCommit: true,
       commitIntervalMs: 1000,
       handlerRetries: 0,

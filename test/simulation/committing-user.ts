@@ -1,7 +1,7 @@
 // A user who commits: it names what its handlers have done, at once or a while later, and drops what is refused.
 
-import type { createConsumer } from '../../src/consumer.ts'
 import type { RelistenError } from '../../src/error.ts'
+import type { createConsumer } from '../../src/lifecycle-consumer.ts'
 import type { Life } from './life.ts'
 import type { Random } from './random.ts'
 import type { Sighting } from './sighting.ts'

@@ -1,5 +1,6 @@
-// The tables of the reference in docs/ that are made from docstrings: options, facts, and what a record of the journal holds.
+// The tables of the reference in docs/ that are made from docstrings (options, facts, what a record of the journal holds), and from the table of metrics.
 
+import { metrics } from '../../src/opentelemetry/metrics.ts'
 import { type Member, readInterfaces } from './docstrings.ts'
 import { code, rows } from './generated.ts'
 
@@ -9,6 +10,9 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     'src/options/consumer-options.ts',
     'src/outcome.ts',
     'src/dead-letter.ts',
+    'src/opentelemetry/instrument.ts',
+    'actors/diagnostics/channels.ts',
+    'src/fact-channel.ts',
     'src/journal/file-journal.ts',
     'src/journal/memory-journal.ts',
     'src/journal/journal.ts',
@@ -31,6 +35,20 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
         membersOf('FactData').map((fact) => [code(fact.name), textOf(fact), fact.fields.map(code).join(' ')]),
       ),
     },
+    'docs/metrics.md': {
+      'options of instrument': optionTable(membersOf('InstrumentOptions')),
+      metrics: rows(
+        ['metric', 'kind', 'unit', 'means', 'attributes'],
+        Object.values(metrics).map(({ name, kind, unit, description, attributes }) => [
+          ...[code(name), kind, code(unit), cell(description)],
+          attributes
+            .filter((name) => name !== 'messaging.system')
+            .map(code)
+            .join(' '),
+        ]),
+      ),
+      channels: channelTables(membersOf),
+    },
     'docs/journal.md': {
       'fields of a record': fieldTable(membersOf('JournalRecord')),
       'members of a journal': rows(
@@ -40,6 +58,27 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     },
   }
 }
+
+/** The diagnostics channels, and what a message on each of them holds. */
+const messages = {
+  'relisten:fact': 'FactMessage',
+  'relisten:handler': 'HandlerMessage',
+  'relisten:dial': 'DialMessage',
+  'relisten:poll': 'PollMessage',
+  'relisten:claim': 'ClaimMessage',
+  'relisten:commit': 'CommitMessage',
+}
+
+const channelTables = (membersOf: (name: string) => readonly Member[]): string =>
+  rows(
+    ['channel', 'message'],
+    Object.entries(messages).map(([name, message]) => [
+      code(name),
+      membersOf(message)
+        .map((each) => code(each.name))
+        .join(' '),
+    ]),
+  )
 
 const optionTable = (options: readonly Member[]): string =>
   rows(

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
 import { adviceFor } from '../../src/advice.ts'
-import { createConsumer } from '../../src/consumer.ts'
+import { createConsumer } from '../../src/lifecycle-consumer.ts'
 import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import { reducedTo } from './told.ts'
 

@@ -1,10 +1,11 @@
 // The façade without a cluster behind it: wrong calls, starts that fail, stops at odd moments, facts as events.
 import { afterEach, expect, test } from 'vitest'
-import { type Consumer, createConsumer } from '../../src/consumer.ts'
+import type { Consumer } from '../../src/consumer.ts'
 import { RelistenError } from '../../src/error.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import type { FactRecord } from '../../src/journal/journal.ts'
 import { renamed } from '../../src/journal/upcast.ts'
+import { createConsumer } from '../../src/lifecycle-consumer.ts'
 import type { ConsumerOptions } from '../../src/options/consumer-options.ts'
 import { FakeBroker } from '../actors/fake-broker.ts'
 import { newPath, opened } from './journal/journal-files.ts'

@@ -1,5 +1,5 @@
 // A process whose consumer fails at once, with the logger it has by default.
-import { createConsumer } from '../../src/consumer.ts'
+import { createConsumer } from '../../src/lifecycle-consumer.ts'
 
 const consumer = createConsumer({
   ...{ brokers: ['127.0.0.1:1'], groupId: 'orders', topics: ['orders'], eachMessage: async () => {} },

@@ -174,7 +174,7 @@ test('updates requested in a row are few polls, and one after a break asks anew'
   await cluster.ready()
   const askedBefore = network.questions
   const brokeAt = Date.now()
-  for (let request = 0; request < 100; request++) cluster.requestUpdate()
+  for (let request = 0; request < 100; request++) cluster.requestUpdate('outdated')
   const snapshot = await laterAnswer(cluster)
   expect(snapshot.at).toBeGreaterThan(brokeAt)
   expect(cluster.newest()).toBe(snapshot)

@@ -37,7 +37,7 @@ test('an update requested during a round that nobody answers asks the source aga
   network.cluster({ clusterId: 'ours', places: placesOf(elsewhere) })
   await expect
     .poll(() => {
-      cluster.requestUpdate()
+      cluster.requestUpdate('outdated')
       return told
     })
     .toContain('cluster.moved')

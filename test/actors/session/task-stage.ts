@@ -96,6 +96,7 @@ export function fakeSession(how: Partial<Omit<SupervisedSession, 'membership' | 
     recheck: () => {},
     confirmed: async () => true,
     takeLongestGap: () => 0,
+    ends: { of: () => undefined, refresh: () => {} },
     drain: async () => false,
     commit: async () => {},
     revoke: async () => {},

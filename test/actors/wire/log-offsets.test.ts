@@ -61,6 +61,24 @@ test('where a leader epoch ends is asked of the leader, as a consumer asks', asy
   expect(request.readInt16BE(6)).toBe(3)
 })
 
+test('the ends of many logs are asked with one request per leader, and an error of one is none of the others', async () => {
+  const partitions = [0, 1].map((partition) =>
+    Buffer.concat([int32(partition), int16(partition === 1 ? 6 : 0), int64(-1n), int64(17n), int32(3)]),
+  )
+  const answer = Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list(partitions)])])])
+  broker.answering.set(apiKeys.listOffsets, () => answer)
+  const leaderOf = ({ partition }: { partition: number }) => (partition === 2 ? undefined : 1)
+  const places = [0, 1, 2].map((partition) => ({ topic: 'orders', partition }))
+  expect(await Promise.allSettled(edges({ leaderOf }).edges(places, 'end'))).toMatchObject([
+    { value: { offset: 17n, leaderEpoch: 3 } },
+    { reason: { message: expect.stringContaining("the end of orders/1 gave Kafka's error 6") } },
+    { reason: { message: 'orders/2 has no leader' } },
+  ])
+  const asked = [0, 1].map((partition) => Buffer.concat([int32(partition), int32(-1), int64(-1n)]))
+  const body = Buffer.concat([int32(-1), Buffer.from([1]), list([Buffer.concat([text('orders'), list(asked)])])])
+  expect((await broker.asked(apiKeys.listOffsets)).subarray(-body.length)).toEqual(body)
+})
+
 test('the ends of many epochs are asked with one request per leader, and an error of one is none of the others', async () => {
   const ends = [0, 1].map((partition) =>
     Buffer.concat([int16(partition === 1 ? 74 : 0), int32(partition), int32(3), int64(17n)]),

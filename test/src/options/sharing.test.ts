@@ -1,7 +1,7 @@
 // Sharing: consumers whose options say the same share a poller and marks, whichever literals said it.
 import { createSecureContext } from 'node:tls'
 import { expect, test } from 'vitest'
-import { createConsumer } from '../../../src/consumer.ts'
+import { createConsumer } from '../../../src/lifecycle-consumer.ts'
 import type { ConsumerOptions } from '../../../src/options/consumer-options.ts'
 import { clusterKey, marksKey } from '../../../src/options/sharing.ts'
 import { FakeBroker } from '../../actors/fake-broker.ts'

@@ -1,6 +1,7 @@
 // The status as it folds from records: states, membership, counts, and readiness with its reason.
 import { expect, test } from 'vitest'
 import { errorBeside, failureOf } from '../../../actors/delivery/handler-error.ts'
+import { noTraffic } from '../../../actors/delivery/traffic.ts'
 import type { FactData, FactType, Plan } from '../../../machines/fact.ts'
 import type { Failure } from '../../../machines/failure.ts'
 import { lifecycleMachine } from '../../../machines/lifecycle.ts'
@@ -242,7 +243,7 @@ test.each(['retrying', 'paused'] as const)(
     expect(status.failing).toEqual([{ topic, partition, offset: '5', reason, attempts: 10, since: story.at - 500 }])
     expect(status.degradedReason).toMatch(/^orders\/1 .* at offset 5, after 10 failed calls since 1970-.*Z\.$/)
     expect(status.paused).toEqual(reason === 'paused' ? [{ topic, partition }] : [])
-    const strict = viewStatus(story.fold, story.at, 0, true)
+    const strict = viewStatus(story.fold, story.at, noTraffic, true)
     expect(strict).toMatchObject({ live: true, ready: false, reason: status.degradedReason })
     story.tell('partition.degraded', { ...degraded, reason, attempts: 30 })
     expect(story.status.failing).toMatchObject([{ attempts: 30 }])
@@ -339,7 +340,7 @@ test('everything countable is counted', () => {
     .tell('commit.failed', { epoch: 1, failure })
     .tell('handler.failed', { ...at, attempt: 1, failure })
     .tell('group.rebalancing', { epoch: 1, generation: 4 })
-  expect(viewStatus(story.fold, story.at, 12).counts).toEqual({
+  expect(viewStatus(story.fold, story.at, { ...noTraffic, suppressedMessages: 12 }).counts).toEqual({
     endpointChanges: { moved: 0, resolvedAnew: 1, membership: 1, foreign: 0, unknown: 0 },
     restarts: { inPlace: 0, replacement: 0, byCause: {} },
     ...{ sessions: 1, joins: 1, rebalances: 1, retries: 0, reconnects: 1, fenced: { batches: 1, results: 1 } },
