@@ -60,6 +60,7 @@ function programFor(output: Output, end: (code: number) => void): Command {
     program.addCommand(command(output, end))
   for (const command of [program, ...program.commands]) {
     command
+      .helpOption('-h, --help', 'prints the usage')
       .exitOverride()
       .configureOutput({ writeOut: each((line) => output.out(line)), writeErr: () => {}, outputError: () => {} })
   }

@@ -1,6 +1,7 @@
 /** What visits tell of the listeners that brokers advertise: whether each leads to its broker, and to nobody else. */
 
 import type { Certificate } from '../../actors/connection/certificate.ts'
+import type { ListenerView } from '../../actors/connection/listener-probe.ts'
 import { formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
 import { type Finding, type FindingCode, finding } from './finding.ts'
@@ -31,9 +32,26 @@ export function namedFindings(visit: Visit, wanted: Wanted): Finding[] {
   const where = formatEndpoint(visit.endpoint)
   const { failure, listener } = visit
   if (!failure) return healthFindings(visit, where, wanted)
-  if (listener && protocolOf(wanted) !== listener.protocol)
-    return [finding('wrong-protocol', `${where} ${spoken(visit)}, and ${protocolOf(wanted)} is set here`)]
-  return [finding(codeOf(visit) ?? 'address-failed', `${where}: ${reason(visit)}`, failure)]
+  const own = finding(codeOf(visit) ?? 'address-failed', `${where}: ${reason(visit)}`, failure)
+  if (!listener || protocolOf(wanted) === listener.protocol) return [own]
+  const other = finding(
+    'wrong-protocol',
+    `${where} ${spoken(visit)}, and ${protocolOf(wanted)} is set here: ${missing(listener, wanted)}`,
+  )
+  // A certificate that does not fit stays so when the rest is right.
+  return isCertificate(visit, wanted) ? [own, other] : [other]
+}
+
+/** Whether TLS was spoken as it is there, and the certificate was the reason. */
+const isCertificate = ({ failure, listener }: Visit, { hasTls }: Wanted): boolean =>
+  failure?.kind === 'identity-refused' && hasTls && listener?.protocol.endsWith('SSL') === true
+
+/** What the settings lack, or have too much. */
+function missing({ protocol }: ListenerView, { hasTls, hasLogin }: Wanted): string {
+  const there = { hasTls: protocol.endsWith('SSL'), hasLogin: protocol.startsWith('SASL') }
+  const tls = there.hasTls === hasTls ? [] : [there.hasTls ? 'TLS is missing' : 'TLS is not spoken there']
+  const login = there.hasLogin === hasLogin ? [] : [there.hasLogin ? 'a login is missing' : 'no login is taken there']
+  return [...tls, ...login].join(', ')
 }
 
 /** What is wrong with the address that a broker advertises. */
@@ -178,10 +196,15 @@ function reason({ endpoint, failure, certificates, listener }: Visit): string {
   return what
 }
 
+/** More names are counted. */
+const mostNames = 4
+
 /** The certificate in a few words. */
 export function described({ subject, issuer, names, validTo }: Certificate): string {
   const until = Number.isNaN(validTo) ? 'an unknown day' : new Date(validTo).toISOString().slice(0, 10)
-  return `its certificate is of ${subject}, signed by ${issuer}, for ${names.join(', ') || 'no name'}, until ${until}`
+  const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
+  const covered = `${names.slice(0, mostNames).join(', ') || 'no name'}${more}`
+  return `its certificate is of ${subject}, signed by ${issuer}, for ${covered}, until ${until}`
 }
 
 function spoken({ listener }: Visit): string {

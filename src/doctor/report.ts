@@ -61,12 +61,12 @@ export const visitLines = (rows: readonly (readonly string[])[]): ReportLine[] =
 
 /** One row of it. */
 export function rowOf(who: string, visit: Visit): string[] {
-  const { endpoint, steps: took, failure, roundTripMs } = visit
-  const last = steps.findLast((step) => took[step] !== undefined)
+  const { endpoint, steps: took, failedIn, failure, roundTripMs } = visit
+  const cell = (step: DialStep) => (failedIn === step ? 'FAILED' : took[step] === undefined ? '-' : ms(took[step]))
   return [
     who,
     formatEndpoint(endpoint),
-    ...steps.map((step) => (took[step] === undefined ? '-' : failure && step === last ? 'FAILED' : ms(took[step]))),
+    ...steps.map(cell),
     roundTripMs === undefined ? '-' : ms(roundTripMs),
     failure ? (failure.code ?? failure.kind) : 'ok',
   ]

@@ -20,6 +20,8 @@ export interface Visit {
   readonly addresses: readonly string[]
   /** How long each step took, in milliseconds, up to the one that failed. */
   readonly steps: Readonly<Partial<Record<DialStep, number>>>
+  /** The step that failed. */
+  readonly failedIn: DialStep | undefined
   /** Why it can't be used. */
   readonly failure: Failure | undefined
   /** With a longer timeout it worked, and its slowest step took this long, in milliseconds. */
@@ -91,7 +93,10 @@ const unreachable: ReadonlySet<string> = new Set([
   ...['ENOTFOUND', 'EAI_AGAIN', 'LOOKUP_TIMEOUT'],
 ])
 
-type DialledPart = Pick<Visit, 'steps' | 'failure' | 'roundTripMs' | 'snapshot' | 'certificates' | 'connection'>
+type DialledPart = Pick<
+  Visit,
+  'steps' | 'failedIn' | 'failure' | 'roundTripMs' | 'snapshot' | 'certificates' | 'connection'
+>
 
 async function dialled(endpoint: Endpoint, options: DialerOptions): Promise<DialledPart> {
   const steps: Partial<Record<DialStep, number>> = {}
@@ -107,12 +112,21 @@ async function dialled(endpoint: Endpoint, options: DialerOptions): Promise<Dial
     const connection = await createDial(options)(endpoint, { onHeard: enter })
     enter(undefined)
     const { snapshot, certificates } = connection
-    return { steps, failure: undefined, roundTripMs: await median(connection), snapshot, certificates, connection }
+    return {
+      steps,
+      failedIn: undefined,
+      failure: undefined,
+      roundTripMs: await median(connection),
+      snapshot,
+      certificates,
+      connection,
+    }
   } catch (error) {
+    const failedIn = at
     enter(undefined)
     const snapshot = error instanceof ConnectionError ? error.snapshot : undefined
     const failure = fromDial(error, endpoint)
-    return { steps, failure, roundTripMs: undefined, snapshot, certificates: [], connection: undefined }
+    return { steps, failedIn, failure, roundTripMs: undefined, snapshot, certificates: [], connection: undefined }
   }
 }
 

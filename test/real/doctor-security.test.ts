@@ -84,21 +84,39 @@ test('a certificate that has ended is found, with the day', async () => {
 })
 
 test.each<[string, () => Kafka, boolean, () => typeof plain, string]>([
-  ['TLS, where none is set', () => ({}), true, () => plain, 'speaks SSL, and PLAINTEXT is set here'],
-  ['plain text, where TLS is set', () => ({ ssl: true }), false, () => plain, 'speaks PLAINTEXT, and SSL is set here'],
-  ['no login, where one is set', () => guest(), false, () => plain, 'speaks PLAINTEXT, and SASL_PLAINTEXT is set'],
+  ['TLS, where none is set', () => ({}), true, () => plain, 'speaks SSL, and PLAINTEXT is set here: TLS is missing'],
+  [
+    'plain text, where TLS is set',
+    () => ({ ssl: true }),
+    false,
+    () => plain,
+    'speaks PLAINTEXT, and SSL is set here: TLS is not spoken',
+  ],
+  [
+    'no login, where one is set',
+    () => guest(),
+    false,
+    () => plain,
+    'speaks PLAINTEXT, and SASL_PLAINTEXT is set here: no login is',
+  ],
   [
     'a login, where none is set',
     () => ({ ssl: { ca: [identity.ca] } }),
     true,
     () => secured,
-    'speaks SASL_SSL (SCRAM-SHA-512), and SSL is set here',
+    'speaks SASL_SSL (SCRAM-SHA-512), and SSL is set here: a login is missing',
   ],
 ])('a listener that wants %s is found', async (_, kafka, hasTls, cluster, what) => {
   await using front = await startFront(cluster()(), hasTls ? { tls: identity.tls } : {})
   const seen = await examined({ brokers: [front.endpoint(1)], kafka: kafka(), dialTimeoutMs: 500 })
   expect(found(seen)).toEqual(['wrong-protocol', 'no-broker-answers'])
   expect(whatOf(seen, 'wrong-protocol')).toContain(`${front.endpoint(1)} ${what}`)
+})
+
+test('a certificate that is not trusted is found beside a login that is missing', async () => {
+  await using front = await startFront(secured(), { tls: identity.tls })
+  const seen = await examined({ brokers: [front.endpoint(1)], kafka: { ssl: true } })
+  expect(found(seen)).toEqual(['certificate-refused', 'wrong-protocol', 'no-broker-answers'])
 })
 
 test('a password that is wrong is found, and tried once', async () => {
@@ -117,6 +135,7 @@ test('a mechanism that the listener does not offer is found, with those it has',
   const seen = await examined({ brokers: [front.endpoint(1)], kafka })
   expect(found(seen)).toEqual(['login-refused', 'no-broker-answers'])
   expect(whatOf(seen, 'login-refused')).toContain('it offers SCRAM-SHA-512')
+  expect(seen.named[0]?.failedIn).toBe('login')
 })
 
 test('another cluster at an advertised address is found, and so is one that is not meant', async () => {
