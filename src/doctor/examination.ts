@@ -63,12 +63,13 @@ export async function examine(
   try {
     const named: Visit[] = []
     let base: Snapshot | undefined
-    // One after the other until one works: a password that is wrong is tried once.
-    for (const endpoint of endpoints) {
-      const seen = await look(endpoint)
-      named.push(seen)
-      if (seen.connection) base = seen.snapshot
-      if (base || seen.failure?.kind === 'login-refused') break
+    // With a login one after the other until one works: a password that is wrong is tried once.
+    const atFirst = sasl ? 1 : atOnce
+    while (!base && named.length < endpoints.length) {
+      const seen = await inTurns(endpoints.slice(named.length, named.length + atFirst), look)
+      named.push(...seen)
+      base = seen.find(({ connection }) => connection)?.snapshot
+      if (seen.some(({ failure: refused }) => refused?.kind === 'login-refused')) break
     }
     clusterId ??= base?.clusterId
     if (base) named.push(...(await inTurns(endpoints.slice(named.length), look)))

@@ -31,7 +31,7 @@ const closeShare = 0.5
 export function namedFindings(visit: Visit, wanted: Wanted): Finding[] {
   const where = formatEndpoint(visit.endpoint)
   const { failure, listener } = visit
-  if (!failure) return healthFindings(visit, where, wanted)
+  if (!failure) return [...foreignFindings(visit, where, wanted), ...healthFindings(visit, where, wanted)]
   const own = finding(codeOf(visit) ?? 'address-failed', `${where}: ${reason(visit)}`, failure)
   if (!listener || protocolOf(wanted) === listener.protocol) return [own]
   const other = finding(
@@ -40,6 +40,13 @@ export function namedFindings(visit: Visit, wanted: Wanted): Finding[] {
   )
   // A certificate that does not fit stays so when the rest is right.
   return isCertificate(visit, wanted) ? [own, other] : [other]
+}
+
+/** It was connected to before it was known which cluster is meant. */
+function foreignFindings({ snapshot }: Visit, where: string, { clusterId }: Wanted): Finding[] {
+  if (!snapshot || clusterId === undefined || snapshot.clusterId === clusterId) return []
+  const message = `Cluster ${snapshot.clusterId} answered instead of ${clusterId}`
+  return [finding('foreign-cluster', `${where}: ${message}`, { kind: 'foreign-cluster', message, endpoint: where })]
 }
 
 /** Whether TLS was spoken as it is there, and the certificate was the reason. */

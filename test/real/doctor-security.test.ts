@@ -155,6 +155,13 @@ test('another cluster at an advertised address is found, and so is one that is n
   expect(found(meant)).toEqual(['foreign-cluster', 'no-broker-answers'])
 })
 
+test('addresses of two clusters in `brokers` are found', async () => {
+  await using front = await startFront(plain())
+  const seen = await examined({ brokers: [front.endpoint(1), ...secured().internal] })
+  expect(found(seen)).toEqual(['foreign-cluster', 'foreign-cluster', 'foreign-cluster'])
+  expect(seen.clusterId).toBe(plain().clusterId)
+})
+
 test('rights that are missing are found, for the group and for the topic', async () => {
   await using front = await startFront(secured())
   const name = 'doctor-rights'

@@ -1,14 +1,15 @@
 // What the doctor finds on real brokers that have just that wrong: addresses, advertised listeners, distances, group, topics and offsets.
 import { expect, test } from 'vitest'
-import { request, text } from '../cluster/broker-request.ts'
+import { Reader, request, text } from '../cluster/broker-request.ts'
 import { type Front, startFront } from '../cluster/front.ts'
 import { createFrontIdentity } from '../cluster/front-identity.ts'
 import { examined, found, relisten, resolving, whatOf } from '../src/doctor/examined.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
+import { until } from './harness/until.ts'
 
 const JOIN_GROUP = 11
 const DESCRIBE_GROUPS = 15
-const SESSION_MS = 6000
+const SESSION_MS = 10_000
 
 const cluster = sharedCluster({ bindFixed: true })
 
@@ -199,6 +200,21 @@ async function join(groupId: string, protocolType: string): Promise<void> {
   }
   const protocols = [number(1), text('any'), number(0)]
   const member = [text(groupId), number(SESSION_MS), number(SESSION_MS), text(''), text(protocolType), ...protocols]
-  const endpoint = cluster().internal[(await cluster().coordinatorOf(groupId)) - 1] ?? ''
-  await request(endpoint, { apiKey: JOIN_GROUP, version: 2, body: Buffer.concat(member), deadlineMs: 10_000 })
+  const body = Buffer.concat(member)
+  // a coordinator that has just become one turns members away at first
+  await until(async () => {
+    const endpoint = cluster().internal[(await cluster().coordinatorOf(groupId)) - 1] ?? ''
+    const answer = new Reader(await request(endpoint, { apiKey: JOIN_GROUP, version: 2, body, deadlineMs: 10_000 }))
+    answer.int32() // throttle time
+    const error = answer.int16()
+    return error === 0 ? undefined : `the member of ${groupId}, which was refused with error ${error}`
+  })
+  // a coordinator tells of a member once that is written to its log
+  const admin = cluster().kafka().admin()
+  await admin.connect()
+  await until(async () => {
+    const [group] = (await admin.describeGroups([groupId])).groups
+    return group?.members.length === 1 ? undefined : `the member of ${groupId}, which is ${group?.state}`
+  })
+  await admin.disconnect()
 }
