@@ -1,22 +1,35 @@
 #!/usr/bin/env node
 /** The command `relisten`. */
 
-import { type Output, runCommand } from './command-line/command.ts'
-import { inspect } from './command-line/inspect.ts'
+import { once } from 'node:events'
+import { runCommand } from './command-line/command.ts'
 
-// A reader that has seen enough, as `head`, closes the pipe.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+const { stdout, stderr } = process
+let interruption: AbortController | undefined
+
+// A reader that has seen enough, as `head`, closes the pipe. What is at work has to end in an orderly way.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
-  process.exit()
+  if (interruption) interruption.abort()
+  else process.exit()
 })
-const terminal: Output = {
-  out: (line) => void process.stdout.write(`${line}\n`),
-  error: (line) => void process.stderr.write(`${line}\n`),
-}
-const [command, ...args] = process.argv.slice(2)
-// A server: it ends with the process.
-if (command === 'inspect') {
-  inspect(args, terminal).then((inspecting) => {
-    if ('exitCode' in inspecting) process.exitCode = inspecting.exitCode
-  })
-} else process.exitCode = runCommand(process.argv.slice(2), terminal)
+runCommand(process.argv.slice(2), {
+  out: (line) => void stdout.write(`${line}\n`),
+  error: (line) => void stderr.write(`${line}\n`),
+  // `hasColors` honours NO_COLOR.
+  hasColours: stdout.isTTY === true && stdout.hasColors(),
+  ...(stderr.isTTY ? { draw: (text: string) => void stderr.write(text) } : {}),
+  async drained() {
+    // Who has gone, or wants an end, takes no more.
+    const signal = interruption?.signal
+    if (stdout.writableNeedDrain) await once(stdout, 'drain', { ...(signal && { signal }) }).catch(() => {})
+  },
+  interrupted() {
+    const controller = new AbortController()
+    interruption = controller
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort())
+    return controller.signal
+  },
+}).then((code) => {
+  process.exitCode = code
+})

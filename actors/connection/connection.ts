@@ -17,6 +17,7 @@ import {
 import type { SpokenVersions } from '../protocol/versions.ts'
 import { Condition } from '../time/condition.ts'
 import { steadyNow } from '../time/steady-clock.ts'
+import { type Certificate, chainOf } from './certificate.ts'
 import type { RoundTrip } from './round-trip.ts'
 
 /** A failure of a connection; `snapshot` is what the endpoint said before it was turned down. */
@@ -122,6 +123,11 @@ export class Connection {
     if (socket.destroyed) this.ended()
   }
 
+  /** What the broker showed with TLS; nothing without. */
+  get certificates(): readonly Certificate[] {
+    return chainOf(this.socket)
+  }
+
   get open(): boolean {
     return !this.closed && !this.socket.destroyed
   }
@@ -151,13 +157,13 @@ export class Connection {
   /** Asks for the brokers and no topic. The answer has no addresses for brokers that are announced by name. */
   async metadata(): Promise<Snapshot> {
     const at = steadyNow()
-    return this.read(await this.call(calls.metadata()), at)
+    return this.read(await this.ask(calls.metadata()), at)
   }
 
   /** Asks for the versions it speaks and, at the same time, who it is. */
   async identify(): Promise<void> {
     // Both frames are made before one goes out: they travel together.
-    const [versions, snapshot] = await Promise.all([this.call(calls.apiVersions()), this.metadata()])
+    const [versions, snapshot] = await Promise.all([this.ask(calls.apiVersions()), this.metadata()])
     this.versions = versions
     this.identity = snapshot
   }
@@ -174,9 +180,9 @@ export class Connection {
     return () => this.listeners.delete(listener)
   }
 
-  /** Sends a question about the endpoint itself, which it answers at once. */
-  private async call<Answer>(call: Call<Answer>): Promise<Answer> {
-    const answer = await this.send(await encodeCall(call, this.clientId), true)
+  /** Sends a request of our own and reads its answer. Default: the broker answers it at once. */
+  async ask<Answer>(call: Call<Answer>, isBrief = true): Promise<Answer> {
+    const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
     return call.decode(answer.subarray(answerHeaderBytes))
   }
 

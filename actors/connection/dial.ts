@@ -4,7 +4,6 @@
  */
 
 import net, { type LookupFunction, type Socket } from 'node:net'
-import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endpoint.ts'
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
@@ -20,6 +19,7 @@ import { closedIn, type DialStep, silentIn } from './dial-step.ts'
 import { namesOf } from './names.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
+import { connected, openSocket } from './socket.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = { readonly [Each in 'ssl' | 'sasl' | 'clientId']?: KafkaConfig[Each] | undefined }
@@ -139,9 +139,7 @@ export function createDial(options: DialerOptions): Dial {
     }
     const work = async (): Promise<Connection> => {
       enters(net.isIP(host) ? 'connect' : 'lookup')
-      socket = ssl ? tlsSocket(endpoint, ssl, lookup, options.expectedIdentity) : net.connect({ ...endpoint, lookup })
-      socket.setNoDelay(true)
-      socket.setKeepAlive(true, 30_000)
+      socket = openSocket(endpoint, { ssl, lookup, expectedIdentity: options.expectedIdentity })
       socket.once('lookup', () => {
         step = 'connect'
         onHeard?.(step)
@@ -201,40 +199,6 @@ function objectionTo(
   const got = answer instanceof Promise ? 'a promise' : answer === null ? 'null' : `a value of type ${typeof answer}`
   return `allowEndpoint returned ${got}; it must return true or false at once`
 }
-
-function tlsSocket(
-  { host, port }: Endpoint,
-  ssl: NonNullable<KafkaConfig['ssl']>,
-  lookup: LookupFunction,
-  expectedIdentity: string | undefined,
-): Socket {
-  // `servername` and `session` would switch the check of the dialled host off, so they never come from outside.
-  const given: TlsOptions = typeof ssl === 'boolean' ? {} : ssl
-  const { servername: _servername, session: _session, rejectUnauthorized, ...others } = given
-  const { checkServerIdentity = tls.checkServerIdentity, ...rest } = others
-  const identity = expectedIdentity ?? host
-  return tls.connect({
-    ...rest,
-    host,
-    port,
-    lookup,
-    ...(net.isIP(identity) ? {} : { servername: identity }),
-    // Always given: otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would decide.
-    rejectUnauthorized: rejectUnauthorized !== false,
-    checkServerIdentity: (_name, certificate) => checkServerIdentity(identity, certificate),
-  })
-}
-
-const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> =>
-  new Promise((resolve, reject) => {
-    socket.once(event, () => {
-      socket.removeAllListeners('error')
-      socket.on('error', () => {})
-      resolve()
-    })
-    socket.once('error', reject)
-    socket.once('close', () => reject(Object.assign(new Error('closed while connecting'), { code: 'ECONNRESET' })))
-  })
 
 /** KafkaJS keeps state of its login in the object it is given, so each login gets a fresh copy. */
 function fresh(sasl: NonNullable<KafkaConfig['sasl']>): SASLOptions {

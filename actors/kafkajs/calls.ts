@@ -41,6 +41,20 @@ interface TopicErrors {
   readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
 }
 
+/** Partitions of a topic, by number. */
+export interface TopicPartitionNumbers {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number }[]
+}
+
+interface TopicPartitionsAnswer<Answer> {
+  readonly topic: string
+  readonly partitions: readonly ({ readonly partition: number } & Answer)[]
+}
+
+/** Kafka's number for a broker among the things that have a configuration. */
+const brokerResource = 4
+
 /** A metadata answer as KafkaJS reads it. */
 export interface MetadataAnswer {
   readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
@@ -60,6 +74,15 @@ export const calls = {
     ...callOf<MetadataAnswer>('Metadata', 6, { topics: [] }),
     encode: async () => new Encoder().writeArray([]).writeBoolean(false),
   }),
+  topics: (topics: readonly string[]) =>
+    callOf<{
+      topicMetadata: readonly {
+        topicErrorCode: number
+        partitionMetadata: readonly { partitionId: number; leader: number }[]
+      }[]
+    }>('Metadata', 6, { topics, allowAutoTopicCreation: false }),
+  saslHandshake: (mechanism: string) =>
+    callOf<{ errorCode: number; enabledMechanisms: readonly string[] }>('SaslHandshake', 1, { mechanism }),
   findCoordinator: (groupId: string) =>
     callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, {
       groupId,
@@ -86,11 +109,45 @@ export const calls = {
   },
   /** What a group has given to each of its members, as it was written; nothing while it rebalances. */
   describeGroup: (groupId: string) =>
-    callOf<{ groups: readonly { errorCode: number; members: readonly { memberAssignment: Buffer }[] }[] }>(
-      'DescribeGroups',
-      0,
-      { groupIds: [groupId] },
+    callOf<{
+      groups: readonly {
+        errorCode: number
+        state: string
+        protocolType: string
+        protocol: string
+        members: readonly { memberId: string; clientId: string; clientHost: string; memberAssignment: Buffer }[]
+      }[]
+    }>('DescribeGroups', 0, { groupIds: [groupId] }),
+  /** What a broker was configured with, if it calls itself this node. */
+  describeBroker: (nodeId: number, configNames: readonly string[]) =>
+    callOf<{
+      resources: readonly {
+        errorCode: number
+        errorMessage: string | null
+        configEntries: readonly { configName: string; configValue: string | null }[]
+      }[]
+    }>('DescribeConfigs', 2, { resources: [{ type: brokerResource, name: String(nodeId), configNames }] }),
+  offsetFetch: (groupId: string, topics: readonly TopicPartitionNumbers[]) =>
+    callOf<{ errorCode: number; responses: readonly TopicPartitionsAnswer<{ offset: string; errorCode: number }>[] }>(
+      'OffsetFetch',
+      4,
+      { groupId, topics },
     ),
+  /** Where logs begin (`-2`) or end (`-1`), or the first message of this time or later, in milliseconds since 1970; `-1` where there is none. */
+  listOffsets: (topics: readonly TopicPartitionNumbers[], timestamp: string) =>
+    callOf<{ responses: readonly TopicPartitionsAnswer<{ offset: string; errorCode: number }>[] }>('ListOffsets', 3, {
+      topics: topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition }) => ({ partition, timestamp })),
+      })),
+    }),
+  /** A fetch that says whether this user may read there, and brings at most one batch. */
+  fetchOnce: (topic: string, partition: number, fetchOffset: string) =>
+    callOf<{ errorCode: number; responses: readonly { partitions: readonly { errorCode: number }[] }[] }>('Fetch', 10, {
+      ...{ maxWaitTime: 0, minBytes: 0, maxBytes: 1 },
+      topics: [{ topic, partitions: [{ partition, currentLeaderEpoch: -1, fetchOffset, maxBytes: 1 }] }],
+    }),
+  deleteGroup: (groupId: string) => callOf<{ results: readonly { errorCode: number }[] }>('DeleteGroups', 1, [groupId]),
   leaveGroup: (groupId: string, memberId: string) =>
     callOf<{ errorCode: number; members?: readonly { errorCode: number }[] }>('LeaveGroup', 3, { groupId, memberId }),
 }
@@ -107,7 +164,7 @@ const encodeTopic = ({ topic, partitions }: Offsets[number]) =>
     ),
   )
 
-function callOf<Answer>(name: string, version: number, payload: Record<string, unknown>): Call<Answer> {
+function callOf<Answer>(name: string, version: number, payload: object): Call<Answer> {
   const found = protocol.requests[name]
   if (!found) throw new Error(`KafkaJS has no request ${name}: is another version of it installed than 2.2.4?`)
   const { request, response } = found.protocol({ version })(payload)

@@ -90,7 +90,7 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
       Record<
         string,
         {
-          protocol(options: { version: number }): (payload: Record<string, unknown>) => {
+          protocol(options: { version: number }): (payload: object) => {
             request: { apiKey: number; apiVersion: number; encode(): Promise<unknown> }
             response: { decode(body: Buffer): Promise<never> }
           }

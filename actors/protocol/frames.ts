@@ -25,6 +25,7 @@ export const errorCodes = {
   none: 0,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
+  notLeader: 6,
   coordinatorLoadInProgress: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
@@ -36,6 +37,9 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
+  illegalSaslState: 34,
+  nonEmptyGroup: 68,
+  groupIdNotFound: 69,
   fencedInstanceId: 82,
 } as const
 

@@ -130,6 +130,8 @@ export class FakeNetwork {
       lastDataAt: performance.now(),
       snapshot: snapshot(),
       versions: new Map([[3, { least: 0, most: 13 }]]),
+      certificates: [],
+      ask: () => Promise.reject(new Error('this line is sent frames only')),
       get open() {
         return lines.has(line)
       },

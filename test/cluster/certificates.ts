@@ -9,9 +9,11 @@ import { promisify } from 'node:util'
 export interface Authority {
   /** Certificate of the authority, PEM. */
   readonly ca: string
-  /** Writes a key store (PKCS#8 key, certificate, authority; PEM in one file) that covers exactly these IP addresses. */
-  /** Resolves with the certificate's serial number, in upper-case hexadecimal digits. */
-  issue(file: string, name: string, addresses: readonly string[]): Promise<string>
+  /**
+   * Writes a key store (PKCS#8 key, certificate, authority; PEM in one file) that covers exactly these IP addresses, for so many days
+   * (default 2; below 0: it has ended). Resolves with the certificate's serial number, in upper-case hexadecimal digits.
+   */
+  issue(file: string, name: string, addresses: readonly string[], days?: number): Promise<string>
 }
 
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
@@ -36,7 +38,7 @@ export async function createAuthority(folder: string): Promise<Authority> {
 
   return {
     ca,
-    async issue(file, name, addresses) {
+    async issue(file, name, addresses, days = 2) {
       const [own, signing, extensions, signed] = ['key', 'csr', 'ext', 'pem'].map((kind) => `${file}.${kind}`) as [
         string,
         string,
@@ -47,7 +49,7 @@ export async function createAuthority(folder: string): Promise<Authority> {
       await openssl(['req', '-new', ...newKey, '-keyout', own, '-out', signing, '-subj', `/CN=${name}`])
       // a leading 7 keeps it positive and at full length
       const serial = `7${randomBytes(8).toString('hex').slice(1).toUpperCase()}`
-      const issuer = ['-CA', certificate, '-CAkey', key, '-set_serial', `0x${serial}`, '-days', '2']
+      const issuer = ['-CA', certificate, '-CAkey', key, '-set_serial', `0x${serial}`, '-days', String(days)]
       await openssl(['x509', '-req', '-in', signing, ...issuer, '-extfile', extensions, '-out', signed])
       await writeFile(`${file}.new`, `${await readFile(own, 'utf8')}${await readFile(signed, 'utf8')}${ca}`)
       // a broker that reads its key store in this moment sees the old one or the new one, never half of it

@@ -12,7 +12,17 @@ export interface FrontIdentity {
   readonly tls: { readonly key: string; readonly cert: string }
 }
 
-export async function createFrontIdentity(nodeIds: readonly number[]): Promise<FrontIdentity> {
+export interface FrontIdentityOptions {
+  /** What the certificate covers. Default: all addresses of the front. */
+  readonly addresses?: readonly string[]
+  /** How long it is valid; below 0: it has ended. Default 2. */
+  readonly days?: number
+}
+
+export async function createFrontIdentity(
+  nodeIds: readonly number[],
+  { addresses, days }: FrontIdentityOptions = {},
+): Promise<FrontIdentity> {
   const folder = await mkdtemp(join(tmpdir(), 'relisten-front-'))
   try {
     const authority = await createAuthority(folder)
@@ -20,11 +30,8 @@ export async function createFrontIdentity(nodeIds: readonly number[]): Promise<F
     // three fronts may stand before one cluster
     const hosts = [0, 1, 2].flatMap((place) => nodeIds.map((nodeId) => nodeId + place * nodeIds.length))
     const file = join(folder, 'front.pem')
-    await authority.issue(
-      file,
-      'front',
-      sets.flatMap((set) => hosts.map((host) => loopback(set, host))),
-    )
+    const all = sets.flatMap((set) => hosts.map((host) => loopback(set, host)))
+    await authority.issue(file, 'front', addresses ?? all, days)
     const pem = await readFile(file, 'utf8')
     return { ca: authority.ca, tls: { key: pem, cert: pem } }
   } finally {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stateAfter } from '../../src/command-line/fold.ts'
-import { inspect } from '../../src/command-line/inspect.ts'
+import { inspectJournals } from '../../src/command-line/inspect-command.ts'
 import { serveInspector } from '../../src/inspector/inspector.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
 import { stateOf } from '../machines/structure.ts'
@@ -36,11 +36,9 @@ function lived() {
 
 /** `relisten inspect` of these journals. */
 async function inspecting(...paths: string[]) {
-  const lines: string[] = []
-  const say = (line: string) => void lines.push(line)
-  const found = await inspect(paths, { out: say, error: say })
-  if (!('url' in found)) throw new Error(lines.join('\n'))
-  return { url: found.url, [Symbol.asyncDispose]: found.close }
+  const say = (line: string) => expect.fail(line)
+  const { url, close } = await inspectJournals(paths, '0', { error: say })
+  return { url, [Symbol.asyncDispose]: close }
 }
 
 const lit = (page: Page, chart = 'lifecycle') => page.locator(`.${chart} [data-state][data-lit]:not(.compound)`)

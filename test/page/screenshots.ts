@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
-import { inspect } from '../../src/command-line/inspect.ts'
+import { inspectJournals } from '../../src/command-line/inspect-command.ts'
 import { createConsumer, fileJournal, serveInspector } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { startCluster } from '../cluster/kafka-cluster.ts'
@@ -54,8 +54,7 @@ await using browser = await openBrowser()
   await shoot(page, 'inspector.png')
   await workload.close()
 }
-const found = await inspect([journal], { out: console.log, error: console.error })
-if (!('url' in found)) throw new Error('The journal could not be opened')
+const found = await inspectJournals([journal], '0', console)
 {
   await using shown = await openPage(browser, found.url, {
     viewport: { width: 1280, height: 760 },

@@ -19,9 +19,9 @@ import { replay } from '../machines/replay.ts'
 import { newPath, segmentFiles } from './journal/journal-files.ts'
 import { startLife } from './journal/journal-lives.ts'
 
-test('show prints a line per record: time, state and how long the one before lasted, fact, cause, a sentence', () => {
+test('show prints a line per record: time, state and how long the one before lasted, fact, cause, a sentence', async () => {
   const { path, records } = lived()
-  const { code, out } = relisten('journal', 'show', path)
+  const { code, out } = await relisten('journal', 'show', path)
   expect(code).toBe(0)
   expect(out).toHaveLength(records.length + 1)
   expect(out[0]).toMatch(/^time \(UTC\) +record +state +after +fact +cause +what it says$/)
@@ -41,7 +41,7 @@ test('show prints a line per record: time, state and how long the one before las
   ])
 })
 
-test('a membership is shown beside its consumer, and verified and replayed by itself', () => {
+test('a membership is shown beside its consumer, and verified and replayed by itself', async () => {
   const path = newPath()
   const journal = fileJournal(path)
   const life = startLife(journal)
@@ -53,47 +53,47 @@ test('a membership is shown beside its consumer, and verified and replayed by it
   member.send({ type: 'group.rebalancing', epoch: 1, generation: 1 })
   const records = [...journal.read()]
   journal.close()
-  const shown = relisten('journal', 'show', path).out.slice(-3)
+  const shown = (await relisten('journal', 'show', path)).out.slice(-3)
   expect(shown.map((line) => line.split(/ {2,}/).slice(2).toSpliced(1, 1))).toEqual([
     ['member unjoined', 'A life of the membership begins'],
     ['member unjoined → stable', 'member.joined', 'by 8', 'Member me is in generation 1'],
     ['member stable → settling', 'group.rebalancing', 'by 9', 'The group rebalances after generation 1'],
   ])
-  expect(relisten('journal', 'verify', path).out).toContain(
+  expect((await relisten('journal', 'verify', path)).out).toContain(
     'replay   good, 1 start, ends in consuming, its membership in settling',
   )
-  const replayed = JSON.parse(relisten('journal', 'replay', path).out.join(''))
+  const replayed = JSON.parse((await relisten('journal', 'replay', path)).out.join(''))
   expect(replayed).toMatchObject({
     machine: { value: 'consuming' },
     membership: { value: 'settling', context: { generation: 1 } },
     status: { state: 'consuming', epoch: 1, counts: { joins: 1, rebalances: 1 } },
   })
   const forged = records.map((record) => (record.type === 'group.rebalancing' ? { ...record, to: 'stable' } : record))
-  const { code, out } = relisten('journal', 'verify', exported(resealed(forged)))
+  const { code, out } = await relisten('journal', 'verify', exported(resealed(forged)))
   expect([code, out.find((line) => line.startsWith('replay'))]).toEqual([
     1,
     expect.stringContaining('recorded "stable", replayed "settling"'),
   ])
 })
 
-test('export prints the records as they are stored', () => {
+test('export prints the records as they are stored', async () => {
   const { path, records } = lived()
-  const { code, out } = relisten('journal', 'export', path)
+  const { code, out } = await relisten('journal', 'export', path)
   expect([code, out.map((line) => JSON.parse(line))]).toEqual([0, records])
 })
 
-test('what was exported is a journal again for every command', () => {
+test('what was exported is a journal again for every command', async () => {
   const { path } = lived()
   const file = newPath()
-  fs.writeFileSync(file, `${relisten('journal', 'export', path).out.join('\n')}\n`)
+  fs.writeFileSync(file, `${(await relisten('journal', 'export', path)).out.join('\n')}\n`)
   for (const command of ['show', 'export', 'replay']) {
-    expect(relisten('journal', command, file)).toEqual(relisten('journal', command, path))
+    expect(await relisten('journal', command, file)).toEqual(await relisten('journal', command, path))
   }
 })
 
-test('verify finds a good journal good, also while somebody writes to it', () => {
+test('verify finds a good journal good, also while somebody writes to it', async () => {
   const { path, records } = lived(false)
-  const { code, out } = relisten('journal', 'verify', path)
+  const { code, out } = await relisten('journal', 'verify', path)
   const [first, last] = [records[0]?.at ?? 0, records.at(-1)?.at ?? 0].map((at) => new Date(at).toISOString())
   expect([code, out]).toEqual([
     0,
@@ -104,16 +104,19 @@ test('verify finds a good journal good, also while somebody writes to it', () =>
     ],
   ])
   fs.appendFileSync(segmentFiles(path)[0] ?? '', '{"seq":')
-  expect(relisten('journal', 'verify', path)).toMatchObject({
+  expect(await relisten('journal', 'verify', path)).toMatchObject({
     code: 0,
     out: expect.arrayContaining([expect.stringMatching(/^tail +7 bytes of a line without an end/)]),
   })
-  expect(relisten('journal', 'show', path)).toMatchObject({ code: 0, error: [expect.stringContaining('7 bytes')] })
+  expect(await relisten('journal', 'show', path)).toMatchObject({
+    code: 0,
+    error: [expect.stringContaining('7 bytes')],
+  })
 })
 
 test.each(['verify', 'show', 'export', 'replay'])(
   '%s of a damaged journal says where, and uses what is good',
-  (command) => {
+  async (command) => {
     const { path, records } = lived()
     const [file = ''] = segmentFiles(path)
     const lines = fs.readFileSync(file, 'utf8').split('\n')
@@ -121,11 +124,16 @@ test.each(['verify', 'show', 'export', 'replay'])(
     lines[4] = lines[4]?.replace('"epoch":1', '"epoch":2') ?? ''
     fs.writeFileSync(file, lines.join('\n'))
     fs.writeFileSync(`${path}/000000000999.jsonl`, '')
-    const { code, out, error } = relisten('journal', command, path, ...(command === 'replay' ? ['--at', '5'] : []))
+    const { code, out, error } = await relisten(
+      'journal',
+      command,
+      path,
+      ...(command === 'replay' ? ['--at', '5'] : []),
+    )
     expect(code).toBe(1)
     if (command === 'replay') {
       expect(error).toEqual(['There is no good record 5: the newest is 4. "relisten journal verify" tells more.'])
-      expect(relisten('journal', 'replay', path, '--at', '4').code).toBe(0)
+      expect((await relisten('journal', 'replay', path, '--at', '4')).code).toBe(0)
       return
     }
     const told = command === 'verify' ? out : error
@@ -142,10 +150,10 @@ test.each(['verify', 'show', 'export', 'replay'])(
   },
 )
 
-test('verify finds a journal whose machine went elsewhere than it says', () => {
+test('verify finds a journal whose machine went elsewhere than it says', async () => {
   const { records } = lived()
   const forged = resealed(records.map((record) => (record.seq === 9 ? { ...record, to: 'retrying' } : record)))
-  const { code, out } = relisten('journal', 'verify', exported(forged))
+  const { code, out } = await relisten('journal', 'verify', exported(forged))
   expect(code).toBe(1)
   expect(out).toContain('chain    good')
   expect(out.join('\n')).toMatch(
@@ -153,54 +161,54 @@ test('verify finds a journal whose machine went elsewhere than it says', () => {
   )
 })
 
-test('verify finds a hand-over of another kind than its record says', () => {
+test('verify finds a hand-over of another kind than its record says', async () => {
   const { records } = lived()
   const seq = records.find(({ to }) => to === 'draining')?.seq
   const plan = { kind: 'replacement', reason: 'moved' } as const
   const forged = resealed(records.map((record) => (record.seq === seq ? { ...record, plan } : record)))
-  const { code, out } = relisten('journal', 'verify', exported(forged))
+  const { code, out } = await relisten('journal', 'verify', exported(forged))
   expect(code).toBe(1)
   expect(out.join('\n')).toContain('recorded {"draining":"replacement"}, replayed {"draining":"in-place"}')
 })
 
-test('verify tells of a clock that went back, and of nothing else', () => {
+test('verify tells of a clock that went back, and of nothing else', async () => {
   const { records } = lived()
   const back = resealed(records.map((record) => (record.seq < 5 ? record : { ...record, at: record.at - 3_600_000 })))
-  const { code, out } = relisten('journal', 'verify', exported(back))
+  const { code, out } = await relisten('journal', 'verify', exported(back))
   expect([code, out.slice(1)]).toEqual([
     0,
     ['chain    good', expect.stringMatching(/^replay +good/), 'clock    went back by 59 min 59 s at record 5'],
   ])
 })
 
-test('facts that are not known yet are passed over, and machines that are not are named', () => {
+test('facts that are not known yet are passed over, and machines that are not are named', async () => {
   const { records } = lived()
   const last = records.at(-1)
   const unknown = { ...last, type: 'broker.sang', data: { song: 'low' } } as JournalRecord
   const path = exported(resealed([...records, unknown]))
-  expect(relisten('journal', 'verify', path).code).toBe(0)
-  expect(relisten('journal', 'show', path).out.at(-1)).toContain('broker.sang')
+  expect((await relisten('journal', 'verify', path)).code).toBe(0)
+  expect((await relisten('journal', 'show', path)).out.at(-1)).toContain('broker.sang')
   const newer = exported(resealed([...records, { ...unknown, machineVersion: '99' }]))
-  const { code, out } = relisten('journal', 'verify', newer)
+  const { code, out } = await relisten('journal', 'verify', newer)
   expect(code).toBe(1)
   expect(out.at(-1)).toContain(`record ${records.length + 1}: it was written by machine version 99`)
 })
 
-test('replay gives the machine, the status and what is known after a record', () => {
+test('replay gives the machine, the status and what is known after a record', async () => {
   const { path, records } = lived()
   for (const { seq } of records) {
-    const { code, out } = relisten('journal', 'replay', path, '--at', String(seq))
+    const { code, out } = await relisten('journal', 'replay', path, '--at', String(seq))
     const state = JSON.parse(out.join('\n'))
     const { value, context, status } = replay(lifecycleMachine, records.slice(0, seq))
     expect([code, state.record, state.machine]).toEqual([0, seq, { value, context, status }])
     expect(state.status.state).toBe(stateName(value))
   }
-  const newest = JSON.parse(relisten('journal', 'replay', path).out.join('\n'))
+  const newest = JSON.parse((await relisten('journal', 'replay', path)).out.join('\n'))
   expect(newest).toMatchObject({ record: records.length, remembered: { brokers: { 1: '127.0.2.1:9092' } } })
 })
 
 test.each<[string, string[], RegExp]>([
-  ['another area', ['consumer', 'show'], /^Expected the word "journal", got "consumer"/],
+  ['another word', ['consumer', 'show'], /^Expected one of doctor, move-check, .*journal, got "consumer"/],
   ['no command', ['journal'], /^Expected one of show, export, verify, replay after "journal", got nothing/],
   ['an unknown command', ['journal', 'shwo', 'x'], /got "shwo"/],
   ['no path', ['journal', 'show'], /^"journal show" needs the path/],
@@ -214,8 +222,8 @@ test.each<[string, string[], RegExp]>([
   ],
   ['a path without a journal', ['journal', 'show', '/nowhere'], /^There is no journal at \/nowhere/],
   ['a directory without a journal', ['journal', 'verify', import.meta.dirname], /has no files of a journal in it/],
-])('%s is wrong usage, told in a sentence', (_, args, sentence) => {
-  const { code, out, error } = relisten(...args)
+])('%s is wrong usage, told in a sentence', async (_, args, sentence) => {
+  const { code, out, error } = await relisten(...args)
   expect({ code, out }).toEqual({ code: 2, out: [] })
   expect(error).toHaveLength(1)
   expect(error[0]).toMatch(sentence)
@@ -226,7 +234,7 @@ const hostile =
   '\u001b]0;owned\u0007\u001b[2J\r\n2026-11-26 00:00:00.000\t99\u009b1m \u202ekcab\u2066 z\u200bero\u2028\u007f'
 const commanding = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 
-test('what peers are called does not command the terminal, in whatever is printed of a journal', () => {
+test('what peers are called does not command the terminal, in whatever is printed of a journal', async () => {
   const path = newPath()
   const journal = fileJournal(path)
   const life = startLife(journal)
@@ -236,7 +244,7 @@ test('what peers are called does not command the terminal, in whatever is printe
   const records = [...journal.read()]
   journal.close()
   for (const command of ['show', 'export', 'replay', 'verify']) {
-    const { out, error, code } = relisten('journal', command, path)
+    const { out, error, code } = await relisten('journal', command, path)
     expect(code).toBe(0)
     for (const line of [...out, ...error]) expect(line).not.toMatch(commanding)
     if (command === 'show')
@@ -244,18 +252,18 @@ test('what peers are called does not command the terminal, in whatever is printe
     if (command === 'export') expect(out.map((line) => JSON.parse(line))).toEqual(records)
     if (command === 'replay') expect(Object.keys(JSON.parse(out.join('\n')).status.assignment)).toEqual([hostile])
   }
-  expect(relisten('journal', 'show', `${path}/${hostile}`).error.join()).not.toMatch(commanding)
+  expect((await relisten('journal', 'show', `${path}/${hostile}`)).error.join()).not.toMatch(commanding)
 })
 
-test('no words print the usage where errors go, as wrong usage', () => {
-  const { code, out, error } = relisten()
+test('no words print the usage where errors go, as wrong usage', async () => {
+  const { code, out, error } = await relisten()
   expect({ code, out }).toEqual({ code: 2, out: [] })
-  expect(error[0]).toMatch(/^Usage: relisten journal/)
+  expect(error[0]).toMatch(/^Usage: relisten <command>/)
 })
 
 test('the version is that of the package', async () => {
   const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'))
-  expect(relisten('--version')).toMatchObject({ code: 0, out: [version] })
+  expect(await relisten('--version')).toMatchObject({ code: 0, out: [version] })
 })
 
 test.each([
@@ -268,7 +276,7 @@ test.each([
   const path = join(await mkdtemp(join(tmpdir(), 'relisten-nonsense-')), 'file')
   await writeFile(path, nonsense)
   for (const command of ['show', 'verify', 'replay', 'export']) {
-    const { code, error, out } = relisten('journal', command, path)
+    const { code, error, out } = await relisten('journal', command, path)
     expect([command, code], [...out, ...error].join()).toEqual([command, nonsense === '' ? 2 : 1])
     if (command !== 'verify') expect(error.length).toBeGreaterThan(0)
   }
@@ -276,8 +284,8 @@ test.each([
 
 test.each([[['--help']], [['-h']], [['help']], [['journal', '--help']], [['journal', 'show', '--help']]])(
   '%j tells the usage',
-  (args) => {
-    const { code, out } = relisten(...args)
+  async (args) => {
+    const { code, out } = await relisten(...args)
     expect(code).toBe(0)
     for (const command of ['show', 'verify', 'replay', 'export']) expect(out.join('\n')).toContain(`  ${command} PATH`)
   },
@@ -295,10 +303,10 @@ test.each([
   expect(duration(ms)).toBe(text)
 })
 
-function relisten(...args: string[]) {
+async function relisten(...args: string[]) {
   const out: string[] = []
   const error: string[] = []
-  const code = runCommand(args, { out: (line) => out.push(line), error: (line) => error.push(line) })
+  const code = await runCommand(args, { out: (line) => out.push(line), error: (line) => error.push(line) })
   return { code, out: out.flatMap((text) => text.split('\n')), error }
 }
 

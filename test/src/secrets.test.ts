@@ -133,7 +133,7 @@ test.concurrent.each(Object.entries(cases))('no secret leaves through an error o
   expect(error).toBeInstanceOf(RelistenError)
   const printed: string[] = []
   const output = { out: (shown: string) => printed.push(shown), error: (shown: string) => printed.push(shown) }
-  for (const command of ['show', 'export', 'replay', 'verify']) runCommand(['journal', command, path], output)
+  for (const command of ['show', 'export', 'replay', 'verify']) await runCommand(['journal', command, path], output)
   const files = fs.existsSync(path)
     ? fs.readdirSync(path).map((name) => fs.readFileSync(`${path}/${name}`, 'utf8'))
     : []

@@ -26,9 +26,9 @@ function copied(version = 1) {
   return { path, records }
 }
 
-const verified = (path: string) => {
+const verified = async (path: string) => {
   const lines: string[] = []
-  const code = runCommand(['journal', 'verify', path], {
+  const code = await runCommand(['journal', 'verify', path], {
     out: (text) => lines.push(text),
     error: (text) => lines.push(text),
   })
@@ -38,11 +38,11 @@ const verified = (path: string) => {
 const seqOf = (records: readonly JournalRecord[], type: string, nth = 0): number =>
   records.filter((record) => record.type === type)[nth]?.seq ?? Number.NaN
 
-test('an older journal is good, although the machine in force would have gone elsewhere', () => {
+test('an older journal is good, although the machine in force would have gone elsewhere', async () => {
   const { path, records } = copied()
   const lost = records.find(({ type }) => type === 'member.lost')
   expect(lost).toMatchObject({ from: 'connecting', to: 'connecting', machineVersion: '1' })
-  const { code, text } = verified(path)
+  const { code, text } = await verified(path)
   expect(text).toContain('chain    good')
   expect(text).toContain('replay   good, 2 starts, ends in rebuilding')
   expect(code).toBe(0)
@@ -73,9 +73,9 @@ test.each([
   },
 )
 
-test('what a snapshot of version 2 has of a hand-over is the nested state of its plan, and what follows it folds on', () => {
+test('what a snapshot of version 2 has of a hand-over is the nested state of its plan, and what follows it folds on', async () => {
   const { path, records } = copied(2)
-  expect(verified(path)).toMatchObject({ code: 0, text: expect.stringContaining('2 starts, ends in rebuilding') })
+  expect(await verified(path)).toMatchObject({ code: 0, text: expect.stringContaining('2 starts, ends in rebuilding') })
   const fromSnapshot = records.slice(records.findIndex(({ type }) => type === 'journal.snapshot'))
   expect(stateAfter(fromSnapshot.slice(0, 1)).machine.value).toEqual({ draining: 'replacement' })
   expect(stateAfter(fromSnapshot.slice(0, 2)).machine.value).toEqual({ rebuilding: 'replacement' })
@@ -87,12 +87,12 @@ test('the status of an older journal knows the partition that was given up', () 
   expect(status?.paused).toEqual([{ topic: 'orders', partition: 1 }])
 })
 
-test('facts of version 2 are read under the names of today', () => {
+test('facts of version 2 are read under the names of today', async () => {
   const { path, records } = copied(2)
   const { status } = stateAfter(records.slice(0, seqOf(records, 'actor.started', 1) - 1))
   expect(status?.counts).toMatchObject({ reconnects: 3, fenced: { batches: 1, results: 0 } })
   const lines: string[] = []
-  runCommand(['journal', 'show', path], { out: (text) => lines.push(text), error: (text) => lines.push(text) })
+  await runCommand(['journal', 'show', path], { out: (text) => lines.push(text), error: (text) => lines.push(text) })
   const shown = (type: string) => lines.filter((line) => line.includes(` ${type} `)).length
   const before = records.map(({ type }) => type).filter((type) => renamed.has(type))
   expect(new Set(before)).toEqual(new Set(renamed.keys()))
@@ -125,7 +125,7 @@ test('a snapshot of an older version is taken as it is, one of the version in fo
   expect(() => stateAfter([...before, snapshot(machineVersion)])).toThrow('a snapshot of consumer says something else')
 })
 
-test('a new life on an older journal knows cluster and member, and its own records are checked again', () => {
+test('a new life on an older journal knows cluster and member, and its own records are checked again', async () => {
   const { path, records } = copied()
   const member = records.findLast(({ type }) => type === 'member.named')?.data.memberId
   const journal = fileJournal(path)
@@ -136,7 +136,7 @@ test('a new life on an older journal knows cluster and member, and its own recor
   const all = [...journal.read()]
   journal.close()
   expect(all.at(-1)).toMatchObject({ machineVersion, to: 'consuming' })
-  expect(verified(path)).toMatchObject({ code: 0, text: expect.stringContaining('3 starts, ends in consuming') })
+  expect(await verified(path)).toMatchObject({ code: 0, text: expect.stringContaining('3 starts, ends in consuming') })
   const forged = all.map((record) => (record.seq === all.length ? { ...record, to: 'draining' } : record))
   expect(() => stateAfter(forged)).toThrow('recorded "draining", replayed "consuming"')
 })

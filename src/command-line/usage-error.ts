@@ -1,0 +1,3 @@
+/** Wrong usage: exit code 2. */
+
+export class UsageError extends Error {}
