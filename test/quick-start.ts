@@ -52,7 +52,8 @@ export async function createProject(): Promise<Project> {
     throw new Error('dist/ is missing or incomplete. Run "npm run build" first.')
   const folder = await mkdtemp(join(tmpdir(), 'relisten-quick-start-'))
   await installed(folder, 'relisten', root)
-  for (const name of ['@statelyai/inspect', '@types/node', 'kafkajs']) await installed(folder, name)
+  const telemetry = ['api', 'exporter-prometheus', 'sdk-metrics'].map((name) => `@opentelemetry/${name}`)
+  for (const name of ['@statelyai/inspect', '@types/node', 'kafkajs', ...telemetry]) await installed(folder, name)
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   const programs: Program[] = []
