@@ -29,6 +29,8 @@ export class FetchRecord {
   private readonly readUncommitted: boolean
   private readonly isHeld: (partition: TopicPartition) => boolean
   private longestGap = { ms: 0, endedAt: 0 }
+  /** When it was last taken: what lasts since before then has been told up to there. */
+  private takenAt = 0
 
   /** `isHeld` says whether a partition is paused, so that its fetches ended on purpose. */
   constructor(readUncommitted: boolean, isHeld: (partition: TopicPartition) => boolean) {
@@ -79,18 +81,26 @@ export class FetchRecord {
         continue
       }
       const end = this.readUncommitted ? highWatermark : lastStableOffset
-      const ms = before && before.at > 0 ? at - before.at : 0
+      const ms = before && before.at > 0 ? at - Math.max(before.at, this.takenAt) : 0
       // Stryker disable next-line EqualityOperator: two gaps that are equal to the fraction of a millisecond do not occur
       if (ms > this.longestGap.ms && !this.isHeld({ topic, partition })) this.longestGap = { ms, endedAt: at }
       this.newest.set(key, { at, end, nodeId, errorCode })
     }
   }
 
-  /** The longest time any partition went without an answer, in milliseconds, since this was last asked. */
+  /** The longest time any partition went without an answer, or is without one now, in milliseconds, since this was last asked. */
   takeLongestGap(): number {
+    const now = performance.now()
     const { ms, endedAt } = this.longestGap
+    // A heartbeat may prove a hand-over before the first fetch is answered, which a broker holds while it has nothing to send.
+    const open = [...this.newest].map(([key, { at }]) => {
+      const slash = key.lastIndexOf('/')
+      const partition = { topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)) }
+      return at > 0 && !this.isHeld(partition) ? now - Math.max(at, this.takenAt) : 0
+    })
     this.longestGap = { ms: 0, endedAt: 0 }
-    return performance.now() - endedAt < gapCountsForMs ? ms : 0
+    this.takenAt = now
+    return Math.max(now - endedAt < gapCountsForMs ? ms : 0, ...open)
   }
 
   /** Another assignment: what was fetched before says nothing about it. */

@@ -76,10 +76,26 @@ test('the longest gap ends with an answer without an error, is told once, and a 
   held = false
   await vi.advanceTimersByTimeAsync(500)
   record.note(3, answer(7n))
-  await vi.advanceTimersByTimeAsync(30_000)
+  // what ended half a minute ago belongs to no hand-over
+  for (let quarter = 0; quarter < 120; quarter++) {
+    await vi.advanceTimersByTimeAsync(250)
+    record.note(3, answer(7n))
+  }
   expect(record.takeLongestGap()).toBe(0)
+})
+
+test('a gap that is not over yet counts as far as it goes, and the rest of it counts for the next', async () => {
+  const record = recordOf()
   record.note(3, answer(7n))
-  expect(record.takeLongestGap()).toBe(30_000)
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(record.takeLongestGap()).toBe(20_000)
+  await vi.advanceTimersByTimeAsync(300)
+  record.note(3, answer(7n))
+  expect(record.takeLongestGap()).toBe(300)
+  held = true
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(record.takeLongestGap()).toBe(0)
+  held = false
 })
 
 test('another assignment knows nothing of the one before, and has a beginning', async () => {
