@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { type Call, calls, encodeCall } from '../kafkajs/calls.ts'
-import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
+import { answerHeaderBytes, errorCodes, passingErrors } from '../protocol/frames.ts'
 import { type CommittedOffset, offsetFetchErrorOf, readAssignment, readOffsetFetch } from '../protocol/group-answers.ts'
 import { offsetFetchRequest } from '../protocol/requests.ts'
 import { deadline } from '../time/deadline.ts'
@@ -41,11 +41,6 @@ const refusals: Readonly<Record<number, Pick<Failure, 'kind' | 'code'>>> = {
 const askEachMs = 5000
 /** How long it may be silent where it answers at once. */
 const silenceMs = 1000
-const passing: ReadonlySet<number> = new Set([
-  errorCodes.coordinatorLoadInProgress,
-  errorCodes.coordinatorNotAvailable,
-  errorCodes.notCoordinator,
-])
 
 export class Coordinator {
   /** The node it was last found on. */
@@ -158,7 +153,7 @@ export class Coordinator {
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
-    this.isDenied = errorCode !== errorCodes.none && !passing.has(errorCode)
+    this.isDenied = errorCode !== errorCodes.none && !passingErrors.has(errorCode)
     const refusal = refusals[errorCode]
     if (refusal) {
       const message = `Looking up the coordinator of group ${groupId} was refused with Kafka's error ${errorCode}`

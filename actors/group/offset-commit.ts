@@ -17,18 +17,18 @@ export async function commitOffsets(
 ): Promise<number[]> {
   if (!commitChannel.hasSubscribers) return send(coordinator, member, offsets, withinMs)
   const startedAt = performance.now()
-  const over = (partitions: number, failure?: Failure): void => {
+  const over = (failure?: Failure): void => {
     const { groupId } = member
+    const partitions = offsets.reduce((sum, topic) => sum + topic.partitions.length, 0)
     commitChannel.publish({ groupId, partitions, tookMs: performance.now() - startedAt, failure })
   }
-  const partitions = offsets.reduce((sum, topic) => sum + topic.partitions.length, 0)
   try {
     const codes = await send(coordinator, member, offsets, withinMs)
     const refused = codes.find((code) => code !== errorCodes.none)
-    over(partitions, refused === undefined ? undefined : refusalOf(refused))
+    over(refused === undefined ? undefined : refusalOf(refused))
     return codes
   } catch (error) {
-    over(partitions, fromKafkaJs(error))
+    over(fromKafkaJs(error))
     throw error
   }
 }

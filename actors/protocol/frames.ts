@@ -43,6 +43,13 @@ export const errorCodes = {
   fencedInstanceId: 82,
 } as const
 
+/** Errors about a coordinator that pass by themselves: it loads, is not chosen yet, or is elsewhere. */
+export const passingErrors: ReadonlySet<number> = new Set([
+  errorCodes.coordinatorLoadInProgress,
+  errorCodes.coordinatorNotAvailable,
+  errorCodes.notCoordinator,
+])
+
 /** A frame longer than this is not Kafka's: the largest answer a fetch can ask for stays far below. */
 const maxFrameBytes = 512 * 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 import type { HeldConnection } from '../../actors/connection/connection.ts'
 import { calls } from '../../actors/kafkajs/calls.ts'
-import { errorCodes } from '../../actors/protocol/frames.ts'
+import { errorCodes, passingErrors } from '../../actors/protocol/frames.ts'
 import { sleep } from '../../actors/time/sleep.ts'
 import { messageOf } from '../../machines/failure.ts'
 import { type Finding, finding } from './finding.ts'
@@ -23,12 +23,6 @@ export interface GroupView {
 const looks = 6
 const betweenMs = 500
 
-const passing: ReadonlySet<number> = new Set([
-  errorCodes.coordinatorLoadInProgress,
-  errorCodes.coordinatorNotAvailable,
-  errorCodes.notCoordinator,
-])
-
 /** `connections` are to brokers, by node id. Never rejects. */
 export async function lookAtGroup(
   groupId: string,
@@ -38,7 +32,7 @@ export async function lookAtGroup(
   try {
     const found = await untilSettled(
       () => coordinatorOf(groupId, connections),
-      ({ errorCode }) => passing.has(errorCode),
+      ({ errorCode }) => passingErrors.has(errorCode),
     )
     const {
       errorCode,
@@ -77,7 +71,7 @@ async function coordinatorOf(groupId: string, connections: ReadonlyMap<number, H
 async function described(groupId: string, connection: HeldConnection) {
   const group = await untilSettled(
     async () => (await asked(connection, calls.describeGroup(groupId))).groups[0] ?? absent,
-    ({ errorCode, state }) => passing.has(errorCode) || /Rebalance/.test(state),
+    ({ errorCode, state }) => passingErrors.has(errorCode) || /Rebalance/.test(state),
   )
   const { errorCode, state, protocolType, protocol, members } = group
   const findings: Finding[] = []

@@ -1,8 +1,6 @@
 // What operators see of a consumer whose brokers move: metrics, traces and diagnostics channels, and where paused partitions are.
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { trace } from '@opentelemetry/api'
+import { expect, test } from 'vitest'
 import type {
   ClaimMessage,
   CommitMessage,
@@ -16,20 +14,13 @@ import { metrics } from '../../src/opentelemetry/metrics.ts'
 import { instrument } from '../../src/opentelemetry.ts'
 import { heard } from '../actors/diagnostics/heard.ts'
 import { startFront } from '../cluster/front.ts'
-import { childrenOf, collecting, msOf } from '../src/opentelemetry/collected.ts'
+import { childrenOf, collecting, msOf, withContexts } from '../src/opentelemetry/collected.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
 import { until } from './harness/until.ts'
 
 const cluster = sharedCluster({ bindFixed: true })
 
-beforeAll(() => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-})
-afterAll(() => {
-  context.disable()
-  propagation.disable()
-})
+withContexts()
 
 const PRODUCED = `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`
 

@@ -1,4 +1,7 @@
 // What OpenTelemetry's SDK has collected of metrics and spans.
+import { context, propagation } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import {
   BasicTracerProvider,
@@ -6,6 +9,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
+import { afterAll, beforeAll } from 'vitest'
 
 class Reader extends MetricReader {
   protected async onForceFlush(): Promise<void> {}
@@ -60,3 +64,15 @@ export const childrenOf = (spans: readonly ReadableSpan[], parent: ReadableSpan 
   spans
     .filter(({ parentSpanContext }) => parent && parentSpanContext?.spanId === parent.spanContext().spanId)
     .toSorted((one, other) => msOf(one.startTime) - msOf(other.startTime))
+
+/** In the tests of this file spans are active within what they are around, and trace contexts are read from headers. */
+export function withContexts(): void {
+  beforeAll(() => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  })
+  afterAll(() => {
+    context.disable()
+    propagation.disable()
+  })
+}

@@ -1,22 +1,13 @@
 // Spans around handlers.
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { expect, test } from 'vitest'
 import type { ToHandle } from '../../../actors/diagnostics/tracing.ts'
 import type { KafkaMessage } from '../../../actors/kafkajs/consumer.ts'
 import { withinSpan } from '../../../src/opentelemetry/handler-spans.ts'
 import { batchOf } from '../../actors/stage.ts'
-import { collecting } from './collected.ts'
+import { collecting, withContexts } from './collected.ts'
 
-beforeAll(() => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-})
-afterAll(() => {
-  context.disable()
-  propagation.disable()
-})
+withContexts()
 
 /** Messages that were produced in these spans, by the first byte of their ids; 0 for none. */
 const handled = (...producers: number[]): ToHandle => {
