@@ -51,7 +51,7 @@ export const oracles: Readonly<Record<string, Oracle<Snapshot, FollowingEvent>>>
   },
   W5: {
     holds:
-      'Each move lets connections catch up anew, and so does the first response after an outage where a move is in mind.',
+      'With each move connections begin to catch up again, and so they do with the first response after an outage where a move is in mind.',
     check: ({ before, event, after, started }) => {
       const isMove = event.type === 'cluster.moved' && ['following', 'catching-up'].includes(before.value)
       const isReached = event.type === 'cluster.reached' && before.value === 'reaching' && before.context.behind
