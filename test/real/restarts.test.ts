@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import { kafkaVersions } from '../cluster/kafka-jars.ts'
 import { untilLed } from './harness/leaders.ts'
 import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
 import { report } from './harness/report.ts'
-import { type Run, startRun } from './harness/run.ts'
+import { moveAll, type Run, startRun } from './harness/run.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
 import { backAfter } from './harness/silence.ts'
 
@@ -153,10 +152,4 @@ function run(cluster: KafkaCluster, scenario: string, members: number): Promise<
     ...(ca !== undefined &&
       sasl !== undefined && { options: { kafka: () => ({ ssl: { ca: [ca] }, sasl: { ...sasl } }) } }),
   })
-}
-
-/** One change, noted as a move by all runs. */
-async function moveAll(runs: readonly Run[], change: () => Promise<void>): Promise<void> {
-  const changed = pause(0).then(change)
-  await Promise.all(runs.map((each) => each.move(() => changed)))
 }
