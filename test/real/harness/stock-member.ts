@@ -7,8 +7,8 @@ import { contentOf } from './workload.ts'
 export const stockMember: Client = (task) => consumerOf(task, configOf(task) as KafkaConfig)
 
 /** Its options for `new Kafka`, or for `follow`. */
-export const configOf = ({ name, brokers, options }: MemberTask): FollowConfig => ({
-  ...(options.kafka as Omit<KafkaConfig, 'brokers'> | undefined),
+export const configOf = ({ name, brokers, options: { kafka } }: MemberTask): FollowConfig => ({
+  ...((typeof kafka === 'function' ? kafka() : kafka) as Omit<KafkaConfig, 'brokers'> | undefined),
   clientId: name,
   brokers,
   logLevel: kafkajs.logLevel.NOTHING,
