@@ -2,11 +2,11 @@
 
 import { NODATA, NOTFOUND } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
-import { readFile } from 'node:fs/promises'
+import fs from 'node:fs'
 import { isIP } from 'node:net'
 import type { BrokerSource } from '../../actors/cluster/source.ts'
 import { deadline } from '../../actors/time/deadline.ts'
-import { formatEndpoint, parseEndpoint } from '../../machines/endpoint.ts'
+import { parseEndpoint } from '../../machines/endpoint.ts'
 import { codeOf, messageOf } from '../../machines/failure.ts'
 import { checkName } from '../options/suggestion.ts'
 import { expected, isPlain } from '../options/value.ts'
@@ -32,6 +32,7 @@ export interface DnsSourceOptions {
 
 /** A lookup has this time, in milliseconds: less than a source has for its answer, so that what did come in is used. */
 const timeoutMs = 2500
+
 /** What is asked, and how; empty where there is no such name or record. */
 interface Question {
   readonly name: string
@@ -65,7 +66,7 @@ export function dnsSource(name: string, options: DnsSourceOptions = {}): BrokerS
 
 async function lookUp(question: Question, given: DnsResolver | undefined): Promise<readonly string[]> {
   if (given) return firstOf([question.name], question, given)
-  const resolvConf = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
+  const resolvConf = await fs.promises.readFile('/etc/resolv.conf', 'utf8').catch(() => '')
   // A new one knows the name servers of now, where the host has changed its network.
   const resolver = new Resolver({ timeout: 1000, tries: 2 })
   try {
@@ -108,7 +109,7 @@ function questionFor(name: unknown): Question {
   return {
     name: host,
     ask: async (resolver, each, untilMs) =>
-      (await addressesOf(resolver, each, untilMs)).map((address) => formatEndpoint({ host: address, port })),
+      (await addressesOf(resolver, each, untilMs)).map((address) => entryOf(address, port)),
   }
 }
 
@@ -128,10 +129,12 @@ async function targetsOf(resolver: DnsResolver, name: string, untilMs: number): 
   const targets = await inTime(() => resolver.resolveSrv(name), untilMs)
   return targets
     .toSorted((one, other) => one.priority - other.priority || other.weight - one.weight)
-    .map((target) => ({ host: target.name.replace(/\.$/, ''), port: target.port }))
-    .filter(({ host }) => host !== '') // RFC 2782: the service is not there
-    .map(formatEndpoint)
+    .filter((target) => !/^\.?$/.test(target.name)) // RFC 2782: the service is not there
+    .map((target) => entryOf(target.name.replace(/\.$/, ''), target.port))
 }
+
+/** What is no host stays as it is, and is named as one of the entries that are not `host:port`. */
+const entryOf = (host: string, port: number): string => (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`)
 
 /** Empty where the name does not exist or has no such record. */
 async function inTime<Answer>(ask: () => Promise<Answer[]>, untilMs: number): Promise<Answer[]> {

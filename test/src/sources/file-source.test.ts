@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { BrokerSource } from '../../../actors/cluster/source.ts'
 import { fileSource } from '../../../src/sources/file-source.ts'
+import { createConfigMap } from './config-map.ts'
 
 /** How long a busy machine may take. */
 const soon = { timeout: 8000, interval: 10 }
@@ -35,34 +36,17 @@ async function listen(source: BrokerSource) {
   return { seen, unsubscribe, announced: (list: string) => expect.poll(() => seen.at(-1), soon).toBe(list) }
 }
 
-/** A folder as the kubelet mounts a ConfigMap: `brokers` leads to `..data/brokers`, and `..data` to a folder with a date. */
-async function configMap(text: string) {
-  let version = 0
-  const project = async (next: string) => {
-    version += 1
-    const made = `..2026_11_26_${version}`
-    await mkdir(join(folder, made))
-    await writeFile(join(folder, made, 'brokers'), next)
-    await symlink(made, join(folder, '..data_tmp'))
-    await rename(join(folder, '..data_tmp'), join(folder, '..data'))
-    if (version > 1) await rm(join(folder, `..2026_11_26_${version - 1}`), { recursive: true })
-  }
-  await project(text)
-  await symlink('..data/brokers', file)
-  return project
-}
-
 const replaced = async (text: string) => {
   await writeFile(`${file}.tmp`, text)
   await rename(`${file}.tmp`, file)
 }
 
 test('a ConfigMap whose symlink is swapped is announced', async () => {
-  const swap = await configMap('b1:9092')
-  const { announced, seen } = await listen(fileSource(file))
-  await swap('b2:9092')
+  await using map = await createConfigMap('b1:9092')
+  const { announced, seen } = await listen(fileSource(map.file))
+  await map.swap('b2:9092')
   await announced('b2:9092')
-  await swap('b3:9092')
+  await map.swap('b3:9092')
   await announced('b3:9092')
   expect(seen).toEqual(['b2:9092', 'b3:9092'])
 })
