@@ -9,6 +9,8 @@ import type { BrokerSource } from '../../../actors/cluster/source.ts'
 import { fileSource } from '../../../src/sources/file-source.ts'
 import { createConfigMap } from './config-map.ts'
 
+const { open } = fs.promises
+
 /** How long a busy machine may take. */
 const soon = { timeout: 8000, interval: 10 }
 
@@ -69,18 +71,14 @@ test.each([
   expect(seen).toEqual(['b2:9092,b3:9092'])
 })
 
-test('a file that is written piece by piece is announced when it is whole, and no half of it before', async () => {
-  await writeFile(file, 'b1:9092')
-  const { announced, seen } = await listen(fileSource(file))
-  const text = 'b2:9092\nb3:9093\nb4:9094\n'
-  const handle = await fs.promises.open(file, 'w')
-  for (const letter of text) {
-    await handle.write(letter)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  await handle.close()
-  await announced('b2:9092,b3:9093,b4:9094')
-  expect(seen).toEqual(['b2:9092,b3:9093,b4:9094'])
+test('a file that is written piece by piece counts when it is whole, though half of it is a list as well', async () => {
+  const pieces = ['b2:9092', 'b2:9092\nb3:90', 'b2:9092\nb3:9093\n']
+  vi.spyOn(fs.promises, 'open').mockImplementation(async (...call) => {
+    await writeFile(file, pieces[0] ?? '')
+    if (pieces.length > 1) pieces.shift()
+    return open(...call)
+  })
+  expect(await fileSource(file).current()).toEqual(['b2:9092', 'b3:9093'])
 })
 
 test('a file that is written to without end fails, and does not hang', async () => {
@@ -93,7 +91,6 @@ test('a file that is written to without end fails, and does not hang', async () 
   })
   await expect(fileSource(file).current()).rejects.toThrow(`${file}: it does not stay the same`)
 })
-const { open } = fs.promises
 
 test.each<[string, () => unknown, string]>([
   ['is missing', () => {}, 'ENOENT'],
