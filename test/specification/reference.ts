@@ -14,6 +14,7 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     'src/opentelemetry/instrument.ts',
     'actors/diagnostics/channels.ts',
     'src/fact-channel.ts',
+    'src/sources/dns-source.ts',
     'src/journal/file-journal.ts',
     'src/journal/memory-journal.ts',
     'src/journal/journal.ts',
@@ -30,6 +31,7 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
         'options of memoryJournal': 'MemoryJournalOptions',
       }).map(([part, name]) => [part, optionTable(membersOf(name))]),
     ),
+    'docs/sources.md': { 'options of dnsSource': optionTable(membersOf('DnsSourceOptions')) },
     'docs/facts.md': {
       facts: rows(
         ['fact', 'when', 'data'],
