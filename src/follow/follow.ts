@@ -39,7 +39,7 @@ import { emptyFollowStatus, type FollowStatus, reduceFollowStatus } from './foll
 export interface Followed {
   /** What it is doing and has done. JSON throughout. */
   status(): FollowStatus
-  /** Calls `listener` with each fact of a type, or with all (`'*'`), once it is recorded. Returns what takes it away again. */
+  /** Calls `listener` with each fact of a type, or with all (`'*'`), once it is recorded. Returns a function that removes the listener. */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: AnyRecord) => void): () => void
   /** The facts from now on, until it is closed. */
