@@ -6,7 +6,8 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { ConnectionError } from '../connection/connection.ts'
-import { correlationOf, FrameCutter, setCorrelation } from '../protocol/frames.ts'
+import { FrameCutter } from '../protocol/frame-cutter.ts'
+import { correlationOf, setCorrelation } from '../protocol/frames.ts'
 
 export interface WireOptions {
   readonly onConnect: () => void

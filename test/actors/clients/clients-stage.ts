@@ -4,7 +4,7 @@ import { AnnouncedNodes } from '../../../actors/clients/announced-nodes.ts'
 import { ClientRoutes, type ClientRoutesOptions } from '../../../actors/clients/client-routes.ts'
 import { Leaders } from '../../../actors/clients/leaders.ts'
 import { createDial } from '../../../actors/connection/dial.ts'
-import { createRequest, protocol } from '../../../actors/kafkajs/parts.cjs'
+import { callOf, encodeCall } from '../../../actors/kafkajs/calls.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
 import type { Fact } from '../../../machines/fact.ts'
 import { answerFrame, metadataBody, type TopicBytes } from '../bytes.ts'
@@ -18,7 +18,7 @@ export let leaders: Leaders
 export let facts: Fact[]
 /** What any broker answers to Metadata. */
 export let topics: TopicBytes[]
-export let controllerId: number
+let controllerId: number
 const made: ClientRoutes[] = []
 
 export const announced = (nodeId: number) => ({ nodeId, host: `kafka-${nodeId}`, port: 9092 })
@@ -67,18 +67,11 @@ export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRo
 }
 
 /** A request as KafkaJS writes it. */
-export async function request(name: string, version: number, payload: object): Promise<Buffer> {
-  const found = protocol.requests[name]
-  if (!found) throw new Error(`KafkaJS has no request ${name}`)
-  const { request } = found.protocol({ version })(payload)
-  return (await createRequest({ correlationId: 0, clientId: 'orders-service', request })).buffer
-}
+export const request = (name: string, version: number, payload: object): Promise<Buffer> =>
+  encodeCall(callOf(name, version, payload), 'orders-service')
 
 /** An answer as KafkaJS reads it. */
 export async function read(name: string, version: number, answer: Buffer | undefined): Promise<unknown> {
   if (!answer) throw new Error('there is no answer')
-  const { response } = (protocol.requests[name] as NonNullable<(typeof protocol.requests)[string]>).protocol({
-    version,
-  })({})
-  return response.decode(answer.subarray(answerHeaderBytes))
+  return callOf(name, version, {}).decode(answer.subarray(answerHeaderBytes))
 }

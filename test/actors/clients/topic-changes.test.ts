@@ -1,8 +1,8 @@
 // Changes of topics whose answers are lost, refused or late.
 import { expect, test } from 'vitest'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { int16, int32, list, text } from '../bytes.ts'
-import { brokers, read, request, routesWith, setController, setTopics } from './clients-stage.ts'
+import { int16, int32, list, metadataBody, text } from '../bytes.ts'
+import { brokers, read, request, routesWith, setController, setTopics, topics } from './clients-stage.ts'
 
 const orders = { topic: 'orders', partitions: [{ partition: 0, leader: 1 }] }
 const results = (code: number, message: string | null | undefined = null) =>
@@ -26,14 +26,10 @@ function answering(index: 0 | 1, apiKey: number, steps: Step[], work: () => void
   })
 }
 const asked = (index: 0 | 1, apiKey: number) => brokers[index].requests.filter((one) => one.apiKey === apiKey).length
-/** What brokers say of topics to whoever looks. */
+/** What this broker says of topics to whoever looks. */
 function showing(index: 0 | 1): void {
   const { view } = brokers[index]
-  brokers[index].answering.set(apiKeys.metadata, async (frame) => {
-    const { metadataBody } = await import('../bytes.ts')
-    const { topics } = await import('./clients-stage.ts')
-    return frame.length > 0 ? metadataBody(view.clusterId, view.brokers, topics) : undefined
-  })
+  brokers[index].answering.set(apiKeys.metadata, () => metadataBody(view.clusterId, view.brokers, topics))
 }
 
 const createRequest = (validateOnly = false) =>
@@ -59,10 +55,10 @@ test('a request that did not arrive goes out again, and its answer is the answer
   showing(0)
   answering(0, apiKeys.createTopics, ['lost', { code: 0 }])
   setTopics([])
-  const answering0 = routesWith().answer(1, await createRequest())
+  const answered = routesWith().answer(1, await createRequest())
   await brokers[0].asked(apiKeys.createTopics, 1)
   setTopics([orders])
-  expect(await read('CreateTopics', 3, await answering0)).toMatchObject({ topicErrors: [{ errorCode: 0 }] })
+  expect(await read('CreateTopics', 3, await answered)).toMatchObject({ topicErrors: [{ errorCode: 0 }] })
 })
 
 test('a topic that is gone after the answer was lost counts as deleted, and is not deleted a second time', async () => {
