@@ -99,7 +99,7 @@ export const followingMachine = setup({
       },
     },
     'catching-up': {
-      description: 'Nodes have moved; their requests wait for connections to the new places.',
+      description: 'Nodes have moved; their requests wait for connections to the new addresses.',
       invoke: { id: 'catchUp', src: 'catchUp', onError: { target: 'closing', actions: 'noteBug' } },
       on: {
         'cluster.moved': { target: 'catching-up', reenter: true },

@@ -4,7 +4,7 @@
  * | request | goes to | the client sees |
  * |---|---|---|
  * | ApiVersions | nobody | what all brokers speak |
- * | Metadata | any broker | nodes under constant names, no vanished nodes |
+ * | Metadata | the node, and after a moment any broker | nodes under constant names, no vanished nodes |
  * | FindCoordinator | any broker, until there is one | the same |
  * | group requests | the coordinator of that group, wherever it is | the answer; errors about the coordinator are waited out |
  * | Fetch | the node | passing errors and a node out of reach as "nothing new", and who leads now |
@@ -13,6 +13,7 @@
  * | anything else | the node | the answer |
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Fact } from '../../machines/fact.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
@@ -49,6 +50,8 @@ const ofAnyBroker: ReadonlySet<number> = new Set([
 const notAgain: ReadonlySet<number> = new Set([apiKeys.deleteAcls])
 /** How long a node may be silent where it answers at once, in milliseconds. */
 const silenceMs = 1000
+/** Other brokers are asked for what a node that knows it does not say within this time, in milliseconds. */
+const othersAfterMs = 250
 /** The node is not there to be asked. */
 const absences: ReadonlySet<string | undefined> = new Set(['NODE_LEFT', 'ETIMEDOUT'])
 
@@ -63,6 +66,8 @@ export class ClientRoutes {
   constructor(options: ClientRoutesOptions) {
     this.options = options
     const { signal } = this.stop
+    // Each request may wait with it.
+    setMaxListeners(0, signal)
     this.links = new LinkPool(options, () => {})
     const linkTo = (nodeId: number, mayBeHeld = false) => this.links.controlLink(nodeId, mayBeHeld)
     const shared = { ...options, signal, linkTo }
@@ -76,7 +81,7 @@ export class ClientRoutes {
   async answer(nodeId: number | undefined, request: Buffer): Promise<Buffer | undefined> {
     const apiKey = apiKeyOf(request)
     if (apiKey === apiKeys.apiVersions) return this.options.versions()
-    if (apiKey === apiKeys.metadata) return this.metadata(request)
+    if (apiKey === apiKeys.metadata) return this.metadata(nodeId, request)
     if (apiKey === apiKeys.findCoordinator) return this.coordinator(request)
     if (GroupRequests.isOne(request)) return this.groups.answer(request)
     if (TopicChanges.isOne(request)) return this.topics.answer(request, nodeId)
@@ -94,11 +99,25 @@ export class ClientRoutes {
     this.links.close()
   }
 
-  private async metadata(request: Buffer): Promise<Buffer> {
+  /** Asked of the node itself first: brokers learn of a change one after the other, and this one may have told the client of it. */
+  private async metadata(nodeId: number | undefined, request: Buffer): Promise<Buffer> {
     const { nodes, leaders } = this.options
-    const answer = await this.asked(request)
+    const given = new AbortController()
+    const others = async () => {
+      if (nodeId !== undefined) await sleep(othersAfterMs, given.signal)
+      return this.asked(request)
+    }
+    const itself = nodeId === undefined ? [] : [this.ofNode(nodeId, request, given.signal)]
+    const answer = await Promise.any([...itself, others()]).catch((error: AggregateError) => {
+      throw error.errors.at(-1)
+    })
+    given.abort('settled')
     leaders.note(answer)
     return nodes.inMetadata(answer)
+  }
+
+  private ofNode(nodeId: number, request: Buffer, signal: AbortSignal): Promise<Buffer> {
+    return this.links.controlLink(nodeId).send(Buffer.from(request), silenceMs, { signal })
   }
 
   /** A coordinator that is being chosen or loads is waited for. */

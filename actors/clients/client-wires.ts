@@ -82,8 +82,6 @@ export class ClientWires {
         this.waiting++
         try {
           return await routes.answer(nodes.nodeAt(endpoint), request)
-        } catch (error) {
-          throw error instanceof ConnectionError ? Object.assign(error, { code: error.failure.code }) : error
         } finally {
           this.waiting--
           this.answered.wakeup()

@@ -15,7 +15,7 @@ import {
   type TopicState,
   topicResultsAnswer,
 } from '../protocol/client-requests.ts'
-import { readMetadata, readTopicIds } from '../protocol/cluster-description.ts'
+import { readMetadata, readTopicIds, type TopicDescription } from '../protocol/cluster-description.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { topicIdsRequest } from '../protocol/requests.ts'
 import { sleep } from '../time/sleep.ts'
@@ -35,6 +35,9 @@ type States = ReadonlyMap<string, TopicState>
 
 /** How much longer than the broker may take an answer may take, in milliseconds. */
 const slackMs = 1000
+/** How long a broker may take to learn of a change it handed on, in milliseconds, and how often it is asked. */
+const knownWithinMs = 2000
+const lookMs = 20
 /** The wait before the controller is looked up again, in milliseconds. */
 const pauseMs = 100
 
@@ -71,6 +74,8 @@ export class TopicChanges {
         })
         const { throttleMs, results } = readTopicResults(apiKey, frameAnswer)
         if (results.every(({ errorCode }) => errorCode !== errorCodes.notController)) {
+          const created = results.filter(({ errorCode }) => errorCode === errorCodes.none).map(({ topic }) => topic)
+          if (apiKey === apiKeys.createTopics && !change.validatesOnly) await this.known(created, controller)
           if (!isLost) return frameAnswer
           const now = await this.look(change.topics)
           const judged = results.map((result) => judge(apiKey, change, result, before, now))
@@ -101,6 +106,21 @@ export class TopicChanges {
     }
   }
 
+  /** A broker hands a change on to the controller, and learns of it a moment later. KafkaJS takes a topic that it does not know yet for an error. */
+  private async known(topics: readonly string[], nodeId: number): Promise<void> {
+    const { clientId, linkTo, signal } = this.options
+    const request = await encodeCall(calls.topics(topics), clientId)
+    const until = performance.now() + knownWithinMs
+    while (topics.length > 0 && performance.now() < until) {
+      const answer = await linkTo(nodeId)
+        .send(Buffer.from(request), slackMs, { signal })
+        .catch(() => undefined)
+      const isUnknown = answer && readMetadata(answer).topics.some(isMissing)
+      if (answer && !isUnknown) return
+      await sleep(lookMs, signal)
+    }
+  }
+
   private async controller(): Promise<number> {
     const { cluster, clientId } = this.options
     return readMetadata(await cluster.ask(await encodeCall(calls.metadata(), clientId))).controllerId
@@ -113,12 +133,12 @@ export class TopicChanges {
     const request = hasIds ? topicIdsRequest(topics, false, clientId) : await encodeCall(calls.topics(topics), clientId)
     const answer = await cluster.ask(request)
     const { topics: found } = hasIds ? readTopicIds(answer) : readMetadata(answer)
-    const there = found.filter(
-      ({ errorCode }) => errorCode === errorCodes.none || errorCode === errorCodes.leaderNotAvailable,
-    )
+    const there = found.filter((topic) => !isMissing(topic))
     return new Map(there.map(({ topic, id, partitions }) => [topic, { id: id ?? '', partitions: partitions.length }]))
   }
 }
+
+const isMissing = ({ errorCode }: TopicDescription): boolean => errorCode === errorCodes.unknownTopicOrPartition
 
 const succeeded = (topic: string): TopicResult => ({ topic, errorCode: errorCodes.none, message: null })
 

@@ -22,7 +22,7 @@ export type ConsumerOptions = Options & Handling
 export interface Options {
   /**
    * Where to find the cluster: a list of `host:port`, a function that returns one, called at each poll and abandoned after 3 s, or a source
-   * `{ current(), changes }`, where `changes` is an observable or async iterable of lists. Kafka: `bootstrap.servers`.
+   * `{ current(), changes }`, where `changes` is an observable or async iterable of lists. `fileSource` and `dnsSource` make one. Kafka: `bootstrap.servers`.
    * @bounds 1–64 entries
    */
   brokers: Brokers

@@ -1,26 +1,116 @@
-// Stock KafkaJS consumers on `follow`, while their brokers move.
-import { expect, test } from 'vitest'
-import { startFront } from '../cluster/front.ts'
-import { setAfter } from './harness/address-sets.ts'
-import { MESSAGE_SPACING_MS, report } from './harness/report.ts'
-import { startRun } from './harness/run.ts'
+// Stock KafkaJS consumers on `follow`, by message and by batch, while their brokers move in every way.
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { type Front, startFront } from '../cluster/front.ts'
+import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
+import { setAfter, setNow } from './harness/address-sets.ts'
+import { type FollowedMember, followedBatchMember, followedMember } from './harness/followed-member.ts'
+import { form } from './harness/form.ts'
+import { report } from './harness/report.ts'
+import { moveAll, type Run, startRun } from './harness/run.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
-import { followedMember } from './harness/stock-member.ts'
 
-const cluster = sharedCluster({ bindFixed: true })
+/** A stock consumer has no fetch under way for as long as its handlers run, and KafkaJS's own fetches wait for each other. */
+const STOCK_MS = 250
+const MAX_WAIT_MS = 250
 
-test('all brokers move in an instant, five times', async () => {
-  await using front = await startFront(cluster())
-  await using run = await startRun({
-    scenario: 'followed, instant',
-    cluster: cluster(),
-    client: followedMember,
-    members: 1,
-    brokers: () => front.endpoints(),
-    options: { maxWaitTimeInMs: 250, fromBeginning: true },
+interface Scenario {
+  readonly name: string
+  readonly worstMs: number
+  readonly move: (front: Front, nodeIds: readonly number[], coordinator: number) => Promise<unknown>
+}
+
+const scenarios: readonly Scenario[] = [
+  { name: 'instant', worstMs: 1000, move: (front) => front.move(setAfter(front), { close: 'fin' }) },
+  { name: 'instant, reset', worstMs: 1000, move: (front) => front.move(setAfter(front), { close: 'rst' }) },
+  { name: 'black hole', worstMs: 1500, move: (front) => front.move(setAfter(front), { close: 'silent' }) },
+  {
+    name: 'overlap',
+    worstMs: 500,
+    move: async (front) => {
+      const [from, to] = [setNow(front), setAfter(front)]
+      await front.open(to)
+      front.advertise(to)
+      await pause(2000)
+      await front.close(from, 'fin')
+    },
+  },
+  {
+    name: 'node by node',
+    worstMs: 500,
+    move: async (front, nodeIds) => {
+      const set = setAfter(front)
+      for (const nodeId of nodeIds) {
+        await front.move(set, { nodes: [nodeId] })
+        await pause(700)
+      }
+    },
+  },
+  {
+    name: 'the coordinator only',
+    worstMs: 500,
+    move: (front, _nodeIds, coordinator) => front.move(setAfter(front), { nodes: [coordinator] }),
+  },
+]
+
+const versions = form([{ version: '4.4.0' }] as const, [{ version: '4.4.0' }, { version: '3.9.1' }] as const)
+
+describe.each(versions)('on Kafka $version', ({ version }) => {
+  const cluster = sharedCluster({ version, bindFixed: true })
+
+  test('brokers move in every way: nothing is lost, nobody joins again, nothing crashes', async () => {
+    await using front = await startFront(cluster())
+    const clients = { 'by message': followedMember, 'by batch': followedBatchMember }
+    await using runs = await startRuns(cluster(), front, `followed, every move (${version})`, clients)
+    const rounds = form(1, 4)
+    const silences: { scenario: Scenario; ms: number }[] = []
+    for (const scenario of scenarios) {
+      for (let round = 0; round < rounds; round++) {
+        const coordinator = await cluster().coordinatorOf(runs.all[0]?.groupId ?? '')
+        const change = () => scenario.move(front, cluster().nodeIds, coordinator)
+        const stretches = await moveAll(runs.all, change, { windowMs: 1000 })
+        for (const [index, run] of runs.all.entries())
+          silences.push({ scenario, ms: run.silence(stretches[index] as (typeof stretches)[number]) })
+      }
+    }
+    const figures = silences.map(({ scenario: { name, worstMs }, ms }) => {
+      return { name: `ms of silence, ${name}`, value: ms, most: worstMs + STOCK_MS }
+    })
+    expect(await runs.finish({ rebalances: 0, figures, steadyMs: 2000 })).toEqual([])
   })
-  for (let move = 0; move < 5; move++)
-    await run.move(() => front.move(setAfter(front), { close: move % 2 ? 'fin' : 'rst' }))
-  const outcome = await run.finish()
-  expect(report(outcome, { rebalances: 0, worstMs: 750, aboveSteadyMs: 250 + MESSAGE_SPACING_MS })).toEqual([])
 })
+
+/** Runs of one member each, side by side. */
+async function startRuns(
+  cluster: KafkaCluster,
+  front: Front,
+  scenario: string,
+  clients: Readonly<Record<string, typeof followedMember>>,
+) {
+  const all: Run<FollowedMember>[] = []
+  const close = async () => void (await Promise.all(all.map((run) => run[Symbol.asyncDispose]())))
+  try {
+    for (const [name, client] of Object.entries(clients)) {
+      all.push(
+        await startRun({
+          ...{ scenario: `${scenario}, ${name}`, cluster, client, members: 1, brokers: () => front.endpoints() },
+          options: { maxWaitTimeInMs: MAX_WAIT_MS, fromBeginning: true },
+          name: name.replace(' ', '-'),
+        }),
+      )
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    all,
+    /** A sentence for each bound that one of them breaks, and for each crash. */
+    async finish(bounds: Parameters<typeof report>[1]): Promise<string[]> {
+      const outcomes = await Promise.all(all.map((run) => run.finish()))
+      const crashes = all.flatMap(({ members }) => members.flatMap((member) => member.crashes.map(String)))
+      return [...outcomes.flatMap((outcome) => report(outcome, bounds)), ...crashes]
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}

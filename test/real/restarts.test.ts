@@ -1,15 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import { kafkaVersions } from '../cluster/kafka-jars.ts'
+import { type FollowedMember, followedMember } from './harness/followed-member.ts'
 import { untilLed } from './harness/leaders.ts'
+import type { Outcome } from './harness/outcome.ts'
 import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
-import { report } from './harness/report.ts'
-import { type Run, startRun } from './harness/run.ts'
+import { type Bounds, report } from './harness/report.ts'
+import { moveAll, type Run, startRun } from './harness/run.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
 import { backAfter } from './harness/silence.ts'
 
 const HEARTBEAT_MS = 1000
+const FOLLOWED_WAIT_MS = 250
 
 const clusters = [
   ...kafkaVersions.map((version) => ({ name: version, version, security: 'plain' as const })),
@@ -22,7 +24,8 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
   test('every broker restarts on a new address, one by one, under one member and under three', async () => {
     await using one = await run(cluster(), `restarts one by one, one member (${name})`, 1)
     await using three = await run(cluster(), `restarts one by one, three members (${name})`, 3)
-    const runs = [one, three]
+    await using followed = await follower(cluster(), `restarts one by one, a followed consumer (${name})`)
+    const runs = [one, three, followed]
     for (const nodeId of cluster().nodeIds) {
       await moveAll(runs, async () => {
         await cluster().stopBroker(nodeId)
@@ -33,13 +36,19 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     }
     const outcomes = await Promise.all(runs.map((each) => each.finish()))
     const violations = outcomes.flatMap((outcome, index) =>
-      report(outcome, {
-        twice: 'process',
-        rebalances: outcome.coordinatorChanges,
-        worstMs: 2000 + (index === 0 ? 0 : HEARTBEAT_MS),
-      }),
+      report(
+        outcome,
+        runs[index] === followed
+          ? boundsOfFollower(outcome, cluster().nodeIds.length)
+          : {
+              twice: 'process',
+              rebalances: outcome.coordinatorChanges,
+              worstMs: 2000 + (index === 0 ? 0 : HEARTBEAT_MS),
+            },
+      ),
     )
     expect(violations).toEqual([])
+    expect(followed.members.flatMap(({ crashes }) => crashes)).toEqual([])
   })
 
   test('all brokers are stopped and started elsewhere, under one member and under three', async () => {
@@ -142,6 +151,26 @@ async function restartAll(
   }
 }
 
+/** A stock consumer on `follow`: it reads again what KafkaJS had not committed when it joins again. */
+function follower(cluster: KafkaCluster, scenario: string): Promise<Run<FollowedMember>> {
+  const { ca, sasl } = cluster
+  const security = ca !== undefined && sasl !== undefined && { kafka: () => ({ ssl: { ca: [ca] }, sasl: { ...sasl } }) }
+  return startRun({
+    ...{ scenario, cluster, client: followedMember, members: 1, brokers: () => cluster.endpoints() },
+    options: { maxWaitTimeInMs: FOLLOWED_WAIT_MS, fromBeginning: true, ...security },
+    name: 'followed',
+  })
+}
+
+/** At most one rebalance per broker that restarts, and little more silence than the log itself has. */
+const boundsOfFollower = ({ silencesMs, logSilencesMs }: Outcome, brokers: number): Bounds => ({
+  ...{ twice: 'none', rebalances: brokers, steadyMs: 3000 },
+  figures: silencesMs.map((ms, move) => ({
+    ...{ name: 'ms of silence beyond that of the log', value: ms - (logSilencesMs[move] ?? 0) },
+    most: 2000 + FOLLOWED_WAIT_MS,
+  })),
+})
+
 function run(cluster: KafkaCluster, scenario: string, members: number): Promise<Run<RelistenMember>> {
   const { ca, sasl } = cluster
   return startRun({
@@ -153,10 +182,4 @@ function run(cluster: KafkaCluster, scenario: string, members: number): Promise<
     ...(ca !== undefined &&
       sasl !== undefined && { options: { kafka: () => ({ ssl: { ca: [ca] }, sasl: { ...sasl } }) } }),
   })
-}
-
-/** One change, noted as a move by all runs. */
-async function moveAll(runs: readonly Run[], change: () => Promise<void>): Promise<void> {
-  const changed = pause(0).then(change)
-  await Promise.all(runs.map((each) => each.move(() => changed)))
 }

@@ -3,6 +3,7 @@
  * It ends in its outcome: what the ledger says against the log read again, and the silence of every move.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { TopicOptions } from '../../cluster/admin.ts'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
 import { extents, readLog, stampedOnAppend } from './ground-truth.ts'
@@ -250,6 +251,16 @@ export async function startRun<Kind extends Member = Member>(options: RunOptions
       await watch.stop().catch(() => {})
     },
   }
+}
+
+/** One change, noted as a move by all runs. */
+export async function moveAll(
+  runs: readonly Run[],
+  change: () => Promise<unknown>,
+  options?: MoveOptions,
+): Promise<Stretch[]> {
+  const changed = pause(0).then(change)
+  return Promise.all(runs.map((each) => each.move(() => changed, options)))
 }
 
 function unowned(members: readonly Member[], partitions: readonly number[]): string | undefined {

@@ -1,35 +1,25 @@
 /** A stock KafkaJS consumer as a member: KafkaJS's defaults where no option says otherwise, with the same function or list for `brokers`. */
-import kafkajs, { type KafkaConfig } from 'kafkajs'
-import { type FollowConfig, type Followed, follow, memoryJournal } from '../../../src/index.ts'
+import kafkajs, { type KafkaConfig, type KafkaMessage } from 'kafkajs'
+import type { FollowConfig } from '../../../src/index.ts'
 import type { Client, Member, MemberTask } from './member.ts'
 import { contentOf } from './workload.ts'
 
 export const stockMember: Client = (task) => consumerOf(task, configOf(task) as KafkaConfig)
 
-/** The same on `follow`. */
-export const followedMember: Client<FollowedMember> = (task) => {
-  const config = follow(configOf(task), { journal: memoryJournal() })
-  const { followed } = config
-  return {
-    ...consumerOf(task, config),
-    followed,
-    story: () =>
-      [...followed.journal.read()].map(({ at, type, data, to }) => JSON.stringify({ at, type, to, ...data })),
-  }
-}
-
-export interface FollowedMember extends Member {
-  readonly followed: Followed
-}
-
-const configOf = ({ name, brokers, options }: MemberTask): FollowConfig => ({
-  ...(options.kafka as Omit<KafkaConfig, 'brokers'> | undefined),
+/** Its options for `new Kafka`, or for `follow`. */
+export const configOf = ({ name, brokers, options: { kafka } }: MemberTask): FollowConfig => ({
+  ...((typeof kafka === 'function' ? kafka() : kafka) as Omit<KafkaConfig, 'brokers'> | undefined),
   clientId: name,
   brokers,
   logLevel: kafkajs.logLevel.NOTHING,
 })
 
-function consumerOf({ name, groupId, topic, handle, options }: MemberTask, config: KafkaConfig): Member {
+/** A member of these options. `onCrash` hears of each crash; `batches`: it consumes by `eachBatch`. */
+export function consumerOf(
+  { name, groupId, topic, handle, options }: MemberTask,
+  config: KafkaConfig,
+  { onCrash = () => {}, batches = false }: { onCrash?: (error: Error) => void; batches?: boolean } = {},
+): Member {
   const kafka = new kafkajs.Kafka(config)
   const { heartbeatInterval, maxWaitTimeInMs, partitionsConsumedConcurrently, fromBeginning = false } = options
   const consumer = kafka.consumer({
@@ -43,9 +33,14 @@ function consumerOf({ name, groupId, topic, handle, options }: MemberTask, confi
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     owned = [...(payload.memberAssignment[topic] ?? [])]
   })
-  consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
-    generation = Math.max(generation, payload.groupGenerationId)
-  })
+  const heard = ({ payload }: { payload: { groupGenerationId: unknown } }) => {
+    generation = Math.max(generation, Number(payload.groupGenerationId))
+  }
+  consumer.on(consumer.events.HEARTBEAT, heard)
+  consumer.on(consumer.events.COMMIT_OFFSETS, heard)
+  consumer.on(consumer.events.CRASH, ({ payload }) => onCrash(payload.error))
+  const taken = (partition: number, { offset, value }: KafkaMessage) =>
+    handle({ ...{ member: name, process: 'here', partition, offset: Number(offset) }, ...contentOf(value), signal })
 
   return {
     name,
@@ -55,17 +50,17 @@ function consumerOf({ name, groupId, topic, handle, options }: MemberTask, confi
       await consumer.subscribe({ topic, fromBeginning })
       await consumer.run({
         ...(partitionsConsumedConcurrently !== undefined && { partitionsConsumedConcurrently }),
-        eachMessage: async ({ partition, message }) => {
-          const { offset, value } = message
-          await handle({
-            member: name,
-            process: 'here',
-            partition,
-            offset: Number(offset),
-            ...contentOf(value),
-            signal,
-          })
-        },
+        ...(batches
+          ? {
+              eachBatch: async ({ batch, resolveOffset, heartbeat }) => {
+                for (const message of batch.messages) {
+                  await taken(batch.partition, message)
+                  resolveOffset(message.offset)
+                }
+                await heartbeat()
+              },
+            }
+          : { eachMessage: async ({ partition, message }) => taken(partition, message) }),
       })
       await joined
     },
