@@ -16,7 +16,7 @@ export interface FollowStatus {
   readonly unreachableSince: number | null
   /** Connections that clients of KafkaJS have open. */
   readonly connections: number
-  /** Requests of theirs that wait for a response. */
+  /** Requests of theirs that wait for a response; fetches are not counted. */
   readonly waiting: number
   readonly brokers: readonly BrokerStatus[]
   /** The last move that was followed. */
