@@ -20,9 +20,9 @@ export async function measureMemory({ cluster, quick, say }: CostRun): Promise<G
   const rounds = quick ? 1 : 3
   const topic = 'memory-messages'
   await fillTopic(cluster, { topic, messages, bytes })
-  const rss: Record<Client, number[]> = { relisten: [], kafkajs: [] }
-  const heap: Record<Client, number[]> = { relisten: [], kafkajs: [] }
-  const malloc: Record<Client, number[]> = { relisten: [], kafkajs: [] }
+  const rss: Record<'relisten' | 'kafkajs', number[]> = { relisten: [], kafkajs: [] }
+  const heap: Record<'relisten' | 'kafkajs', number[]> = { relisten: [], kafkajs: [] }
+  const malloc: Record<'relisten' | 'kafkajs', number[]> = { relisten: [], kafkajs: [] }
   for (let round = 0; round < rounds; round += 1) {
     for (const client of ['relisten', 'kafkajs'] as const) {
       const groupId = `${topic}-${client}-${round}`
