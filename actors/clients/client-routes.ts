@@ -10,6 +10,7 @@
  * | Fetch | the node | passing errors and a node out of reach as "nothing new", and who leads now |
  * | CreateTopics, DeleteTopics, CreatePartitions | the controller | what became of it, also where an answer was lost |
  * | configurations of topics, rights, reassignments | the node, or where it is gone any other | the answer |
+ * | Produce | the leader of each partition | one answer, without an error that KafkaJS would repeat |
  * | anything else | the node | the answer |
  */
 
@@ -20,6 +21,7 @@ import { ConnectionError, closedError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import { isAnswered, isOfBroker, timeoutOf } from '../protocol/client-requests.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys, apiVersionOf, passingErrors } from '../protocol/frames.ts'
+import { isRead } from '../protocol/produce.ts'
 import { requestName } from '../protocol/versions.ts'
 import { sleep } from '../time/sleep.ts'
 import { LinkPool, type LinkPoolOptions } from '../wire/link-pool.ts'
@@ -27,6 +29,8 @@ import type { AnnouncedNodes } from './announced-nodes.ts'
 import { ClientFetches } from './client-fetches.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { Leaders } from './leaders.ts'
+import { ProduceRequests } from './produce-requests.ts'
+import type { ProducedOrder } from './produced-order.ts'
 import { TopicChanges } from './topic-changes.ts'
 
 export interface ClientRoutesOptions extends LinkPoolOptions {
@@ -34,6 +38,7 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly clientId: string
   readonly nodes: AnnouncedNodes
   readonly leaders: Leaders
+  readonly order: ProducedOrder
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void
@@ -61,6 +66,7 @@ export class ClientRoutes {
   private readonly fetches: ClientFetches
   private readonly groups: GroupRequests
   private readonly topics: TopicChanges
+  private readonly produces: ProduceRequests
   private readonly stop = new AbortController()
 
   constructor(options: ClientRoutesOptions) {
@@ -75,6 +81,7 @@ export class ClientRoutes {
     this.fetches = new ClientFetches({ ...shared, told, linkTo: (nodeId) => this.links.openFetchLink(nodeId) })
     this.groups = new GroupRequests(shared)
     this.topics = new TopicChanges(shared)
+    this.produces = new ProduceRequests(shared)
   }
 
   /** Answers one request, written into a connection to this node; to whichever, where it is undefined. Nothing where the client awaits no answer. */
@@ -87,6 +94,7 @@ export class ClientRoutes {
     if (TopicChanges.isOne(request)) return this.topics.answer(request, nodeId)
     if (apiKey === apiKeys.fetch) return this.fetches.fetch(nodeId ?? this.anyNode(), request)
     if (ofAnyBroker.has(apiKey) && !isOfBroker(request)) return this.toAny(nodeId, request)
+    if (apiKey === apiKeys.produce && isAnswered(request) && isRead(request)) return this.produces.answer(request)
     const silence = timeoutOf(request) ?? silenceMs
     if (isAnswered(request)) return this.links.controlLink(nodeId ?? this.anyNode()).send(request, silence)
     await this.links.controlLink(nodeId ?? this.anyNode()).send(request, silence, { delivery: 'unanswered' })

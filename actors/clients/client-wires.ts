@@ -18,6 +18,7 @@ import { Wire } from '../wire/wire.ts'
 import { AnnouncedNodes } from './announced-nodes.ts'
 import { ClientRoutes } from './client-routes.ts'
 import { Leaders } from './leaders.ts'
+import { ProducedOrder } from './produced-order.ts'
 
 export interface ClientWiresOptions {
   /** The cluster, held until it is released. */
@@ -41,6 +42,7 @@ export class ClientWires {
   readonly facts$ = new Subject<Fact>()
   private readonly options: ClientWiresOptions
   private readonly nodes = new AnnouncedNodes()
+  private readonly order = new ProducedOrder()
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
   private held: { readonly cluster: Cluster; readonly leaders: Leaders } | undefined
@@ -75,7 +77,15 @@ export class ClientWires {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
     const { nodes } = this
-    const routes = new ClientRoutes({ ...this.options, cluster, leaders, nodes, versions: () => this.versions() })
+    const { order } = this
+    const routes = new ClientRoutes({
+      ...this.options,
+      cluster,
+      leaders,
+      nodes,
+      order,
+      versions: () => this.versions(),
+    })
     const wire = new Wire({
       onConnect,
       answer: async (request) => {

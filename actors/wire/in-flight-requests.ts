@@ -23,8 +23,8 @@ export interface InFlightRequest {
   /** Somebody waits for the answer. */
   isWanted: boolean
   readonly delivery: Delivery
-  /** It has gone out. */
-  isSent: boolean
+  /** The connection it went out on last. */
+  over: HeldConnection | undefined
 }
 
 /**
@@ -56,6 +56,9 @@ export const instant = (): Instant => ({ at: steadyNow(), since: performance.now
 /** A request goes out over at most this many connections that end without an answer: it may be what ends them. */
 const mostEnds = 5
 
+/** How long a connection is kept for such answers, in milliseconds: where it has fallen silent, they do not come. */
+const retiredMs = 500
+
 interface LinkOfRequests {
   readonly nodeId: number
   readonly cluster: Cluster
@@ -70,6 +73,8 @@ export class InFlightRequests extends Set<InFlightRequest> {
   /** Connections that have answered something. */
   private readonly proven = new WeakSet<HeldConnection>()
   private onEmpty: () => void = () => {}
+  /** Connections that are kept for the answers to requests that may go out once. */
+  private readonly retired = new Set<HeldConnection>()
 
   constructor(link: LinkOfRequests) {
     super()
@@ -90,7 +95,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
 
   /** The request waits from now on. */
   open(request: Pick<InFlightRequest, 'frame' | 'silenceMs' | 'resolve' | 'reject' | 'delivery'>): InFlightRequest {
-    const state = { standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true, isSent: false }
+    const state = { standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true, over: undefined }
     const opened: InFlightRequest = { ...request, ...state, sentAt: performance.now() }
     this.add(opened)
     return opened
@@ -105,6 +110,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
   override delete(request: InFlightRequest): boolean {
     const wasThere = super.delete(request)
     if (wasThere && this.size === 0) this.onEmpty()
+    for (const connection of this.retired) if (!this.awaits(connection)) connection.close()
     return wasThere
   }
 
@@ -130,18 +136,44 @@ export class InFlightRequests extends Set<InFlightRequest> {
     else this.delete(request)
   }
 
-  /** Those that are to be sent over another connection; the others are forgotten, or rejected where they may have been carried out. */
+  /** Those that are to be sent over another connection; those nobody waits for are forgotten. */
   wanted(): InFlightRequest[] {
-    for (const request of [...this]) {
-      const isLost = request.delivery === 'once' && request.isSent
-      if (!request.isWanted || isLost) this.delete(request)
-      if (isLost) request.reject(this.failure('the connection ended before the answer came', 'ANSWER_LOST'))
+    for (const request of [...this]) if (!request.isWanted) this.delete(request)
+    return [...this].filter(({ delivery, over }) => delivery === 'again' || !over)
+  }
+
+  /** Another connection takes over from this one, which still lives: it stays for the answers that can't be asked for twice, at most for a moment. */
+  retire(connection: HeldConnection): void {
+    if (!connection.open || !this.awaits(connection)) {
+      connection.close()
+      return
     }
-    return [...this]
+    this.retired.add(connection)
+    const late = setTimeout(() => connection.close(), retiredMs)
+    connection.onClose(() => {
+      clearTimeout(late)
+      this.retired.delete(connection)
+      this.lose(connection)
+    })
+  }
+
+  private awaits(connection: HeldConnection): boolean {
+    for (const { delivery, over } of this) if (delivery === 'once' && over === connection) return true
+    return false
+  }
+
+  /** Rejects those that went out over this connection and may have been carried out. */
+  private lose(connection: HeldConnection): void {
+    for (const request of [...this]) {
+      if (request.delivery !== 'once' || request.over !== connection) continue
+      this.delete(request)
+      request.reject(this.failure('the connection ended before the answer came', 'ANSWER_LOST'))
+    }
   }
 
   /** The connection has ended. If it never answered anything, the next dial waits, and requests that have seen this too often are rejected. */
   endedWith(connection: HeldConnection): void {
+    this.lose(connection)
     const wanted = this.wanted()
     if (this.proven.has(connection)) return
     this.ends.failed(bounds.dial)
@@ -178,6 +210,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
     const error = this.failure(reason, code)
     for (const { reject } of this) reject(error)
     this.clear()
+    for (const connection of this.retired) connection.close()
   }
 
   failure(reason: string, code: string): ConnectionError {

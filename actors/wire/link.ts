@@ -161,7 +161,7 @@ export class Link {
 
   private transmit(request: InFlightRequest, connection: HeldConnection): void {
     request.sentAt = performance.now()
-    request.isSent = true
+    request.over = connection
     if (request.delivery === 'unanswered') return void this.requests.post(request, connection)
     this.detector.watch()
     this.sendOver(request, request.frame, connection)
@@ -292,7 +292,7 @@ export class Link {
       if (request.standby !== connection) this.transmit(request, connection)
       else request.sentAt = performance.now()
     }
-    old?.close()
+    if (old) this.requests.retire(old)
     this.detector.watch()
     this.renewal.schedule(connection)
   }

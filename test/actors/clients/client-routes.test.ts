@@ -20,13 +20,6 @@ const leave = () => {
   cluster.newestSnapshot = snapshotOf(Number.MAX_SAFE_INTEGER)
 }
 
-test('a Produce goes to the node it is written to, and its answer comes as it is', async () => {
-  brokers[1].answering.set(0, () => Buffer.concat([list([]), int32(0)]))
-  const answer = await routesWith().answer(2, await produce(-1))
-  expect(answer).toEqual(answerFrame(answer?.readInt32BE(4) ?? 0, list([]), int32(0)))
-  expect([askedAt(0, 0), askedAt(1, 0)]).toEqual([0, 1])
-})
-
 test('a Produce that asks for no acknowledgement is answered with nothing once it is written, and its silence is no suspicion', async () => {
   const routes = routesWith()
   expect(await routes.answer(1, await produce(0))).toBeUndefined()

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, vi } from 'vitest'
 import { AnnouncedNodes } from '../../../actors/clients/announced-nodes.ts'
 import { ClientRoutes, type ClientRoutesOptions } from '../../../actors/clients/client-routes.ts'
 import { Leaders } from '../../../actors/clients/leaders.ts'
+import { ProducedOrder } from '../../../actors/clients/produced-order.ts'
 import { createDial } from '../../../actors/connection/dial.ts'
 import { callOf, encodeCall } from '../../../actors/kafkajs/calls.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
@@ -56,6 +57,7 @@ export const setTopics = (now: TopicBytes[]): void => {
 
 export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRoutes {
   const routes = new ClientRoutes({
+    order: new ProducedOrder(),
     ...{ cluster, nodes, leaders, clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000 },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),

@@ -33,19 +33,42 @@ test('one that has not gone out yet waits for a connection like any other', asyn
   expect(await sent).toBe('created')
 })
 
-test('when its node moves, what it asked for may be under way: it is rejected, and others go on', async () => {
+/** A request of each kind over a connection whose node moves. */
+async function moved() {
   const link = linkWith()
   const sent = outcome(link.send(create(), 1000, { delivery: 'once' }))
   const other = outcome(link.send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 1000))
   await settled()
-  await dials.newest.open()
+  const before = await dials.newest.open()
   cluster.book.put(1, there)
   await settled()
-  const line = await dials.newest.open()
-  expect(await sent).toBe('ANSWER_LOST')
-  expect(line.sent).toHaveLength(1)
-  await line.sent[0]?.answer('offsets')
+  return { link, sent, other, before, after: await dials.newest.open() }
+}
+
+test('when its node moves, the connection before stays for its answer, and others go on over the new one', async () => {
+  const { sent, other, before, after } = await moved()
+  expect(after.sent).toHaveLength(1)
+  await after.sent[0]?.answer('offsets')
   expect(await other).toBe('offsets')
+  expect(before.open).toBe(true)
+  await before.sent[0]?.answer('created')
+  expect(await sent).toBe('created')
+  expect(before.open).toBe(false)
+})
+
+test.each(['falls silent', 'ends'])('where the connection before %s, the answer is lost', async (how) => {
+  const { sent, before } = await moved()
+  if (how === 'ends') before.close()
+  else await vi.advanceTimersByTimeAsync(500)
+  expect(await sent).toBe('ANSWER_LOST')
+  expect(before.open).toBe(false)
+})
+
+test('a link that is closed leaves no connection behind', async () => {
+  const { link, sent, before, after } = await moved()
+  link.close()
+  expect(await sent).toBe('CLOSED')
+  expect([before.open, after.open]).toEqual([false, false])
 })
 
 test('a request that is not answered is over when it has gone out', async () => {

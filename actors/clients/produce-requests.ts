@@ -1,0 +1,178 @@
+/**
+ * The messages of a client's producers. KafkaJS repeats a send that failed in part, and takes brokers that answered once for done: it acknowledges
+ * what was never written. So a Produce is owned here until each of its partitions has a definite answer, or the time is up: leaders are looked
+ * up, only what is open goes out again, and KafkaJS sees one answer without an error that it would repeat.
+ */
+
+import type { Fact, TopicPartition } from '../../machines/fact.ts'
+import { ConnectionError } from '../connection/connection.ts'
+import { Streak } from '../connection/retry-pace.ts'
+import { errorCodes } from '../protocol/frames.ts'
+import {
+  type ProducedPartition,
+  type ProducedResult,
+  type ProduceRequest,
+  producedAnswer,
+  produceRequest,
+  readProduce,
+  readProduced,
+} from '../protocol/produce.ts'
+import { deadline } from '../time/deadline.ts'
+import { sleep } from '../time/sleep.ts'
+import type { Link } from '../wire/link.ts'
+import type { Leaders } from './leaders.ts'
+import type { ProducedOrder } from './produced-order.ts'
+
+export interface ProduceRequestsOptions {
+  readonly clientId: string
+  readonly leaders: Leaders
+  readonly order: ProducedOrder
+  readonly linkTo: (nodeId: number) => Link
+  /** How long a request may take, in milliseconds. */
+  readonly requestTimeoutMs: number
+  readonly emit: (fact: Fact) => void
+  /** The wire is there. */
+  readonly signal: AbortSignal
+}
+
+/** These pass, or another leader knows better: whoever leads is looked up, and asked again. */
+const passing: ReadonlySet<number> = new Set([3, 5, 6, 13, 19, 56, 72, 74, 75])
+/** The broker may have written what it answers this to: after its time, or too few replicas have it. */
+const uncertain: ReadonlySet<number> = new Set([7, 20])
+/** It has written it before. */
+const duplicateSequence = 46
+/** Of KafkaJS's errors one that it does not repeat. */
+const unknownOutcome = errorCodes.unknownServerError
+/** The same for a producer whose sequence is broken. */
+const brokenSequence = 47
+
+/** The answer comes before the client gives up, by this much, in milliseconds. */
+const slackMs = 1000
+const leastMs = 500
+/** The waits of rounds in a row that failed. */
+const failedRounds = { baseMs: 20, capMs: 250 }
+
+/** A partition that is open, and whether what was sent of it may have been written. */
+interface Open extends ProducedPartition {
+  isUncertain: boolean
+}
+
+export class ProduceRequests {
+  private readonly options: ProduceRequestsOptions
+
+  constructor(options: ProduceRequestsOptions) {
+    this.options = options
+  }
+
+  async answer(frame: Buffer): Promise<Buffer> {
+    const { order, requestTimeoutMs } = this.options
+    const request = readProduce(frame)
+    const end = performance.now() + Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
+    const done = await order.enter(request.partitions)
+    try {
+      return await this.produced(request, end)
+    } finally {
+      done()
+    }
+  }
+
+  private async produced(request: ProduceRequest, end: number): Promise<Buffer> {
+    const { order, signal } = this.options
+    const results: ProducedResult[] = []
+    let throttle = 0
+    let open: Open[] = []
+    for (const each of request.partitions) {
+      if (order.isFenced(each.producerId)) results.push(failed(each, brokenSequence))
+      else open.push({ ...each, isUncertain: false })
+    }
+    const rounds = new Streak()
+    while (open.length > 0 && performance.now() < end && !signal.aborted) {
+      const groups = this.byLeader(open)
+      const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end)))
+      for (const { settled, throttleMs } of told) {
+        results.push(...settled)
+        throttle = Math.max(throttle, throttleMs)
+      }
+      const over = new Set(results.map(keyOf))
+      open = open.filter((each) => !over.has(keyOf(each)))
+      if (open.length === 0) break
+      rounds.failed(failedRounds)
+      const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
+      await this.options.leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
+      await pause
+    }
+    if (open.length > 0) results.push(...this.givenUp(open))
+    return producedAnswer(results, throttle)
+  }
+
+  /** Open partitions by the node that leads them, as far as one does. */
+  private byLeader(open: readonly Open[]): Map<number, Open[]> {
+    const groups = new Map<number, Open[]>()
+    for (const each of open) {
+      const leader = this.options.leaders.of(each) ?? -1
+      if (leader >= 0) groups.set(leader, [...(groups.get(leader) ?? []), each])
+    }
+    return groups
+  }
+
+  private async sent(
+    request: ProduceRequest,
+    leader: number,
+    part: readonly Open[],
+    end: number,
+  ): Promise<{ readonly settled: ProducedResult[]; readonly throttleMs: number }> {
+    const { clientId, linkTo, order, signal } = this.options
+    const timeoutMs = Math.max(1, Math.min(request.timeoutMs, Math.round(end - performance.now())))
+    const again = part.filter(({ isUncertain, producerId }) => isUncertain && producerId < 0n)
+    if (again.length > 0) order.noteRepeated(again.length)
+    const given = new AbortController()
+    try {
+      const frame = produceRequest(request, part, timeoutMs, clientId)
+      const sending = linkTo(leader).send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
+      const answer = await deadline(sending, timeoutMs, late, signal)
+      const { results, throttleMs } = readProduced(answer)
+      const settled: ProducedResult[] = []
+      for (const result of results) {
+        const own = part.find((each) => keyOf(each) === keyOf(result))
+        if (own && uncertain.has(result.errorCode)) own.isUncertain = true
+        else if (own && result.errorCode === duplicateSequence && own.isUncertain)
+          settled.push({ ...result, errorCode: errorCodes.none })
+        else if (!passing.has(result.errorCode)) settled.push(result)
+      }
+      return { settled, throttleMs }
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      if (error.failure.code === 'ANSWER_LOST') for (const each of part) each.isUncertain = true
+      return { settled: [], throttleMs: 0 }
+    } finally {
+      given.abort('settled')
+    }
+  }
+
+  /** The time is up. What went out may have been written or not: an idempotent producer can't go on behind it. */
+  private givenUp(open: readonly Open[]): ProducedResult[] {
+    const { emit, order } = this.options
+    const names = open.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
+    const isUncertain = open.some((each) => each.isUncertain)
+    const message = isUncertain
+      ? `no leader has acknowledged what was sent to ${names} in time; whether it was written can't be known`
+      : `no leader has taken what was sent to ${names} in time; it was not written`
+    emit({
+      type: 'response.lost',
+      request: `Produce v7 to ${names}`,
+      failure: { kind: 'unreachable', message, code: 'ETIMEDOUT' },
+    })
+    for (const { producerId } of open) if (producerId >= 0n) order.fence(producerId)
+    return open.map((each) => failed(each, unknownOutcome))
+  }
+}
+
+const late = (): never => {
+  throw new ConnectionError({ kind: 'unreachable', message: 'The leader did not answer in time', code: 'ANSWER_LOST' })
+}
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
+const failed = ({ topic, partition }: TopicPartition, errorCode: number): ProducedResult => {
+  return { topic, partition, errorCode, offset: -1n, logAppendTime: -1n, logStart: -1n }
+}

@@ -1,0 +1,138 @@
+/** A producer of KafkaJS that sends without pause, what it was acknowledged, and what the log says of that. */
+import { setTimeout as pause } from 'node:timers/promises'
+import kafkajs, { type Kafka, type KafkaConfig, type Producer } from 'kafkajs'
+import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
+import { extents } from './ground-truth.ts'
+import { until, within } from './until.ts'
+
+export interface ProducingOptions {
+  readonly topic: string
+  /** Options of `kafka.producer`. */
+  readonly producer?: Parameters<Kafka['producer']>[0]
+  /** Messages per second. Default 1000, in batches of 20. */
+  readonly perSecond?: number
+}
+
+/** What became of what was sent. */
+export interface Produced {
+  readonly acknowledged: number
+  /** Acknowledged and not in the log. */
+  readonly missing: number
+  /** In the log more than once. */
+  readonly twice: number
+  /** Messages of one key that stand before an earlier one of it. */
+  readonly disordered: number
+  /** Sends that were rejected, by what they said. */
+  readonly failures: Readonly<Record<string, number>>
+  /** How long each send took, in milliseconds, with when it began. */
+  readonly sends: readonly { readonly at: number; readonly tookMs: number }[]
+}
+
+export interface Producing extends AsyncDisposable {
+  /** Resolves when so many more sends were acknowledged. */
+  acknowledged(sends: number): Promise<void>
+  /** Ends the stream, waits for what is under way, and reads the log. */
+  finish(): Promise<Produced>
+}
+
+const BATCH = 20
+const KEYS = 12
+
+export async function startProducing(
+  cluster: KafkaCluster,
+  config: KafkaConfig,
+  { topic, producer: options, perSecond = 1000 }: ProducingOptions,
+): Promise<Producing> {
+  const producer: Producer = new kafkajs.Kafka(config).producer({ allowAutoTopicCreation: false, ...options })
+  await producer.connect()
+  const acknowledged = new Set<number>()
+  const sends: { at: number; tookMs: number }[] = []
+  const failures: Record<string, number> = {}
+  let sequence = 0
+  let isOver = false
+  const everyMs = (1000 * BATCH) / perSecond
+  const stream = (async () => {
+    for (let due = performance.now(); !isOver; due += everyMs) {
+      const ahead = due - performance.now()
+      if (ahead > 0) await pause(ahead)
+      const numbers = Array.from({ length: BATCH }, () => sequence++)
+      const at = Date.now()
+      const from = performance.now()
+      await producer
+        .send({
+          topic,
+          // half with a key, half without
+          messages: numbers.map((value) => ({
+            value: String(value),
+            ...(value % 2 ? { key: `k${value % KEYS}` } : {}),
+          })),
+        })
+        .then(
+          () => {
+            for (const each of numbers) acknowledged.add(each)
+            sends.push({ at, tookMs: performance.now() - from })
+          },
+          (error: Error) => {
+            failures[error.message] = (failures[error.message] ?? 0) + 1
+          },
+        )
+    }
+  })()
+  const stop = async () => {
+    isOver = true
+    await within(60_000, 'The last send', stream)
+    await within(10_000, 'The disconnect of the producer', producer.disconnect())
+  }
+  return {
+    async acknowledged(count) {
+      const enough = sends.length + count
+      await until(() => (sends.length < enough ? `${enough - sends.length} sends` : undefined), { deadlineMs: 60_000 })
+    },
+    async finish() {
+      await stop()
+      const log = await readValues(cluster, topic)
+      const seen = new Map<number, number>()
+      let disordered = 0
+      const newest = new Map<string, number>()
+      for (const { value, key } of log) {
+        seen.set(value, (seen.get(value) ?? 0) + 1)
+        if (key === null) continue
+        if (value < (newest.get(key) ?? -1)) disordered++
+        newest.set(key, Math.max(value, newest.get(key) ?? -1))
+      }
+      return {
+        acknowledged: acknowledged.size,
+        missing: [...acknowledged].filter((each) => !seen.has(each)).length,
+        twice: [...seen.values()].filter((times) => times > 1).length,
+        disordered,
+        failures,
+        sends,
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (!isOver) await stop().catch(() => {})
+    },
+  }
+}
+
+/** The log of a topic, partition by partition, in order. */
+async function readValues(cluster: KafkaCluster, topic: string): Promise<{ value: number; key: string | null }[]> {
+  const kafka = cluster.kafka()
+  const ends = await extents(kafka, topic)
+  const wanted = [...ends.values()].reduce((sum, { low, high }) => sum + high - low, 0)
+  const found: { partition: number; offset: number; value: number; key: string | null }[] = []
+  const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ partition, message: { offset, value, key } }) => {
+      found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
+    },
+  })
+  await until(() => (found.length < wanted ? `${wanted - found.length} messages of ${topic}` : undefined), {
+    deadlineMs: 30_000,
+  })
+  await consumer.disconnect()
+  return found.toSorted((one, other) => one.partition - other.partition || one.offset - other.offset)
+}
