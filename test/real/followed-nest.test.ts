@@ -13,7 +13,7 @@ import {
   Transport,
 } from '@nestjs/microservices'
 import kafkajs, { type Consumer } from 'kafkajs'
-import { lastValueFrom } from 'rxjs'
+import { lastValueFrom, merge } from 'rxjs'
 import { expect, test } from 'vitest'
 import { follow } from '../../src/index.ts'
 import { type Front, startFront } from '../cluster/front.ts'
@@ -108,6 +108,9 @@ async function startShop(cluster: KafkaCluster, front: Front, idempotent: boolea
   const [, consumer] = service.unwrap<[unknown, Consumer]>()
   const changes: string[] = []
   for (const each of [consumer, shop.consumer as unknown as Consumer]) noteChanges(each, changes)
+  const statuses = merge(service.status, shop.status).subscribe((status) => {
+    if (status !== 'connected') changes.push(`Nest: ${status}`)
+  })
   const wrong: { readonly question: string; readonly answer: string }[] = []
   let unanswered = 0
   let sequence = 0
@@ -143,7 +146,10 @@ async function startShop(cluster: KafkaCluster, front: Front, idempotent: boolea
       await until(() => (missing() > 0 ? `${missing()} messages of the logs` : undefined))
       return { asked: requests, replied: await timesIn(topics.replied), told: events }
     },
-    [Symbol.asyncDispose]: () => within(20_000, 'The end of the service', service.close()),
+    async [Symbol.asyncDispose]() {
+      statuses.unsubscribe()
+      await within(20_000, 'The end of the service', service.close())
+    },
   }
 }
 
