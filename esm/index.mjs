@@ -6,6 +6,7 @@ export {
   dnsSource,
   fileJournal,
   fileSource,
+  follow,
   healthHandler,
   healthServer,
   memoryJournal,

@@ -2,9 +2,11 @@
  * The following of clients that KafkaJS makes by itself: consumers, admins and producers on wires, as long as any of them is connected.
  *
  * resting ── wires.opened ─▶ reaching ── cluster.reached ─▶ following ── cluster.moved ─▶ catching-up
- *    ▲                          ▲                            │     ▲                       │      │
- *    │                          └── cluster.unreachable ─────┴─────│───────────────────────┘      │
- *    └─── wires.closed, from each of them                          └────── wires.caught-up ───────┘
+ *    ▲                         ▲   │                          │     ▲                       │    ▲ │
+ *    │                         └── │ ─ cluster.unreachable ───┴─────│───────────────────────┤    │ │
+ *    │                             │                                └──── wires.caught-up ──┘    │ │
+ *    │                             └─ cluster.reached, where a move is not caught up with yet ───┘ │
+ *    └─── wires.closed, from each of them ─────────────────────────────────────────────────────────┘
  *
  * any ── stop.requested ─▶ closing ── stop.completed ─▶ closed
  */
@@ -17,6 +19,8 @@ import { machineVersion } from './machine-version.ts'
 export interface FollowingContext {
   /** Why no broker answers, or what ended it; null where nothing is wrong. */
   readonly failure: Failure | null
+  /** Nodes have moved, and their connections have not caught up with that yet. */
+  readonly behind: boolean
 }
 
 /** The facts it listens to. */
@@ -38,24 +42,22 @@ const unfilled = fromCallback<Fact>(() => {
 /** Emits nothing until it is filled with the facts of a cluster. */
 const unfilledStream = fromEventObservable<Fact, undefined>(() => ({ subscribe: () => ({ unsubscribe: () => {} }) }))
 
+type Failed = { readonly event: { readonly failure: Failure } }
+const noteFailure = { type: 'noteFailure', params: ({ event }: Failed) => ({ failure: event.failure }) } as const
+
+const lose = { target: 'reaching', actions: noteFailure } as const
 const rest = { target: 'resting', actions: 'forget' } as const
-const lose = {
-  target: 'reaching',
-  actions: {
-    type: 'noteFailure',
-    params: ({ event: { failure } }: { event: FactOf<'cluster.unreachable'> }) => ({ failure }),
-  },
-} as const
-const close = { target: 'closing', actions: 'forget' } as const
-/** An actor that throws is a bug: it ends in an orderly way and says so. */
-const bug = { target: '.closing', actions: 'noteBug' } as const
 
 export const followingMachine = setup({
   types: {} as { context: FollowingContext; events: FollowingEvent; output: Failure | null },
   actors: { clusterFacts: unfilledStream, catchUp: unfilled, close: unfilled },
+  guards: { isBehind: ({ context }) => context.behind },
   actions: {
     noteFailure: assign({ failure: (_, { failure }: { readonly failure: Failure }) => failure }),
-    forget: assign({ failure: null }),
+    recover: assign({ failure: null }),
+    noteMove: assign({ behind: true }),
+    noteCaughtUp: assign({ behind: false }),
+    forget: assign({ failure: null, behind: false }),
     noteBug: assign({
       failure: (): Failure => ({ kind: 'bug', message: 'An actor of the following threw an error' }),
     }),
@@ -63,48 +65,58 @@ export const followingMachine = setup({
 }).createMachine({
   id: 'following',
   version: machineVersion,
-  context: { failure: null },
+  context: { failure: null, behind: false },
   initial: 'resting',
   output: ({ event }) => event.output as Failure | null,
-  invoke: { id: 'clusterFacts', src: 'clusterFacts', onError: bug },
+  // An actor that throws is a bug: it ends in an orderly way and says so.
+  invoke: { id: 'clusterFacts', src: 'clusterFacts', onError: { target: '.closing', actions: 'noteBug' } },
   states: {
     resting: {
       description: 'No client of KafkaJS is connected; no broker is asked.',
-      on: { 'wires.opened': 'reaching', 'stop.requested': close },
+      on: { 'wires.opened': 'reaching', 'stop.requested': 'closing' },
     },
     reaching: {
-      description: 'Clients are connected, and no broker answers; their requests wait.',
+      description: 'Clients are connected, and no broker responds; their requests wait.',
       on: {
-        'cluster.reached': { target: 'following', actions: 'forget' },
-        'cluster.unreachable': { ...lose, target: undefined },
+        'cluster.reached': [
+          { guard: 'isBehind', target: 'catching-up', actions: 'recover' },
+          { target: 'following', actions: 'recover' },
+        ],
+        // Names lead elsewhere; that does not say that anybody is there.
+        'cluster.moved': { actions: 'noteMove' },
+        'cluster.unreachable': { actions: noteFailure },
         'wires.closed': rest,
-        'stop.requested': close,
+        'stop.requested': { target: 'closing', actions: 'recover' },
       },
     },
     following: {
       description: 'Each request goes to where its node is.',
       on: {
-        'cluster.moved': 'catching-up',
+        'cluster.moved': { target: 'catching-up', actions: 'noteMove' },
         'cluster.unreachable': lose,
-        'wires.closed': rest,
-        'stop.requested': close,
+        'wires.closed': 'resting',
+        'stop.requested': 'closing',
       },
     },
     'catching-up': {
-      description: 'Nodes have moved; their requests wait for connections to the new places.',
+      description: 'Nodes have moved; their requests wait for connections to the new addresses.',
       invoke: { id: 'catchUp', src: 'catchUp', onError: { target: 'closing', actions: 'noteBug' } },
       on: {
         'cluster.moved': { target: 'catching-up', reenter: true },
-        'wires.caught-up': 'following',
+        'wires.caught-up': { target: 'following', actions: 'noteCaughtUp' },
         'cluster.unreachable': lose,
         'wires.closed': rest,
-        'stop.requested': close,
+        'stop.requested': 'closing',
       },
     },
     closing: {
       description: 'Connections are closed, and what waits is rejected.',
       invoke: { id: 'close', src: 'close', onError: { target: 'closed', actions: 'noteBug' } },
-      on: { 'stop.completed': 'closed' },
+      on: {
+        'stop.completed': 'closed',
+        // The root would enter it again, and close a second time.
+        'xstate.error.actor.clusterFacts': { actions: 'noteBug' },
+      },
     },
     closed: {
       type: 'final',

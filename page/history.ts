@@ -45,6 +45,8 @@ export interface History {
   readonly newest: JournalRecord | undefined
   readonly lifecycle: Lit | undefined
   readonly membership: Lit | undefined
+  /** Of a journal of `follow`. */
+  readonly following: Lit | undefined
   readonly brokers: ReadonlyMap<number, Broker>
   readonly assignment: Readonly<Record<string, readonly number[]>>
   readonly handovers: readonly Handover[]
@@ -60,11 +62,12 @@ export function historyOf(
   records: readonly JournalRecord[],
   count: number,
   known: Readonly<Record<number, string>>,
-  charts: { readonly lifecycle: Chart; readonly membership: Chart },
+  charts: Readonly<Record<'lifecycle' | 'membership' | 'following', Chart>>,
 ): History {
   const brokers = new Map<number, Broker>()
   const draft: Draft = {
-    ...{ newest: undefined, lifecycle: undefined, membership: undefined, brokers, assignment: {} },
+    ...{ newest: undefined, lifecycle: undefined, membership: undefined, following: undefined },
+    ...{ brokers, assignment: {} },
     ...{ handovers: [], retries: [] },
   }
   for (const [nodeId, endpoint] of Object.entries(known)) place(brokers, Number(nodeId), endpoint)
@@ -73,6 +76,7 @@ export function historyOf(
     draft.newest = record
     if (record.actor === 'consumer') draft.lifecycle = lit(draft.lifecycle, record, charts.lifecycle)
     if (record.actor === 'membership') draft.membership = lit(draft.membership, record, charts.membership)
+    if (record.actor === 'following') draft.following = lit(draft.following, record, charts.following)
     draft.handovers = handoversAfter(draft.handovers, record)
     const told = record.data.failure as { readonly message?: string } | undefined
     if (told?.message !== undefined) failure = told.message

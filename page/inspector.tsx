@@ -17,9 +17,13 @@ import { TimeBar } from './time-bar.tsx'
 import { TimeLine } from './time-line.tsx'
 
 /** Laid out when the package was built. */
-declare const CHARTS: { readonly lifecycle: Charts; readonly membership: Charts }
+declare const CHARTS: Readonly<Record<'lifecycle' | 'membership' | 'following', Charts>>
 
-const wide = { lifecycle: CHARTS.lifecycle.wide, membership: CHARTS.membership.wide }
+const wide = {
+  lifecycle: CHARTS.lifecycle.wide,
+  membership: CHARTS.membership.wide,
+  following: CHARTS.following.wide,
+}
 
 export function Inspector({ store }: { readonly store: Store }) {
   const logs = [...store.logs.values()]
@@ -110,39 +114,51 @@ function LogView({ log, isLive }: { readonly log: Log; readonly isLive: boolean 
   const then = useStateThen(log, isNow ? undefined : history.newest?.seq)
   // What is known of another record is dimmed until the answer is there.
   const isStale = log.isJournal && then !== undefined && then.record !== history.newest?.seq
-  const status = isNow ? log.look?.status : then?.status
+  const status = isNow ? log.look?.status : then?.actor === 'consumer' ? (then.status ?? undefined) : undefined
+  const followed = then?.actor === 'following' ? (then.status ?? undefined) : undefined
+  const isOfConsumer = history.following === undefined
   return (
     <>
       <TimeBar log={log} cursor={cursor} move={move} newest={history.newest} />
       <div class={isStale ? 'grid stale' : 'grid'} aria-busy={isStale}>
-        <Panel title="Lifecycle" class="lifecycle">
-          <ChartView
-            charts={CHARTS.lifecycle}
-            lit={charted.lifecycle ?? unstarted(isNow ? log.look?.status : undefined)}
-          />
-        </Panel>
+        {isOfConsumer ? (
+          <Panel title="Lifecycle" class="lifecycle">
+            <ChartView
+              charts={CHARTS.lifecycle}
+              lit={charted.lifecycle ?? unstarted(isNow ? log.look?.status : undefined)}
+            />
+          </Panel>
+        ) : (
+          <Panel title="Following" class="lifecycle">
+            <ChartView charts={CHARTS.following} lit={charted.following} />
+          </Panel>
+        )}
         <Panel title={isNow ? 'Now' : 'Then'} class="now">
-          <Now history={history} status={status ?? undefined} />
+          <Now history={history} status={status} followed={followed} />
         </Panel>
         <Panel title="Brokers" class="brokers">
           <Brokers history={history} look={isNow ? log.look : undefined} remembered={then?.remembered} />
         </Panel>
-        <Panel title="Partitions" class="partitions">
-          <Partitions
-            assignment={status?.assignment ?? history.assignment}
-            status={status ?? undefined}
-            look={isNow ? log.look : undefined}
-          />
-        </Panel>
-        <Panel title="Membership" class="membership">
-          <ChartView charts={CHARTS.membership} lit={charted.membership} />
-        </Panel>
-        <Panel title="Moves and other hand-overs" class="handovers">
-          <Handovers handovers={history.handovers} />
-        </Panel>
-        <Panel title="Retries" class="retries">
-          <Retries history={history} />
-        </Panel>
+        {isOfConsumer && (
+          <>
+            <Panel title="Partitions" class="partitions">
+              <Partitions
+                assignment={status?.assignment ?? history.assignment}
+                status={status}
+                look={isNow ? log.look : undefined}
+              />
+            </Panel>
+            <Panel title="Membership" class="membership">
+              <ChartView charts={CHARTS.membership} lit={charted.membership} />
+            </Panel>
+            <Panel title="Moves and other hand-overs" class="handovers">
+              <Handovers handovers={history.handovers} />
+            </Panel>
+            <Panel title="Retries" class="retries">
+              <Retries history={history} />
+            </Panel>
+          </>
+        )}
         <Panel title="Facts" class="facts">
           <TimeLine records={log.records} count={count} />
         </Panel>

@@ -1,12 +1,18 @@
-/** What the consumer is doing, and how it is, in a few figures. */
+/** What the consumer is doing, or what `follow` returned, and how it is, in a few figures. */
 
 import { duration } from '../src/command-line/show.ts'
+import type { FollowFold } from '../src/follow/follow-status.ts'
 import type { Status } from '../src/views/status.ts'
 import { clock } from './clock.ts'
 import type { History } from './history.ts'
 
-export function Now({ history, status }: { readonly history: History; readonly status: Status | undefined }) {
-  const { lifecycle, newest } = history
+export function Now(props: {
+  readonly history: History
+  readonly status: Status | undefined
+  readonly followed: FollowFold | undefined
+}) {
+  const { history, status, followed } = props
+  const { newest, lifecycle, following: lit = lifecycle } = history
   const end = newest?.at ?? 0
   return (
     <>
@@ -19,11 +25,12 @@ export function Now({ history, status }: { readonly history: History; readonly s
       )}
       <dl class="figures">
         <Figure name="state">
-          {lifecycle?.state ?? 'none yet'}
-          {lifecycle && <span class="quiet"> since {clock(lifecycle.since)}</span>}
+          {lit?.state ?? 'none yet'}
+          {lit && <span class="quiet"> since {clock(lit.since)}</span>}
         </Figure>
         {status && <StatusFigures status={status} />}
-        {!status && newest && <Figure name="in it for">{duration(end - (lifecycle?.since ?? end))}</Figure>}
+        {followed && <FollowedFigures status={followed} />}
+        {!status && newest && <Figure name="in it for">{duration(end - (lit?.since ?? end))}</Figure>}
       </dl>
     </>
   )
@@ -57,12 +64,34 @@ function StatusFigures({ status }: { readonly status: Status }) {
         {many(sessions, 'session')}, {many(rebalances, 'rebalance')}, {many(reconnects, 'reconnection')},{' '}
         {many(retries, 'retry', 'retries')}, {many(handlerFailures, 'failure')} of handlers, {commitFailures} of commits
       </Figure>
-      {lastFailure && (
-        <Figure name="last failure">
-          {lastFailure.message} <span class="quiet">{clock(lastFailure.at)}</span>
-        </Figure>
-      )}
+      <LastFailure failure={lastFailure} />
     </>
+  )
+}
+
+function FollowedFigures({ status }: { readonly status: FollowFold }) {
+  const { clusterId, journal, lastMove, lastFailure, counts } = status
+  const { moves, reconnects, outages, lostResponses } = counts
+  return (
+    <>
+      <Figure name="cluster">{clusterId ?? '–'}</Figure>
+      <Figure name="journal">{journal}</Figure>
+      <Figure name="so far">
+        {many(moves, 'move')}, {many(reconnects, 'reconnection')}, {many(outages, 'outage')},{' '}
+        {many(lostResponses, 'lost response')}
+        {lastMove && <span class="quiet">, connected again {duration(lastMove.tookMs)} after the last move</span>}
+      </Figure>
+      <LastFailure failure={lastFailure} />
+    </>
+  )
+}
+
+function LastFailure({ failure }: { readonly failure: Status['lastFailure'] }) {
+  if (!failure) return null
+  return (
+    <Figure name="last failure">
+      {failure.message} <span class="quiet">{clock(failure.at)}</span>
+    </Figure>
   )
 }
 

@@ -12,7 +12,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
 import { kafkaJsVersions } from '../kafkajs/calls.ts'
-import { errorCodes } from '../protocol/frames.ts'
+import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { commonVersions, type SpokenVersions, spokenAnswer } from '../protocol/versions.ts'
 import { Condition } from '../time/condition.ts'
 import { Wire } from '../wire/wire.ts'
@@ -50,7 +50,7 @@ export class ClientWires {
   private readonly failed$ = new Subject<Failure>()
   private isClosed = false
   private readonly answered = new Condition()
-  /** Requests that wait for their answer. */
+  /** Requests that wait for their answer, beside fetches. */
   waiting = 0
 
   constructor(options: ClientWiresOptions) {
@@ -80,13 +80,13 @@ export class ClientWires {
     const wire = new Wire({
       onConnect,
       answer: async (request) => {
-        this.waiting++
+        // A long poll is nothing that anybody waits for.
+        const counts = apiKeyOf(request) === apiKeys.fetch ? 0 : 1
+        this.waiting += counts
         try {
           return await routes.answer(nodes.nodeAt(endpoint), request)
-        } catch (error) {
-          throw error instanceof ConnectionError ? Object.assign(error, { code: error.failure.code }) : error
         } finally {
-          this.waiting--
+          this.waiting -= counts
           this.answered.wakeup()
         }
       },
@@ -133,7 +133,7 @@ export class ClientWires {
         this.notice(fact)
         this.facts$.next(fact)
       },
-      error: () => {},
+      error: (error) => this.facts$.error(error),
     })
     return this.held
   }

@@ -5,13 +5,13 @@ import { canonicalHost, type Endpoint, formatEndpoint } from '../../machines/end
 import { type Failure, FailureError } from '../../machines/failure.ts'
 import type { BrokerEntry, Snapshot } from '../../machines/snapshot.ts'
 import { type Call, calls, encodeCall, type MetadataAnswer } from '../kafkajs/calls.ts'
+import { FrameCutter } from '../protocol/frame-cutter.ts'
 import {
   answerHeaderBytes,
   apiKeyOf,
   apiKeys,
   apiVersionOf,
   correlationOf,
-  FrameCutter,
   setCorrelation,
 } from '../protocol/frames.ts'
 import type { SpokenVersions } from '../protocol/versions.ts'

@@ -174,7 +174,8 @@ const encodeTopic = ({ topic, partitions }: Offsets[number]) =>
     ),
   )
 
-function callOf<Answer>(name: string, version: number, payload: object): Call<Answer> {
+/** Any request of KafkaJS's by its name, in a version it has. */
+export function callOf<Answer>(name: string, version: number, payload: object): Call<Answer> {
   const found = protocol.requests[name]
   if (!found) throw new Error(`KafkaJS has no request ${name}: is another version of it installed than 2.2.4?`)
   const { request, response } = found.protocol({ version })(payload)

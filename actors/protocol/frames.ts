@@ -67,9 +67,6 @@ export const passingErrors: ReadonlySet<number> = new Set([
   errorCodes.notCoordinator,
 ])
 
-/** A frame longer than this is not Kafka's: the largest answer a fetch can ask for stays far below. */
-const maxFrameBytes = 512 * 1024 * 1024
-
 const correlationOffset = { request: 8, answer: 4 } as const
 
 /** The length and header of an answer: its body begins here. */
@@ -85,37 +82,6 @@ export const setCorrelation = (kind: 'request' | 'answer', frame: Buffer, id: nu
 
 /** Where the body of a request begins: behind the client id. */
 export const requestBodyOffset = (request: Buffer): number => 14 + Math.max(0, request.readInt16BE(12))
-
-/** Cuts a stream of bytes into whole frames. */
-export class FrameCutter {
-  private held: Buffer[] = []
-  private heldBytes = 0
-  private wantedBytes = 4
-
-  /** The frames that are complete with this chunk. Throws on a length no Kafka peer would send. */
-  push(chunk: Buffer): Buffer[] {
-    this.held.push(chunk)
-    this.heldBytes += chunk.length
-    if (this.heldBytes < this.wantedBytes) return []
-    let rest = this.held.length === 1 ? chunk : Buffer.concat(this.held, this.heldBytes)
-    const frames: Buffer[] = []
-    this.wantedBytes = 4
-    while (rest.length >= 4) {
-      const bytes = 4 + rest.readInt32BE(0)
-      if (bytes < answerHeaderBytes || bytes > maxFrameBytes)
-        throw Object.assign(new RangeError(`a frame of ${bytes} bytes is not Kafka's`), { code: 'NOT_KAFKA' })
-      if (rest.length < bytes) {
-        this.wantedBytes = bytes
-        break
-      }
-      frames.push(rest.subarray(0, bytes))
-      rest = rest.subarray(bytes)
-    }
-    this.held = rest.length > 0 ? [rest] : []
-    this.heldBytes = rest.length
-    return frames
-  }
-}
 
 /** Reads numbers and strings from a frame, one after the other. Throws RangeError where the frame ends too early. */
 export class FrameReader {

@@ -162,11 +162,9 @@ export class Link {
   private transmit(request: InFlightRequest, connection: HeldConnection): void {
     request.sentAt = performance.now()
     request.isSent = true
-    if (request.delivery === 'unanswered') this.requests.post(request, connection)
-    else {
-      this.detector.watch()
-      this.sendOver(request, request.frame, connection)
-    }
+    if (request.delivery === 'unanswered') return void this.requests.post(request, connection)
+    this.detector.watch()
+    this.sendOver(request, request.frame, connection)
   }
 
   private sendOver(request: InFlightRequest, frame: Buffer, connection: HeldConnection): void {

@@ -5,7 +5,9 @@
 
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { correlationOf, FrameCutter, setCorrelation } from '../protocol/frames.ts'
+import { ConnectionError } from '../connection/connection.ts'
+import { FrameCutter } from '../protocol/frame-cutter.ts'
+import { correlationOf, setCorrelation } from '../protocol/frames.ts'
 
 export interface WireOptions {
   readonly onConnect: () => void
@@ -52,7 +54,8 @@ export class Wire extends EventEmitter {
   fail(error: Error): void {
     if (this.ended) return
     this.end()
-    this.emit('error', error)
+    // KafkaJS hands the code of a socket's error on.
+    this.emit('error', error instanceof ConnectionError ? Object.assign(error, { code: error.failure.code }) : error)
   }
 
   end(): void {

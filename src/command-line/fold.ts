@@ -1,25 +1,39 @@
-/** A fold of a journal for its command line: what the lifecycle, the status and the memory were after a record. */
+/** A fold of a journal for its command line: what the machine, the status and the memory were after a record. */
 
 import type { StateValue } from 'xstate'
+import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { foldOf } from '../../machines/replay.ts'
+import { emptyFollowStatus, type FollowFold, reduceFollowStatus } from '../follow/follow-status.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
 import { upcast } from '../journal/upcast.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/status.ts'
 
 /** The state after a record. JSON throughout. */
-export interface StateThen {
+export type StateThen = MomentThen & (ConsumerThen | FollowingThen)
+
+interface MomentThen {
   readonly record: number
   readonly time: string
   readonly machine: MachineThen
+  readonly remembered: Remembered
+}
+
+interface ConsumerThen {
+  readonly actor: 'consumer'
   /** The membership of the newest session; null before the first. */
   readonly membership: MachineThen | null
   /** What `status()` said then; null when the start of that process is no longer in the journal. */
   readonly status: Status | null
-  readonly remembered: Remembered
+}
+
+interface FollowingThen {
+  readonly actor: 'following'
+  /** What `followed.status()` said then, but for connections, requests and brokers; null as above. */
+  readonly status: FollowFold | null
 }
 
 interface MachineThen {
@@ -29,7 +43,7 @@ interface MachineThen {
 }
 
 /** The actors of a journal, by the names that records give them. */
-export const actors = { consumer: 'consumer', membership: 'membership' } as const
+export const actors = { consumer: 'consumer', membership: 'membership', following: 'following' } as const
 
 /**
  * Replays the records. Throws with the number of the record where the machine leads elsewhere than the record says, or that a newer
@@ -38,9 +52,12 @@ export const actors = { consumer: 'consumer', membership: 'membership' } as cons
 export function stateAfter(records: Iterable<JournalRecord>): StateThen {
   const consumer = foldOf(lifecycleMachine, actors.consumer)
   const membership = foldOf(membershipMachine, actors.membership)
+  const following = foldOf(followingMachine, actors.following)
   let newest: JournalRecord | undefined
   let hasStarted = false
   let status = emptyStatus
+  let followStatus = emptyFollowStatus
+  let actor: StateThen['actor'] | undefined
   let remembered = nothingRemembered
   try {
     for (const written of records) {
@@ -52,26 +69,32 @@ export function stateAfter(records: Iterable<JournalRecord>): StateThen {
         )
       }
       hasStarted ||= isStart(record)
+      if (isRoot(record.actor)) actor = record.actor
       status = reduceStatus(status, record)
+      followStatus = reduceFollowStatus(followStatus, record)
       remembered = remember(remembered, record)
       // By the version that wrote it, a replay knows whose states these are.
       const { machineVersion: version } = written
-      for (const fold of [consumer, membership]) fold.take({ ...record, machineVersion: version })
+      for (const fold of [consumer, membership, following]) fold.take({ ...record, machineVersion: version })
     }
-    if (!newest || !consumer.snapshot) throw new Error('Nothing to replay: no step of the consumer')
+    actor ??= following.snapshot && !consumer.snapshot ? actors.following : actors.consumer
+    const { snapshot } = actor === actors.following ? following : consumer
+    if (!newest || !snapshot) throw new Error('Nothing to replay: no step of a consumer, nor of `follow`')
     const { seq, at } = newest
+    const moment = { record: seq, time: new Date(at).toISOString(), machine: then(snapshot), remembered }
+    if (actor === actors.following) return { ...moment, actor, status: hasStarted ? followStatus : null }
     return {
-      ...{ record: seq, time: new Date(at).toISOString(), machine: then(consumer.snapshot) },
-      membership: membership.snapshot ? then(membership.snapshot) : null,
-      ...{ status: hasStarted ? viewStatus(status, at) : null, remembered },
+      ...{ ...moment, actor, membership: membership.snapshot ? then(membership.snapshot) : null },
+      status: hasStarted ? viewStatus(status, at) : null,
     }
   } catch (error) {
     throw new Error(`Replay ends at record ${newest?.seq ?? 0}: ${(error as Error).message}`, { cause: error })
   }
 }
 
-/** Whether a life of the consumer begins here. */
-export const isStart = ({ actor, type }: JournalRecord): boolean =>
-  type === 'actor.started' && actor === actors.consumer
+/** Whether a life of the consumer begins here, or of what `follow` returned. */
+export const isStart = ({ actor, type }: JournalRecord): boolean => type === 'actor.started' && isRoot(actor)
+
+const isRoot = (actor: string): actor is StateThen['actor'] => actor === actors.consumer || actor === actors.following
 
 const then = ({ value, status, context }: MachineThen): MachineThen => ({ value, status, context })

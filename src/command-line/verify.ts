@@ -36,10 +36,11 @@ function replayLine(all: Generator<JournalRecord>) {
   // A replay that breaks off must not close it: the rest of the chain is still to be seen.
   const open: Iterable<JournalRecord> = { [Symbol.iterator]: () => ({ next: () => all.next() }) }
   try {
-    const { machine, membership } = stateAfter(open)
+    const then = stateAfter(open)
+    const membership = then.actor === 'consumer' ? then.membership : null
     const member = membership === null ? '' : `, its membership in ${membership.value}`
     const lines = (lives: number) => [
-      `replay   good, ${many(lives, 'start')}, ends in ${stateName(machine.value)}${member}`,
+      `replay   good, ${many(lives, 'start')}, ends in ${stateName(then.machine.value)}${member}`,
     ]
     return { lines, isGood: true }
   } catch (error) {

@@ -7,6 +7,7 @@ import type { Options } from '../options/consumer-options.ts'
 import { type ResolvedOptions, resolveOptions } from '../options/options.ts'
 import { checkName } from '../options/suggestion.ts'
 import { expected, isPlain } from '../options/value.ts'
+import { isWatching } from '../views/inspector.ts'
 
 /** What `new Kafka` takes. `brokers` may be a source as well, as for `createConsumer`. */
 export type FollowConfig = Omit<KafkaConfig, 'brokers'> & { readonly brokers: Brokers }
@@ -19,7 +20,10 @@ const known = [
 /** Options of `follow`, with the names, defaults and bounds that they have for `createConsumer`. An unknown or impossible one throws `invalid-option`. */
 export type FollowOptions = Pick<Options, (typeof known)[number]>
 
-const clientOptions = ['ssl', 'sasl', 'clientId', 'brokers', 'socketFactory', 'requestTimeout']
+const clientOptions = [
+  ...['ssl', 'sasl', 'clientId', 'brokers', 'socketFactory', 'requestTimeout', 'enforceRequestTimeout', 'retry'],
+  ...['connectionTimeout', 'authenticationTimeout', 'reauthenticationThreshold', 'logLevel', 'logCreator'],
+]
 const elsewhere = Object.fromEntries(
   clientOptions.map((name) => [name, `pass \`${name}\` with KafkaJS's options, the first argument.`]),
 )
@@ -45,7 +49,17 @@ export function resolveFollowOptions(config: FollowConfig, options: FollowOption
   }
   if (!isPlain(options)) throw expected('options', 'to be an object', options, 'leave it out, or pass an object.')
   for (const name of Object.keys(options)) checkName(name, names)
+  if (options.inspect && isWatching(options.inspect)) {
+    throw optionError(
+      "Expected `inspect` to be an observer of XState's inspection, as the inspector's page shows consumers only",
+      "leave it out, write `journal: fileJournal('clients-journal')`, and look at it with `npx relisten inspect clients-journal`.",
+    )
+  }
   const { brokers, clientId, ssl, sasl, requestTimeout = usualTimeoutMs } = config
+  if (!(Number.isFinite(requestTimeout) && requestTimeout > 0)) {
+    const nextStep = `leave it out for KafkaJS's default, ${usualTimeoutMs}.`
+    throw expected('requestTimeout', 'to be milliseconds, more than 0', requestTimeout, nextStep)
+  }
   // The checks of a consumer's options, with a subject that is always right.
   const subject = { groupId: 'clients', topics: ['none'], eachMessage: async () => {} }
   try {
@@ -54,7 +68,7 @@ export function resolveFollowOptions(config: FollowConfig, options: FollowOption
   } catch (error) {
     if (!(error instanceof RelistenError)) throw error
     // There `ssl` and `sasl` are part of the option `kafka`.
-    const own = (text: string) => text.replaceAll('`kafka.', '`')
+    const own = (text: string) => text.replaceAll('`kafka.', '`').replace(/`kafka: \{ (.*?) \}`/g, '`$1`')
     throw optionError(own(error.what).replace(/\.$/, ''), own(error.nextStep))
   }
 }

@@ -12,9 +12,11 @@ export interface FollowStatus {
   /** When it was entered. */
   readonly since: number
   readonly clusterId: string | null
+  /** Since when no broker has responded; null while one does, or none is asked. */
+  readonly unreachableSince: number | null
   /** Connections that clients of KafkaJS have open. */
   readonly connections: number
-  /** Requests of theirs that wait for a response. */
+  /** Requests of theirs that wait for a response; fetches are not counted. */
   readonly waiting: number
   readonly brokers: readonly BrokerStatus[]
   /** The last move that was followed. */
@@ -23,11 +25,11 @@ export interface FollowStatus {
   readonly lastFailure: (Failure & { readonly at: number }) | null
   readonly journal: 'recording' | 'degraded' | 'failed'
   readonly counts: {
-    /** Moves of brokers. */
+    /** Moves of brokers; those that were accepted together are one. */
     readonly moves: number
     /** Connections to brokers that were made again. */
     readonly reconnects: number
-    /** Times that no broker responded. */
+    /** Times that no broker responded for a second. */
     readonly outages: number
     /** Requests whose response was lost and whose effect can't be known. */
     readonly lostResponses: number
@@ -38,18 +40,24 @@ export interface FollowStatus {
 export type FollowFold = Omit<FollowStatus, 'connections' | 'waiting' | 'brokers'>
 
 export const emptyFollowStatus: FollowFold = {
-  ...{ state: followingMachine.config.initial as string, since: 0, clusterId: null, lastMove: null, lastFailure: null },
+  ...{ state: followingMachine.config.initial as string, since: 0, clusterId: null },
+  ...{ unreachableSince: null, lastMove: null, lastFailure: null },
   ...{ journal: 'recording', counts: { moves: 0, reconnects: 0, outages: 0, lostResponses: 0 } },
 }
 
-/** Folds one record. Pure. */
+/** Folds one record. Pure. A following that starts again, as after a restart of the process, begins from nothing. */
 export function reduceFollowStatus(fold: FollowFold, record: JournalRecord): FollowFold {
-  const { at, from, to } = record
-  const failure = record.data.failure as Failure | undefined
+  const { at, type, data, to } = record
+  const isFollowing = to !== null && Object.hasOwn(followingMachine.states, to)
+  const state = isFollowing ? to : fold.state
+  if (isFollowing && type === 'actor.started') return { ...emptyFollowStatus, state, since: at }
+  const failure = type === 'actor.failed' ? bugIn(data) : (data.failure as Failure | undefined)
   const told = failure ? { ...fold, lastFailure: { ...failure, at } } : fold
   const next = reduceFact(told, record as FactRecord)
-  return to === null || (to === from && next.since > 0) ? next : { ...next, state: to, since: at }
+  return state === fold.state ? next : { ...next, state, since: at }
 }
+
+const bugIn = ({ message }: JournalRecord['data']): Failure => ({ kind: 'bug', message: String(message) })
 
 function reduceFact(fold: FollowFold, { type, data, at }: FactRecord): FollowFold {
   const count = (name: keyof FollowFold['counts']): FollowFold => {
@@ -57,11 +65,14 @@ function reduceFact(fold: FollowFold, { type, data, at }: FactRecord): FollowFol
   }
   switch (type) {
     case 'cluster.reached':
-      return { ...fold, clusterId: data.clusterId }
+      return { ...fold, clusterId: data.clusterId, unreachableSince: null }
     case 'cluster.moved':
       return count('moves')
     case 'cluster.unreachable':
-      return count('outages')
+      // Recorded again when only its reason has changed.
+      return fold.unreachableSince === null ? { ...count('outages'), unreachableSince: at - data.sinceMs } : fold
+    case 'wires.closed':
+      return { ...fold, unreachableSince: null }
     case 'link.reconnected':
       return count('reconnects')
     case 'response.lost':
@@ -69,7 +80,9 @@ function reduceFact(fold: FollowFold, { type, data, at }: FactRecord): FollowFol
     case 'wires.caught-up':
       return { ...fold, lastMove: { at, tookMs: data.tookMs, forced: data.forced } }
     case 'journal.failed':
-      return { ...fold, journal: data.policy === 'degrade' ? 'degraded' : 'failed' }
+      if (data.policy === 'degrade') return { ...fold, journal: 'degraded' }
+      // The machine ends by it, and no record can say so.
+      return { ...fold, journal: 'failed', state: 'closed', since: at }
     default:
       return fold
   }

@@ -6,6 +6,7 @@ import { bootstrap } from '../../actors/clients/announced-nodes.ts'
 import { ClientWires } from '../../actors/clients/client-wires.ts'
 import { acquireCluster, type Cluster, type Remembered } from '../../actors/cluster/cluster.ts'
 import { createSource } from '../../actors/cluster/source.ts'
+import { closedError } from '../../actors/connection/connection.ts'
 import { createDial } from '../../actors/connection/dial.ts'
 import { reported } from '../../actors/connection/dial-report.ts'
 import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
@@ -16,6 +17,7 @@ import type { Fact, FactType } from '../../machines/fact.ts'
 import { followingMachine } from '../../machines/following.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { recorded } from '../../machines/recorded.ts'
+import { callError } from '../error.ts'
 import { createInbox } from '../inbox.ts'
 import type { AnyRecord, Journal, RecordOf } from '../journal/journal.ts'
 import { createRecorder } from '../journal/recorder.ts'
@@ -25,7 +27,7 @@ import { clusterKey } from '../options/sharing.ts'
 import { printable } from '../printable.ts'
 import { brokerStatuses } from '../views/broker-status.ts'
 import { createDefaultLogger } from '../views/default-logger.ts'
-import { isWatching, safeInspector } from '../views/inspector.ts'
+import { safeInspector } from '../views/inspector.ts'
 import { factTypes, logFacts } from '../views/log.ts'
 import {
   type FollowConfig,
@@ -39,7 +41,7 @@ import { emptyFollowStatus, type FollowStatus, reduceFollowStatus } from './foll
 export interface Followed {
   /** What it is doing and has done. JSON throughout. */
   status(): FollowStatus
-  /** Calls `listener` with each fact of a type, or with all (`'*'`), once it is recorded. Returns what takes it away again. */
+  /** Calls `listener` with each fact of a type, or with all (`'*'`), once it is recorded. Returns a function that removes the listener. */
   on<Type extends FactType>(type: Type, listener: (record: RecordOf<Type>) => void): () => void
   on(type: '*', listener: (record: AnyRecord) => void): () => void
   /** The facts from now on, until it is closed. */
@@ -47,7 +49,8 @@ export interface Followed {
   readonly journal: Journal
   /**
    * Ends every connection of its clients: a `disconnect()` under way ends within a second, and clients that are still used get errors. Waits for requests
-   * under way first, at most for `timeoutMs` (default 0). Resolves when all is closed; never rejects.
+   * under way first, at most for `timeoutMs` milliseconds (default 0); the first call decides. Resolves when all is closed; never rejects. Throws
+   * `invalid-call` for a `timeoutMs` that is not a whole number from 0 to 2147483647.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
@@ -75,15 +78,17 @@ export function follow(config: FollowConfig, options: FollowOptions = {}): Follo
 }
 
 const acting: ReadonlySet<string> = new Set(followingMachine.events)
+const longestMs = 2 ** 31 - 1
 
 class Following implements Followed {
   readonly wires: ClientWires
   private readonly recorder: ReturnType<typeof createRecorder>
   private readonly listeners: Listeners
   private readonly closed = deferred<void>()
-  private readonly send: (fact: Fact) => void
+  private send: (fact: Fact) => void
   private fold = emptyFollowStatus
-  private closeWithinMs = 0
+  private closeWithinMs: number | undefined
+  private isOver = false
 
   constructor(config: FollowConfig, { resolved, requestTimeoutMs }: ResolvedFollowOptions) {
     const { journal, onJournalError, logger } = resolved
@@ -107,6 +112,8 @@ class Following implements Followed {
     )
     let remembered = earlier.cluster
     const acquire = (): Cluster => {
+      // The journal has failed by this very connection.
+      if (this.isOver) throw closedError('What this client follows')
       const key = clusterKey({ ...resolved, kafka: { ssl, sasl }, socketFactory })
       const cluster = acquireCluster({ ...resolved, dial, key, remembered, brokers: createSource(resolved.brokers) })
       const unwatch = watchEventLoop((forMs) => this.send({ type: 'event-loop.starved', forMs }))
@@ -127,7 +134,7 @@ class Following implements Followed {
     }
     const { rebuildTimeoutMs: holdMs } = resolved
     this.wires = new ClientWires({ acquire, dial, clientId, holdMs, requestTimeoutMs, emit: (fact) => this.send(fact) })
-    const inspect = resolved.inspect && !isWatching(resolved.inspect) ? safeInspector(resolved.inspect) : undefined
+    const inspect = resolved.inspect && safeInspector(resolved.inspect)
     const machine = recorded(followingMachine.provide({ actors: this.actors(holdMs) }), this.recorder.append)
     const actor = createActor(machine, { id: 'following', ...(inspect ? { inspect } : {}) })
     this.send = createInbox({ actor, acting, note: (fact) => this.recorder.note(actor.id, fact) })
@@ -156,8 +163,14 @@ class Following implements Followed {
   }
 
   close({ timeoutMs = 0 }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.closeWithinMs = timeoutMs
-    this.send({ type: 'stop.requested' })
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 0 || timeoutMs > longestMs) {
+      const what = `Expected \`timeoutMs\` to be a whole number from 0 to ${longestMs}, got \`${String(timeoutMs)}\``
+      throw callError(what, 'pass milliseconds, or leave it out to close at once.')
+    }
+    if (this.closeWithinMs === undefined) {
+      this.closeWithinMs = timeoutMs
+      this.send({ type: 'stop.requested' })
+    }
     return this.closed.promise
   }
 
@@ -176,7 +189,7 @@ class Following implements Followed {
     })
     const close = fromCallback<Fact>(({ sendBack }) => {
       const since = performance.now()
-      void this.wires.settled(this.closeWithinMs).then((isSettled) => {
+      void this.wires.settled(this.closeWithinMs ?? 0).then((isSettled) => {
         this.wires.close()
         sendBack({ type: 'stop.completed', tookMs: Math.round(performance.now() - since), forced: !isSettled })
       })
@@ -185,6 +198,9 @@ class Following implements Followed {
   }
 
   private finish(): void {
+    this.isOver = true
+    // XState warns of what a machine is told after its end.
+    this.send = () => {}
     this.wires.close()
     this.recorder.close()
     this.listeners.end()

@@ -11,7 +11,7 @@ export interface JournalRecord {
   readonly seq: number
   /** When it was recorded, in milliseconds since 1970. */
   readonly at: number
-  /** The consumer's group id. */
+  /** The consumer's group id; of `follow`, the `clientId`. */
   readonly consumer: string
   /** Which session was at work: 1 for the first, one more for each that replaces another; 0 before the first. */
   readonly epoch: number

@@ -170,9 +170,12 @@ const savedFrom = ({ type, to, context }: Step): SavedMachine => {
   return { value: to, context, stopped: type === 'actor.stopped' }
 }
 
-/** What the user, the cluster or the source does has no record behind it. */
+/** What the user, a client of theirs, the cluster or the source does has no record behind it. */
 const isFromOutside = (type: string): boolean =>
-  type.endsWith('.requested') || type.startsWith('cluster.') || type.startsWith('source.') || type === 'actor.started'
+  type.endsWith('.requested') ||
+  type.startsWith('cluster.') ||
+  type.startsWith('source.') ||
+  ['actor.started', 'wires.opened', 'wires.closed'].includes(type)
 
 /** The lifecycle keeps who is in the group and does nothing about it. */
 const isOnlyNoted = (type: string): boolean => type === 'member.named' || type === 'member.evicted'

@@ -35,6 +35,13 @@ export class FakeLine {
     })
   }
 
+  /** What was sent that is not answered. */
+  readonly posted: Buffer[] = []
+
+  async post(frame: Buffer): Promise<void> {
+    this.posted.push(frame)
+  }
+
   onClose(listener: () => void): void {
     this.listeners.push(listener)
   }

@@ -8,6 +8,7 @@ const clients: Record<NodeClient, () => Promise<Client>> = {
   relisten: async () => (await import('../real/harness/relisten-member.ts')).relistenMember,
   kafkajs: async () => (await import('../real/harness/stock-member.ts')).stockMember,
   'kafkajs-rebuild': async () => (await import('./clients/kafkajs-rebuild.ts')).rebuildingMember,
+  'kafkajs-followed': async () => (await import('../real/harness/followed-member.ts')).followedMember,
   platformatic: async () => (await import('./clients/platformatic.ts')).platformaticMember,
 }
 

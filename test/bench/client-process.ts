@@ -8,7 +8,7 @@ import type { Handed, Member, MemberTask } from '../real/harness/member.ts'
 import { compiled } from './compiled.ts'
 
 /** The clients that run under Node. */
-export type NodeClient = 'relisten' | 'kafkajs' | 'kafkajs-rebuild' | 'platformatic'
+export type NodeClient = 'relisten' | 'kafkajs' | 'kafkajs-rebuild' | 'kafkajs-followed' | 'platformatic'
 
 /** What a handler gets, with the time at which it was called. */
 export interface TimedHanded extends Handed {

@@ -12,6 +12,7 @@ export const clientNames = [
   'kafkajs-list',
   'kafkajs-function',
   'kafkajs-rebuild',
+  'kafkajs-followed',
   'platformatic',
   'java',
 ] as const
@@ -64,6 +65,13 @@ export const clientKinds: Readonly<Record<ClientName, ClientKind>> = {
     knows: 'a function',
     settings:
       'the same; asks each second where the brokers are, stops the old consumer by a deadline of 5 s, makes a new one',
+  },
+  'kafkajs-followed': {
+    title: 'KafkaJS on `follow`',
+    members: 1,
+    runs: 'kafkajs-followed',
+    knows: 'a function',
+    settings: '`heartbeatInterval`, `maxWaitTimeInMs` and `partitionsConsumedConcurrently` as relisten',
   },
   platformatic: {
     title: '@platformatic/kafka with a rebuild loop',

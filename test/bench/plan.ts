@@ -135,7 +135,14 @@ function fullPlan(apart: boolean): PlannedTrial[] {
 }
 
 function quickPlan(): PlannedTrial[] {
-  const others: ClientName[] = ['relisten-1', 'kafkajs-list', 'kafkajs-function', 'kafkajs-rebuild', 'platformatic']
+  const others: ClientName[] = [
+    'relisten-1',
+    'kafkajs-list',
+    'kafkajs-function',
+    'kafkajs-rebuild',
+    'kafkajs-followed',
+    'platformatic',
+  ]
   const base = { stage: 'front', change: 'instant-fin', boot: 'moved', watchMs: QUICK_WATCH_MS } as const
   return [
     alone('front', 'instant-fin', 'relisten-1', 10),

@@ -14,6 +14,7 @@ const colours: Readonly<Record<ClientName, string>> = {
   'kafkajs-list': '#a9b4c6',
   'kafkajs-function': '#74839e',
   'kafkajs-rebuild': '#3d4a66',
+  'kafkajs-followed': '#8fce6b',
   platformatic: '#c07a2c',
   java: '#a23b3b',
 }

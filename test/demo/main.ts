@@ -1,6 +1,6 @@
 /**
- * The demo: a real three-broker Kafka whose brokers move eight times, a group of three relisten consumers embedded like a
- * service would embed them, and beside it a stock KafkaJS consumer with the same function for `brokers`.
+ * The demo: a real three-broker Kafka whose brokers move eight times, a group of three relisten consumers embedded like a service would embed
+ * them, beside it a stock KafkaJS consumer on `follow`, and another without it, all with the same function for `brokers`.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, Option } from 'commander'
@@ -9,6 +9,7 @@ import { serveInspector } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { startCluster } from '../cluster/kafka-cluster.ts'
 import { type KafkaVersion, kafkaVersions } from '../cluster/kafka-jars.ts'
+import { followedMember } from '../real/harness/followed-member.ts'
 import { readLog } from '../real/harness/ground-truth.ts'
 import { relistenMember } from '../real/harness/relisten-member.ts'
 import { stockMember } from '../real/harness/stock-member.ts'
@@ -36,16 +37,23 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   // It prints its address.
   await using inspector = await serveInspector({ port: 0 })
   const relisten = createSide({
-    ...{ name: 'relisten', client: relistenMember, members: 3, topic, brokers, inspect: inspector.observe },
+    ...{ name: 'relisten', client: relistenMember, members: 3, topic, brokers },
+    options: { inspect: inspector.observe },
     describe: (members) => [...new Set(members.map(({ consumer }) => consumer.status().state))].join(', '),
   })
+  const followed = createSide({
+    ...{ name: 'on follow', client: followedMember, members: 1, topic, brokers },
+    options: { maxWaitTimeInMs: 250, fromBeginning: true },
+    describe: (members) => [...new Set(members.map((member) => member.followed.status().state))].join(', '),
+  })
   const stock = createSide({ name: 'KafkaJS', client: stockMember, members: 1, topic, brokers })
+  const sides = [relisten, followed, stock]
   const workload = await createWorkload(cluster, { topic })
   const end = async () => {
     await workload.close()
     // a stock consumer may wait for a dead broker for half a minute and more
     const stopped = within(3000, 'The stop of KafkaJS', stock.stop()).catch(() => {})
-    await Promise.all([stopped, relisten.stop()])
+    await Promise.all([stopped, relisten.stop(), followed.stop()])
   }
   await using _ = { [Symbol.asyncDispose]: end }
 
@@ -56,11 +64,12 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     `  brokers at ${[1, 2, 3].map((nodeId) => front.endpoint(nodeId)).join('   ')}`,
     '',
     columns('', 'state', 'longest gap', 'handled', 'twice', 'behind'),
-    sideLine(relisten, workload.sent),
-    sideLine(stock, workload.sent),
+    ...sides.map((side) => sideLine(side, workload.sent)),
   ]
-  await within(60_000, 'The join of both groups', Promise.all([relisten.start(), stock.start()]))
-  board.say('  Three relisten members and one KafkaJS consumer have joined, each side in a group of its own.')
+  await within(60_000, 'The join of all groups', Promise.all(sides.map((side) => side.start())))
+  board.say(
+    '  Three relisten members, a KafkaJS consumer on `follow` and one without it have joined, each side in a group of its own.',
+  )
   board.say('  200 messages per second flow into six partitions. `brokers` is a function: no old address stays valid.')
   board.news(columns('', 'state', 'longest gap', 'handled', 'twice', 'behind'))
   workload.start()
@@ -78,7 +87,7 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     }
     if (patienceMs > 0) await until(stockBack, { deadlineMs: patienceMs, everyMs: 100 }).catch(() => {})
     signal.throwIfAborted()
-    for (const side of [relisten, stock]) board.news(sideLine(side, workload.sent))
+    for (const side of sides) board.news(sideLine(side, workload.sent))
   }
   await watch(4000)
 
@@ -87,16 +96,16 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   for (const [index, move] of moves.entries()) {
     now = `move ${index + 1} of ${moves.length}: ${move.says}`
     board.news(`\n  ${now}`)
-    for (const side of [relisten, stock]) side.beginPhase()
-    const before = { relisten: relisten.generation(), stock: stock.generation(), sent: workload.sent, at: Date.now() }
+    for (const side of sides) side.beginPhase()
+    const before = { generations: sides.map((side) => side.generation()), sent: workload.sent, at: Date.now() }
     await move.make(front, signal)
     const to = Date.now() + 2000
     await watch(3500, move.patienceMs)
     const phaseTo = Date.now()
-    const rebalances = {
-      relisten: relisten.generation() - before.relisten,
-      stock: stock.generation() - before.stock,
-    }
+    const [ours = 0, onFollow = 0, theirs = 0] = sides.map(
+      (side, index) => side.generation() - (before.generations[index] ?? 0),
+    )
+    const rebalances = { relisten: ours, followed: onFollow, stock: theirs }
     made.push({
       move,
       phase: { move: { from: before.at, to }, phaseTo, sequences: { from: before.sent, below: workload.sent } },
@@ -112,10 +121,13 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   await until(() => (relisten.ledger.handled < workload.sent ? 'the last messages' : undefined), {
     deadlineMs: 5000,
   }).catch(() => {})
+  await until(() => (followed.ledger.handled < workload.sent ? 'the last messages' : undefined), {
+    deadlineMs: 5000,
+  }).catch(() => {})
   const log = await readLog(cluster.kafka(), topic)
   await end()
   board.say('')
-  const outcome = result(relisten, stock, made, log, whole)
+  const outcome = result({ relisten, followed, stock }, made, log, whole)
   return { ...outcome, text: `${outcome.text}\nIt took ${Math.round((Date.now() - beganAt) / 1000)} s.` }
 }
 
@@ -131,7 +143,9 @@ const columns = (name: string, state: string, ...rest: string[]) =>
 
 async function main() {
   const command = new Command('npm run demo --')
-    .description('Moves the brokers of a real Kafka in eight ways under a relisten group and a stock KafkaJS consumer.')
+    .description(
+      'Moves the brokers of a real Kafka in eight ways under a relisten group and stock KafkaJS consumers, on `follow` and without it.',
+    )
     .addOption(new Option('--kafka <version>', 'Apache Kafka version').choices(kafkaVersions).default('4.4.0'))
     .showHelpAfterError('Run `npm run demo -- --help` to see the options.')
     .allowExcessArguments(false)

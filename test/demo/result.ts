@@ -10,7 +10,7 @@ import type { Phase, PhaseFigures, Side } from './side.ts'
 export interface MadeMove {
   readonly move: DemoMove
   readonly phase: Phase
-  readonly rebalances: { readonly relisten: number; readonly stock: number }
+  readonly rebalances: { readonly [Name in keyof Sides]: number }
 }
 
 export interface Result {
@@ -19,36 +19,61 @@ export interface Result {
   readonly holds: boolean
 }
 
-export function result(relisten: Side, stock: Side, made: readonly MadeMove[], log: Log, whole: Stretch): Result {
+export interface Sides {
+  readonly relisten: Side
+  /** A stock consumer on `follow`. */
+  readonly followed: Side
+  readonly stock: Side
+}
+
+/** How much longer a stock consumer on `follow` may be silent than relisten, in milliseconds: KafkaJS's fetches wait for one another. */
+const stockMs = 500
+
+export function result(
+  { relisten, followed, stock }: Sides,
+  made: readonly MadeMove[],
+  log: Log,
+  whole: Stretch,
+): Result {
   const steadyMs = relisten.steadyMs(
     whole,
     made.map(({ phase }) => phase.move),
   )
   const rows = made.map(({ move, phase, rebalances }) => {
     const ours = relisten.figures(phase, log)
+    const onFollow = followed.figures(phase, log)
     const theirs = stock.figures(phase, log)
     const boundMs = move.bound(steadyMs) + MESSAGE_SPACING_MS * Number(move.bound(0) === 0)
     // a hole that opens later than two seconds after a move is no better than one at the move
     const quiet = ours.back && ours.atMoveMs <= boundMs && ours.gapMs <= Math.max(boundMs, 1000)
-    const holds = quiet && ours.lost + ours.twice + rebalances.relisten === 0
-    return { move, ours, theirs, rebalances, boundMs, holds }
+    const isFollowed = onFollow.back && onFollow.gapMs <= Math.max(boundMs, 1000) + stockMs
+    const nothing =
+      ours.lost + ours.twice + rebalances.relisten + onFollow.lost + onFollow.twice + rebalances.followed === 0
+    return { move, ours, onFollow, theirs, rebalances, boundMs, holds: quiet && isFollowed && nothing }
   })
-  const unread = relisten.unread(log)
+  const unread = relisten.unread(log) + followed.unread(log)
   const holds = unread === 0 && rows.every((row) => row.holds)
 
   const table = new Table({
-    head: ['', 'gap', 'lost', 'twice', 'rebalances', '', 'gap', 'twice', 'rebalances'],
-    colAligns: ['left', ...Array<'right'>(4).fill('right'), 'left', ...Array<'right'>(3).fill('right')],
+    head: ['', 'gap', 'lost', 'twice', 'rebal.', 'gap', 'lost', 'twice', 'rebal.', '', 'gap', 'twice', 'rebal.'],
+    colAligns: ['left', ...Array<'right'>(8).fill('right'), 'left', ...Array<'right'>(3).fill('right')],
     style: { head: [], border: [], compact: true },
   })
-  table.push(['move', { colSpan: 4, content: 'relisten, three members' }, '', { colSpan: 3, content: 'KafkaJS alone' }])
-  for (const { move, ours, theirs, rebalances, holds: kept } of rows) {
+  table.push([
+    ...['move', { colSpan: 4, content: 'relisten, three members' }, { colSpan: 4, content: 'KafkaJS on `follow`' }],
+    ...['', { colSpan: 3, content: 'KafkaJS alone' }],
+  ])
+  for (const { move, ours, onFollow, theirs, rebalances, holds: kept } of rows) {
     table.push([
       move.kind,
       gapText(ours),
       ours.lost,
       ours.twice,
       rebalances.relisten,
+      gapText(onFollow),
+      onFollow.lost,
+      onFollow.twice,
+      rebalances.followed,
       kept ? 'ok' : 'FAILED',
       gapText(theirs),
       theirs.twice,
@@ -62,7 +87,7 @@ export function result(relisten: Side, stock: Side, made: readonly MadeMove[], l
         `${move.kind} (gap at the move ${seconds(ours.atMoveMs)}, allowed ${seconds(boundMs)})`,
     )
   const verdict = holds
-    ? `relisten lost nothing, handled nothing twice and kept its group together through ${rows.length} moves.`
+    ? `relisten lost nothing, handled nothing twice and kept its group together through ${rows.length} moves; so did KafkaJS on \`follow\`.`
     : `relisten did NOT keep its promise: ${[...(unread > 0 ? [`${unread} messages unread`] : []), ...broken].join('; ')}.`
   const lines = [
     table.toString(),

@@ -10,8 +10,7 @@ export interface SideOptions<Kind extends Member> {
   readonly members: number
   readonly topic: string
   readonly brokers: MemberTask['brokers']
-  /** For relisten only. */
-  readonly inspect?: MemberTask['options']['inspect']
+  readonly options?: MemberTask['options']
   /** What the live view says of the members while messages come. Default `consuming`. */
   readonly describe?: (members: readonly Kind[]) => string
 }
@@ -59,7 +58,7 @@ export interface Side<Kind extends Member = Member> {
 const partitions = [0, 1, 2, 3, 4, 5]
 
 export function createSide<Kind extends Member>(options: SideOptions<Kind>): Side<Kind> {
-  const { name, client, topic, brokers, inspect, describe = () => 'consuming' } = options
+  const { name, client, topic, brokers, describe = () => 'consuming' } = options
   const ledger = createLedger()
   const latest = new Map<number, number>()
   let phaseGapMs = 0
@@ -76,7 +75,7 @@ export function createSide<Kind extends Member>(options: SideOptions<Kind>): Sid
       groupId: `demo-${name}`,
       topic,
       handle: recorded(ledger, watch),
-      options: { inspect },
+      options: options.options ?? {},
     }),
   )
 

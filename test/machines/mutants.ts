@@ -42,6 +42,7 @@ interface Transition {
   target?: string
   guard?: Named
   actions?: Named[]
+  reenter?: boolean
 }
 interface Invoke {
   id: string
@@ -92,17 +93,18 @@ export function* mutantsOf<Machine extends AnyStateMachine>(
         apply(list[index] as Transition)
         return list
       })
-    for (const [index, { target = '', guard, actions = [] }] of listed.entries()) {
+    for (const [index, { target = '', guard, actions = [], reenter }] of listed.entries()) {
       yield listChange('transition lost', at(index), (list) => list.toSpliced(index, 1))
       const path = target.replace(targetOf(''), '')
       const [outer = '', inner] = path.split('.')
       const others = [leaves[(leaves.indexOf(path) + 1) % leaves.length] ?? '']
       if (inner) others.push(outer, siblingOf(path))
       for (const wrong of new Set(others)) {
-        yield change('wrong target', `${at(index)}: ${wrong} instead of ${path}`, index, (each) => {
+        yield change('wrong target', `${at(index)}: ${wrong} instead of ${path || 'none'}`, index, (each) => {
           each.target = targetOf(wrong)
         })
       }
+      if (reenter) yield change('re-entry lost', at(index), index, (each) => delete each.reenter)
       if (guard) {
         const name = nameOf(guard)
         const other = otherGuards[name] ?? ''

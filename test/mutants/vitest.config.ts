@@ -7,6 +7,7 @@ export default defineConfig({
     include: [
       'test/actors/*/{progress,dispatcher*,partition-queue,prefetch*,assignment,commits,positions,topics,handler*,batch-handler*}.test.ts',
       'test/actors/*/{member*,fetch-record,watchdog*,coordinator*,link*,failure-detector,log-offsets}.test.ts',
+      'test/actors/clients/*.test.ts',
       'test/machines/{acceptance*,listeners,membership,verdict}.test.ts',
     ],
     testTimeout: 10_000,

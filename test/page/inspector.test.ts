@@ -12,7 +12,7 @@ import { stateOf } from '../machines/structure.ts'
 import { forkChild, runsTypeScript } from '../process/child.ts'
 import { fakeWatched } from '../src/inspector/watched.ts'
 import { newPath } from '../src/journal/journal-files.ts'
-import { startLife } from '../src/journal/journal-lives.ts'
+import { startFollowing, startLife } from '../src/journal/journal-lives.ts'
 import { openBrowser, openPage, violationsOn } from './browser.ts'
 
 let browser: Browser
@@ -54,14 +54,40 @@ test('the slider steps through a journal: chart, state, brokers and partitions a
   await page.keyboard.press('Home')
   for (const [index, record] of records.entries()) {
     await page.locator('output').getByText(`record ${record.seq} of`).waitFor()
-    const { machine, remembered, status } = stateAfter(records.slice(0, index + 1))
+    const { machine, remembered, ...then } = stateAfter(records.slice(0, index + 1))
     expect(await lit(page).getAttribute('data-state'), `after record ${record.seq}`).toBe(stateOf(machine))
     for (const endpoint of Object.values(remembered.brokers))
       await page.locator('.brokers').getByRole('cell', { name: endpoint }).first().waitFor()
-    const owned = Object.values(status?.assignment ?? {}).flat().length
+    const assignment = then.actor === 'consumer' ? then.status?.assignment : undefined
+    const owned = Object.values(assignment ?? {}).flat().length
     await page.waitForFunction((count) => document.querySelectorAll('.partitions tbody tr').length === count, owned)
     await page.keyboard.press('ArrowRight')
   }
+  expect(complaints).toEqual([])
+})
+
+test('a journal of `follow` has the chart of the following, its figures and its brokers', async () => {
+  const path = newPath()
+  const journal = fileJournal(path)
+  startFollowing(journal).move()
+  const records = [...journal.read()]
+  journal.close()
+  await using server = await inspecting(path, lived().path)
+  await using shown = await openPage(browser, server.url)
+  const { page, complaints } = shown
+  await page.getByRole('heading', { name: 'Following' }).waitFor()
+  await page.getByText('1 move, 0 reconnections, 0 outages').waitFor()
+  await slider(page).focus()
+  await page.keyboard.press('Home')
+  for (const [index, { seq }] of records.entries()) {
+    await page.locator('output').getByText(`record ${seq} of`).waitFor()
+    const { machine } = stateAfter(records.slice(0, index + 1))
+    expect(await lit(page).getAttribute('data-state'), `after record ${seq}`).toBe(stateOf(machine))
+    await page.keyboard.press('ArrowRight')
+  }
+  await page.locator('.brokers').getByRole('cell', { name: '127.0.2.1:9092' }).first().waitFor()
+  expect(await page.locator('.partitions, .membership').count()).toBe(0)
+  expect(await violationsOn(page)).toEqual([])
   expect(complaints).toEqual([])
 })
 

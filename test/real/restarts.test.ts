@@ -1,4 +1,6 @@
+import kafkajs, { type SASLOptions } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
+import { follow } from '../../src/index.ts'
 import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import { kafkaVersions } from '../cluster/kafka-jars.ts'
 import { type FollowedMember, followedMember } from './harness/followed-member.ts'
@@ -59,6 +61,33 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
       violations.push(...(await restartAll(cluster(), name, members, 3 + round)))
     }
     expect(violations).toEqual([])
+  })
+
+  if (security === 'plain') return
+
+  test('a login that is refused rejects connect() of a followed client once, and a good one connects', async () => {
+    const { ca, sasl } = cluster()
+    const { password } = sasl as { password: string }
+    const followed = (password: string) => {
+      const login = { ...sasl, password } as SASLOptions
+      const config = { clientId: 'login', brokers: cluster().endpoints(), ssl: { ca: [ca as string] }, sasl: login }
+      return follow({ ...config, logLevel: kafkajs.logLevel.NOTHING }, { logger: false })
+    }
+    const wrong = followed(`${password} and more`)
+    const from = performance.now()
+    const refused = await new kafkajs.Kafka(wrong)
+      .admin()
+      .connect()
+      .catch((error: Error & { type?: string }) => error)
+    expect(refused).toMatchObject({ type: 'SASL_AUTHENTICATION_FAILED' })
+    expect(performance.now() - from).toBeLessThan(5000)
+    const right = followed(password)
+    const admin = new kafkajs.Kafka(right).admin()
+    await admin.connect()
+    expect((await admin.describeCluster()).brokers).toHaveLength(3)
+    await admin.disconnect()
+    expect(right.followed.status().connections).toBe(0)
+    await Promise.all([wrong, right].map((each) => each.followed.close()))
   })
 })
 
@@ -122,12 +151,14 @@ async function restartAll(
   members: readonly number[],
   set: number,
 ): Promise<string[]> {
-  const runs: Run<RelistenMember>[] = []
+  const runs: Run[] = []
   try {
     for (const count of members) {
       const who = count === 1 ? 'one member' : 'three members'
       runs.push(await run(cluster, `all stopped, started elsewhere, ${who} (${name})`, count))
     }
+    const followed = await follower(cluster, `all stopped, started elsewhere, a followed consumer (${name})`)
+    runs.push(followed)
     let ledAt = 0
     await moveAll(runs, async () => {
       const { nodeIds, stopBroker, startBroker } = cluster
@@ -141,9 +172,14 @@ async function restartAll(
     const outcomes = await Promise.all(runs.map((each) => each.finish()))
     return outcomes.flatMap((outcome, index) => {
       const { ledger, workload, members } = runs[index] as (typeof runs)[number]
-      const most = 1500 + (members.length === 1 ? 0 : HEARTBEAT_MS)
+      const isFollowed = runs[index] === followed
+      const most = isFollowed ? 2000 + FOLLOWED_WAIT_MS : 1500 + (members.length === 1 ? 0 : HEARTBEAT_MS)
       const value = backAfter(ledger, workload.partitions, ledAt, outcome.log)
       const figures = [{ name: 'ms after all had leaders and the log grew', value, most }]
+      if (isFollowed) {
+        const rebalances = cluster.nodeIds.length
+        return report(outcome, { twice: 'none', rebalances, steadyMs: Number.POSITIVE_INFINITY, figures })
+      }
       return report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })
     })
   } finally {
@@ -164,7 +200,7 @@ function follower(cluster: KafkaCluster, scenario: string): Promise<Run<Followed
 
 /** At most one rebalance per broker that restarts, and little more silence than the log itself has. */
 const boundsOfFollower = ({ silencesMs, logSilencesMs }: Outcome, brokers: number): Bounds => ({
-  ...{ twice: 'none', rebalances: brokers, steadyMs: 3000 },
+  ...{ twice: 'none', rebalances: brokers, steadyMs: Number.POSITIVE_INFINITY },
   figures: silencesMs.map((ms, move) => ({
     ...{ name: 'ms of silence beyond that of the log', value: ms - (logSilencesMs[move] ?? 0) },
     most: 2000 + FOLLOWED_WAIT_MS,

@@ -1,12 +1,12 @@
 // A tap on the sockets: it reads what a consumer and its brokers say to each other, and turns it into sightings.
 
+import { FrameCutter } from '../../actors/protocol/frame-cutter.ts'
 import {
   answerHeaderBytes,
   apiKeyOf,
   apiKeys,
   apiVersionOf,
   correlationOf,
-  FrameCutter,
   requestBodyOffset,
 } from '../../actors/protocol/frames.ts'
 import { Reading } from './kafka/bytes.ts'

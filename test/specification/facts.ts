@@ -9,7 +9,8 @@ export async function factsTold(): Promise<ReadonlyMap<FactType, readonly string
     /export interface FactData \{\n([\s\S]*?)\n\}/.exec(sources.get('machines/fact.ts') ?? '') ?? []
   const names = [...fields.matchAll(/^ {2}'([^']+)':/gm)].map(([, name]) => name as FactType)
   const tellers = [...sources].filter(
-    ([file]) => file.startsWith('actors/') || /^src\/(lifecycle-consumer|journal\/recorder)\.ts$/.test(file),
+    ([file]) =>
+      file.startsWith('actors/') || /^src\/(lifecycle-consumer|follow\/follow|journal\/recorder)\.ts$/.test(file),
   )
   // The recorder makes its own records and has no fact to send.
   const tells = (file: string, text: string, name: string) =>

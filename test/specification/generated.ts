@@ -1,8 +1,12 @@
 // The parts of the documents that are written by the machine: its diagram, its states, its table, its invariants, its facts.
-import type { AnyStateNode } from 'xstate'
+import type { AnyStateMachine, AnyStateNode } from 'xstate'
 import type { FactType } from '../../machines/fact.ts'
+import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
+import { oracles as followingOracles } from '../machines/following-oracles.ts'
+import { events as followingEvents } from '../machines/following-stories.ts'
+import { type EventClass as FollowingEventClass, table as followingTable } from '../machines/following-table.ts'
 import { oracles } from '../machines/lifecycle-oracles.ts'
 import { facts } from '../machines/lifecycle-stories.ts'
 import { type EventClass, table } from '../machines/lifecycle-table.ts'
@@ -38,8 +42,10 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
     [...told].map(([fact, files]) => [
       code(fact),
       files.map(code).join(', '),
-      [statesThatKnow(fact), statesOfMembershipThatKnow(fact)]
-        .map((states, index) => `${index > 0 && states.length > 0 ? 'membership: ' : ''}${states.map(code).join(', ')}`)
+      [
+        statesThatKnow(fact).map(code).join(', '),
+        ...[membershipMachine, followingMachine].map((machine) => othersThatKnow(machine, fact)),
+      ]
         .filter((text) => text !== '')
         .join('; '),
     ]),
@@ -52,7 +58,7 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
     ]),
   ),
   'invariants of the lifecycle': invariants(oracles),
-  'states of a membership': membershipStates(),
+  'states of a membership': statesOf(membershipMachine),
   'table of a membership': rows(
     ['event', ...Object.keys(membershipTable)],
     (Object.keys(membershipEvents) as MembershipEventClass[]).map((event) => [
@@ -61,6 +67,15 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
     ]),
   ),
   'invariants of a membership': invariants(membershipOracles),
+  'states of a following': statesOf(followingMachine),
+  'table of a following': rows(
+    ['event', ...Object.keys(followingTable)],
+    (Object.keys(followingEvents) as FollowingEventClass[]).map((event) => [
+      code(followingEvents[event].type),
+      ...Object.values(followingTable).map((row) => (row[event] === 'ignored' ? '·' : row[event])),
+    ]),
+  ),
+  'invariants of a following': invariants(followingOracles),
 })
 
 /** The generated parts of docs/states.md: the state diagram, and what each state means. */
@@ -110,10 +125,11 @@ function factsRound(path: string) {
   }
 }
 
-const statesOfMembershipThatKnow = (fact: string): string[] =>
-  Object.entries(membershipMachine.states).flatMap(([name, { transitions }]) =>
-    transitions.has(fact as never) ? [name] : [],
-  )
+/** The states of another machine in which a fact leads on, behind its name; empty where there are none. */
+function othersThatKnow(machine: AnyStateMachine, fact: string): string {
+  const states = nodesOf(machine).filter(({ transitions }) => transitions.has(fact))
+  return states.length === 0 ? '' : `${machine.id}: ${states.map(pathOf).map(code).join(', ')}`
+}
 
 const invariants = (listed: Readonly<Record<string, { readonly holds: string }>>): string =>
   rows(
@@ -121,21 +137,21 @@ const invariants = (listed: Readonly<Record<string, { readonly holds: string }>>
     Object.entries(listed).map(([id, { holds }]) => [id, holds]),
   )
 
-/** Each state of a membership in the machine's own words, with the events that lead in and out. */
-function membershipStates(): string {
-  const targets = targetsIn(membershipMachine)
+/** Each state of a machine without nested ones in its own words, with the events that lead in and out. */
+function statesOf(machine: AnyStateMachine): string {
+  const targets = targetsIn(machine)
   const listed = (events: Iterable<string>) =>
     [...new Set(events)]
       .filter((event) => !event.startsWith('xstate.'))
       .map(code)
       .join(', ') || '–'
   return rows(
-    ['state of a membership', 'is', 'in by', 'out by'],
-    Object.entries(membershipMachine.states).map(([state, { description }]) => [
-      code(state),
-      description ?? '',
-      listed([...targets.values()].flatMap((arrows) => arrows.get(state) ?? [])),
-      listed([...(targets.get(state)?.values() ?? [])].flat()),
+    [`state of a ${machine.id}`, 'is', 'in by', 'out by'],
+    nodesOf(machine).map((node) => [
+      code(pathOf(node)),
+      node.description ?? '',
+      listed([...targets.values()].flatMap((arrows) => arrows.get(pathOf(node)) ?? [])),
+      listed([...(targets.get(pathOf(node))?.values() ?? [])].flat()),
     ]),
   )
 }

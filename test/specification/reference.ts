@@ -1,5 +1,6 @@
 // The tables of the reference in docs/ that are made from docstrings (options, facts, what a record of the journal holds), from the table of metrics, and from the alert rules.
 
+import { followingMachine } from '../../machines/following.ts'
 import { metrics } from '../../src/opentelemetry/metrics.ts'
 import { alertRules } from '../monitoring/files.ts'
 import { type Member, readInterfaces } from './docstrings.ts'
@@ -60,6 +61,12 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
         }),
       ),
       channels: channelTables(membersOf),
+    },
+    'docs/adopt.md': {
+      'states of a following': rows(
+        ['state', 'means'],
+        Object.entries(followingMachine.states).map(([name, { description }]) => [code(name), description ?? '']),
+      ),
     },
     'docs/journal.md': {
       'fields of a record': fieldTable(membersOf('JournalRecord')),

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { initialTransition } from 'xstate'
+import { type AnyStateMachine, initialTransition } from 'xstate'
+import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { facts } from '../machines/lifecycle-stories.ts'
@@ -56,21 +57,24 @@ test('every guard and action of the lifecycle is named, and no other', () => {
   expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
 })
 
-test('every guard and action of a membership is named, and no other', () => {
-  const { guards, actions } = membershipMachine.implementations
-  const named = tableOf(spec, 'guard or action of a membership').flatMap((row) =>
-    quoted(column(row, 'guard or action of a membership')),
-  )
-  expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
-})
+test.each([membershipMachine, followingMachine])(
+  'every guard and action of a $id is named, and no other',
+  (machine) => {
+    const { guards, actions } = machine.implementations
+    const title = `guard or action of a ${machine.id}`
+    const named = tableOf(spec, title).flatMap((row) => quoted(column(row, title)))
+    expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
+  },
+)
 
-test('both contexts are named field by field', () => {
+test('every context is named field by field', () => {
   const [, text = ''] = /^The context: ([\s\S]*?)\n\n/m.exec(spec) ?? []
   expect(quoted(text)).toEqual(
     Object.keys(lifecycleMachine.getInitialSnapshot({} as never, { retryBudget: null }).context),
   )
-  const [, kept = ''] = /^What it keeps: ([\s\S]*?)\n\n/m.exec(spec) ?? []
-  expect(quoted(kept)).toEqual(Object.keys(initialTransition(membershipMachine)[0].context))
+  const kept = [...spec.matchAll(/^What it keeps: ([\s\S]*?)\n\n/gm)].map(([, fields = '']) => quoted(fields))
+  const machines: AnyStateMachine[] = [membershipMachine, followingMachine]
+  expect(kept).toEqual(machines.map((machine) => Object.keys(initialTransition(machine)[0].context)))
 })
 
 test('every command of the consumer is named, and no other', () => {
@@ -121,13 +125,16 @@ test.each(invariants.map((row) => [column(row, 'id'), row] as const))(
 
 test('an invariant that another part of the document refers to exists', () => {
   const known = [...invariants, ...allRowsWith(['id', 'what holds'])].map((row) => column(row, 'id'))
-  const named = [...spec.matchAll(/\b([SLCM]\d+)\b/g)].map(([, id = '']) => id)
+  const named = [...spec.matchAll(/\b([SLCMGW]\d+)\b/g)].map(([, id = '']) => id)
   expect(named.filter((id) => !known.includes(id))).toEqual([])
 })
 
-test('every cycle of the lifecycle is named, and no other', () => {
-  const named = tableOf(spec, 'cycle').map((row) => quoted(column(row, 'cycle')).join(' → '))
-  expect(named.toSorted()).toEqual(cycles().toSorted())
+test.each([
+  ['cycle', lifecycleMachine],
+  ['cycle of a following', followingMachine],
+])('every %s is named, and no other', (title, machine) => {
+  const named = tableOf(spec, title).map((row) => quoted(column(row, title)).join(' → '))
+  expect(named.toSorted()).toEqual(cycles(machine).toSorted())
 })
 
 test('everything in the sources that waits or goes round is named, and every place that is named exists', () => {
@@ -153,7 +160,7 @@ test('whatever waits in `actors/time/` is a wait where it is called', () => {
 })
 
 test('every loop says what starts it, what changes, and what bounds it', () => {
-  for (const row of [...tableOf(spec, 'loop'), ...tableOf(spec, 'cycle'), ...tableOf(spec, 'wait')]) {
+  for (const row of ['loop', 'cycle', 'cycle of a following', 'wait'].flatMap((title) => tableOf(spec, title))) {
     for (const [title, text] of Object.entries(row)) expect(text, `${Object.values(row)[0]}: ${title}`).not.toBe('')
   }
 })
@@ -187,10 +194,10 @@ function allRowsWith(titles: readonly string[]): Row[] {
 }
 
 /** Each cycle of states at the top level once, beginning with the state that comes first. */
-function cycles(): string[] {
-  const targets = new Map(Object.keys(lifecycleMachine.states).map((name) => [name, new Set<string>()]))
+function cycles(machine: AnyStateMachine): string[] {
+  const targets = new Map(Object.keys(machine.states).map((name) => [name, new Set<string>()]))
   const outer = (path: string) => path.replace(/\..*/, '')
-  for (const [from, arrows] of targetsIn(lifecycleMachine))
+  for (const [from, arrows] of targetsIn(machine))
     for (const to of arrows.keys()) targets.get(outer(from))?.add(outer(to))
   const names = [...targets.keys()]
   const found: string[] = []

@@ -14,9 +14,9 @@ import { stateName } from '../../machines/state-value.ts'
 import { runCommand } from '../../src/command-line/command.ts'
 import { duration } from '../../src/command-line/show.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
-import { chainStart, type JournalRecord, sealed } from '../../src/journal/journal.ts'
+import type { JournalRecord } from '../../src/journal/journal.ts'
 import { replay } from '../machines/replay.ts'
-import { newPath, segmentFiles } from './journal/journal-files.ts'
+import { exported, newPath, resealed, segmentFiles } from './journal/journal-files.ts'
 import { startLife } from './journal/journal-lives.ts'
 
 test('show prints a line per record: time, state and how long the one before lasted, fact, cause, a sentence', async () => {
@@ -328,18 +328,4 @@ function lived(close = true) {
   const records = [...journal.read()]
   if (close) journal.close()
   return { path, records }
-}
-
-function exported(records: readonly JournalRecord[]): string {
-  const path = newPath()
-  fs.writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
-  return path
-}
-
-/** The records with their chain made anew, as if they had been written so. */
-function resealed(records: readonly JournalRecord[]): JournalRecord[] {
-  const chain: JournalRecord[] = []
-  for (const { seq: _, previous: __, checksum: ___, ...open } of records)
-    chain.push(sealed(open, chain.at(-1) ?? chainStart))
-  return chain
 }

@@ -1,11 +1,11 @@
 // Frames: cutting a stream wherever it breaks, and reading what they hold.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { FrameCutter } from '../../../actors/protocol/frame-cutter.ts'
 import {
   answerHeaderBytes,
   apiKeyOf,
   correlationOf,
-  FrameCutter,
   FrameReader,
   FrameWriter,
   requestBodyOffset,

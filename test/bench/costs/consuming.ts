@@ -1,8 +1,8 @@
-/** What is compared: a consumer of relisten, or of bare KafkaJS, with the same options and the same handler. */
+/** What is compared: a consumer of relisten, of bare KafkaJS, or of KafkaJS on `follow`, with the same options and the same handler. */
 import { Kafka, logLevel } from 'kafkajs'
-import { type ConsumerOptions, createConsumer, memoryJournal } from '../../../src/index.ts'
+import { type ConsumerOptions, createConsumer, follow, memoryJournal } from '../../../src/index.ts'
 
-export type Client = 'relisten' | 'kafkajs'
+export type Client = 'relisten' | 'kafkajs' | 'followed'
 
 export interface Consuming {
   readonly client: Client
@@ -68,7 +68,8 @@ export async function startConsuming(
     await consumer.start()
     return () => consumer.stop()
   }
-  const kafka = new Kafka({ clientId: 'costs', brokers, logLevel: logLevel.NOTHING })
+  const config = { clientId: 'costs', brokers, logLevel: logLevel.NOTHING }
+  const kafka = new Kafka(client === 'followed' ? follow(config, { logger: false }) : config)
   const consumer = kafka.consumer({ groupId, ...wait })
   const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
   await consumer.connect()

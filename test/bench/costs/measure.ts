@@ -7,11 +7,12 @@ import { measureMemory, measureMoves } from './memory.ts'
 import { measurePollBytes } from './poll-bytes.ts'
 import type { CostRun } from './run.ts'
 import { measureSlowHandlers } from './slow-handlers.ts'
-import { measureThroughput } from './throughput.ts'
+import { measureFollowed, measureThroughput } from './throughput.ts'
 
 /** The rows, in the order in which they are measured. */
 export const costRows = {
   throughput: measureThroughput,
+  followed: measureFollowed,
   memory: measureMemory,
   moves: measureMoves,
   'slow-handlers': measureSlowHandlers,

@@ -3,7 +3,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startFront } from '../../cluster/front.ts'
 import { HIGHEST_SET } from '../../cluster/loopback.ts'
 import type { GoalFigure } from '../goal.ts'
-import type { Client } from './consuming.ts'
 import { fillTopic } from './filled-topic.ts'
 import { median } from './median.ts'
 import type { CostRun } from './run.ts'
@@ -14,15 +13,18 @@ const bytes = 100
 /** Full within the first moves: a journal that fills up to its bound is no leak. */
 const journalCapacity = 200
 
+/** Of each of the two, round by round. */
+type Beside = Record<'relisten' | 'kafkajs', number[]>
+
 /** After many messages. */
 export async function measureMemory({ cluster, quick, say }: CostRun): Promise<GoalFigure[]> {
   const messages = quick ? 200_000 : 1_000_000
   const rounds = quick ? 1 : 3
   const topic = 'memory-messages'
   await fillTopic(cluster, { topic, messages, bytes })
-  const rss: Record<Client, number[]> = { relisten: [], kafkajs: [] }
-  const heap: Record<Client, number[]> = { relisten: [], kafkajs: [] }
-  const malloc: Record<Client, number[]> = { relisten: [], kafkajs: [] }
+  const rss: Beside = { relisten: [], kafkajs: [] }
+  const heap: Beside = { relisten: [], kafkajs: [] }
+  const malloc: Beside = { relisten: [], kafkajs: [] }
   for (let round = 0; round < rounds; round += 1) {
     for (const client of ['relisten', 'kafkajs'] as const) {
       const groupId = `${topic}-${client}-${round}`
@@ -41,8 +43,8 @@ export async function measureMemory({ cluster, quick, say }: CostRun): Promise<G
     }
   }
   await cluster.deleteTopic(topic)
-  const over = (of: Record<Client, number[]>) => median(of.relisten) - median(of.kafkajs)
-  const beside = (of: Record<Client, number[]>) =>
+  const over = (of: Beside) => median(of.relisten) - median(of.kafkajs)
+  const beside = (of: Beside) =>
     `relisten ${median(of.relisten).toFixed(1)} MB, bare kafkajs ${median(of.kafkajs).toFixed(1)} MB`
   const note = `after ${messages} messages and a collection, medians of ${rounds}`
   return [

@@ -1,7 +1,8 @@
 /** Brokers by the hundred: those of the simulation, in real time and on real sockets. Each has a loopback address, which moves, and a name for it. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { apiKeyOf, apiKeys, FrameCutter } from '../../../actors/protocol/frames.ts'
+import { FrameCutter } from '../../../actors/protocol/frame-cutter.ts'
+import { apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
 import type { BrokerClock, BrokerLine, BrokerListener } from '../../simulation/kafka/ground.ts'
 import { SimulatedKafka } from '../../simulation/kafka/kafka.ts'
 import { addressOf, nameOf } from './broker-names.ts'

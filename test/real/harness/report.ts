@@ -119,7 +119,11 @@ const inMs = (value: number) => `${Math.round(value)} ms`
  * How much longer this run's silences may be than they were allowed to be: what its steady state and its timer were above those of a
  * quiet machine; and the silence nobody can be below, which is the steady state's or that of the log itself.
  */
-function delays({ steadyMs, timerLateMs, logSilencesMs }: Pick<Row, 'steadyMs' | 'timerLateMs' | 'logSilencesMs'>) {
+export function delays({
+  steadyMs,
+  timerLateMs,
+  logSilencesMs,
+}: Pick<Row, 'steadyMs' | 'timerLateMs' | 'logSilencesMs'>) {
   return {
     busyMs: Math.max(0, Math.max(steadyMs, timerLateMs) - QUIET_MS),
     lateMs: Math.max(0, timerLateMs - MESSAGE_SPACING_MS),

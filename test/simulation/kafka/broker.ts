@@ -1,6 +1,7 @@
 // One node: it answers the requests that KafkaJS and the library send, in the versions they are told to speak, one at a time per connection.
 
-import { apiKeyOf, apiKeys, correlationOf, FrameCutter, requestBodyOffset } from '../../../actors/protocol/frames.ts'
+import { FrameCutter } from '../../../actors/protocol/frame-cutter.ts'
+import { apiKeyOf, apiKeys, correlationOf, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import type { SightingOf } from '../sighting.ts'
 import { answerFrame, Bytes, Reading } from './bytes.ts'
 import { answerCommit, answerOffsets, type Committing } from './commits.ts'

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FileJournal, fileJournal } from '../../../src/journal/file-journal.ts'
+import { chainStart, type JournalRecord, sealed } from '../../../src/journal/journal.ts'
 import { fill } from './journal-cases.ts'
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'relisten-journal-'))
@@ -37,4 +38,19 @@ export function segmentFiles(path: string): string[] {
     .filter((name) => name.endsWith('.jsonl'))
     .sort()
     .map((name) => join(path, name))
+}
+
+/** A file of these records. */
+export function exported(records: readonly JournalRecord[]): string {
+  const path = newPath()
+  fs.writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  return path
+}
+
+/** The records with their chain made anew, as if they had been written so. */
+export function resealed(records: readonly JournalRecord[]): JournalRecord[] {
+  const chain: JournalRecord[] = []
+  for (const { seq: _, previous: __, checksum: ___, ...open } of records)
+    chain.push(sealed(open, chain.at(-1) ?? chainStart))
+  return chain
 }

@@ -1,6 +1,7 @@
-// Lives of a consumer without Kafka: the real lifecycle on ports that do nothing, recorded into a journal.
+// Lives of a consumer, and of what `follow` returned, without Kafka: the real machines on ports that do nothing, recorded into a journal.
 import { createActor, fromCallback } from 'xstate'
 import type { Fact } from '../../../machines/fact.ts'
+import { type FollowingEvent, followingMachine } from '../../../machines/following.ts'
 import { type LifecycleContext, lifecycleMachine } from '../../../machines/lifecycle.ts'
 import { machineVersion } from '../../../machines/machine-version.ts'
 import { type Append, recorded } from '../../../machines/recorded.ts'
@@ -69,5 +70,26 @@ export function startLife(journal: Journal): Life {
     },
     brokers,
     snapshot: () => actor.getSnapshot(),
+  }
+}
+
+/** Starts a following whose clients are connected, and whose cluster is reached. */
+export function startFollowing(journal: Journal) {
+  const recorder = createRecorder({ consumer: 'billing', journal, machineVersion, onJournalError: 'stop-intake' })
+  const idle = fromCallback<Fact>(() => () => {})
+  const actors = { catchUp: idle, close: idle }
+  const machine = recorded(followingMachine.provide({ actors }), recorder.append)
+  const actor = createActor(machine, { id: 'following' }).start()
+  const send = (fact: FollowingEvent) => actor.send(fact)
+  send({ type: 'wires.opened' })
+  send({ type: 'cluster.reached', clusterId: 'EbqYVNZ4Q9eP-7G3cGQdOg', brokers: { 1: '127.0.1.1:9092' } })
+  return {
+    send,
+    /** Its broker moves, and connections catch up. */
+    move() {
+      const moves = [{ nodeId: 1, from: '127.0.1.1:9092', to: '127.0.2.1:9092' }]
+      send({ type: 'cluster.moved', moves, reason: 'moved' })
+      send({ type: 'wires.caught-up', tookMs: 42, forced: false })
+    },
   }
 }

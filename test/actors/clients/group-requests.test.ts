@@ -1,0 +1,133 @@
+// Requests about groups: each at the coordinator of its group, wherever that is.
+import { beforeEach, expect, test } from 'vitest'
+import { apiKeyOf, apiKeys, FrameReader, requestBodyOffset } from '../../../actors/protocol/frames.ts'
+import { answerFrame, int16, int32, int64, list, metadataBody, text } from '../bytes.ts'
+import { announced, brokers, cluster, read, request, routesWith } from './clients-stage.ts'
+
+/** Where each group has its coordinator. */
+let coordinators: Record<string, number>
+let lookUps: string[]
+
+beforeEach(() => {
+  coordinators = { one: 1, two: 2 }
+  lookUps = []
+  cluster.answering = async (frame) => {
+    if (apiKeyOf(frame) !== apiKeys.findCoordinator)
+      return answerFrame(0, metadataBody('ours', [announced(1), announced(2)]))
+    const group = new FrameReader(frame, requestBodyOffset(frame)).string() ?? ''
+    lookUps.push(group)
+    const { host, port, nodeId } = announced(coordinators[group] ?? 1)
+    return answerFrame(0, int32(0), int16(0), text(null), int32(nodeId), text(host), int32(port))
+  }
+})
+
+const heartbeat = (group: string) =>
+  request('Heartbeat', 3, { groupId: group, groupGenerationId: 1, memberId: 'me', groupInstanceId: null })
+const codeBody = (code: number) => Buffer.concat([int32(0), int16(code)])
+const askedAt = (index: 0 | 1, apiKey: number) => brokers[index].requests.filter((one) => one.apiKey === apiKey).length
+
+test('a request goes to the coordinator of its group, whichever node the client writes it to', async () => {
+  for (const broker of brokers) broker.answering.set(apiKeys.heartbeat, () => codeBody(0))
+  const routes = routesWith()
+  await routes.answer(1, await heartbeat('two'))
+  await routes.answer(2, await heartbeat('one'))
+  await routes.answer(1, await heartbeat('two'))
+  expect([askedAt(0, apiKeys.heartbeat), askedAt(1, apiKeys.heartbeat)]).toEqual([1, 2])
+  expect(lookUps).toEqual(['two', 'one'])
+})
+
+test.each([14, 15, 16])('error %i about a coordinator is waited out', async (code) => {
+  const codes = [code, code, 27]
+  brokers[0].answering.set(apiKeys.heartbeat, () => codeBody(codes.shift() ?? 0))
+  const answer = await routesWith().answer(1, await heartbeat('one'))
+  expect(answer?.readInt16BE(12)).toBe(27)
+})
+
+test('a coordinator that has moved to another node is followed', async () => {
+  brokers[0].answering.set(apiKeys.heartbeat, () => {
+    coordinators = { one: 2 }
+    return codeBody(16)
+  })
+  brokers[1].answering.set(apiKeys.heartbeat, () => codeBody(0))
+  const answer = await routesWith().answer(1, await heartbeat('one'))
+  expect(answer?.readInt16BE(12)).toBe(0)
+  expect(askedAt(1, apiKeys.heartbeat)).toBe(1)
+})
+
+test('a commit is sent again where one of its partitions has an error about the coordinator', async () => {
+  const codes = [14, 0]
+  brokers[0].answering.set(apiKeys.offsetCommit, () => {
+    const partitions = [0, codes.shift() ?? 0].map((code, partition) => Buffer.concat([int32(partition), int16(code)]))
+    return Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list(partitions)])])])
+  })
+  const partitions = [{ partition: 0, offset: '1' }]
+  const commit = { groupId: 'one', groupGenerationId: 1, memberId: 'me', topics: [{ topic: 'orders', partitions }] }
+  await routesWith().answer(1, await request('OffsetCommit', 5, commit))
+  expect(askedAt(0, apiKeys.offsetCommit)).toBe(2)
+})
+
+test('groups of several coordinators are described together', async () => {
+  const described = (frame: Buffer) => {
+    const reader = new FrameReader(frame, requestBodyOffset(frame))
+    expect(reader.int32()).toBe(1)
+    const group = reader.string()
+    return Buffer.concat([
+      int32(0),
+      list([Buffer.concat([int16(0), text(group), text('Empty'), text('consumer'), text(''), list([])])]),
+    ])
+  }
+  for (const broker of brokers) broker.answering.set(apiKeys.describeGroups, described)
+  const answer = await routesWith().answer(1, await request('DescribeGroups', 2, { groupIds: ['one', 'two'] }))
+  const { groups } = (await read('DescribeGroups', 2, answer)) as { groups: { groupId: string; state: string }[] }
+  expect(groups.map(({ groupId, state }) => `${groupId} ${state}`)).toEqual(['one Empty', 'two Empty'])
+  expect([askedAt(0, apiKeys.describeGroups), askedAt(1, apiKeys.describeGroups)]).toEqual([1, 1])
+})
+
+const results = (group: string, code: number) =>
+  Buffer.concat([int32(0), list([Buffer.concat([text(group), int16(code)])])])
+const describedAs = (state: string) =>
+  Buffer.concat([list([Buffer.concat([int16(0), text('one'), text(state), text('consumer'), text(''), list([])])])])
+
+test.each([
+  ['was there', 'Empty', 0],
+  ['was never there', 'Dead', 69],
+])('a group that %s, and is not when it is to be deleted a second time', async (_, state, code) => {
+  brokers[0].answering.set(apiKeys.describeGroups, () => describedAs(state))
+  let times = 0
+  brokers[0].answering.set(apiKeys.deleteGroups, () => {
+    if (++times > 1) return results('one', 69)
+    setImmediate(() => brokers[0].reset())
+    return undefined
+  })
+  const answer = await routesWith().answer(1, await request('DeleteGroups', 1, ['one']))
+  const { results: read1 } = (await read('DeleteGroups', 1, answer)) as { results: { errorCode: number }[] }
+  expect(read1.map(({ errorCode }) => errorCode)).toEqual([code])
+  expect(times).toBe(2)
+})
+
+test('a join that the coordinator holds does not hold up a heartbeat of the same connection', async () => {
+  brokers[0].answering.set(apiKeys.joinGroup, () => undefined)
+  brokers[0].answering.set(apiKeys.heartbeat, () => codeBody(0))
+  const routes = routesWith()
+  const join = {
+    ...{ groupId: 'one', sessionTimeout: 10_000, rebalanceTimeout: 60_000, memberId: 'me', protocolType: 'consumer' },
+    groupProtocols: [{ name: 'roundrobin', metadata: Buffer.alloc(0) }],
+  }
+  routes.answer(1, await request('JoinGroup', 5, join)).catch(() => {})
+  await brokers[0].asked(apiKeys.joinGroup)
+  await routes.answer(1, await heartbeat('one'))
+  const over = (apiKey: number) => brokers[0].requests.find((one) => one.apiKey === apiKey)?.connection
+  expect(over(apiKeys.heartbeat)).not.toBe(over(apiKeys.joinGroup))
+})
+
+test('the offsets of a group are asked where its coordinator is', async () => {
+  const body = Buffer.concat([
+    int32(0),
+    list([Buffer.concat([text('orders'), list([Buffer.concat([int32(0), int64(7n), text(''), int16(0)])])])]),
+    int16(0),
+  ])
+  brokers[1].answering.set(apiKeys.offsetFetch, () => body)
+  const asked = { groupId: 'two', topics: [{ topic: 'orders', partitions: [{ partition: 0 }] }] }
+  const answer = await routesWith().answer(1, await request('OffsetFetch', 4, asked))
+  expect(await read('OffsetFetch', 4, answer)).toMatchObject({ responses: [{ partitions: [{ offset: '7' }] }] })
+})

@@ -1,0 +1,65 @@
+// Requests that may go out once, and those that are not answered.
+import { expect, test, vi } from 'vitest'
+import { apiKeys } from '../../../actors/protocol/frames.ts'
+import { int32, requestFrame } from '../bytes.ts'
+import { settled } from '../stage.ts'
+import { cluster, dials, linkWith, there, withLines } from './link-stage.ts'
+
+withLines()
+
+const create = () => requestFrame(apiKeys.createTopics, 3, 0, int32(0))
+const outcome = (sent: Promise<Buffer>) => sent.then(String, ({ failure }) => failure.code as string)
+
+test('a request that may go out once is rejected when its connection ends before the answer, and not sent again', async () => {
+  const link = linkWith()
+  const sent = outcome(link.send(create(), 1000, { delivery: 'once' }))
+  await settled()
+  const line = await dials.newest.open()
+  expect(line.sent).toHaveLength(1)
+  line.close()
+  expect(await sent).toBe('ANSWER_LOST')
+  await settled()
+  for (const dialled of dials.made.slice(1)) expect((await dialled.open()).sent).toEqual([])
+})
+
+test('one that has not gone out yet waits for a connection like any other', async () => {
+  const link = linkWith()
+  const sent = outcome(link.send(create(), 1000, { delivery: 'once' }))
+  await settled()
+  await dials.newest.fail({ code: 'ECONNREFUSED' })
+  await pastPause()
+  const line = await dials.newest.open()
+  await line.sent[0]?.answer('created')
+  expect(await sent).toBe('created')
+})
+
+test('when its node moves, what it asked for may be under way: it is rejected, and others go on', async () => {
+  const link = linkWith()
+  const sent = outcome(link.send(create(), 1000, { delivery: 'once' }))
+  const other = outcome(link.send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 1000))
+  await settled()
+  await dials.newest.open()
+  cluster.book.put(1, there)
+  await settled()
+  const line = await dials.newest.open()
+  expect(await sent).toBe('ANSWER_LOST')
+  expect(line.sent).toHaveLength(1)
+  await line.sent[0]?.answer('offsets')
+  expect(await other).toBe('offsets')
+})
+
+test('a request that is not answered is over when it has gone out', async () => {
+  const link = linkWith()
+  const sent = outcome(link.send(create(), 1000, { delivery: 'unanswered' }))
+  await settled()
+  const line = await dials.newest.open()
+  expect(await sent).toBe(String(create()))
+  expect(line.posted).toHaveLength(1)
+  expect([link.idle, link.slow]).toEqual([true, false])
+})
+
+/** Lets the wait before the next dial pass. */
+async function pastPause(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(300)
+  await settled()
+}
