@@ -53,7 +53,9 @@ export async function createProject(): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'relisten-quick-start-'))
   await installed(folder, 'relisten', root)
   const telemetry = ['api', 'exporter-prometheus', 'sdk-metrics'].map((name) => `@opentelemetry/${name}`)
-  for (const name of ['@statelyai/inspect', '@types/node', 'kafkajs', ...telemetry]) await installed(folder, name)
+  const nest = ['common', 'core', 'microservices'].map((name) => `@nestjs/${name}`)
+  for (const name of ['@statelyai/inspect', '@types/node', 'kafkajs', 'reflect-metadata', ...telemetry, ...nest])
+    await installed(folder, name)
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   const programs: Program[] = []
@@ -86,7 +88,13 @@ export async function createProject(): Promise<Project> {
 
 const compilerOptions = {
   ...{ target: 'es2023', lib: ['es2023', 'esnext.disposable'], module: 'nodenext', types: ['node'] },
-  ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: true },
+  ...{
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: true,
+    experimentalDecorators: true,
+  },
 }
 
 async function installed(folder: string, name: string, from = join(root, 'node_modules', name)): Promise<void> {

@@ -3,6 +3,7 @@
  * among all who have the same; with the last it is let go.
  */
 
+import { setMaxListeners } from 'node:events'
 import { Subject } from 'rxjs'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
@@ -113,6 +114,8 @@ export class ClientWires {
   /** Resolves with true when all links in use are where their nodes are, and with false after `withinMs` milliseconds or with the signal. */
   async caughtUp(withinMs: number, signal: AbortSignal): Promise<boolean> {
     const isLeftOut = (nodeId: number) => this.refused.has(nodeId) || !this.cluster?.book.names(nodeId)
+    // Each wire may wait with it.
+    setMaxListeners(0, signal)
     const each = [...this.wires].map(({ routes }) => routes.links.caughtUp(isLeftOut, withinMs, signal))
     return (await Promise.all(each)).every(Boolean)
   }
