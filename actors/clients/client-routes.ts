@@ -154,12 +154,11 @@ export class ClientRoutes {
   }
 
   private async toAny(nodeId: number | undefined, request: Buffer): Promise<Buffer> {
-    const { signal } = this.stop
     const delivery = notAgain.has(apiKeyOf(request)) ? 'once' : 'again'
     const end = performance.now() + this.options.requestTimeoutMs
     for (let node = nodeId ?? this.anyNode(); ; node = this.anyNode(node)) {
       try {
-        return await this.links.controlLink(node).send(Buffer.from(request), silenceMs, { signal, delivery })
+        return await this.links.controlLink(node).send(Buffer.from(request), silenceMs, { delivery })
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
         const { code } = error.failure

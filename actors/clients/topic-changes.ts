@@ -69,7 +69,6 @@ export class TopicChanges {
         if (left.length === 0) return topicResultsAnswer(apiKey, 0, done.map(succeeded))
         const frame = done.length > 0 ? deletingOnly(request, left) : Buffer.from(request)
         const frameAnswer = await linkTo(controller).send(frame, change.timeoutMs + slackMs, {
-          signal,
           delivery: 'once',
         })
         const { throttleMs, results } = readTopicResults(apiKey, frameAnswer)
@@ -100,8 +99,9 @@ export class TopicChanges {
         const now = await this.look(topics)
         return topics.filter((topic) => before.has(topic) && now.get(topic)?.id !== before.get(topic)?.id)
       } catch (error) {
-        if (!(error instanceof ConnectionError) || performance.now() > end) throw error
-        await sleep(pauseMs, this.options.signal)
+        const { signal } = this.options
+        if (!(error instanceof ConnectionError) || performance.now() > end || signal.aborted) throw error
+        await sleep(pauseMs, signal)
       }
     }
   }
@@ -111,9 +111,9 @@ export class TopicChanges {
     const { clientId, linkTo, signal } = this.options
     const request = await encodeCall(calls.topics(topics), clientId)
     const until = performance.now() + knownWithinMs
-    while (topics.length > 0 && performance.now() < until) {
+    while (topics.length > 0 && performance.now() < until && !signal.aborted) {
       const answer = await linkTo(nodeId)
-        .send(Buffer.from(request), slackMs, { signal })
+        .send(Buffer.from(request), slackMs)
         .catch(() => undefined)
       const isUnknown = answer && readMetadata(answer).topics.some(isMissing)
       if (answer && !isUnknown) return
