@@ -68,6 +68,11 @@ export class ClientWires {
     return this.held?.cluster
   }
 
+  /** Batches of plain producers that were sent again and may be in the log twice. */
+  get repeated(): number {
+    return this.order.repeated
+  }
+
   /** The number of connections that are open. */
   get size(): number {
     return this.wires.size

@@ -4,7 +4,7 @@ import type { TopicPartition } from '../../machines/fact.ts'
 import { apiVersionOf, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 
 /** The one version that is read here; every broker has it. */
-export const produceVersion = 7
+const produceVersion = 7
 
 export interface ProducedPartition extends TopicPartition {
   readonly records: Buffer

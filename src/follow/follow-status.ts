@@ -18,6 +18,8 @@ export interface FollowStatus {
   readonly connections: number
   /** Requests of theirs that wait for a response; fetches are not counted. */
   readonly waiting: number
+  /** Batches of plain producers that were sent again and may be in the log twice. */
+  readonly repeated: number
   readonly brokers: readonly BrokerStatus[]
   /** The last move that was followed. */
   readonly lastMove: { readonly at: number; readonly tookMs: number; readonly forced: boolean } | null
@@ -37,7 +39,7 @@ export interface FollowStatus {
 }
 
 /** A status without what depends on the moment it is read. */
-export type FollowFold = Omit<FollowStatus, 'connections' | 'waiting' | 'brokers'>
+export type FollowFold = Omit<FollowStatus, 'connections' | 'waiting' | 'repeated' | 'brokers'>
 
 export const emptyFollowStatus: FollowFold = {
   ...{ state: followingMachine.config.initial as string, since: 0, clusterId: null },

@@ -151,7 +151,13 @@ class Following implements Followed {
 
   status(): FollowStatus {
     const { wires } = this
-    return { ...this.fold, connections: wires.size, waiting: wires.waiting, brokers: brokerStatuses(wires.cluster) }
+    return {
+      ...this.fold,
+      connections: wires.size,
+      waiting: wires.waiting,
+      repeated: wires.repeated,
+      brokers: brokerStatuses(wires.cluster),
+    }
   }
 
   on(type: string, listener: (record: never) => void): () => void {

@@ -6,6 +6,7 @@ import { kafkaVersions } from '../cluster/kafka-jars.ts'
 import { type FollowedMember, followedMember } from './harness/followed-member.ts'
 import { untilLed } from './harness/leaders.ts'
 import type { Outcome } from './harness/outcome.ts'
+import { startProducing } from './harness/producing.ts'
 import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
 import { type Bounds, report } from './harness/report.ts'
 import { moveAll, type Run, startRun } from './harness/run.ts'
@@ -27,6 +28,12 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     await using one = await run(cluster(), `restarts one by one, one member (${name})`, 1)
     await using three = await run(cluster(), `restarts one by one, three members (${name})`, 3)
     await using followed = await follower(cluster(), `restarts one by one, a followed consumer (${name})`)
+    const topic = `produced-${name.replaceAll(/\W+/g, '-')}`
+    await cluster().createTopic(topic)
+    await using producing = await startProducing(cluster(), followedConfig(cluster(), 'producer'), {
+      ...{ topic, perSecond: 500 },
+      producer: { idempotent: true },
+    })
     const runs = [one, three, followed]
     for (const nodeId of cluster().nodeIds) {
       await moveAll(runs, async () => {
@@ -51,6 +58,9 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     )
     expect(violations).toEqual([])
     expect(followed.members.flatMap(({ crashes }) => crashes)).toEqual([])
+    const { acknowledged, ...produced } = await producing.finish()
+    expect(acknowledged).toBeGreaterThan(1000)
+    expect(produced).toMatchObject({ missing: 0, twice: 0, disordered: 0, failures: {} })
   })
 
   test('all brokers are stopped and started elsewhere, under one member and under three', async () => {
@@ -66,14 +76,7 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
   if (security === 'plain') return
 
   test('a login that is refused rejects connect() of a followed client once, and a good one connects', async () => {
-    const { ca, sasl } = cluster()
-    const { password } = sasl as { password: string }
-    const followed = (password: string) => {
-      const login = { ...sasl, password } as SASLOptions
-      const config = { clientId: 'login', brokers: cluster().endpoints(), ssl: { ca: [ca as string] }, sasl: login }
-      return follow({ ...config, logLevel: kafkajs.logLevel.NOTHING }, { logger: false })
-    }
-    const wrong = followed(`${password} and more`)
+    const wrong = followedConfig(cluster(), 'login', `${passwordOf(cluster())} and more`)
     const from = performance.now()
     const refused = await new kafkajs.Kafka(wrong)
       .admin()
@@ -81,7 +84,7 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
       .catch((error: Error & { type?: string }) => error)
     expect(refused).toMatchObject({ type: 'SASL_AUTHENTICATION_FAILED' })
     expect(performance.now() - from).toBeLessThan(5000)
-    const right = followed(password)
+    const right = followedConfig(cluster(), 'login')
     const admin = new kafkajs.Kafka(right).admin()
     await admin.connect()
     expect((await admin.describeCluster()).brokers).toHaveLength(3)
@@ -178,7 +181,13 @@ async function restartAll(
       const figures = [{ name: 'ms after all had leaders and the log grew', value, most }]
       if (isFollowed) {
         const rebalances = cluster.nodeIds.length
-        return report(outcome, { twice: 'none', rebalances, steadyMs: Number.POSITIVE_INFINITY, figures })
+        return report(outcome, {
+          twice: 'none',
+          commitsBack: undefined,
+          rebalances,
+          steadyMs: Number.POSITIVE_INFINITY,
+          figures,
+        })
       }
       return report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })
     })
@@ -186,6 +195,15 @@ async function restartAll(
     await Promise.all(runs.map((each) => each[Symbol.asyncDispose]()))
   }
 }
+
+function followedConfig(cluster: KafkaCluster, clientId: string, password = passwordOf(cluster)) {
+  const { ca, sasl } = cluster
+  const security = ca !== undefined && { ssl: { ca: [ca] }, sasl: { ...sasl, password } as SASLOptions }
+  const brokers = () => cluster.endpoints()
+  return follow({ clientId, brokers, ...security, logLevel: kafkajs.logLevel.NOTHING }, { logger: false })
+}
+
+const passwordOf = ({ sasl }: KafkaCluster): string => (sasl as { password?: string } | undefined)?.password ?? ''
 
 /** A stock consumer on `follow`: it reads again what KafkaJS had not committed when it joins again. */
 function follower(cluster: KafkaCluster, scenario: string): Promise<Run<FollowedMember>> {
@@ -200,7 +218,7 @@ function follower(cluster: KafkaCluster, scenario: string): Promise<Run<Followed
 
 /** At most one rebalance per broker that restarts, and little more silence than the log itself has. */
 const boundsOfFollower = ({ silencesMs, logSilencesMs }: Outcome, brokers: number): Bounds => ({
-  ...{ twice: 'none', rebalances: brokers, steadyMs: Number.POSITIVE_INFINITY },
+  ...{ twice: 'none', commitsBack: undefined, rebalances: brokers, steadyMs: Number.POSITIVE_INFINITY },
   figures: silencesMs.map((ms, move) => ({
     ...{ name: 'ms of silence beyond that of the log', value: ms - (logSilencesMs[move] ?? 0) },
     most: 2000 + FOLLOWED_WAIT_MS,

@@ -27,6 +27,8 @@ export interface Bounds {
   readonly growthMs?: number
   /** Most milliseconds without a message outside of the moves. Default 1000; Infinity where that is the scenario. */
   readonly steadyMs?: number
+  /** Most commits backwards. Default 0; undefined for a stock client, which goes back where it joins again. */
+  readonly commitsBack?: number | undefined
   /** The scenario seeks: what is lost, and commits beyond and backwards, are its own to judge. Default false. */
   readonly seeks?: boolean
   /** Further figures of this scenario with their own bound. */
@@ -133,6 +135,7 @@ export function delays({
 
 function judge(outcome: Outcome, bounds: Bounds): string[] {
   const { twice = 'group', steadyMs = 1000, seeks = false } = bounds
+  const commitsBack = 'commitsBack' in bounds ? bounds.commitsBack : 0
   const worst = Math.max(0, ...outcome.silencesMs)
   const first = median(outcome.silencesMs.slice(0, 5))
   const last = median(outcome.silencesMs.slice(-5))
@@ -148,7 +151,7 @@ function judge(outcome: Outcome, bounds: Bounds): string[] {
   }
   add('messages lost', outcome.lost, seeks ? undefined : 0)
   add('commits beyond what was handled', outcome.commitsBeyond, seeks ? undefined : 0)
-  add('commits backwards', outcome.commitsBack, seeks ? undefined : 0)
+  add('commits backwards', outcome.commitsBack, seeks ? undefined : commitsBack)
   add('messages handled twice by the group', outcome.twiceByGroup, twice === 'group' ? 0 : undefined)
   add('messages handled twice by one process', outcome.twiceByProcess, twice === 'none' ? undefined : 0)
   add('hand-outs out of order', outcome.disorder, twice === 'none' ? undefined : 0)
