@@ -1,0 +1,32 @@
+// Jest's environment for Node, and in it what the tests' connections are to be made with. It is made out here: Jest 25 gives the
+// tests fewer globals than Node has, and finds packages without their `exports`.
+const { readFileSync } = require('node:fs')
+const { readFile } = require('node:fs/promises')
+const NodeEnvironment = require(require.resolve('jest-environment-node', { paths: [process.cwd()] }))
+
+const { listeners, relisten } = JSON.parse(process.env.RELISTEN_SUITES)
+
+/** By the port that the tests know: 9092, 9095, 9098 are plain, those behind them with TLS, and with TLS and a login. */
+const listenerOf = (broker) => ['plain', 'tls', 'login'][(Number(broker.split(':')[1]) - 9092) % 3]
+
+/** KafkaJS's config with the brokers there are, as they are now. */
+const stock = (config, [broker]) => ({
+  ...config,
+  brokers: JSON.parse(readFileSync(listeners, 'utf8'))[listenerOf(broker)],
+})
+
+/** KafkaJS's config as `follow` makes it: its sockets are wires. */
+const followed = ({ ssl, sasl, clientId, ...others }, [broker]) => {
+  const { follow } = require(relisten)
+  const brokers = async () => JSON.parse(await readFile(listeners, 'utf8'))[listenerOf(broker)]
+  const secured = { ...(ssl && { ssl: { ...ssl } }), ...(sasl && { sasl: { ...sasl } }) }
+  // the certificates of the tests have ended, and they accept any
+  return { ...others, ...follow({ clientId, brokers, ...secured }, { allowInsecureTls: true }) }
+}
+
+module.exports = class extends NodeEnvironment {
+  async setup() {
+    await super.setup()
+    this.global.connected = relisten === undefined ? stock : followed
+  }
+}
