@@ -72,6 +72,15 @@ export interface FactData {
     readonly tookMs: number
     readonly soft: boolean
   }
+  // What clients of KafkaJS on `follow` did.
+  /** The first of their connections was opened: brokers are looked for. */
+  'wires.opened': object
+  /** The last of them was closed: no broker is asked any more. */
+  'wires.closed': object
+  /** After a move, all connections in use are at the new addresses. `forced`: not all of them in time. */
+  'wires.caught-up': { readonly tookMs: number; readonly forced: boolean }
+  /** The connection ended before the response to a request came, and whether that took effect can't be known; the client gets an error. */
+  'response.lost': { readonly request: string; readonly failure: Failure }
   // What the session and its group membership did.
   /** A KafkaJS consumer was created. `epoch` counts these sessions, from 1. */
   'session.opened': { readonly epoch: number }

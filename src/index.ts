@@ -33,6 +33,9 @@ export type { Consumer } from './consumer.ts'
 export { type DeadLetterOptions, type DeadLetterPolicy, type DeadLetterProducer, deadLetter } from './dead-letter.ts'
 export { type ErrorCode, RelistenError } from './error.ts'
 export type { FactMessage } from './fact-channel.ts'
+export { type Followed, type FollowedConfig, follow } from './follow/follow.ts'
+export type { FollowConfig, FollowOptions } from './follow/follow-options.ts'
+export type { FollowStatus } from './follow/follow-status.ts'
 export {
   type Inspector,
   type InspectorObserver,

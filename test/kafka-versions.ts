@@ -7,7 +7,7 @@ import { apiKeys } from '../actors/protocol/frames.ts'
 /** Api key, first and last version. */
 export type VersionTable = readonly (readonly [apiKey: number, least: number, most: number])[]
 
-const table = (versions: Readonly<Record<keyof typeof apiKeys, readonly [number, number]>>): VersionTable =>
+const table = (versions: { readonly [Name in keyof typeof apiKeys]?: readonly [number, number] }): VersionTable =>
   Object.entries(versions).map(([name, [least, most]]) => [apiKeys[name as keyof typeof apiKeys], least, most] as const)
 
 export const kafkaVersions = {

@@ -28,6 +28,8 @@ import { isAbsence } from '../connection/dial-failure.ts'
 import { DialPace } from '../connection/dial-pace.ts'
 import { type Names, namesOf } from '../connection/names.ts'
 import { claimChannel, type UpdateReason } from '../diagnostics/channels.ts'
+import type { SpokenVersions } from '../protocol/versions.ts'
+import { deadline } from '../time/deadline.ts'
 import { steadyNow } from '../time/steady-clock.ts'
 import { AddressBook } from './address-book.ts'
 import { ClaimProbe } from './claim-probe.ts'
@@ -74,6 +76,8 @@ export interface Cluster {
   contact(endpoint: Endpoint): Contact
   /** Whether all brokers that were dialled speak this version of a request; false while none was. */
   speaks(apiKey: number, version: number): boolean
+  /** What each broker speaks that the newest answer names, as far as they can be reached within a second. */
+  versions(): Promise<readonly SpokenVersions[]>
   /** Resolves once an answer has been accepted in this process. Rejects with the signal's reason. */
   ready(signal?: AbortSignal): Promise<void>
   /** The newest answer of our cluster. */
@@ -98,6 +102,9 @@ export interface Cluster {
   release(): void
 }
 
+/** How long brokers may take to say what they speak, in milliseconds. */
+const spokenWithinMs = 1000
+
 const shared = new Map<unknown, { cluster: SharedCluster; holders: number }>()
 
 /** The cluster of this key: a new one, which starts to poll, or the one that others hold already. */
@@ -120,6 +127,7 @@ export function acquireCluster(options: ClusterOptions): Cluster {
     facts$: defer(() => cluster.facts()).pipe(takeUntil(released$)),
     contact: (endpoint) => cluster.pool.contact(endpoint),
     speaks: (apiKey, version) => cluster.pool.speaks(apiKey, version),
+    versions: () => cluster.versions(),
     ready: async (signal) => void (await cluster.snapshotSince(0, signal)),
     newest: () => cluster.known.newest,
     snapshotSince: (at, signal) => cluster.snapshotSince(at, signal),
@@ -194,6 +202,18 @@ class SharedCluster {
 
   observe(observation: Observation): void {
     this.observed$.next(observation)
+  }
+
+  async versions(): Promise<readonly SpokenVersions[]> {
+    const entries = this.book.entries().filter(({ present }) => present)
+    const asked = entries.map((entry) =>
+      this.pool
+        .at(entry)
+        .connect()
+        .catch(() => undefined),
+    )
+    await deadline(Promise.all(asked), spokenWithinMs, () => undefined, this.closing.signal)
+    return this.pool.spoken
   }
 
   async snapshotSince(at: number, signal?: AbortSignal): Promise<Snapshot> {

@@ -3,7 +3,7 @@
 import { type Observable, Subject } from 'rxjs'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Failure } from '../../machines/failure.ts'
-import { speaks } from '../protocol/versions.ts'
+import { type SpokenVersions, speaks } from '../protocol/versions.ts'
 import type { Observation } from './cluster-knowledge.ts'
 import { type PoolContext, PooledEndpoint } from './pooled-endpoint.ts'
 
@@ -44,9 +44,14 @@ export class EndpointPool {
     if (connection?.open && !addresses.includes(connection.address)) pooled.drop(connection)
   }
 
+  /** What each broker speaks that was dialled. */
+  get spoken(): SpokenVersions[] {
+    return [...this.known.values()].flatMap(({ versions }) => versions ?? [])
+  }
+
   /** Whether all brokers that were dialled speak this version of a request; false while none was. */
   speaks(apiKey: number, version: number): boolean {
-    const told = [...this.known.values()].flatMap(({ versions }) => versions ?? [])
+    const told = this.spoken
     return told.length > 0 && told.every((versions) => speaks(versions, apiKey, version))
   }
 

@@ -140,18 +140,20 @@ export class Connection {
 
   /** Sends a request once the broker no longer throttles us. Rejects with a ConnectionError when the socket ends. `isBrief`: answered at once. */
   async send(frame: Buffer, isBrief = briefRequests.has(apiKeyOf(frame))): Promise<Buffer> {
-    const throttledMs = Math.ceil(this.throttledUntil - performance.now())
-    if (this.unthrottled.isAwaited || throttledMs > 0) await this.unthrottled.wait(throttledMs)
+    await this.unthrottledOnce()
     return new Promise((resolve, reject) => {
       if (!this.open) return reject(this.lost())
-      const id = this.correlationId
-      this.correlationId = id === 0x7fffffff ? 0 : id + 1
-      setCorrelation('request', frame, id)
       // Behind another request it would measure that one as well.
       const measuredFrom = isBrief && this.waiting.size === 0 ? performance.now() : undefined
-      this.waiting.set(id, { measuredFrom, throttleAt: throttleOffset(frame), resolve, reject })
-      this.socket.write(frame)
+      this.waiting.set(this.write(frame), { measuredFrom, throttleAt: throttleOffset(frame), resolve, reject })
     })
+  }
+
+  /** Sends a request that the broker does not answer, once it no longer throttles us. Rejects with a ConnectionError where the socket has ended before. */
+  async post(frame: Buffer): Promise<void> {
+    await this.unthrottledOnce()
+    if (!this.open) throw this.lost()
+    this.write(frame)
   }
 
   /** Asks for the brokers and no topic. The answer has no addresses for brokers that are announced by name. */
@@ -184,6 +186,20 @@ export class Connection {
   async ask<Answer>(call: Call<Answer>, isBrief = true): Promise<Answer> {
     const answer = await this.send(await encodeCall(call, this.clientId), isBrief)
     return call.decode(answer.subarray(answerHeaderBytes))
+  }
+
+  private async unthrottledOnce(): Promise<void> {
+    const throttledMs = Math.ceil(this.throttledUntil - performance.now())
+    if (this.unthrottled.isAwaited || throttledMs > 0) await this.unthrottled.wait(throttledMs)
+  }
+
+  /** Writes a request and returns the correlation id it went out with. */
+  private write(frame: Buffer): number {
+    const id = this.correlationId
+    this.correlationId = id === 0x7fffffff ? 0 : id + 1
+    setCorrelation('request', frame, id)
+    this.socket.write(frame)
+    return id
   }
 
   private deliver(frame: Buffer): void {

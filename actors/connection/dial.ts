@@ -8,9 +8,9 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../machines/endp
 import { type Failure, isError, messageOf } from '../../machines/failure.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import type { DialReason } from '../diagnostics/channels.ts'
-import { type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
+import { type ISocketFactory, type KafkaConfig, login, type SASLOptions } from '../kafkajs/login.ts'
 import { type ForeignProtocol, foreignProtocol } from '../protocol/foreign-protocol.ts'
-import { versionFlaw } from '../protocol/versions.ts'
+import { type SpokenVersions, versionFlaw } from '../protocol/versions.ts'
 import { deadline } from '../time/deadline.ts'
 import { Connection, ConnectionError, type HeldConnection } from './connection.ts'
 import { classify } from './dial-failure.ts'
@@ -19,7 +19,7 @@ import { closedIn, type DialStep, silentIn } from './dial-step.ts'
 import { namesOf } from './names.ts'
 import { RoundTrips } from './round-trip.ts'
 import { onSilence, type SilenceOptions } from './silence.ts'
-import { connected, openSocket } from './socket.ts'
+import { openSocket } from './socket.ts'
 
 /** The part of KafkaJS's client options that opens connections. */
 export type Security = { readonly [Each in 'ssl' | 'sasl' | 'clientId']?: KafkaConfig[Each] | undefined }
@@ -35,6 +35,10 @@ export interface DialerOptions {
   readonly expectedIdentity?: string | undefined
   /** Resolves names like `dns.lookup`, its default. */
   readonly lookup?: LookupFunction | undefined
+  /** What clients of KafkaJS were told that all brokers speak. */
+  readonly promised?: (() => SpokenVersions | undefined) | undefined
+  /** Opens sockets in place of Node's own, for proxies and tunnels; KafkaJS's `socketFactory`. */
+  readonly socketFactory?: ISocketFactory | undefined
   /** The cluster id that must answer; undefined accepts any. */
   readonly clusterId: () => string | undefined
 }
@@ -85,7 +89,7 @@ export function createDial(options: DialerOptions): Dial {
     const admit = (line: HeldConnection): HeldConnection => {
       const { snapshot } = line
       const flaw = identityFlaw(line, options.clusterId(), nodeId)
-      const versions = versionFlaw(line.versions)
+      const versions = versionFlaw(line.versions, options.promised?.())
       if (!flaw && !versions) return line
       line.close()
       if (flaw) throw turnDown(flaw, snapshot.clusterId === '' ? undefined : snapshot)
@@ -139,13 +143,14 @@ export function createDial(options: DialerOptions): Dial {
     }
     const work = async (): Promise<Connection> => {
       enters(net.isIP(host) ? 'connect' : 'lookup')
-      socket = openSocket(endpoint, { ssl, lookup, expectedIdentity: options.expectedIdentity })
+      const opened = openSocket(endpoint, { ...options, ssl, lookup })
+      socket = opened.socket
       socket.once('lookup', () => {
         step = 'connect'
         onHeard?.(step)
       })
       socket.once('connect', () => enters(ssl ? 'tls' : 'answer'))
-      await connected(socket, ssl ? 'secureConnect' : 'connect')
+      await opened.connected
       enters('answer')
       // The login takes its own listeners of data away again, and these with them.
       socket.on('data', heard).once('data', (first: Buffer) => {

@@ -3,7 +3,7 @@
  * carries anything of the user's: the versions, a login with a mechanism that does not exist, and who the broker is.
  */
 
-import type { LookupFunction, Socket } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import type { Endpoint } from '../../machines/endpoint.ts'
 import type { Snapshot } from '../../machines/snapshot.ts'
 import { calls } from '../kafkajs/calls.ts'
@@ -14,7 +14,7 @@ import { within } from '../time/deadline.ts'
 import { type Certificate, chainOf } from './certificate.ts'
 import { Connection } from './connection.ts'
 import { RoundTrip } from './round-trip.ts'
-import { connected, openSocket } from './socket.ts'
+import { type OpenedSocket, openSocket } from './socket.ts'
 
 /** Kafka's names for what a listener speaks. */
 export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
@@ -55,16 +55,17 @@ async function viewed(endpoint: Endpoint, options: ListenerProbeOptions, isTls: 
   const { ssl, lookup, clientId, timeoutMs } = options
   // It is looked at and not trusted: nothing that is secret goes out.
   const untrusted = { ...(typeof ssl === 'object' ? ssl : {}), rejectUnauthorized: false }
-  const socket = openSocket(endpoint, { ssl: isTls && untrusted, lookup })
+  const opened = openSocket(endpoint, { ssl: isTls && untrusted, lookup })
   try {
-    return await within(view(socket, endpoint, clientId, isTls), timeoutMs, 'It did not say what it speaks')
+    return await within(view(opened, endpoint, clientId, isTls), timeoutMs, 'It did not say what it speaks')
   } finally {
-    socket.on('error', () => {}).destroy()
+    opened.socket.on('error', () => {}).destroy()
   }
 }
 
-async function view(socket: Socket, endpoint: Endpoint, clientId: string, isTls: boolean): Promise<ListenerView> {
-  await connected(socket, isTls ? 'secureConnect' : 'connect')
+async function view(opened: OpenedSocket, endpoint: Endpoint, clientId: string, isTls: boolean): Promise<ListenerView> {
+  await opened.connected
+  const { socket } = opened
   const certificates = chainOf(socket)
   const connection = new Connection({ socket, endpoint, clientId, loginValidMs: 0, roundTrip: new RoundTrip() })
   const versions = await connection.ask(calls.apiVersions())

@@ -3,7 +3,7 @@
 import net, { type LookupFunction, type Socket } from 'node:net'
 import tls, { type ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Endpoint } from '../../machines/endpoint.ts'
-import type { KafkaConfig } from '../kafkajs/login.ts'
+import type { ISocketFactory, KafkaConfig } from '../kafkajs/login.ts'
 
 export interface SocketOptions {
   /** False or undefined: plain. */
@@ -11,15 +11,36 @@ export interface SocketOptions {
   readonly lookup: LookupFunction
   /** The name that the certificate has to carry, instead of the host. */
   readonly expectedIdentity?: string | undefined
+  /** Opens it in place of Node's own. */
+  readonly socketFactory?: ISocketFactory | undefined
 }
 
-/** Begins to connect. Whoever calls it listens for errors. */
-export function openSocket(endpoint: Endpoint, { ssl, lookup, expectedIdentity }: SocketOptions): Socket {
+/** A socket on its way. */
+export interface OpenedSocket {
+  readonly socket: Socket
+  /** Resolves when it is connected, with its TLS, and rejects with why it is not. */
+  readonly connected: Promise<void>
+}
+
+/** Begins to connect. Whoever calls it awaits `connected` at once. */
+export function openSocket(endpoint: Endpoint, options: SocketOptions): OpenedSocket {
+  const { ssl, lookup, expectedIdentity, socketFactory } = options
   const { host, port } = endpoint
+  if (socketFactory) return fromFactory(endpoint, ssl, socketFactory)
   const socket = ssl ? tlsSocket(endpoint, ssl, lookup, expectedIdentity) : net.connect({ host, port, lookup })
   socket.setNoDelay(true)
   socket.setKeepAlive(true, 30_000)
-  return socket
+  return { socket, connected: connected(socket, (done) => void socket.once(ssl ? 'secureConnect' : 'connect', done)) }
+}
+
+function fromFactory({ host, port }: Endpoint, ssl: SocketOptions['ssl'], open: ISocketFactory): OpenedSocket {
+  let done = () => {}
+  const given = ssl ? { ...(net.isIP(host) ? {} : { servername: host }), ...(ssl === true ? {} : ssl) } : undefined
+  const socket = open({ host, port, ssl: given as TlsOptions, onConnect: () => done() })
+  const isConnected = connected(socket, (called) => {
+    done = called
+  })
+  return { socket, connected: isConnected }
 }
 
 function tlsSocket(
@@ -45,10 +66,10 @@ function tlsSocket(
   })
 }
 
-/** Resolves when it is connected, and rejects with why it is not. */
-export const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> =>
+/** Resolves when `whenDone` calls, and rejects with why it is not connected. */
+const connected = (socket: Socket, whenDone: (done: () => void) => void): Promise<void> =>
   new Promise((resolve, reject) => {
-    socket.once(event, () => {
+    whenDone(() => {
       socket.removeAllListeners('error')
       socket.on('error', () => {})
       resolve()

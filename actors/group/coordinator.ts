@@ -11,7 +11,8 @@ import { type CommittedOffset, offsetFetchErrorOf, readAssignment, readOffsetFet
 import { offsetFetchRequest } from '../protocol/requests.ts'
 import { deadline } from '../time/deadline.ts'
 import { sleep } from '../time/sleep.ts'
-import { held, type Link } from '../wire/link.ts'
+import { held } from '../wire/in-flight-requests.ts'
+import type { Link } from '../wire/link.ts'
 
 export interface CoordinatorOptions {
   readonly groupId: string
@@ -126,10 +127,18 @@ export class Coordinator {
     return (answer.groups[0]?.members ?? []).map(({ memberAssignment }) => readAssignment(memberAssignment))
   }
 
+  /** Whether there is such a group. Rejects where it may not be described. */
+  async isThere(): Promise<boolean> {
+    const call = calls.describeGroup(this.options.groupId)
+    const errorOf = ({ groups }: Awaited<ReturnType<typeof call.decode>>) => groups[0]?.errorCode ?? errorCodes.none
+    const { groups } = await this.call(call, errorOf, { withinMs: 5000, silenceMs })
+    return groups[0]?.errorCode === errorCodes.none && groups[0].state !== 'Dead'
+  }
+
   private async ask(frame: Buffer, patience: Patience, signal: AbortSignal): Promise<Buffer> {
     const { silenceMs, isHeld } = patience
     const nodeId = this.nodeId ?? (await this.find())
-    const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, signal)
+    const answer = this.options.linkTo(nodeId, silenceMs === held).send(frame, silenceMs, { signal })
     if (silenceMs !== held) return answer
     return Promise.race([answer, this.unheard(nodeId, isHeld, signal)])
   }
@@ -141,14 +150,15 @@ export class Coordinator {
   private async unheard(nodeId: number, isHeld: Patience['isHeld'], signal: AbortSignal): Promise<never> {
     const frame = await encodeCall(calls.metadata(), this.options.clientId)
     while (await sleep(askEachMs, signal)) {
-      await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, signal)
+      await this.options.linkTo(nodeId, false).send(Buffer.from(frame), silenceMs, { signal })
       // The answer may be on its way.
       if (isHeld && !(await isHeld()) && (await sleep(silenceMs, signal))) throw this.missing('its answer was lost')
     }
     return new Promise(() => {})
   }
 
-  private async find(): Promise<number> {
+  /** Where it is now, as any broker says. Rejects with a ConnectionError where none can say, or it is not available. */
+  async find(): Promise<number> {
     const { cluster, groupId, clientId, signal } = this.options
     const call = calls.findCoordinator(groupId)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)

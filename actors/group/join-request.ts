@@ -5,7 +5,7 @@ import { closedError } from '../connection/connection.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import { groupErrorOf } from '../protocol/group-answers.ts'
 import { idRequest, withGroupInstanceId } from '../protocol/requests.ts'
-import { held } from '../wire/link.ts'
+import { held } from '../wire/in-flight-requests.ts'
 import type { Coordinator } from './coordinator.ts'
 import { supersededBy } from './superseded.ts'
 

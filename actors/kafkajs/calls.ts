@@ -1,7 +1,17 @@
 /** The requests relisten sends by itself, as KafkaJS encodes them. */
 
 import { readApiVersions, type SpokenVersions } from '../protocol/versions.ts'
-import { createRequest, Encoder, protocol } from './parts.cjs'
+import { createRequest, Encoder, apiKeys as kafkaJsApiKeys, protocol } from './parts.cjs'
+
+/** What KafkaJS speaks. */
+export const kafkaJsVersions: SpokenVersions = new Map(
+  Object.entries(protocol.requests).flatMap(([name, { versions }]) => {
+    const apiKey = kafkaJsApiKeys[name]
+    const known = versions.map(Number)
+    if (apiKey === undefined || known.length === 0) return []
+    return [[apiKey, { least: Math.min(...known), most: Math.max(...known) }] as const]
+  }),
+)
 
 /** A request of our own: how it is written and how its answer is read. Error codes in an answer stay data. */
 export interface Call<Answer> {

@@ -84,12 +84,17 @@ declare module 'kafkajs/src/protocol/request.js' {
   }): Promise<Encoder>
   export = createRequest
 }
+declare module 'kafkajs/src/protocol/requests/apiKeys.js' {
+  const apiKeys: Readonly<Record<string, number>>
+  export = apiKeys
+}
 declare module 'kafkajs/src/protocol/requests/index.js' {
   const protocol: {
     readonly requests: Readonly<
       Record<
         string,
         {
+          readonly versions: readonly string[]
           protocol(options: { version: number }): (payload: object) => {
             request: { apiKey: number; apiVersion: number; encode(): Promise<unknown> }
             response: { decode(body: Buffer): Promise<never> }

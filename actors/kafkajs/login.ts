@@ -10,7 +10,7 @@ import type { ISocketFactory, Mechanism, SASLOptions } from './consumer.ts'
 import { Broker, ConnectionPool, scram } from './parts.cjs'
 import { silent } from './silent-logger.ts'
 
-export type { KafkaConfig, SASLOptions } from './consumer.ts'
+export type { ISocketFactory, KafkaConfig, SASLOptions } from './consumer.ts'
 
 /**
  * Logs in on a socket that is connected (and has its TLS), then lets go of it: no listener of KafkaJS stays.

@@ -3,6 +3,7 @@
  * than importing each of them, and a bundler still finds them.
  */
 
+exports.apiKeys = require('kafkajs/src/protocol/requests/apiKeys.js')
 exports.assignerProtocol = require('kafkajs/src/consumer/assignerProtocol.js')
 exports.Broker = require('kafkajs/src/broker/index.js')
 exports.Cluster = require('kafkajs/src/cluster/index.js')

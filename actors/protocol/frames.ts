@@ -2,6 +2,7 @@
 
 /** The request kinds that a wire treats by name. */
 export const apiKeys = {
+  produce: 0,
   fetch: 1,
   listOffsets: 2,
   metadata: 3,
@@ -15,8 +16,19 @@ export const apiKeys = {
   describeGroups: 15,
   saslHandshake: 17,
   apiVersions: 18,
+  createTopics: 19,
+  deleteTopics: 20,
   offsetForLeaderEpoch: 23,
+  describeAcls: 29,
+  createAcls: 30,
+  deleteAcls: 31,
+  describeConfigs: 32,
+  alterConfigs: 33,
   saslAuthenticate: 36,
+  createPartitions: 37,
+  deleteGroups: 42,
+  alterPartitionReassignments: 45,
+  listPartitionReassignments: 46,
 } as const
 
 /** Kafka's error codes that relisten decides on. */
@@ -25,6 +37,7 @@ export const errorCodes = {
   none: 0,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
   notLeader: 6,
   coordinatorLoadInProgress: 14,
   coordinatorNotAvailable: 15,
@@ -38,6 +51,10 @@ export const errorCodes = {
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
   illegalSaslState: 34,
+  topicAlreadyExists: 36,
+  invalidPartitions: 37,
+  notController: 41,
+  saslAuthenticationFailed: 58,
   nonEmptyGroup: 68,
   groupIdNotFound: 69,
   fencedInstanceId: 82,

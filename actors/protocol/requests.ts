@@ -16,6 +16,9 @@ export const setMaxBytes = (fetch: Buffer, maxBytes: number): void => {
   fetch.writeInt32BE(maxBytes, requestBodyOffset(fetch) + maxBytesAt)
 }
 
+/** How long the broker may wait for something to send. */
+export const maxWaitOf = (fetch: Buffer): number => fetch.readInt32BE(requestBodyOffset(fetch) + maxWaitAt)
+
 export const maxBytesOf = (fetch: Buffer): number => fetch.readInt32BE(requestBodyOffset(fetch) + maxBytesAt)
 
 /** A partition that a fetch asks for, and from where. */

@@ -36,16 +36,40 @@ export const speaks = (spoken: SpokenVersions, apiKey: number, version: number):
   return range !== undefined && range.least <= version && version <= range.most
 }
 
-/** Says what is missing and which Kafka has it; undefined when nothing is. */
-export function versionFlaw(spoken: SpokenVersions): string | undefined {
-  const missing = neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
-  if (missing.length === 0) return undefined
-  const told = missing.map(({ apiKey, name, version, since }) => {
+/** Says what is missing and which Kafka has it; undefined when nothing is. `promised`: what clients of KafkaJS were told that all brokers speak. */
+export function versionFlaw(spoken: SpokenVersions, promised: SpokenVersions = new Map()): string | undefined {
+  const has = (apiKey: number): string => {
     const range = spoken.get(apiKey)
-    const has = range ? `this broker has v${range.least} to v${range.most}` : 'this broker has none'
-    return `${name} v${version} came with Kafka ${since}, ${has}`
+    return range ? `this broker has v${range.least} to v${range.most}` : 'this broker has none'
+  }
+  const missing = neededRequests.filter(({ apiKey, version }) => !speaks(spoken, apiKey, version))
+  const told = missing.map(({ apiKey, name, version, since }) => {
+    return `${name} v${version} came with Kafka ${since}, ${has(apiKey)}`
   })
-  return `It does not speak what is needed: ${told.join('; ')}`
+  for (const [apiKey, { most }] of promised) {
+    if (speaks(spoken, apiKey, most) || missing.some((each) => each.apiKey === apiKey)) continue
+    told.push(`KafkaJS was told of ${requestName(apiKey, most)}, as the other brokers have it, and ${has(apiKey)}`)
+  }
+  return told.length === 0 ? undefined : `It does not speak what is needed: ${told.join('; ')}`
+}
+
+/** What all of these brokers speak of what KafkaJS does. Where relisten reads a request, the one version that it knows. */
+export function commonVersions(kafkaJs: SpokenVersions, brokers: readonly SpokenVersions[]): SpokenVersions {
+  const common = new Map<number, { least: number; most: number }>()
+  for (const [apiKey, own] of kafkaJs) {
+    const ranges = brokers.map((spoken) => spoken.get(apiKey))
+    const least = Math.max(own.least, ...ranges.map((range) => range?.least ?? Number.POSITIVE_INFINITY))
+    const most = Math.min(own.most, ...ranges.map((range) => range?.most ?? Number.NEGATIVE_INFINITY))
+    if (least <= most) common.set(apiKey, { least, most })
+  }
+  return common
+}
+
+/** An answer to ApiVersions (version 1 or 2) that names these. */
+export function spokenAnswer(spoken: SpokenVersions, errorCode: number = errorCodes.none): FrameWriter {
+  const answer = new FrameWriter().int16(errorCode).int32(spoken.size)
+  for (const [apiKey, { least, most }] of spoken) answer.int16(apiKey).int16(least).int16(most)
+  return answer.int32(0)
 }
 
 /** A request as people call it: `LeaveGroup v3`. */
@@ -59,7 +83,5 @@ export function apiVersionsAnswer(fetchVersion: FetchVersion): FrameWriter {
   const own: Readonly<Record<number, number>> = { [apiKeys.fetch]: fetchVersion, [apiKeys.listOffsets]: 3 }
   const needed = neededRequests.map(({ apiKey, version }) => [apiKey, own[apiKey] ?? version] as const)
   const told = [...needed, [apiKeys.apiVersions, 2] as const]
-  const answer = new FrameWriter().int16(errorCodes.none).int32(told.length)
-  for (const [apiKey, version] of told) answer.int16(apiKey).int16(version).int16(version)
-  return answer.int32(0)
+  return spokenAnswer(new Map(told.map(([apiKey, version]) => [apiKey, { least: version, most: version }])))
 }

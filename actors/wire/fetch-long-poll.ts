@@ -132,7 +132,7 @@ export class FetchLongPolls {
     if (asked.some((partition) => this.isUnwatched(partition))) this.topics.look(nodeId)
     const link = this.links.openFetchLink(nodeId)
     const fromAt = performance.now()
-    const frame = await Promise.race([link.send(request, maxWaitMs + slackMs, undefined, unwanted), interrupted])
+    const frame = await Promise.race([link.send(request, maxWaitMs + slackMs, { unwanted }), interrupted])
     for (const each of asked) this.watched.set(keyOf(each), { fromAt, toAt: performance.now() })
     if (frame) await this.topics.confirmed(nodeId)
     if (!frame || era() !== before) return undefined

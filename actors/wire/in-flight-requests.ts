@@ -22,7 +22,28 @@ export interface InFlightRequest {
   ends: number
   /** Somebody waits for the answer. */
   isWanted: boolean
+  readonly delivery: Delivery
+  /** It has gone out. */
+  isSent: boolean
 }
+
+/**
+ * How often a request may go out: `again` on each connection until it is answered; `once`, as the broker may have done already what it asks for;
+ * `unanswered` once as well, and it is over when it has gone out.
+ */
+export type Delivery = 'again' | 'once' | 'unanswered'
+
+export interface SendOptions {
+  /** Nobody waits for the answer any more, and the request is not sent again. */
+  readonly signal?: AbortSignal | undefined
+  /** The same, but it still shows whether the connection lives that it was sent over. */
+  readonly unwanted?: AbortSignal | undefined
+  /** Default: `again`. One that may go out once is rejected with the code `ANSWER_LOST` when its connection ends before the answer. */
+  readonly delivery?: Delivery
+}
+
+/** The `silenceMs` of a request that the broker may hold for as long as it likes: its silence says nothing about the connection. */
+export const held = Number.POSITIVE_INFINITY
 
 /** An instant on the clock that snapshots carry, and as a time to measure durations from. */
 export interface Instant {
@@ -68,13 +89,17 @@ export class InFlightRequests extends Set<InFlightRequest> {
   }
 
   /** The request waits from now on. */
-  open(frame: Buffer, silenceMs: number, resolve: InFlightRequest['resolve'], reject: InFlightRequest['reject']) {
-    const request: InFlightRequest = {
-      ...{ frame, silenceMs, resolve, reject, sentAt: performance.now() },
-      ...{ standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true },
-    }
-    this.add(request)
-    return request
+  open(request: Pick<InFlightRequest, 'frame' | 'silenceMs' | 'resolve' | 'reject' | 'delivery'>): InFlightRequest {
+    const state = { standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true, isSent: false }
+    const opened: InFlightRequest = { ...request, ...state, sentAt: performance.now() }
+    this.add(opened)
+    return opened
+  }
+
+  /** Sends one that is not answered. It is no longer in flight then, so its silence says nothing. */
+  post(request: InFlightRequest, connection: HeldConnection): void {
+    this.delete(request)
+    connection.post(request.frame).then(() => request.resolve(request.frame), request.reject)
   }
 
   override delete(request: InFlightRequest): boolean {
@@ -105,9 +130,13 @@ export class InFlightRequests extends Set<InFlightRequest> {
     else this.delete(request)
   }
 
-  /** Those that are to be sent over another connection; the others are forgotten. */
+  /** Those that are to be sent over another connection; the others are forgotten, or rejected where they may have been carried out. */
   wanted(): InFlightRequest[] {
-    for (const request of [...this]) if (!request.isWanted) this.delete(request)
+    for (const request of [...this]) {
+      const isLost = request.delivery === 'once' && request.isSent
+      if (!request.isWanted || isLost) this.delete(request)
+      if (isLost) request.reject(this.failure('the connection ended before the answer came', 'ANSWER_LOST'))
+    }
     return [...this]
   }
 

@@ -14,7 +14,8 @@ import { isAbsence, isRefusal } from '../connection/dial-failure.ts'
 import { Condition } from '../time/condition.ts'
 import { dialReason } from './dial-reason.ts'
 import { FailureDetector } from './failure-detector.ts'
-import { type InFlightRequest, InFlightRequests, type Instant, instant } from './in-flight-requests.ts'
+import type { InFlightRequest, Instant, SendOptions } from './in-flight-requests.ts'
+import { held, InFlightRequests, instant } from './in-flight-requests.ts'
 import { LoginRenewal } from './login-renewal.ts'
 
 export interface LinkOptions {
@@ -34,9 +35,6 @@ export interface LinkOptions {
   /** Everything it was sent is answered. */
   readonly onIdle?: () => void
 }
-
-/** The `silenceMs` of a request that the broker may hold for as long as it likes: its silence says nothing about the connection. */
-export const held = Number.POSITIVE_INFINITY
 
 /** While nothing may be dialled, a link checks this often whether its requests have to fail, in milliseconds. */
 const lookMs = 250
@@ -106,7 +104,7 @@ export class Link {
     return this.connection !== undefined || this.dialling
   }
 
-  /** Whether the broker may hold a request of this link. Until it answers that one, it reads no other on the connection. */
+  /** Whether the broker may hold a request of this link: until it answers that one, it reads no other. */
   get holding(): boolean {
     return this.requests.holding
   }
@@ -123,14 +121,13 @@ export class Link {
 
   /**
    * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request waits the
-   * connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. With `signal` or `unwanted` aborted nobody waits for
-   * it any more, and it is not sent again; with `unwanted` it still shows whether the connection lives that it was sent over.
+   * connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. One that is not answered resolves with itself.
    */
-  send(frame: Buffer, silenceMs: number, signal?: AbortSignal, unwanted?: AbortSignal): Promise<Buffer> {
+  send(frame: Buffer, silenceMs: number, { signal, unwanted, delivery = 'again' }: SendOptions = {}): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.requests.failure('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.requests.failure('the request is no longer wanted', 'ABORT_ERR'))
-      const request = this.requests.open(frame, silenceMs, resolve, reject)
+      const request = this.requests.open({ frame, silenceMs, resolve, reject, delivery })
       const giveUp = () => {
         const { slow } = this
         if (!this.requests.delete(request)) return
@@ -164,8 +161,12 @@ export class Link {
 
   private transmit(request: InFlightRequest, connection: HeldConnection): void {
     request.sentAt = performance.now()
-    this.detector.watch()
-    this.sendOver(request, request.frame, connection)
+    request.isSent = true
+    if (request.delivery === 'unanswered') this.requests.post(request, connection)
+    else {
+      this.detector.watch()
+      this.sendOver(request, request.frame, connection)
+    }
   }
 
   private sendOver(request: InFlightRequest, frame: Buffer, connection: HeldConnection): void {

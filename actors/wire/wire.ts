@@ -9,8 +9,8 @@ import { correlationOf, FrameCutter, setCorrelation } from '../protocol/frames.t
 
 export interface WireOptions {
   readonly onConnect: () => void
-  /** Answers one request frame. A rejection ends the wire with an `error`, which KafkaJS retries. */
-  readonly answer: (request: Buffer) => Promise<Buffer>
+  /** Answers one request frame, with nothing where KafkaJS awaits no answer. A rejection ends the wire with an `error`, which KafkaJS retries. */
+  readonly answer: (request: Buffer) => Promise<Buffer | undefined>
   readonly onEnd: () => void
 }
 
@@ -38,7 +38,7 @@ export class Wire extends EventEmitter {
       const correlation = correlationOf('request', frame)
       this.options.answer(frame).then(
         (answer) => {
-          if (this.ended) return
+          if (this.ended || !answer) return
           setCorrelation('answer', answer, correlation)
           this.emit('data', answer)
         },

@@ -5,6 +5,7 @@
  */
 
 import { createHmac, randomBytes } from 'node:crypto'
+import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
 
 type Given<Name extends keyof ConsumerOptions> = { readonly [Each in Name]?: ConsumerOptions[Each] | undefined }
@@ -13,14 +14,18 @@ type Given<Name extends keyof ConsumerOptions> = { readonly [Each in Name]?: Con
 type Place = Pick<ConsumerOptions, 'brokers'> & Given<'lookup' | 'clusterId'>
 
 /** What decides how the cluster is seen and dialled. `kafka` as it was given, the durations with their defaults. */
-type View = Place & Given<'kafka' | 'allowEndpoint' | 'expectedIdentity' | 'pollIntervalMs' | 'dialTimeoutMs'>
+type View = Place &
+  Given<'kafka' | 'allowEndpoint' | 'expectedIdentity' | 'pollIntervalMs' | 'dialTimeoutMs'> & {
+    readonly socketFactory?: KafkaConfig['socketFactory'] | undefined
+  }
 
 /** Equal for consumers that share one poller and the pace of dialling. */
 export function clusterKey(options: View): string {
+  const { socketFactory } = options
   const { kafka, allowEndpoint, lookup, clusterId, expectedIdentity, pollIntervalMs, dialTimeoutMs } = options
   const security = typeof kafka === 'function' ? kafka : [kafka?.ssl || false, kafka?.sasl]
   const choices = [clusterId, expectedIdentity, pollIntervalMs, dialTimeoutMs]
-  return keyOf([placesIn(options), security, allowEndpoint, lookup, choices])
+  return keyOf([placesIn(options), security, allowEndpoint, lookup, socketFactory, choices])
 }
 
 /**

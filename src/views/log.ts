@@ -101,6 +101,13 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   'link.reconnected': debug(
     ({ nodeId, endpoint, tookMs }) => `Broker ${nodeId} is connected at ${endpoint} after ${tookMs} ms`,
   ),
+  'wires.opened': info(() => 'A client of KafkaJS connects'),
+  'wires.closed': info(() => 'No client of KafkaJS is connected any more'),
+  'wires.caught-up': info(
+    ({ tookMs, forced }) =>
+      `Clients are connected at the new places after ${tookMs} ms${forced ? ', not all of them' : ''}`,
+  ),
+  'response.lost': warn(({ request, failure }) => `The response to ${request} was lost: ${failure.message}`),
   'session.opened': info(({ epoch }) => `Session ${epoch} is opened`),
   'session.joined': info(({ memberId, generation }) => `The group is joined as ${memberId}, generation ${generation}`),
   'session.failed': warn(({ epoch, failure }) => `Session ${epoch} failed: ${placed(failure)}`),

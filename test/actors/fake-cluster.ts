@@ -7,6 +7,7 @@ import { AddressBook, type BookChange } from '../../actors/cluster/address-book.
 import type { Cluster } from '../../actors/cluster/cluster.ts'
 import type { HeldConnection } from '../../actors/connection/connection.ts'
 import { DialPace } from '../../actors/connection/dial-pace.ts'
+import type { SpokenVersions } from '../../actors/protocol/versions.ts'
 import type { BookEntry } from '../../machines/book.ts'
 import { type Endpoint, formatEndpoint } from '../../machines/endpoint.ts'
 import type { Fact } from '../../machines/fact.ts'
@@ -117,6 +118,9 @@ export class FakeCluster implements Cluster {
   readonly spoken = new Set<string>()
   speaks(apiKey: number, version: number): boolean {
     return this.spoken.has(`${apiKey}/${version}`)
+  }
+  versions(): Promise<readonly SpokenVersions[]> {
+    return Promise.resolve([])
   }
   release(): void {}
 }

@@ -144,6 +144,9 @@ export class FakeNetwork {
           this.frames.push(`${place} ${frame.toString()}`)
           return Buffer.from(`answer to ${frame.toString()}`)
         }),
+      post: async (frame) => {
+        await answer(() => this.frames.push(`${place} ${frame.toString()}`))
+      },
       close: line.end,
       onClose(listener) {
         closers.add(listener)

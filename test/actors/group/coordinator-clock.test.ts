@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
 import { Coordinator } from '../../../actors/group/coordinator.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { held, type Link } from '../../../actors/wire/link.ts'
+import { held } from '../../../actors/wire/in-flight-requests.ts'
+import type { Link } from '../../../actors/wire/link.ts'
 import { answerFrame, int16, int32, requestFrame, text } from '../bytes.ts'
 import { FakeCluster } from '../fake-cluster.ts'
 
@@ -34,7 +35,7 @@ class Clocked {
       cluster: this.cluster,
       linkTo: (nodeId, mayBeHeld) =>
         ({
-          send: (_frame: Buffer, _silenceMs: number, signal?: AbortSignal) => {
+          send: (_frame: Buffer, _silenceMs: number, { signal }: { signal?: AbortSignal } = {}) => {
             this.sent.push({ nodeId, mayBeHeld, signal })
             return this.answer()
           },

@@ -38,7 +38,7 @@ afterEach(() => {
 /** Sends a request; resolves with its answer, or with the code of its failure. */
 const ask = (signal?: AbortSignal): Promise<string> =>
   link
-    .send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 60_000, signal)
+    .send(requestFrame(apiKeys.listOffsets, 3, 0, int32(-1)), 60_000, { signal })
     .then(String, ({ failure }) => failure.code)
 
 const pass = async (ms: number) => {
@@ -101,7 +101,7 @@ test('how long a dial took is told also where nobody waited for the line that en
 })
 
 test('a connection that was silent until nobody waited any more is left, and one that may still answer is kept', async () => {
-  const commit = (signal: AbortSignal) => void link.send(requestFrame(apiKeys.offsetCommit, 5, 0), 500, signal)
+  const commit = (signal: AbortSignal) => void link.send(requestFrame(apiKeys.offsetCommit, 5, 0), 500, { signal })
   const first = new AbortController()
   commit(first.signal)
   await settled()

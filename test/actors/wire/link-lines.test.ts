@@ -1,6 +1,6 @@
 // The link over lines that a test holds in its hand: what is dialled when, and what goes out over which line.
 import { expect, test, vi } from 'vitest'
-import { held } from '../../../actors/wire/link.ts'
+import { held } from '../../../actors/wire/in-flight-requests.ts'
 import { settled } from '../stage.ts'
 import {
   ask,

@@ -1,7 +1,7 @@
 // The link pool: which of a node's links a request takes, and when links have caught up with the book.
 import { expect, test } from 'vitest'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { held } from '../../../actors/wire/link.ts'
+import { held } from '../../../actors/wire/in-flight-requests.ts'
 import { metadataBody, namedBody, requestFrame } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
 import { broker, cluster, facts, routesWith } from './routes-stage.ts'

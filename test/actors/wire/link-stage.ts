@@ -51,7 +51,7 @@ export function linkWith(options: Partial<LinkOptions> = {}): Link {
 const frame = (apiKey: number = apiKeys.listOffsets) => requestFrame(apiKey, 3, 0, int32(-1))
 /** Sends a request, and resolves with its answer, or with why there is none. */
 export const ask = async (link: Link, silenceMs = 60_000, signal?: AbortSignal): Promise<string | Failure> =>
-  link.send(frame(), silenceMs, signal).then(
+  link.send(frame(), silenceMs, { signal }).then(
     (answer) => String(answer),
     (error) => (error instanceof ConnectionError ? error.failure : expect.unreachable(String(error))),
   )

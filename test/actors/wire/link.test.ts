@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
 import { createDial, type Dial } from '../../../actors/connection/dial.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { held, Link, type LinkOptions } from '../../../actors/wire/link.ts'
+import { held } from '../../../actors/wire/in-flight-requests.ts'
+import { Link, type LinkOptions } from '../../../actors/wire/link.ts'
 import { int32, metadataBody, namedBody, requestFrame } from '../bytes.ts'
 import { FakeBroker } from '../fake-broker.ts'
 import { FakeCluster, snapshotOf } from '../fake-cluster.ts'
@@ -293,7 +294,7 @@ test('a request that was held when it was given up takes its connection along: t
   const link = linkWith()
   expect(link.holding).toBe(false)
   const given = new AbortController()
-  void link.send(requestFrame(apiKeys.joinGroup, 5, 0), held, given.signal)
+  void link.send(requestFrame(apiKeys.joinGroup, 5, 0), held, { signal: given.signal })
   await broker.asked(apiKeys.joinGroup)
   expect(link.holding).toBe(true)
   given.abort('given up')

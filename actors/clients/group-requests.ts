@@ -1,0 +1,106 @@
+/** A client's requests about groups: each goes to the coordinator of its group, wherever that is now. */
+
+import type { Cluster } from '../cluster/cluster.ts'
+import { Coordinator, type Patience } from '../group/coordinator.ts'
+import { JoinRequests } from '../group/join-request.ts'
+import {
+  commitErrorOf,
+  deleteErrorIn,
+  describeErrorOf,
+  forGroup,
+  groupOf,
+  groupsOf,
+  joined,
+  rebalanceTimeoutOf,
+} from '../protocol/client-requests.ts'
+import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+import { groupErrorOf, offsetFetchErrorOf } from '../protocol/group-answers.ts'
+import type { Link } from '../wire/link.ts'
+
+export interface GroupRequestsOptions {
+  readonly cluster: Cluster
+  readonly clientId: string
+  readonly linkTo: (nodeId: number, mayBeHeld: boolean) => Link
+  /** How long a request may take, in milliseconds. */
+  readonly requestTimeoutMs: number
+  /** The wire is there. */
+  readonly signal: AbortSignal
+}
+
+/** Where the error about a coordinator is in the answer to each of these requests. */
+const errorIn: ReadonlyMap<number, (frame: Buffer) => number> = new Map([
+  [apiKeys.heartbeat, groupErrorOf],
+  [apiKeys.leaveGroup, groupErrorOf],
+  [apiKeys.offsetFetch, offsetFetchErrorOf],
+  [apiKeys.offsetCommit, commitErrorOf],
+  [apiKeys.describeGroups, describeErrorOf],
+  [apiKeys.deleteGroups, (frame) => deleteErrorIn(frame).errorCode],
+])
+const ofGroups: ReadonlySet<number> = new Set([...errorIn.keys(), apiKeys.joinGroup, apiKeys.syncGroup])
+
+/** How long a coordinator may be silent where it answers at once, in milliseconds. */
+const silenceMs = 1000
+/** The rebalance timeout of a client that syncs without a join over this wire, in milliseconds: KafkaJS's default. */
+const usualRebalanceMs = 60_000
+
+interface Group {
+  readonly coordinator: Coordinator
+  rebalanceTimeoutMs: number
+}
+
+export class GroupRequests {
+  private readonly options: GroupRequestsOptions
+  private readonly groups = new Map<string, Group>()
+
+  constructor(options: GroupRequestsOptions) {
+    this.options = options
+  }
+
+  static isOne(request: Buffer): boolean {
+    return ofGroups.has(apiKeyOf(request))
+  }
+
+  answer(request: Buffer): Promise<Buffer> {
+    const apiKey = apiKeyOf(request)
+    if (apiKey === apiKeys.describeGroups) return this.each(request, (one, group) => this.send(one, group))
+    if (apiKey === apiKeys.deleteGroups) return this.each(request, (one, group) => this.remove(one, group))
+    const groupId = groupOf(request)
+    if (apiKey !== apiKeys.joinGroup && apiKey !== apiKeys.syncGroup) return this.send(request, groupId)
+    const group = this.group(groupId)
+    if (apiKey === apiKeys.joinGroup) group.rebalanceTimeoutMs = rebalanceTimeoutOf(request)
+    const { coordinator, rebalanceTimeoutMs } = group
+    const heartbeat = async () => errorCodes.none
+    const joins = new JoinRequests({ groupId, coordinator, rebalanceTimeoutMs, heartbeat, onSuperseded: () => {} })
+    return apiKey === apiKeys.joinGroup ? joins.join(request, -1) : joins.sync(request)
+  }
+
+  /** Several groups may have several coordinators. */
+  private async each(request: Buffer, answer: (one: Buffer, group: string) => Promise<Buffer>): Promise<Buffer> {
+    return joined(await Promise.all(groupsOf(request).map((group) => answer(forGroup(request, group), group))))
+  }
+
+  private send(request: Buffer, group: string): Promise<Buffer> {
+    const patience: Patience = { withinMs: this.options.requestTimeoutMs, silenceMs }
+    return this.group(group).coordinator.send(request, errorIn.get(apiKeyOf(request)) ?? groupErrorOf, patience)
+  }
+
+  /** A group that was there, and is not when the request has gone out again, was deleted by it. */
+  private async remove(request: Buffer, group: string): Promise<Buffer> {
+    const { coordinator } = this.group(group)
+    const wasThere = await coordinator.isThere().catch(() => false)
+    const answer = await this.send(request, group)
+    const { errorCode, errorAt } = deleteErrorIn(answer)
+    if (wasThere && errorCode === errorCodes.groupIdNotFound) answer.writeInt16BE(errorCodes.none, errorAt)
+    return answer
+  }
+
+  private group(groupId: string): Group {
+    const { options } = this
+    const known = this.groups.get(groupId) ?? {
+      coordinator: new Coordinator({ ...options, groupId }),
+      rebalanceTimeoutMs: usualRebalanceMs,
+    }
+    this.groups.set(groupId, known)
+    return known
+  }
+}

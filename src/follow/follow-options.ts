@@ -1,0 +1,60 @@
+/** The options of `follow`: KafkaJS's own, and those of `createConsumer` that make sense beside them, checked in the same way. */
+
+import type { Brokers } from '../../actors/cluster/source.ts'
+import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
+import { optionError, RelistenError } from '../error.ts'
+import type { Options } from '../options/consumer-options.ts'
+import { type ResolvedOptions, resolveOptions } from '../options/options.ts'
+import { checkName } from '../options/suggestion.ts'
+import { expected, isPlain } from '../options/value.ts'
+
+/** What `new Kafka` takes. `brokers` may be a source as well, as for `createConsumer`. */
+export type FollowConfig = Omit<KafkaConfig, 'brokers'> & { readonly brokers: Brokers }
+
+const known = [
+  ...['pollIntervalMs', 'dialTimeoutMs', 'rebuildTimeoutMs', 'journal', 'onJournalError', 'logger', 'inspect'],
+  ...['allowEndpoint', 'clusterId', 'lookup', 'expectedIdentity', 'allowInsecureTls', 'allowInsecureLogin'],
+] as const
+
+/** Options of `follow`, with the names, defaults and bounds that they have for `createConsumer`. An unknown or impossible one throws `invalid-option`. */
+export type FollowOptions = Pick<Options, (typeof known)[number]>
+
+const clientOptions = ['ssl', 'sasl', 'clientId', 'brokers', 'socketFactory', 'requestTimeout']
+const elsewhere = Object.fromEntries(
+  clientOptions.map((name) => [name, `pass \`${name}\` with KafkaJS's options, the first argument.`]),
+)
+const names = { known, elsewhere, nextStep: `\`follow\` takes ${known.join(', ')}.` }
+
+/** KafkaJS's default of `requestTimeout`, in milliseconds. */
+const usualTimeoutMs = 30_000
+/** What follows from a failure comes before KafkaJS gives up on the request, by this much, in milliseconds. */
+const slackMs = 1000
+const leastTimeoutMs = 500
+
+export interface ResolvedFollowOptions {
+  readonly resolved: ResolvedOptions
+  /** How long a request of a client may take, in milliseconds. */
+  readonly requestTimeoutMs: number
+}
+
+/** Throws `invalid-option`. */
+export function resolveFollowOptions(config: FollowConfig, options: FollowOptions): ResolvedFollowOptions {
+  if (!isPlain(config)) {
+    const nextStep = "write `new Kafka(follow({ clientId: 'orders', brokers: ['kafka-1:9092'] }))`."
+    throw expected('config', 'to be what `new Kafka` takes', config, nextStep)
+  }
+  if (!isPlain(options)) throw expected('options', 'to be an object', options, 'leave it out, or pass an object.')
+  for (const name of Object.keys(options)) checkName(name, names)
+  const { brokers, clientId, ssl, sasl, requestTimeout = usualTimeoutMs } = config
+  // The checks of a consumer's options, with a subject that is always right.
+  const subject = { groupId: 'clients', topics: ['none'], eachMessage: async () => {} }
+  try {
+    const resolved = resolveOptions({ ...options, ...subject, brokers, kafka: { clientId, ssl, sasl } })
+    return { resolved, requestTimeoutMs: Math.max(leastTimeoutMs, requestTimeout - slackMs) }
+  } catch (error) {
+    if (!(error instanceof RelistenError)) throw error
+    // There `ssl` and `sasl` are part of the option `kafka`.
+    const own = (text: string) => text.replaceAll('`kafka.', '`')
+    throw optionError(own(error.what).replace(/\.$/, ''), own(error.nextStep))
+  }
+}
