@@ -39,7 +39,7 @@ const properties = {
 }
 
 export interface Brokers extends AsyncDisposable {
-  /** A file with the endpoints of now, as JSON: `plain`, `tls` and `login`, a list each. */
+  /** A file with the endpoints of now, as JSON: `plain`, `tls` and `login`, a list each, and `ca`, who signed the certificates. */
   readonly listeners: string
   readonly moveCount: number
   /** Moves all listeners every 3 s until the signal aborts. Rejects when a move fails. */
@@ -64,13 +64,13 @@ export async function startBrokers(say: (line: string) => void): Promise<Brokers
         onProgress: say,
       }),
     )
-    const { tls } = await createFrontIdentity(nodeIds)
+    const { tls, ca } = await createFrontIdentity(nodeIds)
     const fronts = {
       plain: keep(await startFront(cluster)),
       tls: keep(await startFront(cluster, { tls })),
       login: keep(await startFront(loginListenerOf(cluster), { tls })),
     }
-    await writeListeners(listeners, fronts)
+    await writeListeners(listeners, fronts, ca)
     let set = 1
 
     return {
@@ -84,7 +84,7 @@ export async function startBrokers(say: (line: string) => void): Promise<Brokers
           if (signal.aborted) return
           set = (set % HIGHEST_SET) + 1
           await Promise.all(Object.values(fronts).map((front) => front.move(set)))
-          await writeListeners(listeners, fronts)
+          await writeListeners(listeners, fronts, ca)
         }
       },
       [Symbol.asyncDispose]: dispose,
@@ -101,9 +101,9 @@ function loginListenerOf({ bindFixed, loginPort: port = 0, endpoint, port: clien
   return { bindFixed, nodeIds, port, endpoint: endpointOf }
 }
 
-async function writeListeners(file: string, fronts: Readonly<Record<string, Front>>): Promise<void> {
+async function writeListeners(file: string, fronts: Readonly<Record<string, Front>>, ca: string): Promise<void> {
   const endpoints = Object.entries(fronts).map(([name, front]) => [name, front.endpoints()])
-  await writeFile(`${file}.new`, JSON.stringify(Object.fromEntries(endpoints)))
+  await writeFile(`${file}.new`, JSON.stringify({ ...Object.fromEntries(endpoints), ca }))
   // whoever reads it sees the old list or the new one
   await rename(`${file}.new`, file)
 }

@@ -99,7 +99,9 @@ function report(runs: readonly Run[]): number {
   return broken.length > 0 || runs.length === 0 ? 1 : 0
 }
 
-const firstLines = (text: string) => text.split('\n').slice(0, 3).join('\n  ')
+function firstLines(text: string): string {
+  return text.split('\n').slice(0, 3).join('\n  ')
+}
 
 function several<Name extends string>(flag: string, names: readonly Name[], text: string, preset: readonly Name[]) {
   let given: Name[] | undefined
