@@ -3,7 +3,7 @@ import { compare, type Run, tableOf } from './comparison.ts'
 import { outcomesOf } from './spec-file.ts'
 
 const run = (mode: Run['mode'], ...statuses: ('passed' | 'failed' | 'skipped')[]): Run => ({
-  ...{ suite: 'admin', mode, file: 'a.spec.js', ms: 1400, moves: mode === 'moving' ? 5 : 0 },
+  ...{ suite: 'admin', mode, file: 'a.spec.js', commit: undefined, ms: 1400, moves: mode === 'moving' ? 5 : 0 },
   tests: statuses.map((status, index) => ({
     title: `test ${index}`,
     status,
@@ -30,6 +30,11 @@ test.each([
 
 test('what fails on stock, or passes in both, is no difference', () => {
   expect(compare([run('stock', 'failed', 'passed'), run('still', 'failed', 'passed')], []).differences).toEqual([])
+})
+
+test('a file that was run over wires only is named', () => {
+  expect(compare([run('still', 'passed')], []).withoutStock).toEqual(['a.spec.js'])
+  expect(compare([run('stock', 'passed'), run('still', 'passed')], []).withoutStock).toEqual([])
 })
 
 test('a difference that is listed has its reason, and is not needless', () => {

@@ -13,6 +13,8 @@ export interface Run {
   readonly suite: Suite
   readonly mode: Mode
   readonly file: string
+  /** Of relisten. */
+  readonly commit: string | undefined
   readonly ms: number
   readonly moves: number
   readonly tests: readonly Outcome[]
@@ -32,6 +34,8 @@ export interface Comparison {
   readonly differences: readonly Difference[]
   /** Listed, and yet they pass in all modes that were run. */
   readonly needless: readonly Exception[]
+  /** Files for which there is nothing to compare with. */
+  readonly withoutStock: readonly string[]
 }
 
 export function compare(runs: readonly Run[], exceptions: readonly Exception[]): Comparison {
@@ -46,7 +50,8 @@ export function compare(runs: readonly Run[], exceptions: readonly Exception[]):
   const needless = exceptions.filter(
     (one) => compared.has(one.file) && !differences.some(({ file, title }) => one.file === file && one.title === title),
   )
-  return { differences, needless }
+  const onStock = new Set(runs.filter(({ mode }) => mode === 'stock').map(({ file }) => file))
+  return { differences, needless, withoutStock: [...compared].filter((file) => !onStock.has(file)) }
 }
 
 function differenceOf(title: string, { mode, file, tests }: Run, exceptions: readonly Exception[]) {

@@ -1,5 +1,6 @@
 /** The suites of KafkaJS, each on a cluster of its own: on stock KafkaJS, over wires, and over wires while all listeners move. */
 import { join } from 'node:path'
+import { checkedOutCommit } from '../checkout.ts'
 import { startBrokers } from './brokers.ts'
 import { type Suite, specFiles } from './checkout.ts'
 import type { Mode, Run } from './comparison.ts'
@@ -23,6 +24,7 @@ export interface Asked {
 const built = join(import.meta.dirname, '../../dist/src/index.js')
 
 export async function runSuites({ checkout, suites, modes, only, say, progress, signal, onRun }: Asked): Promise<void> {
+  const commit = checkedOutCommit()
   for (const suite of suites) {
     const files = (await specFiles(checkout, suite)).filter((file) => only.test(file))
     for (const mode of files.length > 0 ? modes : []) {
@@ -42,7 +44,8 @@ export async function runSuites({ checkout, suites, modes, only, say, progress, 
             ...(mode !== 'stock' && { relisten: built }),
             signal: AbortSignal.any([signal, broken.signal]),
           })
-          const run = { suite, mode, file, ms: Date.now() - startedAt, moves: brokers.moveCount - moves, tests }
+          const figures = { ms: Date.now() - startedAt, moves: brokers.moveCount - moves }
+          const run = { suite, mode, file, commit, ...figures, tests }
           say(`${mode} ${file}: ${countsOf(run)}`)
           await onRun(run)
         }
