@@ -4,6 +4,7 @@ import { outcomesOf } from './spec-file.ts'
 
 const run = (mode: Run['mode'], ...statuses: ('passed' | 'failed' | 'skipped')[]): Run => ({
   ...{ suite: 'admin', mode, file: 'a.spec.js', commit: undefined, ms: 1400, moves: mode === 'moving' ? 5 : 0 },
+  ...(mode !== 'stock' && { followed: { clients: 7, moves: 4, reconnects: 0, outages: 0, lostResponses: 0 } }),
   tests: statuses.map((status, index) => ({
     title: `test ${index}`,
     status,
@@ -53,8 +54,8 @@ test('the table counts per suite and mode', () => {
   const rows = tableOf(runs, compare(runs, [listed])).split('\n')
   const cells = rows.flatMap((row) => (row.includes('admin') ? [row.split('│').map((cell) => cell.trim())] : []))
   expect(cells).toEqual([
-    ['', 'admin', 'stock', '2', '0', '1', '0', '1', '', '', ''],
-    ['', 'admin', 'moving', '0', '2', '1', '5', '1', '2', '1', ''],
+    ['', 'admin', 'stock', '2', '0', '1', '1', '0', '', '', '', '', ''],
+    ['', 'admin', 'moving', '0', '2', '1', '1', '5', '7', '4', '2', '1', ''],
   ])
 })
 

@@ -2,14 +2,14 @@
 import Table from 'cli-table3'
 import type { Suite } from './checkout.ts'
 import type { Exception } from './exceptions.ts'
-import type { Outcome } from './spec-file.ts'
+import type { Outcome, Tried } from './spec-file.ts'
 
 /** `stock`: KafkaJS's own sockets, still brokers. `still`: wires, still brokers. `moving`: wires, and all listeners move every 3 s. */
 export const modes = ['stock', 'still', 'moving'] as const
 export type Mode = (typeof modes)[number]
 
 /** One file of tests in one mode. */
-export interface Run {
+export interface Run extends Tried {
   readonly suite: Suite
   readonly mode: Mode
   readonly file: string
@@ -17,7 +17,6 @@ export interface Run {
   readonly commit: string | undefined
   readonly ms: number
   readonly moves: number
-  readonly tests: readonly Outcome[]
 }
 
 /** A test that passes on stock KafkaJS and not over wires. */
@@ -65,7 +64,10 @@ function differenceOf(title: string, { mode, file, tests }: Run, exceptions: rea
 /** A row for each suite in each mode. */
 export function tableOf(runs: readonly Run[], { differences }: Comparison): string {
   const table = new Table({
-    head: ['suite', 'mode', 'passed', 'failed', 'skipped', 'moves', 'seconds', 'only on stock', 'of these listed'],
+    head: [
+      ...['suite', 'mode', 'passed', 'failed', 'skipped', 'seconds', 'moves', 'clients', 'moves they followed'],
+      ...['only on stock', 'of these listed'],
+    ],
     style: { head: [], border: [] },
   })
   for (const { suite, mode } of runs.filter(isFirst)) {
@@ -75,8 +77,9 @@ export function tableOf(runs: readonly Run[], { differences }: Comparison): stri
     const sum = (figure: (run: Run) => number) => ours.reduce((total, run) => total + figure(run), 0)
     const differing = differences.filter((one) => one.mode === mode && ours.some(({ file }) => file === one.file))
     const listed = differing.filter(({ exception }) => exception !== undefined)
-    const compared = mode === 'stock' ? ['', ''] : [differing.length, listed.length]
-    const figures = [sum(({ moves }) => moves), Math.round(sum(({ ms }) => ms) / 1000)]
+    const followed = [sum((run) => run.followed?.clients ?? 0), sum((run) => run.followed?.moves ?? 0)]
+    const compared = mode === 'stock' ? ['', '', '', ''] : [...followed, differing.length, listed.length]
+    const figures = [Math.round(sum(({ ms }) => ms) / 1000), sum(({ moves }) => moves)]
     table.push([suite, mode, count('passed'), count('failed'), count('skipped'), ...figures, ...compared])
   }
   return table.toString()

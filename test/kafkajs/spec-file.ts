@@ -12,6 +12,21 @@ export interface Outcome {
   readonly why?: string
 }
 
+/** What `follow` has done for the clients of a file. */
+export interface Followed {
+  readonly clients: number
+  readonly moves: number
+  readonly reconnects: number
+  readonly outages: number
+  readonly lostResponses: number
+}
+
+export interface Tried {
+  readonly tests: readonly Outcome[]
+  /** Nothing on stock. */
+  readonly followed?: Followed
+}
+
 export interface SpecFile {
   /** The checkout. */
   readonly folder: string
@@ -39,9 +54,9 @@ interface Reported {
 /** A test has 90 s, and the longest file about twenty tests that may all fail. */
 const DEADLINE_MS = 900_000
 
-export async function runSpecFile({ folder, file, listeners, relisten, signal }: SpecFile): Promise<Outcome[]> {
+export async function runSpecFile({ folder, file, listeners, relisten, signal }: SpecFile): Promise<Tried> {
   const aside = await mkdtemp(join(tmpdir(), 'relisten-spec-'))
-  const report = join(aside, 'report.json')
+  const [report, account] = [join(aside, 'report.json'), join(aside, 'followed.json')]
   const config = {
     rootDir: folder,
     moduleNameMapper: { '^testHelpers$': join(import.meta.dirname, 'seam.cjs') },
@@ -62,7 +77,7 @@ export async function runSpecFile({ folder, file, listeners, relisten, signal }:
         NODE_ENV: 'test',
         KAFKA_VERSION: '2.4',
         KAFKAJS_DEBUG_PROTOCOL_BUFFERS: '1',
-        RELISTEN_SUITES: JSON.stringify({ listeners, relisten }),
+        RELISTEN_SUITES: JSON.stringify({ listeners, relisten, account }),
       },
       signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
       killSignal: 'SIGKILL',
@@ -76,9 +91,11 @@ export async function runSpecFile({ folder, file, listeners, relisten, signal }:
     await new Promise((resolve) => jest.once('close', resolve))
     signal.throwIfAborted()
     const text = await readFile(report, 'utf8').catch(() => undefined)
-    if (text === undefined)
-      return [{ title: '(the file)', status: 'failed', why: `It ended without a report: ${said}` }]
-    return outcomesOf(JSON.parse(text))
+    if (text === undefined) {
+      return { tests: [{ title: '(the file)', status: 'failed', why: `It ended without a report: ${said}` }] }
+    }
+    const followed = relisten && JSON.parse(await readFile(account, 'utf8'))
+    return { tests: outcomesOf(JSON.parse(text)), ...(followed && { followed }) }
   } finally {
     await rm(aside, { recursive: true, force: true })
   }

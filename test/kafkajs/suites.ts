@@ -39,13 +39,13 @@ export async function runSuites({ checkout, suites, modes, only, say, progress, 
       try {
         for (const file of files) {
           const [startedAt, moves] = [Date.now(), brokers.moveCount]
-          const tests = await runSpecFile({
+          const tried = await runSpecFile({
             ...{ folder: checkout, file, listeners: brokers.listeners },
             ...(mode !== 'stock' && { relisten: built }),
             signal: AbortSignal.any([signal, broken.signal]),
           })
           const figures = { ms: Date.now() - startedAt, moves: brokers.moveCount - moves }
-          const run = { suite, mode, file, commit, ...figures, tests }
+          const run = { suite, mode, file, commit, ...figures, ...tried }
           say(`${mode} ${file}: ${countsOf(run)}`)
           await onRun(run)
         }
