@@ -1,16 +1,37 @@
 /** A stock KafkaJS consumer as a member: KafkaJS's defaults where no option says otherwise, with the same function or list for `brokers`. */
 import kafkajs, { type KafkaConfig } from 'kafkajs'
-import type { Client } from './member.ts'
+import { type FollowConfig, type Followed, follow, memoryJournal } from '../../../src/index.ts'
+import type { Client, Member, MemberTask } from './member.ts'
 import { contentOf } from './workload.ts'
 
-export const stockMember: Client = ({ name, brokers, groupId, topic, handle, options }) => {
-  const kafka = new kafkajs.Kafka({
-    ...(options.kafka as Omit<KafkaConfig, 'brokers'> | undefined),
-    clientId: name,
-    brokers: brokers as KafkaConfig['brokers'],
-    logLevel: kafkajs.logLevel.NOTHING,
-  })
-  const { heartbeatInterval, maxWaitTimeInMs, partitionsConsumedConcurrently } = options
+export const stockMember: Client = (task) => consumerOf(task, configOf(task) as KafkaConfig)
+
+/** The same on `follow`. */
+export const followedMember: Client<FollowedMember> = (task) => {
+  const config = follow(configOf(task), { journal: memoryJournal() })
+  const { followed } = config
+  return {
+    ...consumerOf(task, config),
+    followed,
+    story: () =>
+      [...followed.journal.read()].map(({ at, type, data, to }) => JSON.stringify({ at, type, to, ...data })),
+  }
+}
+
+export interface FollowedMember extends Member {
+  readonly followed: Followed
+}
+
+const configOf = ({ name, brokers, options }: MemberTask): FollowConfig => ({
+  ...(options.kafka as Omit<KafkaConfig, 'brokers'> | undefined),
+  clientId: name,
+  brokers,
+  logLevel: kafkajs.logLevel.NOTHING,
+})
+
+function consumerOf({ name, groupId, topic, handle, options }: MemberTask, config: KafkaConfig): Member {
+  const kafka = new kafkajs.Kafka(config)
+  const { heartbeatInterval, maxWaitTimeInMs, partitionsConsumedConcurrently, fromBeginning = false } = options
   const consumer = kafka.consumer({
     groupId,
     ...(heartbeatInterval !== undefined && { heartbeatInterval }),
@@ -31,7 +52,7 @@ export const stockMember: Client = ({ name, brokers, groupId, topic, handle, opt
     async start() {
       const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
       await consumer.connect()
-      await consumer.subscribe({ topic })
+      await consumer.subscribe({ topic, fromBeginning })
       await consumer.run({
         ...(partitionsConsumedConcurrently !== undefined && { partitionsConsumedConcurrently }),
         eachMessage: async ({ partition, message }) => {
