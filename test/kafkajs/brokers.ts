@@ -13,8 +13,6 @@ import { HIGHEST_SET } from '../cluster/loopback.ts'
 /** 4.x no longer speaks versions of requests that some of the tests name. */
 export const KAFKA_VERSION: KafkaVersion = '3.9.1'
 
-export const MOVE_EVERY_MS = 3000
-
 /** The tests write replicas by these ids. */
 const nodeIds = [0, 1, 2]
 
@@ -42,8 +40,8 @@ export interface Brokers extends AsyncDisposable {
   /** A file with the endpoints of now, as JSON: `plain`, `tls` and `login`, a list each, and `ca`, who signed the certificates. */
   readonly listeners: string
   readonly moveCount: number
-  /** Moves all listeners every 3 s until the signal aborts. Rejects when a move fails. */
-  keepMoving(signal: AbortSignal): Promise<void>
+  /** Moves all listeners at this interval until the signal aborts. Rejects when a move fails. */
+  keepMoving(everyMs: number, signal: AbortSignal): Promise<void>
 }
 
 export async function startBrokers(say: (line: string) => void): Promise<Brokers> {
@@ -78,9 +76,9 @@ export async function startBrokers(say: (line: string) => void): Promise<Brokers
       get moveCount() {
         return fronts.plain.moveCount
       },
-      async keepMoving(signal) {
+      async keepMoving(everyMs, signal) {
         for (;;) {
-          await pause(MOVE_EVERY_MS, undefined, { signal }).catch(() => {})
+          await pause(everyMs, undefined, { signal }).catch(() => {})
           if (signal.aborted) return
           set = (set % HIGHEST_SET) + 1
           await Promise.all(Object.values(fronts).map((front) => front.move(set)))

@@ -4,7 +4,7 @@ import type { Suite } from './checkout.ts'
 import type { Exception } from './exceptions.ts'
 import type { Outcome, Tried } from './spec-file.ts'
 
-/** `stock`: KafkaJS's own sockets, still brokers. `still`: wires, still brokers. `moving`: wires, and all listeners move every 3 s. */
+/** `stock`: KafkaJS's own sockets, still brokers. `still`: wires, still brokers. `moving`: wires, and all listeners move. */
 export const modes = ['stock', 'still', 'moving'] as const
 export type Mode = (typeof modes)[number]
 

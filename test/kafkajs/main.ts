@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { createBoard } from '../demo/board.ts'
-import { KAFKA_VERSION, MOVE_EVERY_MS } from './brokers.ts'
+import { KAFKA_VERSION } from './brokers.ts'
 import { suites as allSuites, prepareCheckout, type Suite } from './checkout.ts'
 import { modes as allModes, compare, type Mode, type Run, tableOf } from './comparison.ts'
 import { exceptions } from './exceptions.ts'
@@ -18,10 +18,10 @@ interface Options {
   readonly suite: readonly Suite[]
   readonly mode: readonly Mode[]
   readonly only: RegExp
+  readonly every: number
   readonly out: string
 }
 
-const seconds = MOVE_EVERY_MS / 1000
 const command = new Command('npm run test:kafkajs --')
   .description(
     `Runs KafkaJS's own tests over relisten's wires on Kafka ${KAFKA_VERSION}, and compares with what passes on its own sockets.`,
@@ -29,16 +29,12 @@ const command = new Command('npm run test:kafkajs --')
   .argument('<checkout>', "KafkaJS's repository at v2.2.4; Jest is installed there")
   .addOption(several('--suite', allSuites, 'which suites, repeatable', ['admin', 'consumer']))
   .addOption(
-    several(
-      '--mode',
-      allModes,
-      `its own sockets, wires, or wires while all listeners move every ${seconds} s; repeatable`,
-      [...allModes],
-    ),
+    several('--mode', allModes, 'its own sockets, wires, or wires while all listeners move; repeatable', [...allModes]),
   )
   .addOption(
     new Option('--only <pattern>', 'only files whose path it matches').argParser(patternOf).default(/^/, 'all'),
   )
+  .addOption(new Option('--every <seconds>', 'between two moves').argParser(secondsOf).default(3))
   .option(
     '--out <folder>',
     'where results.json is; runs of other modes and files in it are kept',
@@ -51,7 +47,7 @@ const command = new Command('npm run test:kafkajs --')
 process.exitCode = await main(resolve(command.args[0] ?? ''), command.opts())
 process.exit()
 
-async function main(checkout: string, { suite, mode, only, out }: Options): Promise<number> {
+async function main(checkout: string, { suite, mode, only, every, out }: Options): Promise<number> {
   const interrupted = new AbortController()
   const interrupt = () => {
     // a second time it ends at once, and the watchdog of the cluster kills the brokers
@@ -69,7 +65,7 @@ async function main(checkout: string, { suite, mode, only, out }: Options): Prom
     await prepareCheckout(checkout, board.say)
     const asked: Run[] = []
     await runSuites({
-      ...{ checkout, suites: suite, modes: mode, only, signal: interrupted.signal },
+      ...{ checkout, suites: suite, modes: mode, only, everyMs: every * 1000, signal: interrupted.signal },
       ...{ say: board.say, progress: board.progress },
       async onRun(run) {
         asked.push(run)
@@ -116,6 +112,12 @@ function several<Name extends string>(flag: string, names: readonly Name[], text
       given = [...(given ?? []), known]
       return given
     })
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (seconds >= 0.1 && seconds <= 60) return seconds
+  throw new InvalidArgumentError('Expected a number of seconds from 0.1 to 60.')
 }
 
 function patternOf(text: string): RegExp {

@@ -12,6 +12,8 @@ export interface Asked {
   readonly modes: readonly Mode[]
   /** Only files whose path it matches. */
   readonly only: RegExp
+  /** Between two moves. */
+  readonly everyMs: number
   readonly say: (line: string) => void
   /** Shows how something proceeds. */
   readonly progress: (line: string) => void
@@ -23,7 +25,8 @@ export interface Asked {
 
 const built = join(import.meta.dirname, '../../dist/src/index.js')
 
-export async function runSuites({ checkout, suites, modes, only, say, progress, signal, onRun }: Asked): Promise<void> {
+export async function runSuites(asked: Asked): Promise<void> {
+  const { checkout, suites, modes, only, everyMs, say, progress, signal, onRun } = asked
   const commit = checkedOutCommit()
   for (const suite of suites) {
     const files = (await specFiles(checkout, suite)).filter((file) => only.test(file))
@@ -32,7 +35,7 @@ export async function runSuites({ checkout, suites, modes, only, say, progress, 
       await using brokers = await startBrokers(progress)
       signal.throwIfAborted()
       const over = new AbortController()
-      const moving = mode === 'moving' ? brokers.keepMoving(over.signal) : Promise.resolve()
+      const moving = mode === 'moving' ? brokers.keepMoving(everyMs, over.signal) : Promise.resolve()
       // a move that fails ends the tests
       const broken = new AbortController()
       moving.catch((error) => broken.abort(error))
