@@ -49,6 +49,14 @@ test('an exception is needless where its test passes over wires, and not where i
   expect(compare([run('stock', 'passed')], [listed]).needless).toEqual([])
 })
 
+test('an exception that only a move makes is none with still brokers, and is not needless where no move has made it', () => {
+  const raced = { ...listed, whileMoving: true as const }
+  const exceptionIn = (mode: Run['mode']) =>
+    compare([run('stock', 'passed'), run(mode, 'failed')], [raced]).differences.map(({ exception }) => exception)
+  expect([exceptionIn('still'), exceptionIn('moving')]).toEqual([[undefined], ['It counts sockets.']])
+  expect(compare([run('stock', 'passed'), run('moving', 'passed')], [raced]).needless).toEqual([])
+})
+
 test('the table counts per suite and mode', () => {
   const runs = [run('stock', 'passed', 'passed', 'skipped'), run('moving', 'failed', 'failed', 'skipped')]
   const rows = tableOf(runs, compare(runs, [listed])).split('\n')

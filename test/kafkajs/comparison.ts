@@ -31,7 +31,7 @@ export interface Difference {
 
 export interface Comparison {
   readonly differences: readonly Difference[]
-  /** Listed, and yet they pass in all modes that were run. */
+  /** Listed as ones that fail, and yet they pass in all modes that were run. */
   readonly needless: readonly Exception[]
   /** Files for which there is nothing to compare with. */
   readonly withoutStock: readonly string[]
@@ -47,7 +47,10 @@ export function compare(runs: readonly Run[], exceptions: readonly Exception[]):
     })
   const compared = new Set(runs.filter(({ mode }) => mode !== 'stock').map(({ file }) => file))
   const needless = exceptions.filter(
-    (one) => compared.has(one.file) && !differences.some(({ file, title }) => one.file === file && one.title === title),
+    (one) =>
+      one.whileMoving !== true &&
+      compared.has(one.file) &&
+      !differences.some(({ file, title }) => one.file === file && one.title === title),
   )
   const onStock = new Set(runs.filter(({ mode }) => mode === 'stock').map(({ file }) => file))
   return { differences, needless, withoutStock: [...compared].filter((file) => !onStock.has(file)) }
@@ -57,7 +60,8 @@ function differenceOf(title: string, { mode, file, tests }: Run, exceptions: rea
   const found = tests.find((test) => test.title === title)
   if (found?.status === 'passed') return undefined
   const why = found === undefined ? 'It was not run.' : (found.why ?? `It was ${found.status}.`)
-  const listed = exceptions.find((one) => one.file === file && one.title === title)
+  const holds = ({ whileMoving }: Exception) => mode === 'moving' || whileMoving !== true
+  const listed = exceptions.find((one) => one.file === file && one.title === title && holds(one))
   return { mode, file, title, why, ...(listed && { exception: listed.reason }) }
 }
 
