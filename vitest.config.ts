@@ -8,7 +8,7 @@ import { form } from './test/real/harness/form.ts'
 /** These are at work in memory and in files only: one may follow another in the same process. The others leave sockets, timers or a clock behind. */
 const shared = [
   'test/{arrows,documents}.test.ts',
-  'test/{bench,machines,monitoring,mutants,specification,verification}/*.test.ts',
+  'test/{bench,kafkajs,machines,monitoring,mutants,specification,verification}/*.test.ts',
   'test/actors/{delivery,protocol,security,topics}/*.test.ts',
   'test/actors/session/watchdog*.test.ts',
   'test/src/{journal,options,views}/*.test.ts',

@@ -1,5 +1,5 @@
 /** The properties file of one node: one controller and brokers with a listener that moves (CLIENT) and one that never does. */
-import type { Ports } from './loopback.ts'
+import { internalPort, loginPort, type Ports } from './loopback.ts'
 
 /** Node id of the controller. It is no broker, so that all brokers can be stopped without losing the metadata quorum. */
 export const CONTROLLER_ID = 100
@@ -12,6 +12,8 @@ export interface NodeProperties {
   /** Address of CLIENT, bound and advertised; unused for the controller. */
   readonly clientHost: string
   readonly clientProtocol: 'PLAINTEXT' | 'SASL_SSL' | 'SASL_PLAINTEXT'
+  /** Whether there is LOGIN too, on the same address: SASL without TLS. */
+  readonly withLogin: boolean
   /** Added last, so they win. */
   readonly extra: Readonly<Record<string, string>>
 }
@@ -22,7 +24,7 @@ export function propertiesText(node: NodeProperties): string {
     'node.id': String(nodeId),
     'controller.quorum.voters': `${CONTROLLER_ID}@127.0.0.1:${ports.controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:${node.clientProtocol}`,
+    'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:${node.clientProtocol},LOGIN:SASL_PLAINTEXT`,
     'log.dirs': node.folder,
     ...(nodeId === CONTROLLER_ID ? controllerLines(ports) : brokerLines(node)),
     ...shared,
@@ -38,8 +40,9 @@ const controllerLines = (ports: Ports) => ({
   listeners: `CONTROLLER://127.0.0.1:${ports.controllerPort}`,
 })
 
-function brokerLines({ nodeId, ports, clientHost }: NodeProperties) {
-  const listeners = `INTERNAL://127.0.0.1:${ports.controllerPort + nodeId},CLIENT://${clientHost}:${ports.clientPort}`
+function brokerLines({ nodeId, ports, clientHost, withLogin }: NodeProperties) {
+  const login = withLogin ? `,LOGIN://${clientHost}:${loginPort(ports)}` : ''
+  const listeners = `INTERNAL://127.0.0.1:${internalPort(ports, nodeId)},CLIENT://${clientHost}:${ports.clientPort}${login}`
   return {
     'process.roles': 'broker',
     'inter.broker.listener.name': 'INTERNAL',

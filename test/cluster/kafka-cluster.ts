@@ -13,7 +13,17 @@ import { type BrokerProcess, startJava, tailOf } from './broker-process.ts'
 import { CONTROLLER_ID, propertiesText } from './broker-properties.ts'
 import { createIdentity, type Login } from './identity.ts'
 import { type KafkaVersion, kafkaJars } from './kafka-jars.ts'
-import { assertFree, assertSet, drawPorts, HIGHEST_SET, loopback, RESERVED_SET } from './loopback.ts'
+import { formatArguments, loginProperties, type User } from './login-listener.ts'
+import {
+  assertFree,
+  assertSet,
+  drawPorts,
+  HIGHEST_SET,
+  internalPort,
+  loginPort,
+  loopback,
+  RESERVED_SET,
+} from './loopback.ts'
 import { startWatchdog } from './watchdog.ts'
 
 export interface ClusterOptions {
@@ -25,6 +35,10 @@ export interface ClusterOptions {
   readonly bindFixed?: boolean
   /** Makes this cluster a stranger that can answer on the addresses of that one: same CLIENT port. Implies `bindFixed`. */
   readonly strangerTo?: KafkaCluster
+  /** Default 1, 2, 3. */
+  readonly nodeIds?: readonly number[]
+  /** With it there is a listener LOGIN beside CLIENT, one port above: SASL without TLS, for these users. */
+  readonly users?: readonly User[]
   /** Broker properties added last, so they win. */
   readonly properties?: Readonly<Record<string, string>>
   /** Called with lines to show while Kafka is fetched and started. */
@@ -34,12 +48,13 @@ export interface ClusterOptions {
 export interface KafkaCluster extends Admin, AsyncDisposable {
   readonly clusterId: string
   readonly version: KafkaVersion
-  /** 1, 2, 3. */
   readonly nodeIds: readonly number[]
   /** INTERNAL endpoints. They never move: for producers and for the truth. */
   readonly internal: readonly string[]
   /** CLIENT port, the same on all addresses. */
   readonly port: number
+  /** LOGIN port, the same on all addresses; undefined without `users`. */
+  readonly loginPort: number | undefined
   /** True when CLIENT is on reserved addresses, for use behind a front. */
   readonly bindFixed: boolean
   /** The authority that signed the brokers' certificates, PEM. With `tls-scram` only. */
@@ -69,13 +84,12 @@ export interface KafkaCluster extends Admin, AsyncDisposable {
   residentMb(): number
 }
 
-const nodeIds = [1, 2, 3]
-
 export async function startCluster(options: ClusterOptions = {}): Promise<KafkaCluster> {
-  const { version = '4.4.0', security = 'plain', strangerTo, properties = {}, onProgress = () => {} } = options
+  const { version = '4.4.0', security = 'plain', strangerTo, onProgress = () => {} } = options
+  const { nodeIds = [1, 2, 3], users, properties = {} } = options
   const bindFixed = options.bindFixed === true || strangerTo !== undefined
   const jars = await kafkaJars(version, { onProgress })
-  const hosts = new Map(nodeIds.map((nodeId) => [nodeId, firstHost(nodeId, bindFixed, strangerTo)]))
+  const hosts = new Map(nodeIds.map((nodeId) => [nodeId, firstHost(nodeId, bindFixed, strangerTo?.nodeIds.length)]))
   const sets = bindFixed ? [] : Array.from({ length: HIGHEST_SET }, (_, index) => index + 1)
   const wanted = [...hosts.values(), ...sets.flatMap((set) => nodeIds.map((nodeId) => loopback(set, nodeId)))]
   const ports = await drawPorts([...new Set(wanted)], nodeIds, strangerTo?.port)
@@ -84,7 +98,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   const watchdog = startWatchdog(folder)
   const clusterId = drawClusterId()
   const processes = new Map<number, BrokerProcess>()
-  const internal = nodeIds.map((nodeId) => `127.0.0.1:${ports.controllerPort + nodeId}`)
+  const internal = nodeIds.map((nodeId) => `127.0.0.1:${internalPort(ports, nodeId)}`)
   const expected = { clusterId, nodeIds }
   const admin = createAdmin(internal, expected)
   const file = (nodeId: number, kind: string) => join(folder, `node-${nodeId}.${kind}`)
@@ -114,7 +128,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
       folder: join(folder, `data-${nodeId}`),
       clientHost: hosts.get(nodeId) ?? '',
       clientProtocol: protocols[security],
-      extra: { ...(nodeId === CONTROLLER_ID ? {} : identity?.brokerProperties(nodeId)), ...properties },
+      withLogin: users !== undefined,
+      extra: {
+        ...(nodeId === CONTROLLER_ID
+          ? {}
+          : { ...identity?.brokerProperties(nodeId), ...(users && loginProperties(users)) }),
+        ...properties,
+      },
     })
     return writeFile(file(nodeId, 'properties'), text)
   }
@@ -122,7 +142,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   const format = async (nodeId: number) => {
     await mkdir(join(folder, `data-${nodeId}`))
     await writeProperties(nodeId)
-    const settings = ['format', '-t', clusterId, '-c', file(nodeId, 'properties'), ...(identity?.formatArguments ?? [])]
+    const credentials = [...(identity?.formatArguments ?? []), ...formatArguments(users ?? [])]
+    const settings = ['format', '-t', clusterId, '-c', file(nodeId, 'properties'), ...credentials]
     const how = await run(nodeId, 'kafka.tools.StorageTool', settings).exited
     if (how !== 0)
       throw new Error(`The storage of node ${nodeId} could not be formatted:\n${tailOf(file(nodeId, 'log'))}`)
@@ -157,7 +178,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
 
   try {
     const startedAt = Date.now()
-    onProgress(`Starting Kafka ${version}: one controller, three brokers`)
+    onProgress(`Starting Kafka ${version}: one controller, ${nodeIds.length} brokers`)
     await Promise.all([CONTROLLER_ID, ...nodeIds].map(format))
     run(CONTROLLER_ID, 'kafka.Kafka', [file(CONTROLLER_ID, 'properties')])
     await Promise.all(nodeIds.map((nodeId) => startBroker(nodeId)))
@@ -178,6 +199,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     nodeIds,
     internal,
     port: ports.clientPort,
+    loginPort: users && loginPort(ports),
     bindFixed,
     ...(identity && { ca: identity.ca }),
     get sasl() {
@@ -211,7 +233,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     async reissueCertificate(nodeId, addresses) {
       if (identity === undefined) throw new Error('Certificates need a cluster started with `security: tls-scram`')
       const client = `${host(nodeId)}:${ports.clientPort}`
-      const running = { client, internal: `127.0.0.1:${ports.controllerPort + nodeId}` }
+      const running = { client, internal: `127.0.0.1:${internalPort(ports, nodeId)}` }
       await identity.issue(nodeId, addresses, processes.get(nodeId)?.running ? running : undefined)
     },
     waitReady,
@@ -220,9 +242,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   }
 }
 
-function firstHost(nodeId: number, bindFixed: boolean, strangerTo: KafkaCluster | undefined): string {
+function firstHost(nodeId: number, bindFixed: boolean, taken: number | undefined): string {
   // 127.0.9.4 to 127.0.9.6 for a stranger: text of the same length as what it is replaced with
-  if (strangerTo !== undefined) return loopback(RESERVED_SET, nodeId + nodeIds.length)
+  if (taken !== undefined) return loopback(RESERVED_SET, nodeId + taken)
   return loopback(bindFixed ? RESERVED_SET : 1, nodeId)
 }
 

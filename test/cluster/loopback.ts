@@ -6,11 +6,17 @@ import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Ports of one cluster: `controllerPort`, INTERNAL listeners at `controllerPort + node id`, one CLIENT port for all nodes. */
+/** Ports of one cluster: `controllerPort`, INTERNAL listeners behind it (`internalPort`), one CLIENT port for all nodes, and one above it for LOGIN. */
 export interface Ports {
   readonly controllerPort: number
   readonly clientPort: number
 }
+
+/** One for each node, also where they are numbered from 0. */
+export const internalPort = ({ controllerPort }: Ports, nodeId: number): number => controllerPort + 1 + nodeId
+
+/** Where LOGIN is, the listener with users of its own. */
+export const loginPort = ({ clientPort }: Ports): number => clientPort + 1
 
 /** The address set that only brokers behind a front use; clients never see it. */
 export const RESERVED_SET = 9
@@ -60,7 +66,8 @@ export async function drawPorts(
     const controllerPort = randomInt(1500, 2700) * 12
     const ports = { controllerPort, clientPort: clientPort ?? controllerPort + 10 }
     try {
-      for (const nodeId of [0, ...nodeIds]) await assertFree('127.0.0.1', controllerPort + nodeId)
+      const internal = nodeIds.map((nodeId) => internalPort(ports, nodeId))
+      for (const port of [controllerPort, ...internal]) await assertFree('127.0.0.1', port)
       for (const host of hosts) await assertFree(host, ports.clientPort)
       return ports
     } catch (error) {
