@@ -1,4 +1,4 @@
-/** A client's requests about groups: each goes to the coordinator of its group, wherever that is now. */
+/** A client's requests about groups and transactions: each goes to the coordinator of its group or transactional id, wherever that is now. */
 
 import type { Cluster } from '../cluster/cluster.ts'
 import { Coordinator, type Patience } from '../group/coordinator.ts'
@@ -12,6 +12,7 @@ import {
   groupsOf,
   joined,
   rebalanceTimeoutOf,
+  transactionOf,
 } from '../protocol/client-requests.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { groupErrorOf, offsetFetchErrorOf } from '../protocol/group-answers.ts'
@@ -27,16 +28,32 @@ export interface GroupRequestsOptions {
   readonly signal: AbortSignal
 }
 
+/** While the transaction before is being completed a coordinator says so; KafkaJS does not try again. */
+const unlessConcurrent =
+  (errorOf: (frame: Buffer) => number) =>
+  (frame: Buffer): number => {
+    const code = errorOf(frame)
+    return code === errorCodes.concurrentTransactions ? errorCodes.coordinatorLoadInProgress : code
+  }
+
 /** Where the error about a coordinator is in the answer to each of these requests. */
 const errorIn: ReadonlyMap<number, (frame: Buffer) => number> = new Map([
   [apiKeys.heartbeat, groupErrorOf],
   [apiKeys.leaveGroup, groupErrorOf],
   [apiKeys.offsetFetch, offsetFetchErrorOf],
   [apiKeys.offsetCommit, commitErrorOf],
+  [apiKeys.txnOffsetCommit, unlessConcurrent(commitErrorOf)],
   [apiKeys.describeGroups, describeErrorOf],
   [apiKeys.deleteGroups, (frame) => deleteErrorIn(frame).errorCode],
 ])
 const ofGroups: ReadonlySet<number> = new Set([...errorIn.keys(), apiKeys.joinGroup, apiKeys.syncGroup])
+
+const ofTransactions: ReadonlyMap<number, (frame: Buffer) => number> = new Map([
+  [apiKeys.initProducerId, unlessConcurrent(groupErrorOf)],
+  [apiKeys.addOffsetsToTxn, unlessConcurrent(groupErrorOf)],
+  [apiKeys.endTxn, unlessConcurrent(groupErrorOf)],
+  [apiKeys.addPartitionsToTxn, unlessConcurrent(commitErrorOf)],
+])
 
 /** How long a coordinator may be silent where it answers at once, in milliseconds. */
 const silenceMs = 1000
@@ -57,13 +74,18 @@ export class GroupRequests {
   }
 
   static isOne(request: Buffer): boolean {
-    return ofGroups.has(apiKeyOf(request))
+    const apiKey = apiKeyOf(request)
+    // The id of an idempotent producer comes from any broker.
+    if (ofTransactions.has(apiKey)) return transactionOf(request) !== null
+    return ofGroups.has(apiKey)
   }
 
   answer(request: Buffer): Promise<Buffer> {
     const apiKey = apiKeyOf(request)
     if (apiKey === apiKeys.describeGroups) return this.each(request, (one, group) => this.send(one, group))
     if (apiKey === apiKeys.deleteGroups) return this.each(request, (one, group) => this.remove(one, group))
+    const ofTransaction = ofTransactions.get(apiKey)
+    if (ofTransaction) return this.send(request, transactionOf(request) ?? '', 'transaction', ofTransaction)
     const groupId = groupOf(request)
     if (apiKey !== apiKeys.joinGroup && apiKey !== apiKeys.syncGroup) return this.send(request, groupId)
     const group = this.group(groupId)
@@ -79,9 +101,14 @@ export class GroupRequests {
     return joined(await Promise.all(groupsOf(request).map((group) => answer(forGroup(request, group), group))))
   }
 
-  private send(request: Buffer, group: string): Promise<Buffer> {
+  private send(
+    request: Buffer,
+    group: string,
+    of: 'group' | 'transaction' = 'group',
+    errorOf = errorIn.get(apiKeyOf(request)) ?? groupErrorOf,
+  ): Promise<Buffer> {
     const patience: Patience = { withinMs: this.options.requestTimeoutMs, silenceMs }
-    return this.group(group).coordinator.send(request, errorIn.get(apiKeyOf(request)) ?? groupErrorOf, patience)
+    return this.group(group, of).coordinator.send(request, errorOf, patience)
   }
 
   /** A group that was there, and is not when the request has gone out again, was deleted by it. */
@@ -94,13 +121,14 @@ export class GroupRequests {
     return answer
   }
 
-  private group(groupId: string): Group {
+  private group(groupId: string, of: 'group' | 'transaction' = 'group'): Group {
     const { options } = this
-    const known = this.groups.get(groupId) ?? {
-      coordinator: new Coordinator({ ...options, groupId }),
+    const key = `${of} ${groupId}`
+    const known = this.groups.get(key) ?? {
+      coordinator: new Coordinator({ ...options, groupId, of }),
       rebalanceTimeoutMs: usualRebalanceMs,
     }
-    this.groups.set(groupId, known)
+    this.groups.set(key, known)
     return known
   }
 }

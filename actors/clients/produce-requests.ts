@@ -49,12 +49,22 @@ const brokenSequence = 47
 /** The answer comes before the client gives up, by this much, in milliseconds. */
 const slackMs = 1000
 const leastMs = 500
+/** No round begins that has less time than this, in milliseconds: what it sent would be in doubt for nothing. */
+const lastRoundMs = 100
 /** The waits of rounds in a row that failed. */
 const failedRounds = { baseMs: 20, capMs: 250 }
 
 /** A partition that is open, and whether what was sent of it may have been written. */
 interface Open extends ProducedPartition {
   isUncertain: boolean
+}
+
+/** What came of one round at one leader. */
+interface Round {
+  readonly settled: ProducedResult[]
+  readonly throttleMs: number
+  /** Something is open that this node does not take: another one may lead. */
+  readonly isElsewhere: boolean
 }
 
 export class ProduceRequests {
@@ -86,7 +96,7 @@ export class ProduceRequests {
       else open.push({ ...each, isUncertain: false })
     }
     const rounds = new Streak()
-    while (open.length > 0 && performance.now() < end && !signal.aborted) {
+    while (open.length > 0 && end - performance.now() > lastRoundMs && !signal.aborted) {
       const groups = this.byLeader(open)
       const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end)))
       for (const { settled, throttleMs } of told) {
@@ -98,7 +108,9 @@ export class ProduceRequests {
       if (open.length === 0) break
       rounds.failed(failedRounds)
       const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
-      await this.options.leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
+      const lookUp = this.options.leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
+      // A connection that ended says nothing of who leads: its link dials the node anew, and the look-up may take longer than that.
+      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0) await lookUp
       await pause
     }
     if (open.length > 0) results.push(...this.givenUp(open))
@@ -115,12 +127,7 @@ export class ProduceRequests {
     return groups
   }
 
-  private async sent(
-    request: ProduceRequest,
-    leader: number,
-    part: readonly Open[],
-    end: number,
-  ): Promise<{ readonly settled: ProducedResult[]; readonly throttleMs: number }> {
+  private async sent(request: ProduceRequest, leader: number, part: readonly Open[], end: number): Promise<Round> {
     const { clientId, linkTo, order, signal } = this.options
     const timeoutMs = Math.max(1, Math.min(request.timeoutMs, Math.round(end - performance.now())))
     const again = part.filter(({ isUncertain, producerId }) => isUncertain && producerId < 0n)
@@ -139,11 +146,12 @@ export class ProduceRequests {
           settled.push({ ...result, errorCode: errorCodes.none })
         else if (!passing.has(result.errorCode)) settled.push(result)
       }
-      return { settled, throttleMs }
+      return { settled, throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
-      if (error.failure.code === 'ANSWER_LOST') for (const each of part) each.isUncertain = true
-      return { settled: [], throttleMs: 0 }
+      const isLost = error.failure.code === 'ANSWER_LOST'
+      if (isLost) for (const each of part) each.isUncertain = true
+      return { settled: [], throttleMs: 0, isElsewhere: !isLost }
     } finally {
       given.abort('settled')
     }

@@ -15,7 +15,10 @@ import { held } from '../wire/in-flight-requests.ts'
 import type { Link } from '../wire/link.ts'
 
 export interface CoordinatorOptions {
+  /** The group, or the transactional id. */
   readonly groupId: string
+  /** Default: of a group. */
+  readonly of?: 'group' | 'transaction'
   readonly clientId: string
   readonly cluster: Cluster
   /** The link to use for a request that the node may hold, or for one that it answers at once. */
@@ -160,7 +163,7 @@ export class Coordinator {
   /** Where it is now, as any broker says. Rejects with a ConnectionError where none can say, or it is not available. */
   async find(): Promise<number> {
     const { cluster, groupId, clientId, signal } = this.options
-    const call = calls.findCoordinator(groupId)
+    const call = calls.findCoordinator(groupId, this.options.of === 'transaction' ? 1 : 0)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)
     const { errorCode, coordinator } = await call.decode(answer.subarray(answerHeaderBytes))
     this.isDenied = errorCode !== errorCodes.none && !passingErrors.has(errorCode)

@@ -93,9 +93,10 @@ export const calls = {
     }>('Metadata', 6, { topics, allowAutoTopicCreation: false }),
   saslHandshake: (mechanism: string) =>
     callOf<{ errorCode: number; enabledMechanisms: readonly string[] }>('SaslHandshake', 1, { mechanism }),
-  findCoordinator: (groupId: string) =>
+  /** Of a group, or of a transactional id. */
+  findCoordinator: (groupId: string, coordinatorType: 0 | 1 = 0) =>
     callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, {
-      groupId,
+      ...{ groupId, coordinatorType },
     }),
   heartbeat: ({ groupId, memberId, generation, groupInstanceId }: GroupMember) =>
     callOf<{ errorCode: number }>('Heartbeat', 3, {

@@ -4,8 +4,15 @@ import { apiKeyOf, apiKeys, errorCodes, FrameReader, FrameWriter, passingErrors,
 
 const bodyOf = (request: Buffer): FrameReader => new FrameReader(request, requestBodyOffset(request))
 
-/** The first string of a request: the group of those that have one. */
-export const groupOf = (request: Buffer): string => bodyOf(request).string() ?? ''
+/** The group of a request that has one: its first string, or behind the transactional id. */
+export function groupOf(request: Buffer): string {
+  const reader = bodyOf(request)
+  if (apiKeyOf(request) === apiKeys.txnOffsetCommit) reader.string()
+  return reader.string() ?? ''
+}
+
+/** The transactional id of a request about a transaction, which begins with it; null where an idempotent producer asks for its id. */
+export const transactionOf = (request: Buffer): string | null => bodyOf(request).string()
 
 /** How long the members of a group have to join, in milliseconds (JoinGroup 1 and later). */
 export function rebalanceTimeoutOf(join: Buffer): number {
@@ -71,7 +78,7 @@ export function commitErrorOf(frame: Buffer): number {
   reader.partitions(() => {
     reader.skip(4) // partition
     const code = reader.int16()
-    if (passingErrors.has(code)) found = code
+    if (passingErrors.has(code) || code === errorCodes.concurrentTransactions) found = code
   })
   return found
 }

@@ -15,7 +15,7 @@ const endings = ['fin', 'rst', 'silent'] as const
 
 test('no acknowledged message is missing while all brokers move, and of an idempotent producer none is there twice', async () => {
   await using front = await startFront(cluster())
-  for (const topic of ['plain', 'idempotent']) await cluster().createTopic(`produced-${topic}`)
+  for (const topic of ['plain', 'idempotent', 'transactional']) await cluster().createTopic(`produced-${topic}`)
   const config = follow(
     { clientId: 'producers', brokers: () => front.endpoints(), logLevel: kafkajs.logLevel.NOTHING },
     { logger: false },
@@ -25,15 +25,19 @@ test('no acknowledged message is missing while all brokers move, and of an idemp
     topic: 'produced-idempotent',
     producer: { idempotent: true },
   })
+  await using transactional = await startProducing(cluster(), config, {
+    ...{ topic: 'produced-transactional', perSecond: 200 },
+    producer: { idempotent: true, transactionalId: 'produced', maxInFlightRequests: 1 },
+  })
   await Promise.all([plain, idempotent].map((each) => each.acknowledged(30)))
   const movedAt: number[] = []
   for (let move = 0; move < MOVES; move++) {
     movedAt.push(Date.now())
     await front.move(setAfter(front), { close: endings[move % 3] as 'fin' })
-    await Promise.all([plain, idempotent].map((each) => each.acknowledged(30)))
+    await Promise.all([plain, idempotent].map((each) => each.acknowledged(75)))
   }
-  const [ours, exact] = await Promise.all([plain.finish(), idempotent.finish()])
-  for (const [name, { sends, ...figures }] of Object.entries({ plain: ours, idempotent: exact })) {
+  const [ours, exact, once] = await Promise.all([plain.finish(), idempotent.finish(), transactional.finish()])
+  for (const [name, { sends, ...figures }] of Object.entries({ plain: ours, idempotent: exact, transactional: once })) {
     // a send that waits for a move begins a moment before it at the earliest
     const longest = movedAt.map((at, move) => {
       const of = sends.filter(
@@ -52,5 +56,6 @@ test('no acknowledged message is missing while all brokers move, and of an idemp
   }
   expect(ours).toMatchObject({ missing: 0, failures: {} })
   expect(exact).toMatchObject({ missing: 0, twice: 0, disordered: 0, failures: {} })
+  expect(once).toMatchObject({ missing: 0, twice: 0, disordered: 0, failures: {} })
   await config.followed.close()
 })

@@ -120,6 +120,42 @@ test('a join that the coordinator holds does not hold up a heartbeat of the same
   expect(over(apiKeys.heartbeat)).not.toBe(over(apiKeys.joinGroup))
 })
 
+const transaction = { transactionalId: 'two', producerId: 4, producerEpoch: 0 }
+const topics = [{ topic: 'orders', partitions: [0] }]
+const partitionErrors = (code: number) =>
+  Buffer.concat([int32(0), list([Buffer.concat([text('orders'), list([Buffer.concat([int32(0), int16(code)])])])])])
+
+test.each([
+  ['InitProducerId', { transactionalId: 'two', transactionTimeout: 1000 }, apiKeys.initProducerId, codeBody],
+  ['AddPartitionsToTxn', { ...transaction, topics }, apiKeys.addPartitionsToTxn, partitionErrors],
+  ['AddOffsetsToTxn', { ...transaction, groupId: 'one' }, apiKeys.addOffsetsToTxn, codeBody],
+  ['EndTxn', { ...transaction, transactionResult: true }, apiKeys.endTxn, codeBody],
+])(
+  '%s goes to the coordinator of its transactional id, and waits while that is busy',
+  async (name, payload, key, body) => {
+    const codes = [51, 14, 51, 0]
+    brokers[1].answering.set(key, () => body(codes.shift() ?? 0))
+    const answer = await routesWith().answer(1, await request(name, 1, payload))
+    expect(answer?.subarray(8)).toEqual(body(0))
+    expect([askedAt(0, key), askedAt(1, key)]).toEqual([0, 4])
+  },
+)
+
+test('the id of an idempotent producer is asked of the node, as any broker gives one', async () => {
+  brokers[0].answering.set(apiKeys.initProducerId, () => codeBody(0))
+  const payload = { transactionalId: null, transactionTimeout: 1000 }
+  await routesWith().answer(1, await request('InitProducerId', 1, payload))
+  expect([askedAt(0, apiKeys.initProducerId), lookUps]).toEqual([1, []])
+})
+
+test('offsets of a transaction go to the coordinator of the group', async () => {
+  brokers[0].answering.set(apiKeys.txnOffsetCommit, () => partitionErrors(0))
+  const partitions = [{ partition: 0, offset: '5' }]
+  const commit = { ...transaction, groupId: 'one', topics: [{ topic: 'orders', partitions }] }
+  await routesWith().answer(2, await request('TxnOffsetCommit', 1, commit))
+  expect(askedAt(0, apiKeys.txnOffsetCommit)).toBe(1)
+})
+
 test('the offsets of a group are asked where its coordinator is', async () => {
   const body = Buffer.concat([
     int32(0),

@@ -1,6 +1,6 @@
 /** A producer of KafkaJS that sends without pause, what it was acknowledged, and what the log says of that. */
 import { setTimeout as pause } from 'node:timers/promises'
-import kafkajs, { type Kafka, type KafkaConfig, type Producer } from 'kafkajs'
+import kafkajs, { type Kafka, type KafkaConfig, type Producer, type ProducerRecord } from 'kafkajs'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
 import { extents } from './ground-truth.ts'
 import { until, within } from './until.ts'
@@ -45,11 +45,18 @@ export async function startProducing(
 ): Promise<Producing> {
   const producer: Producer = new kafkajs.Kafka(config).producer({ allowAutoTopicCreation: false, ...options })
   await producer.connect()
+  const isTransactional = options?.transactionalId !== undefined
   const acknowledged = new Set<number>()
   const sends: { at: number; tookMs: number }[] = []
   const failures: Record<string, number> = {}
   let sequence = 0
   let isOver = false
+  const send = async (record: ProducerRecord): Promise<unknown> => {
+    if (!isTransactional) return producer.send(record)
+    const transaction = await producer.transaction()
+    await transaction.send(record)
+    return transaction.commit()
+  }
   const everyMs = (1000 * BATCH) / perSecond
   const stream = (async () => {
     for (let due = performance.now(); !isOver; due += everyMs) {
@@ -58,24 +65,18 @@ export async function startProducing(
       const numbers = Array.from({ length: BATCH }, () => sequence++)
       const at = Date.now()
       const from = performance.now()
-      await producer
-        .send({
-          topic,
-          // half with a key, half without
-          messages: numbers.map((value) => ({
-            value: String(value),
-            ...(value % 2 ? { key: `k${value % KEYS}` } : {}),
-          })),
-        })
-        .then(
-          () => {
-            for (const each of numbers) acknowledged.add(each)
-            sends.push({ at, tookMs: performance.now() - from })
-          },
-          (error: Error) => {
-            failures[error.message] = (failures[error.message] ?? 0) + 1
-          },
-        )
+      // half with a key, half without
+      const messages = numbers.map((value) => {
+        return { value: String(value), ...(value % 2 ? { key: `k${value % KEYS}` } : {}) }
+      })
+      try {
+        await send({ topic, messages })
+        for (const each of numbers) acknowledged.add(each)
+        sends.push({ at, tookMs: performance.now() - from })
+      } catch (error) {
+        const { message } = error as Error
+        failures[message] = (failures[message] ?? 0) + 1
+      }
     }
   })()
   const stop = async () => {
@@ -90,7 +91,7 @@ export async function startProducing(
     },
     async finish() {
       await stop()
-      const log = await readValues(cluster, topic)
+      const log = await readValues(cluster, topic, isTransactional)
       const seen = new Map<number, number>()
       let disordered = 0
       const newest = new Map<string, number>()
@@ -116,10 +117,13 @@ export async function startProducing(
 }
 
 /** The log of a topic, partition by partition, in order. */
-async function readValues(cluster: KafkaCluster, topic: string): Promise<{ value: number; key: string | null }[]> {
+async function readValues(
+  cluster: KafkaCluster,
+  topic: string,
+  isTransactional: boolean,
+): Promise<{ value: number; key: string | null }[]> {
   const kafka = cluster.kafka()
   const ends = await extents(kafka, topic)
-  const wanted = [...ends.values()].reduce((sum, { low, high }) => sum + high - low, 0)
   const found: { partition: number; offset: number; value: number; key: string | null }[] = []
   const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
@@ -130,7 +134,13 @@ async function readValues(cluster: KafkaCluster, topic: string): Promise<{ value
       found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
     },
   })
-  await until(() => (found.length < wanted ? `${wanted - found.length} messages of ${topic}` : undefined), {
+  const behind = () =>
+    [...ends].filter(([partition, { low, high }]) => {
+      const newest = found.findLast((each) => each.partition === partition)?.offset ?? low - 1
+      // the marker of the last transaction has an offset too
+      return newest < high - (isTransactional ? 2 : 1)
+    })
+  await until(() => (behind().length > 0 ? `the end of ${topic}, partitions ${behind()}` : undefined), {
     deadlineMs: 30_000,
   })
   await consumer.disconnect()
