@@ -112,7 +112,7 @@ export class ClientRoutes {
     const { nodes, leaders } = this.options
     const given = new AbortController()
     const others = async () => {
-      if (nodeId !== undefined) await sleep(othersAfterMs, given.signal)
+      if (nodeId !== undefined && !(await sleep(othersAfterMs, given.signal))) throw closedError('This question')
       return this.asked(request)
     }
     const itself = nodeId === undefined ? [] : [this.ofNode(nodeId, request, given.signal)]

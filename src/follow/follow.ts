@@ -138,8 +138,12 @@ class Following implements Followed {
     const machine = recorded(followingMachine.provide({ actors: this.actors(holdMs) }), this.recorder.append)
     const actor = createActor(machine, { id: 'following', ...(inspect ? { inspect } : {}) })
     this.send = createInbox({ actor, acting, note: (fact) => this.recorder.note(actor.id, fact) })
-    this.wires.facts$.subscribe((fact) => {
-      if (!acting.has(fact.type)) this.send(fact)
+    this.wires.facts$.subscribe({
+      next: (fact) => {
+        if (!acting.has(fact.type)) this.send(fact)
+      },
+      // The machine answers for a stream that breaks.
+      error: () => {},
     })
     actor.subscribe({ complete: () => this.finish(), error: () => this.finish() })
     actor.start()

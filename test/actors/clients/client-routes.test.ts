@@ -76,8 +76,15 @@ test('metadata is asked of the node itself first, which may know what others hav
     apiKeys.metadata,
     identityOr(0, [{ topic: 'new', partitions: [{ partition: 0, leader: 2 }] }]),
   )
+  let others = 0
+  cluster.answering = async () => {
+    others++
+    throw new Error('nobody else is asked')
+  }
   const answer = await routes.answer(1, await request('Metadata', 6, { topics: ['new'] }))
   expect(await read('Metadata', 6, answer)).toMatchObject({ topicMetadata: [{ topic: 'new' }] })
+  await pause(300) // then others would be asked
+  expect(others).toBe(0)
   expect(leaders.of({ topic: 'new', partition: 0 })).toBe(2)
 })
 
