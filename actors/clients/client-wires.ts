@@ -82,8 +82,7 @@ export class ClientWires {
   open(endpoint: Endpoint, onConnect: () => void): Wire {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
-    const { nodes } = this
-    const { order } = this
+    const { nodes, order } = this
     const routes = new ClientRoutes({
       ...this.options,
       cluster,

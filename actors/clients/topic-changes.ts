@@ -83,8 +83,7 @@ export class TopicChanges {
       } catch (error) {
         if (!(error instanceof ConnectionError) || signal.aborted || performance.now() > end) throw error
         isLost ||= error.failure.code === 'ANSWER_LOST'
-        if (isLost && apiKey === apiKeys.deleteTopics && !change.validatesOnly)
-          done = await this.gone(change.topics, before, end)
+        if (isLost && apiKey === apiKeys.deleteTopics) done = await this.gone(change.topics, before, end)
       }
       if (performance.now() > end) throw late(apiKey)
       await sleep(pauseMs, signal)

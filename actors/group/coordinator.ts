@@ -160,8 +160,7 @@ export class Coordinator {
     return new Promise(() => {})
   }
 
-  /** Where it is now, as any broker says. Rejects with a ConnectionError where none can say, or it is not available. */
-  async find(): Promise<number> {
+  private async find(): Promise<number> {
     const { cluster, groupId, clientId, signal } = this.options
     const call = calls.findCoordinator(groupId, this.options.of === 'transaction' ? 1 : 0)
     const answer = await cluster.ask(await encodeCall(call, clientId), signal)

@@ -84,6 +84,29 @@ export function metadataBody(
   ])
 }
 
+/** The body of a metadata answer of version 11, with one topic of one partition. */
+export function topicIdsBody(id: string): Buffer {
+  const compact = (value: string) => Buffer.concat([Buffer.from([value.length + 1]), Buffer.from(value)])
+  const ids = (...nodes: number[]) => Buffer.concat([Buffer.from([nodes.length + 1]), ...nodes.map(int32)])
+  const none = Buffer.from([0])
+  const broker = Buffer.concat([int32(1), compact('10.0.0.1'), int32(9092), none, none])
+  const partition = [int16(0), int32(0), int32(1), int32(7), ids(1, 2), ids(1), ids(), none]
+  const topic = [
+    int16(0),
+    compact('orders'),
+    Buffer.from(id, 'hex'),
+    none,
+    Buffer.from([2]),
+    ...partition,
+    int32(-1),
+    none,
+  ]
+  return Buffer.concat([
+    ...[none, int32(0), Buffer.from([2]), broker, compact('ours'), int32(1)],
+    ...[Buffer.from([2]), ...topic, none],
+  ])
+}
+
 export interface FetchedBytes {
   readonly partition: number
   readonly error?: number

@@ -1,8 +1,8 @@
 // Changes of topics whose answers are lost, refused or late.
 import { expect, test } from 'vitest'
-import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { int16, int32, list, metadataBody, text } from '../bytes.ts'
-import { brokers, read, request, routesWith, setController, setTopics, topics } from './clients-stage.ts'
+import { apiKeys, apiVersionOf } from '../../../actors/protocol/frames.ts'
+import { answerFrame, int16, int32, list, metadataBody, text, topicIdsBody } from '../bytes.ts'
+import { brokers, cluster, read, request, routesWith, setController, setTopics, topics } from './clients-stage.ts'
 
 const orders = { topic: 'orders', partitions: [{ partition: 0, leader: 1 }] }
 const results = (code: number, message: string | null | undefined = null) =>
@@ -75,6 +75,20 @@ test('a topic that is still there after the answer was lost is deleted', async (
   const answer = await routesWith().answer(1, await request('DeleteTopics', 1, { topics: ['orders'], timeout: 500 }))
   expect(await read('DeleteTopics', 1, answer)).toMatchObject({ topicErrors: [{ errorCode: 0 }] })
   expect(asked(0, apiKeys.deleteTopics)).toBe(2)
+})
+
+test('a topic that somebody has made again meanwhile is not deleted with the one that was', async () => {
+  cluster.spoken.add('3/11')
+  let id = 'a'.repeat(32)
+  const { answering: others } = cluster
+  cluster.answering = (frame) =>
+    apiVersionOf(frame) === 11 ? Promise.resolve(answerFrame(0, topicIdsBody(id))) : others(frame)
+  answering(0, apiKeys.deleteTopics, ['lost'], () => {
+    id = 'b'.repeat(32)
+  })
+  const answer = await routesWith().answer(1, await request('DeleteTopics', 1, { topics: ['orders'], timeout: 500 }))
+  expect(await read('DeleteTopics', 1, answer)).toMatchObject({ topicErrors: [{ topic: 'orders', errorCode: 0 }] })
+  expect(asked(0, apiKeys.deleteTopics)).toBe(1)
 })
 
 test('a topic that there never was is not counted as deleted', async () => {

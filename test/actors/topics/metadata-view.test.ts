@@ -10,7 +10,7 @@ import { MetadataView, type MetadataViewOptions } from '../../../actors/topics/m
 import { Subscription } from '../../../actors/topics/subscription.ts'
 import { Topics } from '../../../actors/topics/topics.ts'
 import type { Fact } from '../../../machines/fact.ts'
-import { answerFrame, int16, int32, list, metadataBody, requestFrame, text } from '../bytes.ts'
+import { answerFrame, int16, int32, list, metadataBody, requestFrame, text, topicIdsBody } from '../bytes.ts'
 import { FakeCluster } from '../fake-cluster.ts'
 
 const UNKNOWN_TOPIC = 3
@@ -185,29 +185,6 @@ test.each([
   expect(gone).toMatchObject({ topicErrorCode: 0 })
   expect(gone?.partitionMetadata.map(({ leader }) => leader)).toEqual(Array.from({ length: given.shown }, () => -1))
 })
-
-/** The body of a metadata answer of version 11, with one topic of one partition. */
-function topicIdsBody(id: string): Buffer {
-  const compact = (value: string) => Buffer.concat([Buffer.from([value.length + 1]), Buffer.from(value)])
-  const ids = (...nodes: number[]) => Buffer.concat([Buffer.from([nodes.length + 1]), ...nodes.map(int32)])
-  const none = Buffer.from([0])
-  const broker = Buffer.concat([int32(1), compact('10.0.0.1'), int32(9092), none, none])
-  const partition = [int16(0), int32(0), int32(1), int32(7), ids(1, 2), ids(1), ids(), none]
-  const topic = [
-    int16(0),
-    compact('orders'),
-    Buffer.from(id, 'hex'),
-    none,
-    Buffer.from([2]),
-    ...partition,
-    int32(-1),
-    none,
-  ]
-  return Buffer.concat([
-    ...[none, int32(0), Buffer.from([2]), broker, compact('ours'), int32(1)],
-    ...[Buffer.from([2]), ...topic, none],
-  ])
-}
 
 test('a topic that was made again is known by its id, and told', async () => {
   const facts: Fact[] = []
