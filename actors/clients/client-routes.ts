@@ -39,6 +39,7 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly nodes: AnnouncedNodes
   readonly leaders: Leaders
   readonly order: ProducedOrder
+  readonly joined: Set<string>
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void

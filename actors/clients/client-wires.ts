@@ -44,6 +44,8 @@ export class ClientWires {
   private readonly options: ClientWiresOptions
   private readonly nodes = new AnnouncedNodes()
   private readonly order = new ProducedOrder()
+  /** Groups that a client has joined. */
+  private readonly joined = new Set<string>()
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
   private held: { readonly cluster: Cluster; readonly leaders: Leaders } | undefined
@@ -82,13 +84,9 @@ export class ClientWires {
   open(endpoint: Endpoint, onConnect: () => void): Wire {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
-    const { nodes, order } = this
+    const { nodes, order, joined } = this
     const routes = new ClientRoutes({
-      ...this.options,
-      cluster,
-      leaders,
-      nodes,
-      order,
+      ...{ ...this.options, cluster, leaders, nodes, order, joined },
       versions: () => this.versions(),
     })
     const wire = new Wire({

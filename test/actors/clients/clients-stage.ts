@@ -57,7 +57,7 @@ export const setTopics = (now: TopicBytes[]): void => {
 
 export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRoutes {
   const routes = new ClientRoutes({
-    order: new ProducedOrder(),
+    ...{ order: new ProducedOrder(), joined: new Set() },
     ...{ cluster, nodes, leaders, clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000 },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),
