@@ -39,10 +39,11 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly nodes: AnnouncedNodes
   readonly leaders: Leaders
   readonly order: ProducedOrder
-  readonly joined: Set<string>
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void
+  /** Groups that a client has joined, over whichever connection. */
+  readonly joined: Set<string>
   /** Answers ApiVersions. */
   readonly versions: () => Promise<Buffer>
 }

@@ -44,10 +44,10 @@ export class ClientWires {
   private readonly options: ClientWiresOptions
   private readonly nodes = new AnnouncedNodes()
   private readonly order = new ProducedOrder()
-  /** Groups that a client has joined. */
-  private readonly joined = new Set<string>()
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
+  /** Groups that a client has joined. */
+  private readonly joined = new Set<string>()
   private held: { readonly cluster: Cluster; readonly leaders: Leaders } | undefined
   private spoken: SpokenVersions | undefined
   private failure: Failure | undefined
@@ -84,9 +84,14 @@ export class ClientWires {
   open(endpoint: Endpoint, onConnect: () => void): Wire {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
-    const { nodes, order, joined } = this
+    const { nodes, order } = this
     const routes = new ClientRoutes({
-      ...{ ...this.options, cluster, leaders, nodes, order, joined },
+      ...this.options,
+      joined: this.joined,
+      cluster,
+      leaders,
+      nodes,
+      order,
       versions: () => this.versions(),
     })
     const wire = new Wire({

@@ -57,11 +57,12 @@ export const setTopics = (now: TopicBytes[]): void => {
 
 export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRoutes {
   const routes = new ClientRoutes({
-    ...{ order: new ProducedOrder(), joined: new Set() },
+    order: new ProducedOrder(),
     ...{ cluster, nodes, leaders, clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000 },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),
     versions: async () => answerFrame(0),
+    joined: new Set(),
     ...options,
   })
   made.push(routes)
