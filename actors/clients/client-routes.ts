@@ -45,6 +45,8 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void
+  /** Groups that a client has joined, over whichever connection. */
+  readonly joined: Set<string>
   /** Answers ApiVersions. */
   readonly versions: () => Promise<Buffer>
 }

@@ -50,6 +50,8 @@ export class ClientWires {
   private readonly producerIds = new ProducerIds(() => this.newProducerId())
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
+  /** Groups that a client has joined. */
+  private readonly joined = new Set<string>()
   private held: { readonly cluster: Cluster; readonly leaders: Leaders } | undefined
   private spoken: SpokenVersions | undefined
   private failure: Failure | undefined
@@ -95,6 +97,7 @@ export class ClientWires {
     const { nodes, order, producerIds } = this
     const routes = new ClientRoutes({
       ...this.options,
+      joined: this.joined,
       cluster,
       leaders,
       nodes,

@@ -64,6 +64,7 @@ export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRo
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),
     versions: async () => answerFrame(0),
+    joined: new Set(),
     ...options,
   })
   made.push(routes)
