@@ -5,6 +5,7 @@ import { optionsOf } from './dimensions.ts'
 import type { Fault } from './faults/fault.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
+import type { Stored } from './kafka/produces.ts'
 import type { Life } from './life.ts'
 import { NameServer } from './names.ts'
 import { type Connection, Network } from './network.ts'
@@ -63,14 +64,14 @@ export class World {
   private generation = 0
   private readonly isTold: boolean
 
-  constructor(seed: number, isTold = false, dimensions: readonly string[] = []) {
+  constructor(seed: number, isTold = false, dimensions: readonly string[] = [], oracles?: readonly Oracle[]) {
     this.seed = seed
     this.isTold = isTold
     this.dimensions = new Set(dimensions)
     this.random = new Random(seed, 'world')
     this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
-    this.oracles = allOracles(Object.values(canaries), this.options)
+    this.oracles = oracles ?? allOracles(Object.values(canaries), this.options)
     if (this.dimensions.has('names')) {
       this.names = new NameServer(this.clock, (life, name) => {
         this.reached('names')
@@ -130,6 +131,8 @@ export class World {
       read: (life: string, partition: number) => this.see({ type: 'read', life, partition }),
       reached: (kind: string) => this.reached(kind),
       refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
+      stored: (_life: string, { partition, offset, values }: Stored) =>
+        this.see({ type: 'stored', partition, offset, ids: values.map(idIn) }),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
     this.kafka.group.onExpired = (memberId, silentMs) => {
@@ -389,12 +392,15 @@ export class World {
   }
 }
 
+/** A producer's message begins with its id. */
+export const idIn = (value: string): string => value.split(' ', 1)[0] ?? ''
+
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 
-const partOfHash = ['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed']
+const partOfHash = ['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed', 'stored', 'settled']
 const isPartOfHash: ReadonlySet<string> = new Set(partOfHash)
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
-  ...['named', 'acknowledged', 'commit-asked'],
+  ...['named', 'acknowledged', 'commit-asked', 'offered', 'settled', 'disclaimed', 'stored', 'send-ended', 'produced'],
 ])
