@@ -233,8 +233,8 @@ export type ProducerSighting =
       readonly code: number
       readonly offset: number
     }
-  /** The library said of what was under way to these partitions that it is not written; KafkaJS is told next. */
-  | { readonly type: 'disclaimed'; readonly partitions: readonly number[] }
+  /** The library said that it has given up what was under way to these partitions, and of which of them it is not written. KafkaJS is told next. */
+  | { readonly type: 'given-up'; readonly partitions: readonly number[]; readonly unwritten: readonly number[] }
   /** A leader has it in its log. */
   | { readonly type: 'stored'; readonly partition: number; readonly offset: number; readonly ids: readonly string[] }
   /** A user's `send` is over. */

@@ -402,5 +402,5 @@ const isPartOfHash: ReadonlySet<string> = new Set(partOfHash)
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
-  ...['named', 'acknowledged', 'commit-asked', 'offered', 'settled', 'disclaimed', 'stored', 'send-ended', 'produced'],
+  ...['named', 'acknowledged', 'commit-asked', 'offered', 'settled', 'given-up', 'stored', 'send-ended', 'produced'],
 ])

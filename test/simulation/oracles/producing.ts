@@ -2,7 +2,7 @@
 
 import type { SightingOf } from '../sighting.ts'
 import { leavesNothing, nothingEscapes } from './liveness.ts'
-import type { Oracle } from './oracle.ts'
+import { type Oracle, Table } from './oracle.ts'
 import { onlyOurCluster } from './security.ts'
 
 type Offer = SightingOf<'offered'>
@@ -117,12 +117,15 @@ export function deniedIsAbsent(): Oracle {
   const offers = new Offers()
   const stored = new Set<string>()
   const denied = new Set<string>()
-  const disclaimed = new Set<number>()
+  /** Of each partition, whether what was given up is said to be unwritten, as far as KafkaJS has not been told. */
+  const said = new Table<boolean[]>(() => [])
   return {
     id: 'P4',
     see(sighting) {
       if (sighting.type === 'offered') offers.note(sighting)
-      if (sighting.type === 'disclaimed') for (const partition of sighting.partitions) disclaimed.add(partition)
+      if (sighting.type === 'given-up')
+        for (const partition of sighting.partitions)
+          said.of(partition).push(sighting.unwritten.includes(partition))
       if (sighting.type === 'stored') {
         for (const id of sighting.ids) stored.add(id)
         const wrong = sighting.ids.find((id) => denied.has(id))
@@ -130,7 +133,7 @@ export function deniedIsAbsent(): Oracle {
       }
       if (sighting.type !== 'settled') return undefined
       const offer = offers.take(sighting)
-      const isDenied = sighting.code !== unknownOutcome || disclaimed.delete(sighting.partition)
+      const isDenied = sighting.code !== unknownOutcome || said.of(sighting.partition).shift()
       if (!offer || sighting.code === 0 || !isDenied) return undefined
       for (const id of offer.ids) denied.add(id)
       const wrong = offer.ids.find((id) => stored.has(id))

@@ -13,8 +13,7 @@ import { tapped } from './wire-tap.ts'
 /** What nobody may be waiting for any more after this long. */
 const lingersMs = 6000
 
-/** `Produce v7 to orders/0, orders/1`. */
-const namesIn = (text: string): string[] => text.split(', ')
+const produceTo = /^Produce v7 to (.*)$/
 const notWritten = /no leader has taken what was sent to (.*?) in time; it was not written/
 
 export class ProducingProcess {
@@ -66,14 +65,11 @@ export class ProducingProcess {
     )
     const { followed } = this.followed
     followed.on('response.lost', ({ data }) => {
-      const [, names = ''] = notWritten.exec(data.failure.message) ?? []
-      const partitions = namesIn(names).flatMap((name) => {
-        const [topic = '', index = ''] = name.split('/')
-        return world.kafka.numberOf(topic, Number(index)) ?? []
-      })
-      if (partitions.length === 0) return world.reached('an unknown outcome is told')
-      world.reached('what is not written is told')
-      world.see({ type: 'disclaimed', partitions })
+      const unwritten = this.partitionsIn(notWritten.exec(data.failure.message)?.[1] ?? '')
+      const partitions = this.partitionsIn(produceTo.exec(data.request)?.[1] ?? '')
+      if (unwritten.length < partitions.length) world.reached('an unknown outcome is told')
+      if (unwritten.length > 0) world.reached('what is not written is told')
+      if (partitions.length > 0) world.see({ type: 'given-up', partitions, unwritten })
     })
     const count = { requests: 0 }
     for (let index = 0; index < (random.chance(0.25) ? 2 : 1); index++) {
@@ -93,6 +89,14 @@ export class ProducingProcess {
     Promise.all(this.senders.map(async (sender) => ((await sender.run(isLate)) ? [] : [sender.name])))
       .then((behind) => this.finish(behind.flat()))
       .catch((error: Error) => world.see({ type: 'escaped', life: life.name, message: String(error.stack) }))
+  }
+
+  /** Those of `orders/0, orders/1`. */
+  private partitionsIn(names: string): number[] {
+    return names.split(', ').flatMap((name) => {
+      const [topic = '', index] = name.split('/')
+      return this.world.kafka.numberOf(topic, Number(index)) ?? []
+    })
   }
 
   private async finish(behind: readonly string[]): Promise<void> {

@@ -50,6 +50,8 @@ export class Sender {
   private isEnding = false
   private isFenced = false
   private turn: number
+  /** The number of partitions, by topic, when it connected: of what is for others KafkaJS knows nothing, drops it and says that it is sent. */
+  private known = new Map<string, number>()
 
   constructor(world: World, life: Life, name: string, kafka: Kafka, options: SenderOptions, random: Random) {
     this.world = world
@@ -93,6 +95,7 @@ export class Sender {
   private async connect(isLate: () => boolean): Promise<void> {
     await this.disconnect()
     this.isFenced = false
+    this.known = new Map(this.world.kafka.topics.map(({ name, partitions }) => [name, partitions.length]))
     while (!isLate()) {
       this.producer = this.kafka.producer({
         ...{ idempotent: this.options.isIdempotent, allowAutoTopicCreation: false },
@@ -113,9 +116,9 @@ export class Sender {
     const { world, random } = this
     const ids: string[] = []
     const topics = random.chance(0.7) ? world.kafka.topics.slice(0, 1) : world.kafka.topics
-    const topicMessages = topics.map(({ name, partitions }) => ({
+    const topicMessages = topics.map(({ name }) => ({
       topic: name,
-      messages: this.messages(keying, partitions.length, ids),
+      messages: this.messages(keying, this.known.get(name) ?? 0, ids),
     }))
     const timeout = random.pick(timeouts)
     this.underWay++
