@@ -75,10 +75,17 @@ export class ProduceRequests {
   }
 
   async answer(frame: Buffer): Promise<Buffer> {
-    const { order, requestTimeoutMs } = this.options
+    const { order, requestTimeoutMs, signal } = this.options
     const request = readProduce(frame)
-    const end = performance.now() + Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
-    const done = await order.enter(request.partitions)
+    const withinMs = Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
+    const end = performance.now() + withinMs
+    const turn = order.enter(request.partitions)
+    const done = await deadline<(() => void) | undefined>(turn, withinMs, () => undefined, signal)
+    if (!done) {
+      // Those behind it wait for those before it all the same.
+      void turn.then((leave) => leave())
+      return producedAnswer(this.givenUp(request.partitions.map((each) => ({ ...each, isUncertain: false }))), 0)
+    }
     try {
       return await this.produced(request, end)
     } finally {
