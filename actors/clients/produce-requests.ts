@@ -117,7 +117,8 @@ export class ProduceRequests {
       const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
       const lookUp = this.options.leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
       // A connection that ended says nothing of who leads: its link dials the node anew, and the look-up may take longer than that.
-      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0) await lookUp
+      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0)
+        await deadline(lookUp, Math.max(0, end - performance.now()), () => {}, signal)
       await pause
     }
     if (open.length > 0) results.push(...this.givenUp(open))
