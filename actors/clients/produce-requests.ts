@@ -141,9 +141,17 @@ export class ProduceRequests {
     const again = part.filter(({ isUncertain, producerId }) => isUncertain && producerId < 0n)
     if (again.length > 0) order.noteRepeated(again.length)
     const given = new AbortController()
+    const link = linkTo(leader)
+    const askedAt = performance.now()
+    const late = (): never => {
+      // Its requests are too short-lived to show by themselves that the connection is dead.
+      if (!signal.aborted) link.detector.suspect(askedAt)
+      const message = 'The leader did not answer in time'
+      throw new ConnectionError({ kind: 'unreachable', message, code: 'ANSWER_LOST' })
+    }
     try {
       const frame = produceRequest(request, part, timeoutMs, clientId)
-      const sending = linkTo(leader).send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
+      const sending = link.send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
       const answer = await deadline(sending, timeoutMs, late, signal)
       const { results, throttleMs } = readProduced(answer)
       const settled: ProducedResult[] = []
@@ -181,10 +189,6 @@ export class ProduceRequests {
     for (const { producerId } of open) if (producerId >= 0n) order.fence(producerId)
     return open.map((each) => failed(each, unknownOutcome))
   }
-}
-
-const late = (): never => {
-  throw new ConnectionError({ kind: 'unreachable', message: 'The leader did not answer in time', code: 'ANSWER_LOST' })
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
