@@ -32,6 +32,8 @@ export const kinds: ReadonlyMap<string, FaultKind> = new Map(
   [...moves, ...paths, ...brokers, ...topics, ...answers, ...doors, ...services].map((kind) => [kind.name, kind]),
 )
 
+export const isMove = (kind: string): boolean => kinds.get(kind)?.isMove === true
+
 /** All that has to be counted at least once over many seeds. */
 const proofsOf = (some: readonly FaultKind[]): string[] => [...new Set(some.flatMap((kind) => kind.proofs))]
 

@@ -124,8 +124,7 @@ export function deniedIsAbsent(): Oracle {
     see(sighting) {
       if (sighting.type === 'offered') offers.note(sighting)
       if (sighting.type === 'given-up')
-        for (const partition of sighting.partitions)
-          said.of(partition).push(sighting.unwritten.includes(partition))
+        for (const partition of sighting.partitions) said.of(partition).push(sighting.unwritten.includes(partition))
       if (sighting.type === 'stored') {
         for (const id of sighting.ids) stored.add(id)
         const wrong = sighting.ids.find((id) => denied.has(id))

@@ -6,10 +6,10 @@ import { drawFault, type Plan } from '../faults/plan.ts'
 import { producerKinds } from '../faults/produces.ts'
 import { Random } from '../random.ts'
 
-const times = { firstAtMs: 100, lastAtMs: 2500, longestMs: 1200 }
+const times = { firstAtMs: 100, lastAtMs: 2000, longestMs: 1000 }
 
 /** No fault of a producers' plan is under way any more. */
-export const calmAtMs = times.lastAtMs + times.longestMs + 800
+export const calmAtMs = times.lastAtMs + times.longestMs + 700
 
 export function producingPlan(seed: number): Plan {
   const random = new Random(seed, 'plan of producers')

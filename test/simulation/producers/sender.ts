@@ -26,7 +26,7 @@ export function chooseSender(random: Random): SenderOptions {
     acks: isIdempotent ? -1 : random.pick([-1, -1, 1]),
     timeouts: random.pick([[30_000], [30_000, 3000], [2000, 1200], [3000, 500]]),
     concurrency: random.pick([1, 3, 8]),
-    eachMs: random.pick([30, 60, 120]),
+    eachMs: random.pick([40, 80, 160]),
     most: random.pick([1, 4, 12]),
     keying: random.pick(['keyed', 'keyless', 'all partitions']),
   }
