@@ -160,7 +160,10 @@ export class ProduceRequests {
         if (own && uncertain.has(result.errorCode)) own.isUncertain = true
         else if (own && result.errorCode === duplicateSequence && own.isUncertain)
           settled.push({ ...result, errorCode: errorCodes.none })
-        else if (!passing.has(result.errorCode)) settled.push(result)
+        else if (passing.has(result.errorCode)) continue
+        // What was sent before may be written, whatever is refused now.
+        else if (own?.isUncertain && result.errorCode !== errorCodes.none) settled.push(...this.givenUp([own]))
+        else settled.push(result)
       }
       return { settled, throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
