@@ -3,9 +3,9 @@
 import { Clock } from './clock.ts'
 import { optionsOf } from './dimensions.ts'
 import type { Fault } from './faults/fault.ts'
+import type { KafkaWatch } from './kafka/broker.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
-import type { Stored } from './kafka/produces.ts'
 import type { Life } from './life.ts'
 import { NameServer } from './names.ts'
 import { type Connection, Network } from './network.ts'
@@ -13,6 +13,7 @@ import type { SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
 import { Retries } from './oracles/retries.ts'
+import { seenStored } from './producers/message-id.ts'
 import { Random } from './random.ts'
 import { canaries, digest, type Service, type Surroundings } from './service.ts'
 import type { Sighting, SightingOf } from './sighting.ts'
@@ -124,15 +125,13 @@ export class World {
       failed: (life, place) => this.see({ type: 'dial-failed', life: life.name, place }),
       reached: (cause) => this.reached(cause),
     })
-    const watch = {
-      committed: (commit: Omit<SightingOf<'committed'>, 'type'>) => this.see({ type: 'committed', ...commit }),
-      placed: (life: string, partition: number, offset: number) =>
-        this.see({ type: 'placed', life, partition, offset }),
-      read: (life: string, partition: number) => this.see({ type: 'read', life, partition }),
-      reached: (kind: string) => this.reached(kind),
-      refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
-      stored: (_life: string, { partition, offset, values }: Stored) =>
-        this.see({ type: 'stored', partition, offset, ids: values.map(idIn) }),
+    const watch: KafkaWatch = {
+      committed: (commit) => this.see({ type: 'committed', ...commit }),
+      placed: (life, partition, offset) => this.see({ type: 'placed', life, partition, offset }),
+      read: (life, partition) => this.see({ type: 'read', life, partition }),
+      reached: (kind) => this.reached(kind),
+      refused: (life, place) => this.see({ type: 'login-refused', life, place }),
+      stored: (stored) => this.see(seenStored(stored)),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
     this.kafka.group.onExpired = (memberId, silentMs) => {
@@ -152,10 +151,6 @@ export class World {
 
   /** The newest member id of each life. */
   readonly members = new Map<string, string>()
-
-  get reachedKinds(): ReadonlyMap<string, number> {
-    return this.counts
-  }
 
   /** Everything that must be the same when the seed is run again. */
   get hash(): string {
@@ -391,9 +386,6 @@ export class World {
     this.tap.request(life, connection, bytes)
   }
 }
-
-/** A producer's message begins with its id. */
-export const idIn = (value: string): string => value.split(' ', 1)[0] ?? ''
 
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 

@@ -34,7 +34,7 @@ export interface KafkaWatch {
   /** A login was refused. */
   refused?(life: string, place: string): void
   /** A producer's messages are in the log. */
-  stored?(life: string, stored: Stored): void
+  stored?(stored: Stored): void
 }
 
 /** The cluster as its nodes know it. */
@@ -191,7 +191,7 @@ export class Node implements BrokerListener {
     const cut = kafka.trouble.cutOf(this.nodeId)
     if (cut !== undefined) kafka.watch.reached(`the ${cut} of a Produce is cut`)
     if (cut === 'request' || !this.isUp) return connection.reset()
-    const stored = (what: Stored) => kafka.watch.stored?.(connection.life.name, what)
+    const stored = (what: Stored) => kafka.watch.stored?.(what)
     const { body, afterMs } = answerProduce(kafka, this.nodeId, request, kafka.watch.reached, stored)
     if (cut === 'answer') return connection.reset()
     return afterMs > 0 ? kafka.clock.plan(afterMs, () => reply(body)) : reply(body)

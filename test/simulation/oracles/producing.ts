@@ -29,7 +29,7 @@ class Offers {
 }
 
 /** P1: what is acknowledged is in the log, at the offset that is told. */
-export function acknowledgedIsWritten(): Oracle {
+function acknowledgedIsWritten(): Oracle {
   const places = new Map<string, string[]>()
   const offers = new Offers()
   return {
@@ -59,7 +59,7 @@ export function acknowledgedIsWritten(): Oracle {
 }
 
 /** P2: what an idempotent producer sends is in the log once; of a plain one no more batches are there twice than is told. */
-export function twiceIsTold(): Oracle {
+function twiceIsTold(): Oracle {
   const idempotent = new Set<string>()
   const stored = new Set<string>()
   let twice = 0
@@ -81,7 +81,7 @@ export function twiceIsTold(): Oracle {
 }
 
 /** P3: what one producer has acknowledged of a partition stands in the log in the order in which it was sent. */
-export function sentOrderHolds(): Oracle {
+function sentOrderHolds(): Oracle {
   const offers = new Offers()
   const first = new Map<string, number>()
   const written = new Map<string, { readonly request: number; readonly offset: number; readonly id: string }[]>()
@@ -113,7 +113,7 @@ export function sentOrderHolds(): Oracle {
 const unknownOutcome = -1
 
 /** P4: what is told as not written is not in the log, and does not come there. */
-export function deniedIsAbsent(): Oracle {
+function deniedIsAbsent(): Oracle {
   const offers = new Offers()
   const stored = new Set<string>()
   const denied = new Set<string>()
@@ -142,7 +142,7 @@ export function deniedIsAbsent(): Oracle {
 }
 
 /** P5: KafkaJS never has a reason to send a message again. */
-export function neverAgain(): Oracle {
+function neverAgain(): Oracle {
   const offered = new Set<string>()
   return {
     id: 'P5',
@@ -163,7 +163,7 @@ export function neverAgain(): Oracle {
 const graceMs = 150
 
 /** P6: a Produce is answered by its deadline. */
-export function answersInTime(): Oracle {
+function answersInTime(): Oracle {
   const offers = new Offers()
   const since = new Map<number, number>()
   const late = ({ request, partition, withinMs }: Offer, at: number) => {
@@ -193,7 +193,7 @@ export function answersInTime(): Oracle {
 }
 
 /** P7: after the faults what is sent is acknowledged. */
-export function sendsAgain(): Oracle {
+function sendsAgain(): Oracle {
   return {
     id: 'P7',
     see(sighting) {

@@ -12,7 +12,7 @@ import {
 import { Reading } from '../kafka/bytes.ts'
 import { readProduce } from '../kafka/produces.ts'
 import type { World } from '../world.ts'
-import { idIn } from '../world.ts'
+import { idIn } from './message-id.ts'
 
 /** What `follow` says of the time: the smaller of the timeouts, less a second, and at least this, in milliseconds. */
 const leastMs = 500
