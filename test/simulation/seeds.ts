@@ -261,6 +261,11 @@ export const keptProducerSeeds: readonly KeptSeed[] = [
     found:
       'a connection died without a word; each Produce was given up before its link took the silence for anything, and nothing was sent any more',
   },
+  {
+    seed: 1556,
+    found:
+      'a Produce had gone out over a connection that another one had taken over from; when its node left, it was told as not written',
+  },
   { seed: 89, found: 'what may have been written was told as refused, as it was when it was sent again' },
   { seed: 8, found: 'a Produce waited beyond its deadline for an answer to who leads' },
 ]

@@ -23,6 +23,7 @@ export class ProducingProcess {
   private readonly senders: Sender[] = []
   private followed: FollowedConfig | undefined
   private endsBy = Number.POSITIVE_INFINITY
+  private requestTimeoutMs = 0
 
   constructor(world: World) {
     this.world = world
@@ -37,7 +38,8 @@ export class ProducingProcess {
   /** Each producer sends once more, and then it ends. */
   end(): void {
     const { world, life } = this
-    this.endsBy = world.clock.now + recoversWithinMs
+    // A Produce that is under way over a dead connection may take its whole time.
+    this.endsBy = world.clock.now + recoversWithinMs + this.requestTimeoutMs
     world.clock.plan(
       0,
       () => {
@@ -51,6 +53,7 @@ export class ProducingProcess {
     const { world, life } = this
     const random = new Random(world.seed, 'producers')
     const requestTimeout = random.pick([2000, 4000, 30_000])
+    this.requestTimeoutMs = requestTimeout
     const isLoginUsed = random.chance(0.2)
     this.followed = follow(
       {
