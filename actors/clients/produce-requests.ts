@@ -182,7 +182,7 @@ export class ProduceRequests {
       const { results, throttleMs } = readProduced(answer)
       const settled = results.flatMap((result) => {
         const own = part.find((each) => keyOf(each) === keyOf(result))
-        return own ? settle(own, result, request.transactionalId !== null) : []
+        return own ? this.settle(own, result, request.transactionalId !== null) : []
       })
       return { settled, throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
@@ -195,7 +195,31 @@ export class ProduceRequests {
     }
   }
 
-  /** The time is up. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
+  /** What the client is told of a partition after this answer of its leader; nothing where it stays open. */
+  private settle(own: Open, result: ProducedResult, isTransactional: boolean): ProducedResult[] {
+    const { errorCode } = result
+    const { batch, writing } = own
+    if (uncertain.has(errorCode)) own.isUncertain = true
+    if (uncertain.has(errorCode) || passing.has(errorCode)) return []
+    if (errorCode === errorCodes.none || (errorCode === duplicateSequence && own.isUncertain)) {
+      writing?.wrote(batch)
+      return [{ ...result, errorCode: errorCodes.none }]
+    }
+    if (writing && brokenSequences.has(errorCode)) {
+      writing.isOver = true
+      own.isUncertain = false
+      if (!isTransactional) {
+        own.writing = undefined
+        return []
+      }
+    }
+    // What was sent before may be written, whatever is refused now.
+    if (own.isUncertain) return this.givenUp([own])
+    writing?.refused(batch)
+    return [result]
+  }
+
+  /** It can't be waited for any more. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
   private givenUp(open: readonly Open[]): ProducedResult[] {
     const names = (some: readonly Open[]) => some.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
     const unknown = open.filter(({ isUncertain }) => isUncertain)
@@ -218,33 +242,6 @@ export class ProduceRequests {
     for (const { writing } of unknown) if (writing) writing.isOver = true
     return open.map((each) => failed(each, unknownOutcome))
   }
-}
-
-/** What the client is told of a partition after this answer of its leader; nothing where it stays open. */
-function settle(own: Open, result: ProducedResult, isTransactional: boolean): ProducedResult[] {
-  const { errorCode } = result
-  const { batch, writing } = own
-  if (uncertain.has(errorCode)) {
-    own.isUncertain = true
-    return []
-  }
-  if (passing.has(errorCode)) return []
-  if (errorCode === errorCodes.none || (errorCode === duplicateSequence && own.isUncertain)) {
-    writing?.wrote(batch)
-    return [{ ...result, errorCode: errorCodes.none }]
-  }
-  if (writing) {
-    const isBroken = brokenSequences.has(errorCode)
-    // What was sent before may be written all the same.
-    if (isBroken || own.isUncertain) writing.isOver = true
-    else writing.refused(batch)
-    if (isBroken && !isTransactional) {
-      own.writing = undefined
-      own.isUncertain = false
-      return []
-    }
-  }
-  return [result]
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -183,7 +183,7 @@ test('behind a batch that was refused when it may have been written the sequence
   await leading(1)
   answering((_node, _partition, round) => (round === 1 ? 'lost' : { code: round === 2 ? 29 : 0 }))
   const routes = routesWith()
-  expect(await results(await routes.answer(1, await produce([0], { producerId: 4 })))).toEqual(['0: 29 at 0'])
+  expect(await results(await routes.answer(1, await produce([0], { producerId: 4 })))).toEqual(['0: -1 at -1'])
   await routes.answer(1, await produce([0], { producerId: 4 }))
   expect(batches).toEqual(['0: 4 0', '0: 4 0', '0: 100 0'])
 })
