@@ -131,6 +131,7 @@ function write(
     if (verdict.kind === 'gap') return { code: codes.outOfOrderSequence, offset: -1 }
     if (verdict.kind === 'fenced') return { code: codes.invalidProducerEpoch, offset: -1 }
   }
+  if (!partition.isOriginal) reached('partitions are added')
   const offset = log.end
   partition.append(batch.messages)
   if (batch.producerId >= 0) producers.note(batch, offset)

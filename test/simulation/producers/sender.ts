@@ -17,9 +17,11 @@ export interface SenderOptions {
   /** Messages of one `send` at most. */
   readonly most: number
   readonly keying: 'keyed' | 'keyless' | 'all partitions'
+  /** How old what KafkaJS knows of topics may be, in milliseconds; its default is longer than a seed. */
+  readonly metadataMaxAge: number
 }
 
-export function chooseSender(random: Random): SenderOptions {
+export function chooseSender(random: Random, more: Random): SenderOptions {
   const isIdempotent = random.chance(0.5)
   return {
     isIdempotent,
@@ -29,6 +31,7 @@ export function chooseSender(random: Random): SenderOptions {
     eachMs: random.pick([40, 80, 160]),
     most: random.pick([1, 4, 12]),
     keying: random.pick(['keyed', 'keyless', 'all partitions']),
+    metadataMaxAge: more.pick([300_000, 300_000, 300_000, 1000]),
   }
 }
 
@@ -93,12 +96,13 @@ export class Sender {
 
   /** Where it has a producer already it takes another one, with an id of its own. */
   private async connect(isLate: () => boolean): Promise<void> {
+    const { isIdempotent, metadataMaxAge } = this.options
     await this.disconnect()
     this.isFenced = false
     this.known = new Map(this.world.kafka.topics.map(({ name, partitions }) => [name, partitions.length]))
     while (!isLate()) {
       this.producer = this.kafka.producer({
-        ...{ idempotent: this.options.isIdempotent, allowAutoTopicCreation: false },
+        ...{ idempotent: isIdempotent, metadataMaxAge, allowAutoTopicCreation: false },
         createPartitioner: () => (args) => this.partitionOf(args),
       })
       try {
