@@ -86,7 +86,9 @@ export class ProducingProcess {
         }),
       })
       const own = new Random(world.seed, name)
-      this.senders.push(new Sender(world, life, name, kafka, chooseSender(own), own))
+      this.senders.push(
+        new Sender(world, life, name, kafka, chooseSender(own, new Random(world.seed, `metadata of ${name}`)), own),
+      )
     }
     const isLate = () => world.clock.now >= this.endsBy
     Promise.all(this.senders.map(async (sender) => ((await sender.run(isLate)) ? [] : [sender.name])))

@@ -21,7 +21,7 @@ export interface SenderOptions {
   readonly metadataMaxAge: number
 }
 
-export function chooseSender(random: Random): SenderOptions {
+export function chooseSender(random: Random, more: Random): SenderOptions {
   const isIdempotent = random.chance(0.5)
   return {
     isIdempotent,
@@ -31,7 +31,7 @@ export function chooseSender(random: Random): SenderOptions {
     eachMs: random.pick([40, 80, 160]),
     most: random.pick([1, 4, 12]),
     keying: random.pick(['keyed', 'keyless', 'all partitions']),
-    metadataMaxAge: random.pick([300_000, 1000]),
+    metadataMaxAge: more.pick([300_000, 300_000, 300_000, 1000]),
   }
 }
 
