@@ -267,5 +267,11 @@ export const keptProducerSeeds: readonly KeptSeed[] = [
       'a Produce had gone out over a connection that another one had taken over from; when its node left, it was told as not written',
   },
   { seed: 89, found: 'what may have been written was told as refused, as it was when it was sent again' },
+  { seed: 399, found: 'the same with another producer' },
+  {
+    seed: 88,
+    found:
+      'one partition of a request was refused, KafkaJS took the sequences of all of them back, and what came next was acknowledged as a duplicate',
+  },
   { seed: 8, found: 'a Produce waited beyond its deadline for an answer to who leads' },
 ]
