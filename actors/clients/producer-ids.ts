@@ -5,7 +5,7 @@
  */
 
 import type { TopicPartition } from '../../machines/fact.ts'
-import { crc32C } from '../kafkajs/calls.ts'
+import { checksum } from '../kafkajs/calls.ts'
 import { type ProducedPartition, renumbered } from '../protocol/produce.ts'
 
 /** An id that a broker has given, with its epoch. */
@@ -31,7 +31,7 @@ export class Writing {
     const sequence = this.next.get(keyOf(batch)) ?? (this.isOf(batch) ? batch.sequence : 0)
     if (this.isOf(batch) && sequence === batch.sequence) return batch
     const numbers = { producerId: this.producer.id, producerEpoch: this.producer.epoch, sequence }
-    return { ...batch, ...numbers, records: renumbered(batch.records, numbers, crc32C) }
+    return { ...batch, ...numbers, records: renumbered(batch.records, numbers, checksum) }
   }
 
   /** The batch is in the log. */

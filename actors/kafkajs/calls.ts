@@ -3,8 +3,8 @@
 import { readApiVersions, type SpokenVersions } from '../protocol/versions.ts'
 import { crc32C, createRequest, Encoder, apiKeys as kafkaJsApiKeys, protocol } from './parts.cjs'
 
-/** The checksum of a batch of records. */
-export { crc32C }
+/** The checksum of a batch of records, CRC-32C. */
+export const checksum: (bytes: Buffer) => number = crc32C
 
 /** What KafkaJS speaks. */
 export const kafkaJsVersions: SpokenVersions = new Map(

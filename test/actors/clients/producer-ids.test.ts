@@ -1,7 +1,7 @@
 // The sequences of idempotent producers, and the ids under which they go on.
 import { beforeEach, expect, test } from 'vitest'
 import { type ProducerId, ProducerIds } from '../../../actors/clients/producer-ids.ts'
-import { crc32C } from '../../../actors/kafkajs/calls.ts'
+import { checksum } from '../../../actors/kafkajs/calls.ts'
 import { type ProducedPartition, readProduce } from '../../../actors/protocol/produce.ts'
 import { request } from './clients-stage.ts'
 
@@ -46,7 +46,7 @@ test('a sequence that the client has taken back, though it is written, is put ri
   const again = writing.numbered(await batchOf(0))
   expect(again).toMatchObject({ producerId: 4n, producerEpoch: 0, sequence: 3 })
   expect(again.records.readInt32BE(53)).toBe(3)
-  expect(again.records.readUInt32BE(17)).toBe(crc32C(again.records.subarray(21)))
+  expect(again.records.readUInt32BE(17)).toBe(checksum(again.records.subarray(21)))
   expect(again.records.subarray(57)).toEqual((await batchOf(0)).records.subarray(57))
 })
 
