@@ -2,7 +2,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { type Kafka, type KafkaConfig, type Producer, type ProducerRecord } from 'kafkajs'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
-import { extents } from './ground-truth.ts'
 import { until, within } from './until.ts'
 
 export interface ProducingOptions {
@@ -37,6 +36,7 @@ export interface Producing extends AsyncDisposable {
 
 const BATCH = 20
 const KEYS = 12
+const END = 'end'
 
 export async function startProducing(
   cluster: KafkaCluster,
@@ -91,7 +91,7 @@ export async function startProducing(
     },
     async finish() {
       await stop()
-      const log = await readValues(cluster, topic, isTransactional)
+      const log = await readValues(cluster, topic)
       const seen = new Map<number, number>()
       let disordered = 0
       const newest = new Map<string, number>()
@@ -116,33 +116,39 @@ export async function startProducing(
   }
 }
 
-/** The log of a topic, partition by partition, in order. */
-async function readValues(
-  cluster: KafkaCluster,
-  topic: string,
-  isTransactional: boolean,
-): Promise<{ value: number; key: string | null }[]> {
+/** One message of a log. */
+export interface Logged {
+  readonly partition: number
+  readonly offset: number
+  readonly value: number
+  readonly key: string | null
+}
+
+/**
+ * The log of a topic whose values are numbers, as far as it is committed, partition by partition, in order. An end is written behind it, which shows
+ * only when every transaction before it is over.
+ */
+export async function readValues(cluster: KafkaCluster, topic: string): Promise<Logged[]> {
   const kafka = cluster.kafka()
-  const ends = await extents(kafka, topic)
-  const found: { partition: number; offset: number; value: number; key: string | null }[] = []
+  const partitions = [...(await cluster.leaders(topic)).keys()]
+  const producer = kafka.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  await producer.send({ topic, messages: partitions.map((partition) => ({ partition, value: END })) })
+  await producer.disconnect()
+  const found: Logged[] = []
+  const open = new Set(partitions)
   const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
     autoCommit: false,
     eachMessage: async ({ partition, message: { offset, value, key } }) => {
-      found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
+      if (String(value) === END) open.delete(partition)
+      else
+        found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
     },
   })
-  const behind = () =>
-    [...ends].filter(([partition, { low, high }]) => {
-      const newest = found.findLast((each) => each.partition === partition)?.offset ?? low - 1
-      // the marker of the last transaction has an offset too
-      return newest < high - (isTransactional ? 2 : 1)
-    })
-  await until(() => (behind().length > 0 ? `the end of ${topic}, partitions ${behind()}` : undefined), {
-    deadlineMs: 30_000,
-  })
+  await until(() => (open.size > 0 ? `the end of ${topic}, partitions ${[...open]}` : undefined))
   await consumer.disconnect()
   return found.toSorted((one, other) => one.partition - other.partition || one.offset - other.offset)
 }
