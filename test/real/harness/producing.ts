@@ -7,7 +7,7 @@ import { until, within } from './until.ts'
 export interface ProducingOptions {
   readonly topic: string
   /** Options of `kafka.producer`. */
-  readonly producer?: Parameters<Kafka['producer']>[0]
+  readonly producer?: Parameters<Kafka['producer']>[0] | undefined
   /** Messages per second. Default 1000, in batches of 20. */
   readonly perSecond?: number
 }
@@ -115,6 +115,52 @@ export async function startProducing(
     },
   }
 }
+
+/** A plain and an idempotent producer side by side. */
+export interface BothProducing extends AsyncDisposable {
+  /** Resolves when so many more sends of each were acknowledged. */
+  acknowledged(sends: number): Promise<void>
+  finish(): Promise<{ readonly plain: Produced; readonly idempotent: Produced }>
+}
+
+/** What both promise, as a pattern for what `finish` resolves with. */
+export const bothKept = {
+  plain: { missing: 0, failures: {} },
+  idempotent: { missing: 0, twice: 0, disordered: 0, failures: {} },
+}
+
+/** Each sends to a topic of its own, which is created. */
+export async function startBoth(
+  cluster: KafkaCluster,
+  config: KafkaConfig,
+  { topic, perSecond = 1000 }: Pick<ProducingOptions, 'topic' | 'perSecond'>,
+): Promise<BothProducing> {
+  const start = async (name: string, producer: ProducingOptions['producer']) => {
+    const own = `${topic}-${name}`
+    await cluster.createTopic(own)
+    return startProducing(cluster, config, { topic: own, perSecond, producer })
+  }
+  const plain = await start('plain', {})
+  const idempotent = await start('idempotent', { idempotent: true })
+  const both = [plain, idempotent]
+  return {
+    acknowledged: async (sends) => void (await Promise.all(both.map((each) => each.acknowledged(sends)))),
+    finish: async () => ({ plain: await plain.finish(), idempotent: await idempotent.finish() }),
+    [Symbol.asyncDispose]: async () => void (await Promise.all(both.map((each) => each[Symbol.asyncDispose]()))),
+  }
+}
+
+/** The longest send around each of these changes, in milliseconds. */
+export const longestSends = (
+  { sends }: Pick<Produced, 'sends'>,
+  changes: readonly { readonly at: number }[],
+): number[] =>
+  changes.map(({ at }, index) => {
+    // a send that waits for a change begins a moment before it at the earliest
+    const to = (changes[index + 1]?.at ?? Number.POSITIVE_INFINITY) - 50
+    const around = sends.filter((each) => each.at >= at - 50 && each.at < to)
+    return Math.round(Math.max(0, ...around.map(({ tookMs }) => tookMs)))
+  })
 
 /** One message of a log. */
 export interface Logged {
