@@ -12,30 +12,35 @@ const table = (versions: { readonly [Name in keyof typeof apiKeys]?: readonly [n
 
 export const kafkaVersions = {
   '2.3': table({
+    ...{ produce: [0, 7], initProducerId: [0, 1] },
     describeGroups: [0, 3],
     ...{ fetch: [0, 11], listOffsets: [0, 5], metadata: [0, 8], offsetCommit: [0, 7], offsetFetch: [0, 5] },
     ...{ findCoordinator: [0, 2], joinGroup: [0, 5], heartbeat: [0, 3], leaveGroup: [0, 2], syncGroup: [0, 3] },
     ...{ saslHandshake: [0, 1], apiVersions: [0, 2], offsetForLeaderEpoch: [0, 3], saslAuthenticate: [0, 1] },
   }),
   '2.4': table({
+    ...{ produce: [0, 8], initProducerId: [0, 2] },
     describeGroups: [0, 5],
     ...{ fetch: [0, 11], listOffsets: [0, 5], metadata: [0, 9], offsetCommit: [0, 8], offsetFetch: [0, 6] },
     ...{ findCoordinator: [0, 3], joinGroup: [0, 6], heartbeat: [0, 4], leaveGroup: [0, 4], syncGroup: [0, 4] },
     ...{ saslHandshake: [0, 1], apiVersions: [0, 3], offsetForLeaderEpoch: [0, 3], saslAuthenticate: [0, 1] },
   }),
   '2.8': table({
+    ...{ produce: [0, 9], initProducerId: [0, 4] },
     describeGroups: [0, 5],
     ...{ fetch: [0, 12], listOffsets: [0, 6], metadata: [0, 11], offsetCommit: [0, 8], offsetFetch: [0, 7] },
     ...{ findCoordinator: [0, 3], joinGroup: [0, 7], heartbeat: [0, 4], leaveGroup: [0, 4], syncGroup: [0, 5] },
     ...{ saslHandshake: [0, 1], apiVersions: [0, 3], offsetForLeaderEpoch: [0, 4], saslAuthenticate: [0, 2] },
   }),
   '3.9': table({
+    ...{ produce: [0, 11], initProducerId: [0, 5] },
     describeGroups: [0, 5],
     ...{ fetch: [0, 17], listOffsets: [0, 9], metadata: [0, 12], offsetCommit: [0, 9], offsetFetch: [0, 9] },
     ...{ findCoordinator: [0, 6], joinGroup: [0, 9], heartbeat: [0, 4], leaveGroup: [0, 5], syncGroup: [0, 5] },
     ...{ saslHandshake: [0, 1], apiVersions: [0, 4], offsetForLeaderEpoch: [0, 4], saslAuthenticate: [0, 2] },
   }),
   '4.4': table({
+    ...{ produce: [3, 13], initProducerId: [0, 6] },
     describeGroups: [0, 6],
     ...{ fetch: [4, 18], listOffsets: [1, 11], metadata: [0, 13], offsetCommit: [2, 10], offsetFetch: [1, 10] },
     ...{ findCoordinator: [0, 6], joinGroup: [0, 9], heartbeat: [0, 4], leaveGroup: [0, 5], syncGroup: [0, 5] },

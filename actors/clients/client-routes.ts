@@ -10,7 +10,7 @@
  * | Fetch | the node | passing errors and a node out of reach as "nothing new", and who leads now |
  * | CreateTopics, DeleteTopics, CreatePartitions | the controller | what became of it, also where an answer was lost |
  * | configurations of topics, rights, reassignments | the node, or where it is gone any other | the answer |
- * | Produce | the leader of each partition | one answer, without an error that KafkaJS would repeat |
+ * | Produce | the leader of each partition | one answer, without an error that KafkaJS would repeat; none where it wants none |
  * | anything else | the node | the answer |
  */
 
@@ -31,7 +31,9 @@ import { GroupRequests } from './group-requests.ts'
 import type { Leaders } from './leaders.ts'
 import { ProduceRequests } from './produce-requests.ts'
 import type { ProducedOrder } from './produced-order.ts'
+import type { ProducerIds } from './producer-ids.ts'
 import { TopicChanges } from './topic-changes.ts'
+import { UnansweredProduces } from './unanswered-produces.ts'
 
 export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly cluster: Cluster
@@ -39,9 +41,12 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly nodes: AnnouncedNodes
   readonly leaders: Leaders
   readonly order: ProducedOrder
+  readonly producerIds: ProducerIds
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void
+  /** Groups that a client has joined, over whichever connection. */
+  readonly joined: Set<string>
   /** Answers ApiVersions. */
   readonly versions: () => Promise<Buffer>
 }
@@ -67,6 +72,7 @@ export class ClientRoutes {
   private readonly groups: GroupRequests
   private readonly topics: TopicChanges
   private readonly produces: ProduceRequests
+  private readonly unanswered: UnansweredProduces
   private readonly stop = new AbortController()
 
   constructor(options: ClientRoutesOptions) {
@@ -82,6 +88,7 @@ export class ClientRoutes {
     this.groups = new GroupRequests(shared)
     this.topics = new TopicChanges(shared)
     this.produces = new ProduceRequests(shared)
+    this.unanswered = new UnansweredProduces(shared)
   }
 
   /** Answers one request, written into a connection to this node; to whichever, where it is undefined. Nothing where the client awaits no answer. */
@@ -94,10 +101,16 @@ export class ClientRoutes {
     if (TopicChanges.isOne(request)) return this.topics.answer(request, nodeId)
     if (apiKey === apiKeys.fetch) return this.fetches.fetch(nodeId ?? this.anyNode(), request)
     if (ofAnyBroker.has(apiKey) && !isOfBroker(request)) return this.toAny(nodeId, request)
-    if (apiKey === apiKeys.produce && isAnswered(request) && isRead(request)) return this.produces.answer(request)
+    if (apiKey === apiKeys.produce && isRead(request)) return this.produced(request)
     const silence = timeoutOf(request) ?? silenceMs
     if (isAnswered(request)) return this.links.controlLink(nodeId ?? this.anyNode()).send(request, silence)
     await this.links.controlLink(nodeId ?? this.anyNode()).send(request, silence, { delivery: 'unanswered' })
+    return undefined
+  }
+
+  private async produced(request: Buffer): Promise<Buffer | undefined> {
+    if (isAnswered(request)) return this.produces.answer(request)
+    await this.unanswered.post(request)
     return undefined
   }
 

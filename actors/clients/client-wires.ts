@@ -11,8 +11,8 @@ import type { Failure } from '../../machines/failure.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Dial } from '../connection/dial.ts'
-import { kafkaJsVersions } from '../kafkajs/calls.ts'
-import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
+import { calls, encodeCall, kafkaJsVersions } from '../kafkajs/calls.ts'
+import { answerHeaderBytes, apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { commonVersions, type SpokenVersions, spokenAnswer } from '../protocol/versions.ts'
 import { Condition } from '../time/condition.ts'
 import { Wire } from '../wire/wire.ts'
@@ -20,6 +20,7 @@ import { AnnouncedNodes } from './announced-nodes.ts'
 import { ClientRoutes } from './client-routes.ts'
 import { Leaders } from './leaders.ts'
 import { ProducedOrder } from './produced-order.ts'
+import { ProducerIds } from './producer-ids.ts'
 
 export interface ClientWiresOptions {
   /** The cluster, held until it is released. */
@@ -30,6 +31,8 @@ export interface ClientWiresOptions {
   readonly holdMs: number
   /** How long a request of a client may take, in milliseconds. */
   readonly requestTimeoutMs: number
+  /** Bytes of producers' requests that are under way at once. */
+  readonly maxInFlightBytes: number
   readonly emit: (fact: Fact) => void
 }
 
@@ -43,9 +46,12 @@ export class ClientWires {
   readonly facts$ = new Subject<Fact>()
   private readonly options: ClientWiresOptions
   private readonly nodes = new AnnouncedNodes()
-  private readonly order = new ProducedOrder()
+  private readonly order: ProducedOrder
+  private readonly producerIds = new ProducerIds(() => this.newProducerId())
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
+  /** Groups that a client has joined. */
+  private readonly joined = new Set<string>()
   private held: { readonly cluster: Cluster; readonly leaders: Leaders } | undefined
   private spoken: SpokenVersions | undefined
   private failure: Failure | undefined
@@ -57,6 +63,7 @@ export class ClientWires {
 
   constructor(options: ClientWiresOptions) {
     this.options = options
+    this.order = new ProducedOrder(options.maxInFlightBytes)
   }
 
   /** What clients were told that all brokers speak; undefined before the first asked. */
@@ -73,6 +80,11 @@ export class ClientWires {
     return this.order.repeated
   }
 
+  /** Batches for which no answer is awaited and that were not sent. */
+  get dropped(): number {
+    return this.order.dropped
+  }
+
   /** The number of connections that are open. */
   get size(): number {
     return this.wires.size
@@ -82,13 +94,15 @@ export class ClientWires {
   open(endpoint: Endpoint, onConnect: () => void): Wire {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
-    const { nodes, order } = this
+    const { nodes, order, producerIds } = this
     const routes = new ClientRoutes({
       ...this.options,
+      joined: this.joined,
       cluster,
       leaders,
       nodes,
       order,
+      producerIds,
       versions: () => this.versions(),
     })
     const wire = new Wire({
@@ -150,6 +164,14 @@ export class ClientWires {
       error: (error) => this.facts$.error(error),
     })
     return this.held
+  }
+
+  private async newProducerId() {
+    const call = calls.initProducerId()
+    const answer = await this.hold().cluster.ask(await encodeCall(call, this.options.clientId))
+    const { errorCode, producerId, producerEpoch } = await call.decode(answer.subarray(answerHeaderBytes))
+    if (errorCode === errorCodes.none) return { id: BigInt(producerId), epoch: producerEpoch }
+    throw new ConnectionError({ kind: 'unreachable', message: `No producer id was given: error ${errorCode}` })
   }
 
   private letGo(): void {

@@ -1,6 +1,7 @@
 /** A client's requests about groups and transactions: each goes to the coordinator of its group or transactional id, wherever that is now. */
 
 import type { Cluster } from '../cluster/cluster.ts'
+import { bounds, Streak } from '../connection/retry-pace.ts'
 import { Coordinator, type Patience } from '../group/coordinator.ts'
 import { JoinRequests } from '../group/join-request.ts'
 import {
@@ -16,12 +17,22 @@ import {
 } from '../protocol/client-requests.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'
 import { groupErrorOf, offsetFetchErrorOf } from '../protocol/group-answers.ts'
+import {
+  committedOffsetsAnswer,
+  isUnstable,
+  readStableOffsets,
+  stableOffsetFetch,
+  stableVersion,
+} from '../protocol/stable-offsets.ts'
+import { sleep } from '../time/sleep.ts'
 import type { Link } from '../wire/link.ts'
 
 export interface GroupRequestsOptions {
   readonly cluster: Cluster
   readonly clientId: string
   readonly linkTo: (nodeId: number, mayBeHeld: boolean) => Link
+  /** Groups that a client has joined, over whichever connection. */
+  readonly joined: Set<string>
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   /** The wire is there. */
@@ -87,9 +98,13 @@ export class GroupRequests {
     const ofTransaction = ofTransactions.get(apiKey)
     if (ofTransaction) return this.send(request, transactionOf(request) ?? '', 'transaction', ofTransaction)
     const groupId = groupOf(request)
+    if (apiKey === apiKeys.offsetFetch && this.isMember(groupId)) return this.stableOffsets(request, groupId)
     if (apiKey !== apiKeys.joinGroup && apiKey !== apiKeys.syncGroup) return this.send(request, groupId)
     const group = this.group(groupId)
-    if (apiKey === apiKeys.joinGroup) group.rebalanceTimeoutMs = rebalanceTimeoutOf(request)
+    if (apiKey === apiKeys.joinGroup) {
+      this.options.joined.add(groupId)
+      group.rebalanceTimeoutMs = rebalanceTimeoutOf(request)
+    }
     const { coordinator, rebalanceTimeoutMs } = group
     const heartbeat = async () => errorCodes.none
     const joins = new JoinRequests({ groupId, coordinator, rebalanceTimeoutMs, heartbeat, onSuperseded: () => {} })
@@ -109,6 +124,28 @@ export class GroupRequests {
   ): Promise<Buffer> {
     const patience: Patience = { withinMs: this.options.requestTimeoutMs, silenceMs }
     return this.group(group, of).coordinator.send(request, errorOf, patience)
+  }
+
+  /** Whether who asks reads on from these offsets: an admin only looks at them. */
+  private isMember(group: string): boolean {
+    const { cluster, joined } = this.options
+    return joined.has(group) && cluster.speaks(apiKeys.offsetFetch, stableVersion)
+  }
+
+  /** What an open transaction is about to commit is waited for: a member that begins before it would read twice. KafkaJS repeats the error that is left. */
+  private async stableOffsets(request: Buffer, group: string): Promise<Buffer> {
+    const { clientId, requestTimeoutMs, signal } = this.options
+    const end = performance.now() + requestTimeoutMs
+    const errorOf = (frame: Buffer) => readStableOffsets(frame).errorCode
+    const tries = new Streak()
+    for (;;) {
+      const answer = await this.send(stableOffsetFetch(request, clientId), group, 'group', errorOf)
+      const offsets = readStableOffsets(answer)
+      tries.failed(bounds.lookUp)
+      const isLate = performance.now() + tries.waitMs > end
+      if (!isUnstable(offsets) || isLate || signal.aborted) return committedOffsetsAnswer(offsets)
+      await sleep(tries.waitMs, signal)
+    }
   }
 
   /** A group that was there, and is not when the request has gone out again, was deleted by it. */

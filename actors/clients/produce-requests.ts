@@ -22,11 +22,13 @@ import { sleep } from '../time/sleep.ts'
 import type { Link } from '../wire/link.ts'
 import type { Leaders } from './leaders.ts'
 import type { ProducedOrder } from './produced-order.ts'
+import type { ProducerIds, Writing } from './producer-ids.ts'
 
 export interface ProduceRequestsOptions {
   readonly clientId: string
   readonly leaders: Leaders
   readonly order: ProducedOrder
+  readonly producerIds: ProducerIds
   readonly linkTo: (nodeId: number) => Link
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
@@ -41,10 +43,12 @@ const passing: ReadonlySet<number> = new Set([3, 5, 6, 13, 19, 56, 72, 74, 75])
 const uncertain: ReadonlySet<number> = new Set([7, 20])
 /** It has written it before. */
 const duplicateSequence = 46
+/** What comes before it is not in its log, or nothing of this producer: it has not written it, and would take nothing that comes behind it. */
+const brokenSequences: ReadonlySet<number> = new Set([45, 59])
 /** Of KafkaJS's errors one that it does not repeat. */
 const unknownOutcome = errorCodes.unknownServerError
-/** The same for a producer whose sequence is broken. */
-const brokenSequence = 47
+/** The same for a transaction that can't go on. */
+const fencedProducer = 47
 
 /** The answer comes before the client gives up, by this much, in milliseconds. */
 const slackMs = 1000
@@ -53,10 +57,21 @@ const leastMs = 500
 const lastRoundMs = 100
 /** The waits of rounds in a row that failed. */
 const failedRounds = { baseMs: 20, capMs: 250 }
+/** A topic that brokers have not known for so long is gone, in milliseconds. */
+const deniedForMs = 5000
 
-/** A partition that is open, and whether what was sent of it may have been written. */
-interface Open extends ProducedPartition {
+/** A partition that is open. */
+interface Open extends TopicPartition {
+  /** As the client wrote it. */
+  readonly given: ProducedPartition
+  /** As it goes out. */
+  batch: ProducedPartition
+  /** Of an idempotent producer. */
+  writing: Writing | undefined
+  /** What was sent of it may have been written. */
   isUncertain: boolean
+  /** Since when brokers do not know it. */
+  deniedAt: number | undefined
 }
 
 /** What came of one round at one leader. */
@@ -75,29 +90,32 @@ export class ProduceRequests {
   }
 
   async answer(frame: Buffer): Promise<Buffer> {
-    const { order, requestTimeoutMs } = this.options
+    const { order, requestTimeoutMs, signal } = this.options
     const request = readProduce(frame)
-    const end = performance.now() + Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
-    const done = await order.enter(request.partitions)
+    const withinMs = Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
+    const end = performance.now() + withinMs
+    const leave = await order.enter(request.partitions, frame.length, withinMs, signal)
+    const open = request.partitions.map((given): Open => {
+      const { topic, partition } = given
+      return { topic, partition, given, batch: given, writing: undefined, isUncertain: false, deniedAt: undefined }
+    })
+    if (!leave) return producedAnswer(this.givenUp(open), 0)
     try {
-      return await this.produced(request, end)
+      return await this.produced(request, open, end)
     } finally {
-      done()
+      leave()
     }
   }
 
-  private async produced(request: ProduceRequest, end: number): Promise<Buffer> {
-    const { order, signal } = this.options
+  private async produced(request: ProduceRequest, all: readonly Open[], end: number): Promise<Buffer> {
+    const { leaders, signal } = this.options
     const results: ProducedResult[] = []
     let throttle = 0
-    let open: Open[] = []
-    for (const each of request.partitions) {
-      if (order.isFenced(each.producerId)) results.push(failed(each, brokenSequence))
-      else open.push({ ...each, isUncertain: false })
-    }
+    let open = all
     const rounds = new Streak()
     while (open.length > 0 && end - performance.now() > lastRoundMs && !signal.aborted) {
-      const groups = this.byLeader(open)
+      results.push(...(await this.number(open, request.transactionalId !== null, end)))
+      const groups = leaders.group(open.filter(({ given, writing }) => writing || given.producerId < 0n))
       const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end)))
       for (const { settled, throttleMs } of told) {
         results.push(...settled)
@@ -108,44 +126,64 @@ export class ProduceRequests {
       if (open.length === 0) break
       rounds.failed(failedRounds)
       const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
-      const lookUp = this.options.leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
+      const lookUp = leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
       // A connection that ended says nothing of who leads: its link dials the node anew, and the look-up may take longer than that.
-      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0) await lookUp
+      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0)
+        await deadline(lookUp, Math.max(0, end - performance.now()), () => {}, signal)
       await pause
+      for (const each of open) each.deniedAt = leaders.isDenied(each) ? (each.deniedAt ?? performance.now()) : undefined
+      const gone = open.filter(({ deniedAt = end }) => performance.now() - deniedAt > deniedForMs)
+      results.push(...gone.map((each) => failed(each, errorCodes.invalidTopic)))
+      open = open.filter((each) => !gone.includes(each))
     }
     if (open.length > 0) results.push(...this.givenUp(open))
     return producedAnswer(results, throttle)
   }
 
-  /** Open partitions by the node that leads them, as far as one does. */
-  private byLeader(open: readonly Open[]): Map<number, Open[]> {
-    const groups = new Map<number, Open[]>()
-    for (const each of open) {
-      const leader = this.options.leaders.of(each) ?? -1
-      if (leader >= 0) groups.set(leader, [...(groups.get(leader) ?? []), each])
+  /** Numbers the batches of an idempotent producer that are not yet. What it can't write any more is settled. */
+  private async number(open: readonly Open[], isTransactional: boolean, end: number): Promise<ProducedResult[]> {
+    const { producerIds, signal } = this.options
+    const settled: ProducedResult[] = []
+    const late = (): never => {
+      throw new ConnectionError({ kind: 'unreachable', message: 'No broker gave a producer id in time' })
     }
-    return groups
+    for (const each of open) {
+      if (each.given.producerId < 0n || each.writing) continue
+      try {
+        const writing = producerIds.writingOf(each.given, isTransactional)
+        each.writing = await deadline(writing, Math.max(0, end - performance.now()), late, signal)
+        if (each.writing) each.batch = each.writing.numbered(each.given)
+        else settled.push(failed(each, fencedProducer))
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error
+      }
+    }
+    return settled
   }
 
   private async sent(request: ProduceRequest, leader: number, part: readonly Open[], end: number): Promise<Round> {
     const { clientId, linkTo, order, signal } = this.options
     const timeoutMs = Math.max(1, Math.min(request.timeoutMs, Math.round(end - performance.now())))
-    const again = part.filter(({ isUncertain, producerId }) => isUncertain && producerId < 0n)
-    if (again.length > 0) order.noteRepeated(again.length)
+    order.repeated += part.filter(({ isUncertain, writing }) => isUncertain && !writing).length
     const given = new AbortController()
+    const link = linkTo(leader)
+    const askedAt = performance.now()
+    const late = (): never => {
+      // Its requests are too short-lived to show by themselves that the connection is dead.
+      if (!signal.aborted) link.detector.suspect(askedAt)
+      const message = 'The leader did not answer in time'
+      throw new ConnectionError({ kind: 'unreachable', message, code: 'ANSWER_LOST' })
+    }
     try {
-      const frame = produceRequest(request, part, timeoutMs, clientId)
-      const sending = linkTo(leader).send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
+      const batches = part.map(({ batch }) => batch)
+      const frame = produceRequest(request, batches, timeoutMs, clientId)
+      const sending = link.send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
       const answer = await deadline(sending, timeoutMs, late, signal)
       const { results, throttleMs } = readProduced(answer)
-      const settled: ProducedResult[] = []
-      for (const result of results) {
+      const settled = results.flatMap((result) => {
         const own = part.find((each) => keyOf(each) === keyOf(result))
-        if (own && uncertain.has(result.errorCode)) own.isUncertain = true
-        else if (own && result.errorCode === duplicateSequence && own.isUncertain)
-          settled.push({ ...result, errorCode: errorCodes.none })
-        else if (!passing.has(result.errorCode)) settled.push(result)
-      }
+        return own ? this.settle(own, result, request.transactionalId !== null) : []
+      })
       return { settled, throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
@@ -157,26 +195,53 @@ export class ProduceRequests {
     }
   }
 
-  /** The time is up. What went out may have been written or not: an idempotent producer can't go on behind it. */
+  /** What the client is told of a partition after this answer of its leader; nothing where it stays open. */
+  private settle(own: Open, result: ProducedResult, isTransactional: boolean): ProducedResult[] {
+    const { errorCode } = result
+    const { batch, writing } = own
+    if (uncertain.has(errorCode)) own.isUncertain = true
+    if (uncertain.has(errorCode) || passing.has(errorCode)) return []
+    if (errorCode === errorCodes.none || (errorCode === duplicateSequence && own.isUncertain)) {
+      writing?.wrote(batch)
+      return [{ ...result, errorCode: errorCodes.none }]
+    }
+    if (writing && brokenSequences.has(errorCode)) {
+      writing.isOver = true
+      own.isUncertain = false
+      if (!isTransactional) {
+        own.writing = undefined
+        return []
+      }
+    }
+    // What was sent before may be written, whatever is refused now.
+    if (own.isUncertain) return this.givenUp([own])
+    writing?.refused(batch)
+    return [result]
+  }
+
+  /** It can't be waited for any more. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
   private givenUp(open: readonly Open[]): ProducedResult[] {
-    const { emit, order } = this.options
-    const names = open.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
-    const isUncertain = open.some((each) => each.isUncertain)
-    const message = isUncertain
-      ? `no leader has acknowledged what was sent to ${names} in time; whether it was written can't be known`
-      : `no leader has taken what was sent to ${names} in time; it was not written`
-    emit({
+    const names = (some: readonly Open[]) => some.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
+    const unknown = open.filter(({ isUncertain }) => isUncertain)
+    const untaken = open.filter(({ isUncertain }) => !isUncertain)
+    const messages = [
+      ...(unknown.length > 0
+        ? [
+            `no leader has acknowledged what was sent to ${names(unknown)} in time; whether it was written can't be known`,
+          ]
+        : []),
+      ...(untaken.length > 0
+        ? [`no leader has taken what was sent to ${names(untaken)} in time; it was not written`]
+        : []),
+    ]
+    this.options.emit({
       type: 'response.lost',
-      request: `Produce v7 to ${names}`,
-      failure: { kind: 'unreachable', message, code: 'ETIMEDOUT' },
+      request: `Produce v7 to ${names(open)}`,
+      failure: { kind: 'unreachable', message: messages.join('; '), code: 'ETIMEDOUT' },
     })
-    for (const { producerId } of open) if (producerId >= 0n) order.fence(producerId)
+    for (const { writing } of unknown) if (writing) writing.isOver = true
     return open.map((each) => failed(each, unknownOutcome))
   }
-}
-
-const late = (): never => {
-  throw new ConnectionError({ kind: 'unreachable', message: 'The leader did not answer in time', code: 'ANSWER_LOST' })
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

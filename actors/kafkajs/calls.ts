@@ -1,7 +1,10 @@
 /** The requests relisten sends by itself, as KafkaJS encodes them. */
 
 import { readApiVersions, type SpokenVersions } from '../protocol/versions.ts'
-import { createRequest, Encoder, apiKeys as kafkaJsApiKeys, protocol } from './parts.cjs'
+import { crc32C, createRequest, Encoder, apiKeys as kafkaJsApiKeys, protocol } from './parts.cjs'
+
+/** The checksum of a batch of records. */
+export { crc32C }
 
 /** What KafkaJS speaks. */
 export const kafkaJsVersions: SpokenVersions = new Map(
@@ -97,6 +100,11 @@ export const calls = {
   findCoordinator: (groupId: string, coordinatorType: 0 | 1 = 0) =>
     callOf<{ errorCode: number; coordinator: { nodeId: number; host: string; port: number } }>('GroupCoordinator', 2, {
       ...{ groupId, coordinatorType },
+    }),
+  /** A new id for an idempotent producer, from any broker. */
+  initProducerId: () =>
+    callOf<{ errorCode: number; producerId: string; producerEpoch: number }>('InitProducerId', 1, {
+      ...{ transactionalId: null, transactionTimeout: 0 },
     }),
   heartbeat: ({ groupId, memberId, generation, groupInstanceId }: GroupMember) =>
     callOf<{ errorCode: number }>('Heartbeat', 3, {

@@ -75,6 +75,10 @@ declare module 'kafkajs/src/protocol/encoder.js' {
   }
   export = Encoder
 }
+declare module 'kafkajs/src/protocol/recordBatch/crc32C/index.js' {
+  function crc32C(bytes: Buffer): number
+  export = crc32C
+}
 declare module 'kafkajs/src/protocol/request.js' {
   import Encoder = require('kafkajs/src/protocol/encoder.js')
   function createRequest(options: {

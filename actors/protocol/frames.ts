@@ -64,6 +64,7 @@ export const errorCodes = {
   nonEmptyGroup: 68,
   groupIdNotFound: 69,
   fencedInstanceId: 82,
+  unstableOffsetCommit: 88,
 } as const
 
 /** Errors about a coordinator that pass by themselves: it loads, is not chosen yet, or is elsewhere. */

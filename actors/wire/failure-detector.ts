@@ -100,6 +100,12 @@ export class FailureDetector {
     return connection !== undefined
   }
 
+  /** What went out at this time of `performance.now()` is overdue: a connection that has brought nothing since is taken for dead. */
+  suspect(sentAt: number): void {
+    const connection = this.options.connection()
+    if (connection && connection.lastDataAt <= sentAt) this.options.drop()
+  }
+
   close(): void {
     this.stop()
     this.standby.close()

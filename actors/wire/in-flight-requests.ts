@@ -192,11 +192,17 @@ export class InFlightRequests extends Set<InFlightRequest> {
     const now = performance.now()
     const endpoint = cluster.book.entryOf(nodeId)
     if (this.hasLeft(outOfReach.at) && hasDialFailed && !(endpoint && cluster.pace.isRefused(endpoint)))
-      this.rejectAll('the node left the cluster', 'NODE_LEFT')
+      this.giveUp('the node left the cluster', 'NODE_LEFT')
     else if (now - outOfReach.since > holdMs && (hasDialFailed || now - dialledSince > holdMs))
-      this.rejectAll(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
+      this.giveUp(`the node was out of reach for ${holdMs} ms`, 'ETIMEDOUT')
     else return false
     return true
+  }
+
+  private giveUp(reason: string, code: string): void {
+    // These went out, whatever became of the connections after theirs.
+    for (const connection of [...this.retired]) this.lose(connection)
+    this.rejectAll(reason, code)
   }
 
   /** Whether the newest answer that was asked for after this instant does not name the node. */

@@ -50,7 +50,7 @@ export class Link {
   private attempt = new AbortController()
   /** Something to dial for may have changed. */
   private readonly changed = new Condition()
-  private readonly detector: FailureDetector
+  readonly detector: FailureDetector
   private readonly renewal = new LoginRenewal(() => void this.redial())
   private brokeAt: Instant | undefined
   private adopted = 0

@@ -18,7 +18,13 @@ const known = [
 ] as const
 
 /** Options of `follow`, with the names, defaults and bounds that they have for `createConsumer`. An unknown or impossible one throws `invalid-option`. */
-export type FollowOptions = Pick<Options, (typeof known)[number]>
+export type FollowOptions = Pick<Options, (typeof known)[number]> & {
+  /**
+   * Bytes of producers' requests, as they go to brokers, that are under way at once; the next ones wait, and `send` with them. A single request may be
+   * larger. Default 33,554,432 (32 MiB, as `buffer.memory` of Kafka's own producer); at least 1.
+   */
+  readonly maxInFlightBytes?: number
+}
 
 const clientOptions = [
   ...['ssl', 'sasl', 'clientId', 'brokers', 'socketFactory', 'requestTimeout', 'enforceRequestTimeout', 'retry'],
@@ -27,18 +33,21 @@ const clientOptions = [
 const elsewhere = Object.fromEntries(
   clientOptions.map((name) => [name, `pass \`${name}\` with KafkaJS's options, the first argument.`]),
 )
-const names = { known, elsewhere, nextStep: `\`follow\` takes ${known.join(', ')}.` }
+const own = [...known, 'maxInFlightBytes'] as const
+const names = { known: own, elsewhere, nextStep: `\`follow\` takes ${own.join(', ')}.` }
 
 /** KafkaJS's default of `requestTimeout`, in milliseconds. */
 const usualTimeoutMs = 30_000
 /** What follows from a failure comes before KafkaJS gives up on the request, by this much, in milliseconds. */
 const slackMs = 1000
 const leastTimeoutMs = 500
+const usualInFlightBytes = 32 * 1024 * 1024
 
 export interface ResolvedFollowOptions {
   readonly resolved: ResolvedOptions
   /** How long a request of a client may take, in milliseconds. */
   readonly requestTimeoutMs: number
+  readonly maxInFlightBytes: number
 }
 
 /** Throws `invalid-option`. */
@@ -60,15 +69,20 @@ export function resolveFollowOptions(config: FollowConfig, options: FollowOption
     const nextStep = `leave it out for KafkaJS's default, ${usualTimeoutMs}.`
     throw expected('requestTimeout', 'to be milliseconds, more than 0', requestTimeout, nextStep)
   }
+  const { maxInFlightBytes = usualInFlightBytes, ...shared } = options
+  if (!(Number.isSafeInteger(maxInFlightBytes) && maxInFlightBytes > 0)) {
+    const nextStep = `leave it out for the default, ${usualInFlightBytes}.`
+    throw expected('maxInFlightBytes', 'to be a whole number of bytes, at least 1', maxInFlightBytes, nextStep)
+  }
   // The checks of a consumer's options, with a subject that is always right.
   const subject = { groupId: 'clients', topics: ['none'], eachMessage: async () => {} }
   try {
-    const resolved = resolveOptions({ ...options, ...subject, brokers, kafka: { clientId, ssl, sasl } })
-    return { resolved, requestTimeoutMs: Math.max(leastTimeoutMs, requestTimeout - slackMs) }
+    const resolved = resolveOptions({ ...shared, ...subject, brokers, kafka: { clientId, ssl, sasl } })
+    return { resolved, requestTimeoutMs: Math.max(leastTimeoutMs, requestTimeout - slackMs), maxInFlightBytes }
   } catch (error) {
     if (!(error instanceof RelistenError)) throw error
     // There `ssl` and `sasl` are part of the option `kafka`.
-    const own = (text: string) => text.replaceAll('`kafka.', '`').replace(/`kafka: \{ (.*?) \}`/g, '`$1`')
-    throw optionError(own(error.what).replace(/\.$/, ''), own(error.nextStep))
+    const named = (text: string) => text.replaceAll('`kafka.', '`').replace(/`kafka: \{ (.*?) \}`/g, '`$1`')
+    throw optionError(named(error.what).replace(/\.$/, ''), named(error.nextStep))
   }
 }

@@ -20,6 +20,8 @@ export interface FollowStatus {
   readonly waiting: number
   /** Batches of plain producers that were sent again and may be in the log twice. */
   readonly repeated: number
+  /** Batches of producers with `acks: 0` that were not sent: the leader was away for a second, or `maxInFlightBytes` were under way. */
+  readonly dropped: number
   readonly brokers: readonly BrokerStatus[]
   /** The last move that was followed. */
   readonly lastMove: { readonly at: number; readonly tookMs: number; readonly forced: boolean } | null
@@ -39,7 +41,7 @@ export interface FollowStatus {
 }
 
 /** A status without what depends on the moment it is read. */
-export type FollowFold = Omit<FollowStatus, 'connections' | 'waiting' | 'repeated' | 'brokers'>
+export type FollowFold = Omit<FollowStatus, 'connections' | 'waiting' | 'repeated' | 'dropped' | 'brokers'>
 
 export const emptyFollowStatus: FollowFold = {
   ...{ state: followingMachine.config.initial as string, since: 0, clusterId: null },

@@ -90,7 +90,7 @@ class Following implements Followed {
   private closeWithinMs: number | undefined
   private isOver = false
 
-  constructor(config: FollowConfig, { resolved, requestTimeoutMs }: ResolvedFollowOptions) {
+  constructor(config: FollowConfig, { resolved, ...limits }: ResolvedFollowOptions) {
     const { journal, onJournalError, logger } = resolved
     const { clientId = 'kafkajs', ssl, sasl, socketFactory } = config
     const earlier = recovery(journal)
@@ -133,7 +133,7 @@ class Following implements Followed {
       }
     }
     const { rebuildTimeoutMs: holdMs } = resolved
-    this.wires = new ClientWires({ acquire, dial, clientId, holdMs, requestTimeoutMs, emit: (fact) => this.send(fact) })
+    this.wires = new ClientWires({ acquire, dial, clientId, holdMs, ...limits, emit: (fact) => this.send(fact) })
     const inspect = resolved.inspect && safeInspector(resolved.inspect)
     const machine = recorded(followingMachine.provide({ actors: this.actors(holdMs) }), this.recorder.append)
     const actor = createActor(machine, { id: 'following', ...(inspect ? { inspect } : {}) })
@@ -160,6 +160,7 @@ class Following implements Followed {
       connections: wires.size,
       waiting: wires.waiting,
       repeated: wires.repeated,
+      dropped: wires.dropped,
       brokers: brokerStatuses(wires.cluster),
     }
   }

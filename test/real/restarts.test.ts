@@ -1,17 +1,18 @@
 import kafkajs, { type SASLOptions } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
-import { follow } from '../../src/index.ts'
+import { type FollowConfig, follow } from '../../src/index.ts'
 import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import { kafkaVersions } from '../cluster/kafka-jars.ts'
 import { type FollowedMember, followedMember } from './harness/followed-member.ts'
 import { untilLed } from './harness/leaders.ts'
 import type { Outcome } from './harness/outcome.ts'
-import { type BothProducing, bothKept, startBoth } from './harness/producing.ts'
+import { type BothProducing, bothKept, startBoth, startProducing } from './harness/producing.ts'
 import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
 import { type Bounds, report } from './harness/report.ts'
 import { moveAll, type Run, startRun } from './harness/run.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
 import { backAfter } from './harness/silence.ts'
+import { startTransforming } from './harness/transforming.ts'
 
 const HEARTBEAT_MS = 1000
 const FOLLOWED_WAIT_MS = 250
@@ -28,10 +29,17 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     await using one = await run(cluster(), `restarts one by one, one member (${name})`, 1)
     await using three = await run(cluster(), `restarts one by one, three members (${name})`, 3)
     await using followed = await follower(cluster(), `restarts one by one, a followed consumer (${name})`)
-    await using both = await startBoth(cluster(), followedConfig(cluster(), 'producers'), {
-      topic: `one-by-one-${name.replaceAll(/\W+/g, '-')}`,
-      perSecond: 250,
+    const topic = `produced-${name.replaceAll(/\W+/g, '-')}`
+    await using both = await startBoth(cluster(), followedConfig(cluster(), 'producers'), { topic, perSecond: 250 })
+    // few, as transactions write to many logs and would lengthen the silences of the others
+    const [from, to] = [`${topic}-read`, `${topic}-transformed`]
+    for (const each of [from, to]) await cluster().createTopic(each, { partitions: 2 })
+    await using input = await startProducing(cluster(), followedConfig(cluster(), 'input'), {
+      ...{ topic: from, perSecond: 60 },
+      producer: { idempotent: true },
     })
+    const member = () => followedOptions(cluster(), 'member')
+    await using transforming = await startTransforming(cluster(), member, { from, to })
     const runs = [one, three, followed]
     for (const nodeId of cluster().nodeIds) {
       await moveAll(runs, async () => {
@@ -39,7 +47,7 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
         await cluster().startBroker(nodeId, { set: 2 })
         await cluster().waitReady()
       })
-      await Promise.all(runs.map((each) => each.pass(500)))
+      await Promise.all([...runs.map((each) => each.pass(500)), transforming.passed(60)])
     }
     const outcomes = await Promise.all(runs.map((each) => each.finish()))
     const violations = outcomes.flatMap((outcome, index) =>
@@ -57,6 +65,11 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     expect(violations).toEqual([])
     expect(followed.members.flatMap(({ crashes }) => crashes)).toEqual([])
     await expectKept(`restarts one by one (${name})`, both)
+    await input.finish()
+    const { read, produced: transformed, failures } = await transforming.finish()
+    expect(read.flat().length).toBeGreaterThan(180)
+    expect(transformed).toEqual(read)
+    expect(failures).toEqual([])
   })
 
   test('all brokers are stopped and started elsewhere, under one member and under three', async () => {
@@ -219,11 +232,14 @@ async function restartAll(
   }
 }
 
-function followedConfig(cluster: KafkaCluster, clientId: string, password = passwordOf(cluster)) {
+function followedConfig(cluster: KafkaCluster, clientId: string, password?: string) {
+  return follow(followedOptions(cluster, clientId, password), { logger: false })
+}
+
+function followedOptions(cluster: KafkaCluster, clientId: string, password = passwordOf(cluster)): FollowConfig {
   const { ca, sasl } = cluster
   const security = ca !== undefined && { ssl: { ca: [ca] }, sasl: { ...sasl, password } as SASLOptions }
-  const brokers = () => cluster.endpoints()
-  return follow({ clientId, brokers, ...security, logLevel: kafkajs.logLevel.NOTHING }, { logger: false })
+  return { clientId, brokers: () => cluster.endpoints(), ...security, logLevel: kafkajs.logLevel.NOTHING }
 }
 
 const passwordOf = ({ sasl }: KafkaCluster): string => (sasl as { password?: string } | undefined)?.password ?? ''

@@ -1,6 +1,7 @@
 // A batch: many seeds one after the other in one process, and what they came to together.
 
-import { kinds, planOf } from './faults/plan.ts'
+import { isMove, type Plan, planOf } from './faults/plan.ts'
+import { producingPlan } from './producers/producing-plan.ts'
 import { run } from './run.ts'
 import type { Violation } from './world.ts'
 
@@ -8,7 +9,12 @@ import type { Violation } from './world.ts'
 export interface Job {
   readonly seed: number
   readonly dimensions: readonly string[]
+  /** It is one of producers. */
+  readonly isOfProducers?: boolean
 }
+
+export const planFor = ({ seed, dimensions, isOfProducers = false }: Job): Plan =>
+  isOfProducers ? producingPlan(seed) : planOf(seed, dimensions)
 
 /** Plain data: it goes from one process to another. */
 export interface BatchResult {
@@ -71,20 +77,20 @@ function summed(one: BatchResult['counts'], other: BatchResult['counts']): Batch
 
 async function runOne(job: Job): Promise<BatchResult & { readonly hash: string }> {
   const { seed, dimensions } = job
-  const plan = planOf(seed, dimensions)
+  const plan = planFor(job)
   const { violation, hash, virtualMs, events, messages, counts } = await run(seed, { plan })
   return {
     ...{ seeds: 1, messages, events, virtualMs, twice: 0, hash },
     failures: violation ? [{ ...job, violation }] : [],
     faults: plan.faults.length,
-    moves: plan.faults.filter(({ kind }) => kinds.get(kind)?.isMove).length,
+    moves: plan.faults.filter(({ kind }) => isMove(kind)).length,
     counts: Object.fromEntries(counts),
     effects: Object.fromEntries(dimensions.filter((name) => counts.has(name)).map((name) => [name, 1])),
   }
 }
 
 async function runAgain(job: Job, before: string): Promise<BatchResult> {
-  const { hash } = await run(job.seed, { plan: planOf(job.seed, job.dimensions) })
+  const { hash } = await run(job.seed, { plan: planFor(job) })
   const what = `the same seed gave ${before} and then ${hash}`
   const violation = { invariant: 'same seed, same journal', what, atMs: 0 }
   return { ...nothingRun, twice: 1, failures: hash === before ? [] : [{ ...job, violation }] }

@@ -23,6 +23,11 @@ export interface Replacements {
   readonly diskOf: (life: Life) => Disk
   /** Milliseconds since the epoch at the beginning. */
   readonly epochMs: number
+  /**
+   * What a timer with a delay below zero takes, in milliseconds: KafkaJS looks so at each queue of requests, in which nothing waits, once a
+   * millisecond, and that would be nearly all that happens. Left out: 1, as Node has it.
+   */
+  readonly overdueTimerMs?: number
 }
 
 // All services of a simulation live in one process, which would share one watch over its event loop: it is begun here, with a timer that
@@ -42,9 +47,9 @@ export const root = '/simulated/'
 
 /** Replaces all of it until the function it returns is called. */
 export function replaceGlobals(replacements: Replacements): () => void {
-  const { clock, random, epochMs } = replacements
+  const { clock, random, epochMs, overdueTimerMs = 1 } = replacements
   const restores = [
-    replaceAll(globalThis, timersOf(clock)),
+    replaceAll(globalThis, timersOf(clock, overdueTimerMs)),
     replaceAll(Date, { now: () => epochMs + clock.now + clockShift.ms }),
     replaceAll(performance, { now: () => clock.now }),
     replaceAll(Math, { random: () => random.next() }),
@@ -70,7 +75,7 @@ function replaceAll(holder: object, replacements: object): () => void {
   }
 }
 
-function timersOf(clock: Clock): object {
+function timersOf(clock: Clock, overdueTimerMs: number): object {
   const plan =
     (every: boolean) =>
     (work: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => {
@@ -79,7 +84,8 @@ function timersOf(clock: Clock): object {
         if (!life || life.survives('timer')) work(...args)
       }
       // Node has no timer below a millisecond.
-      return clock.plan(Math.max(1, Math.trunc(Number(delayMs)) || 1), fire, life, every)
+      const delay = Number(delayMs) < 0 ? overdueTimerMs : Math.max(1, Math.trunc(Number(delayMs)) || 1)
+      return clock.plan(delay, fire, life, every)
     }
   const clear = (timer: unknown) => {
     if (timer instanceof Timer) clock.cancel(timer)

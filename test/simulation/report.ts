@@ -3,26 +3,47 @@
 import Table from 'cli-table3'
 import type { BatchResult } from './batch.ts'
 import { dimensions, leastShare } from './dimensions.ts'
-import { proofs, proofsWithout } from './faults/plan.ts'
+import { proofsWithout } from './faults/plan.ts'
+import { producerProofs } from './faults/produces.ts'
 import type { Outcome } from './run.ts'
 
 /** Fewer seeds than this need not have reached everything. */
 export const seedsForProof = 300
 
-/** Kinds of faults that no seed reached, of those that were not left out with their dimension. */
-export const unreached = ({ counts }: BatchResult, without: ReadonlySet<string>): string[] =>
-  proofsWithout(without).filter((proof) => !counts[proof])
+/** What a run of many seeds has to reach. */
+export interface Aims {
+  readonly proofs: readonly string[]
+  /** Names of dimensions, each of which has to take effect in a part of the seeds. */
+  readonly dimensions: readonly string[]
+}
 
-/** Dimensions that took effect in too few of the seeds, of those that were not left out. */
-export const tooRare = ({ seeds, effects }: BatchResult, without: ReadonlySet<string>): string[] =>
-  dimensions
-    .filter(({ name }) => !without.has(name) && (effects[name] ?? 0) < leastShare * seeds)
-    .map(({ name }) => `${name} (${effects[name] ?? 0} of ${seeds} seeds)`)
+/** Those of consumers, but for what was left out. */
+export const consumerAims = (without: ReadonlySet<string>): Aims => ({
+  proofs: proofsWithout(without),
+  dimensions: dimensions.map(({ name }) => name).filter((name) => !without.has(name)),
+})
 
-export function summary(result: BatchResult, realMs: number, without: ReadonlySet<string>): string {
+/** What producers were told has to come up as well: an oracle that hears of nothing sees nothing. */
+export const producerAims: Aims = {
+  proofs: [...producerProofs, 'an unknown outcome is told', 'what is not written is told', 'a send was rejected'],
+  dimensions: [],
+}
+
+/** Kinds of faults that no seed reached. */
+const unreached = ({ counts }: BatchResult, { proofs }: Aims): string[] => proofs.filter((proof) => !counts[proof])
+
+/** What was reached by no seed, or by too few. */
+export const missingOf = (result: BatchResult, aims: Aims): string[] => [
+  ...unreached(result, aims),
+  ...aims.dimensions
+    .filter((name) => (result.effects[name] ?? 0) < leastShare * result.seeds)
+    .map((name) => `${name} (${result.effects[name] ?? 0} of ${result.seeds} seeds)`),
+]
+
+export function summary(result: BatchResult, realMs: number, aims: Aims): string {
   const { seeds, faults, moves, messages, events, virtualMs, twice, counts } = result
   const reached = new Table({ head: ['reached', 'times', 'reached', 'times', 'reached', 'times'], style: { head: [] } })
-  const names = [...new Set([...proofs, ...Object.keys(counts)])].toSorted()
+  const names = [...new Set([...aims.proofs, ...Object.keys(counts)])].toSorted()
   const third = Math.ceil(names.length / 3)
   for (let row = 0; row < third; row++) {
     const cells = [names[row], names[row + third], names[row + 2 * third]]
@@ -34,9 +55,9 @@ export function summary(result: BatchResult, realMs: number, without: ReadonlySe
     `${seeds} seeds, ${faults} faults, ${moves} moves (${(faults / seeds).toFixed(1)} and ${(moves / seeds).toFixed(1)} per seed), ${messages} messages, ${events} events.`,
     `${hours} hours of simulated time in ${(realMs / 1000).toFixed(0)} s. ${twice} seeds were run twice.`,
   ]
-  const shares = dimensions.map(({ name }) => `${name} ${(((result.effects[name] ?? 0) / seeds) * 100).toFixed(1)} %`)
-  lines.push(`Dimensions, by the seeds in which they took effect: ${shares.join(', ')}.`)
-  const missing = unreached(result, without)
+  const shares = aims.dimensions.map((name) => `${name} ${(((result.effects[name] ?? 0) / seeds) * 100).toFixed(1)} %`)
+  if (shares.length > 0) lines.push(`Dimensions, by the seeds in which they took effect: ${shares.join(', ')}.`)
+  const missing = unreached(result, aims)
   if (missing.length > 0) lines.push(`Never reached: ${missing.join(', ')}.`)
   return lines.join('\n')
 }
@@ -57,7 +78,7 @@ export function failureReport({ seed, plan, violation, journals }: Outcome, plan
     `${plan.faults.length} of ${planned} faults are needed for it:`,
     ...faults,
     ...told,
-    `Run it again with its whole story: npm run simulate -- --seed ${seed}`,
+    `Run it again with its whole story: npm run simulate -- --${plan.isOfProducers ? 'producer-seed' : 'seed'} ${seed}`,
   ].join('\n')
 }
 

@@ -252,3 +252,20 @@ export const keptSeeds: readonly KeptSeed[] = [
       'a connection that died while only an interrupted fetch was under way went unnoticed for as long as the join took',
   },
 ]
+
+/** Seeds of producers. */
+export const keptProducerSeeds: readonly KeptSeed[] = [
+  { seed: 3, found: 'a send with a short timeout waited for one with a long one that was before it' },
+  {
+    seed: 7,
+    found:
+      'a connection died without a word; each Produce was given up before its link took the silence for anything, and nothing was sent any more',
+  },
+  {
+    seed: 1556,
+    found:
+      'a Produce had gone out over a connection that another one had taken over from; when its node left, it was told as not written',
+  },
+  { seed: 89, found: 'what may have been written was told as refused, as it was when it was sent again' },
+  { seed: 8, found: 'a Produce waited beyond its deadline for an answer to who leads' },
+]

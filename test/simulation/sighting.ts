@@ -211,5 +211,48 @@ export type Sighting =
       readonly partitions: readonly { readonly partition: number; readonly end: number; readonly committed: number }[]
     }
   | { readonly type: 'tick'; readonly isTroubled: boolean }
+  | ProducerSighting
+
+/** What is seen of producers. A message goes by its id, of which there is one. */
+export type ProducerSighting =
+  /** KafkaJS has written a partition's part of a Produce into its wire, whose answer is due by then. */
+  | {
+      readonly type: 'offered'
+      readonly producer: string
+      readonly request: number
+      readonly partition: number
+      readonly ids: readonly string[]
+      readonly isIdempotent: boolean
+      readonly withinMs: number
+    }
+  /** It was told what became of it. */
+  | {
+      readonly type: 'settled'
+      readonly request: number
+      readonly partition: number
+      readonly code: number
+      readonly offset: number
+    }
+  /** The library said that it has given up what was under way to these partitions, and of which of them it is not written. KafkaJS is told next. */
+  | { readonly type: 'given-up'; readonly partitions: readonly number[]; readonly unwritten: readonly number[] }
+  /** A leader has it in its log. */
+  | { readonly type: 'stored'; readonly partition: number; readonly offset: number; readonly ids: readonly string[] }
+  /** A user's `send` is over. */
+  | {
+      readonly type: 'send-ended'
+      readonly ids: readonly string[]
+      readonly isAcknowledged: boolean
+      /** KafkaJS would try it again. */
+      readonly isRetriable: boolean
+      readonly error: string
+    }
+  /** The producers have sent their last. */
+  | {
+      readonly type: 'produced'
+      /** Batches that were sent again and may be there twice, as `status()` counts them. */
+      readonly repeated: number
+      /** Producers whose last `send` was not acknowledged in time. */
+      readonly behind: readonly string[]
+    }
 
 export type SightingOf<Type extends Sighting['type']> = Extract<Sighting, { type: Type }>

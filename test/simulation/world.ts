@@ -3,6 +3,7 @@
 import { Clock } from './clock.ts'
 import { optionsOf } from './dimensions.ts'
 import type { Fault } from './faults/fault.ts'
+import type { KafkaWatch } from './kafka/broker.ts'
 import { type ForeignKafka, placeOf, SimulatedKafka } from './kafka/kafka.ts'
 import type { Message } from './kafka/log.ts'
 import type { Life } from './life.ts'
@@ -12,6 +13,7 @@ import type { SimulatedOptions } from './options.ts'
 import { allOracles } from './oracles/all.ts'
 import type { Oracle } from './oracles/oracle.ts'
 import { Retries } from './oracles/retries.ts'
+import { seenStored } from './producers/message-id.ts'
 import { Random } from './random.ts'
 import { canaries, digest, type Service, type Surroundings } from './service.ts'
 import type { Sighting, SightingOf } from './sighting.ts'
@@ -63,14 +65,14 @@ export class World {
   private generation = 0
   private readonly isTold: boolean
 
-  constructor(seed: number, isTold = false, dimensions: readonly string[] = []) {
+  constructor(seed: number, isTold = false, dimensions: readonly string[] = [], oracles?: readonly Oracle[]) {
     this.seed = seed
     this.isTold = isTold
     this.dimensions = new Set(dimensions)
     this.random = new Random(seed, 'world')
     this.more = new Random(seed, 'more of the world')
     this.options = optionsOf(seed, this.dimensions)
-    this.oracles = allOracles(Object.values(canaries), this.options)
+    this.oracles = oracles ?? allOracles(Object.values(canaries), this.options)
     if (this.dimensions.has('names')) {
       this.names = new NameServer(this.clock, (life, name) => {
         this.reached('names')
@@ -123,13 +125,13 @@ export class World {
       failed: (life, place) => this.see({ type: 'dial-failed', life: life.name, place }),
       reached: (cause) => this.reached(cause),
     })
-    const watch = {
-      committed: (commit: Omit<SightingOf<'committed'>, 'type'>) => this.see({ type: 'committed', ...commit }),
-      placed: (life: string, partition: number, offset: number) =>
-        this.see({ type: 'placed', life, partition, offset }),
-      read: (life: string, partition: number) => this.see({ type: 'read', life, partition }),
-      reached: (kind: string) => this.reached(kind),
-      refused: (life: string, place: string) => this.see({ type: 'login-refused', life, place }),
+    const watch: KafkaWatch = {
+      committed: (commit) => this.see({ type: 'committed', ...commit }),
+      placed: (life, partition, offset) => this.see({ type: 'placed', life, partition, offset }),
+      read: (life, partition) => this.see({ type: 'read', life, partition }),
+      reached: (kind) => this.reached(kind),
+      refused: (life, place) => this.see({ type: 'login-refused', life, place }),
+      stored: (stored) => this.see(seenStored(stored)),
     }
     this.kafka = new SimulatedKafka('cluster-of-ours', this.network, partitionCount, watch)
     this.kafka.group.onExpired = (memberId, silentMs) => {
@@ -149,10 +151,6 @@ export class World {
 
   /** The newest member id of each life. */
   readonly members = new Map<string, string>()
-
-  get reachedKinds(): ReadonlyMap<string, number> {
-    return this.counts
-  }
 
   /** Everything that must be the same when the seed is run again. */
   get hash(): string {
@@ -391,10 +389,10 @@ export class World {
 
 const hostOf = (place: string): string => place.slice(0, place.lastIndexOf(':'))
 
-const partOfHash = ['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed']
+const partOfHash = ['started', 'handled', 'committed', 'joined', 'told', 'dialled', 'crashed', 'stored', 'settled']
 const isPartOfHash: ReadonlySet<string> = new Set(partOfHash)
 const isPartOfStory: ReadonlySet<string> = new Set([
   ...['started', 'handled', 'threw', 'signalled', 'sought', 'committed', 'placed', 'join-sent', 'joined', 'assigned'],
   ...['disowned', 'left', 'expired', 'born', 'stop-asked', 'stopped', 'released', 'calm', 'over', 'went-dark'],
-  ...['named', 'acknowledged', 'commit-asked'],
+  ...['named', 'acknowledged', 'commit-asked', 'offered', 'settled', 'given-up', 'stored', 'send-ended', 'produced'],
 ])

@@ -21,6 +21,7 @@ const leave = () => {
 }
 
 test('a Produce that asks for no acknowledgement is answered with nothing once it is written, and its silence is no suspicion', async () => {
+  setTopics([{ topic: 'orders', partitions: [{ partition: 0, leader: 1 }] }])
   const routes = routesWith()
   expect(await routes.answer(1, await produce(0))).toBeUndefined()
   await brokers[0].asked(0)

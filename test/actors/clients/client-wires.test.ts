@@ -31,7 +31,13 @@ beforeEach(() => {
   spoken = [spokenBy('4.4')]
   cluster = new FakeCluster()
   wires = new ClientWires({
-    ...{ clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000, emit: (fact) => facts.push(fact) },
+    ...{
+      clientId: 'orders-service',
+      holdMs: 1000,
+      requestTimeoutMs: 3000,
+      maxInFlightBytes: 2 ** 20,
+      emit: (fact) => facts.push(fact),
+    },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     acquire: () => {
       acquired++

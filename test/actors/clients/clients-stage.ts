@@ -4,6 +4,7 @@ import { AnnouncedNodes } from '../../../actors/clients/announced-nodes.ts'
 import { ClientRoutes, type ClientRoutesOptions } from '../../../actors/clients/client-routes.ts'
 import { Leaders } from '../../../actors/clients/leaders.ts'
 import { ProducedOrder } from '../../../actors/clients/produced-order.ts'
+import { ProducerIds } from '../../../actors/clients/producer-ids.ts'
 import { createDial } from '../../../actors/connection/dial.ts'
 import { callOf, encodeCall } from '../../../actors/kafkajs/calls.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys } from '../../../actors/protocol/frames.ts'
@@ -57,11 +58,13 @@ export const setTopics = (now: TopicBytes[]): void => {
 
 export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRoutes {
   const routes = new ClientRoutes({
-    order: new ProducedOrder(),
+    order: new ProducedOrder(2 ** 20),
+    producerIds: new ProducerIds(async () => ({ id: 100n, epoch: 0 })),
     ...{ cluster, nodes, leaders, clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000 },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),
     versions: async () => answerFrame(0),
+    joined: new Set(),
     ...options,
   })
   made.push(routes)

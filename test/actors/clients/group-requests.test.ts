@@ -1,6 +1,6 @@
 // Requests about groups: each at the coordinator of its group, wherever that is.
 import { beforeEach, expect, test } from 'vitest'
-import { apiKeyOf, apiKeys, FrameReader, requestBodyOffset } from '../../../actors/protocol/frames.ts'
+import { apiKeyOf, apiKeys, apiVersionOf, FrameReader, requestBodyOffset } from '../../../actors/protocol/frames.ts'
 import { answerFrame, int16, int32, int64, list, metadataBody, text } from '../bytes.ts'
 import { announced, brokers, cluster, read, request, routesWith } from './clients-stage.ts'
 
@@ -156,14 +156,71 @@ test('offsets of a transaction go to the coordinator of the group', async () => 
   expect(askedAt(0, apiKeys.txnOffsetCommit)).toBe(1)
 })
 
-test('the offsets of a group are asked where its coordinator is', async () => {
-  const body = Buffer.concat([
-    int32(0),
-    list([Buffer.concat([text('orders'), list([Buffer.concat([int32(0), int64(7n), text(''), int16(0)])])])]),
-    int16(0),
+const offsets = { groupId: 'two', topics: [{ topic: 'orders', partitions: [{ partition: 0 }] }] }
+/** Version 4, as brokers answer it. */
+const committed = Buffer.concat([
+  int32(0),
+  list([Buffer.concat([text('orders'), list([Buffer.concat([int32(0), int64(7n), text(''), int16(0)])])])]),
+  int16(0),
+])
+/** Version 7 for one partition. */
+const stable = (offset: bigint, code: number) =>
+  Buffer.concat([
+    ...[Buffer.from([0]), int32(0), Buffer.from([2, 7]), Buffer.from('orders'), Buffer.from([2])],
+    ...[int32(0), int64(offset), int32(-1), Buffer.from([1]), int16(code), Buffer.from([0, 0]), int16(0)],
+    Buffer.from([0]),
   ])
-  brokers[1].answering.set(apiKeys.offsetFetch, () => body)
-  const asked = { groupId: 'two', topics: [{ topic: 'orders', partitions: [{ partition: 0 }] }] }
-  const answer = await routesWith().answer(1, await request('OffsetFetch', 4, asked))
+const versionsAsked = () =>
+  brokers[1].requests.filter(({ apiKey }) => apiKey === apiKeys.offsetFetch).map(({ frame }) => apiVersionOf(frame))
+
+test.each([
+  ['of an admin, which has not joined', [], ['9/7']],
+  ['of a member where brokers do not speak version 7', ['two'], []],
+])('an offset fetch %s goes to the coordinator as it is', async (_, joined, spoken) => {
+  for (const each of spoken) cluster.spoken.add(each)
+  brokers[1].answering.set(apiKeys.offsetFetch, () => committed)
+  const routes = routesWith({ joined: new Set(joined) })
+  const answer = await routes.answer(1, await request('OffsetFetch', 4, offsets))
+  expect(await read('OffsetFetch', 4, answer)).toMatchObject({ responses: [{ partitions: [{ offset: '7' }] }] })
+  expect(versionsAsked()).toEqual([4])
+})
+
+test('a member is told its offsets when no transaction is about to commit any, over whichever connection it has joined', async () => {
+  cluster.spoken.add('9/7')
+  const answers = [stable(-1n, 88), stable(-1n, 88), stable(7n, 0)]
+  brokers[1].answering.set(apiKeys.offsetFetch, () => answers.shift())
+  brokers[1].answering.set(apiKeys.joinGroup, () => undefined)
+  const joined = new Set<string>()
+  const join = {
+    ...{ groupId: 'two', sessionTimeout: 10_000, rebalanceTimeout: 60_000, memberId: '', protocolType: 'consumer' },
+    groupProtocols: [{ name: 'roundrobin', metadata: Buffer.alloc(0) }],
+  }
+  routesWith({ joined })
+    .answer(2, await request('JoinGroup', 5, join))
+    .catch(() => {})
+  const answer = await routesWith({ joined }).answer(1, await request('OffsetFetch', 4, offsets))
+  expect(await read('OffsetFetch', 4, answer)).toMatchObject({ responses: [{ partitions: [{ offset: '7' }] }] })
+  expect(versionsAsked()).toEqual([7, 7, 7])
+})
+
+test('where a transaction stays open the error is left to KafkaJS, which repeats it, when the time is up', async () => {
+  cluster.spoken.add('9/7')
+  brokers[1].answering.set(apiKeys.offsetFetch, () => stable(-1n, 88))
+  const routes = routesWith({ joined: new Set(['two']), requestTimeoutMs: 300 })
+  const answer = await routes.answer(1, await request('OffsetFetch', 4, offsets))
+  expect(await read('OffsetFetch', 4, answer)).toMatchObject({ responses: [{ partitions: [{ errorCode: 88 }] }] })
+  expect(versionsAsked().length).toBeGreaterThan(2)
+})
+
+test('offsets are asked for again at another coordinator', async () => {
+  cluster.spoken.add('9/7')
+  const moved = Buffer.concat([Buffer.from([0]), int32(0), Buffer.from([1]), int16(16), Buffer.from([0])])
+  brokers[0].answering.set(apiKeys.offsetFetch, () => {
+    coordinators = { one: 2 }
+    return moved
+  })
+  brokers[1].answering.set(apiKeys.offsetFetch, () => stable(7n, 0))
+  const asked = await request('OffsetFetch', 4, { ...offsets, groupId: 'one' })
+  const answer = await routesWith({ joined: new Set(['one']) }).answer(1, asked)
   expect(await read('OffsetFetch', 4, answer)).toMatchObject({ responses: [{ partitions: [{ offset: '7' }] }] })
 })

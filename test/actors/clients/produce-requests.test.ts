@@ -2,14 +2,16 @@
 import { beforeEach, expect, test } from 'vitest'
 import { ProducedOrder } from '../../../actors/clients/produced-order.ts'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
-import { readProduce } from '../../../actors/protocol/produce.ts'
+import { type ProducedPartition, readProduce } from '../../../actors/protocol/produce.ts'
 import { int16, int32, int64, list, text } from '../bytes.ts'
-import { brokers, facts, leaders, read, request, routesWith, setTopics } from './clients-stage.ts'
+import { brokers, cluster, facts, leaders, read, request, routesWith, setTopics } from './clients-stage.ts'
 
 interface Sent {
   readonly node: number
   readonly partitions: readonly number[]
 }
+/** Each batch that arrived, as producer id and sequence. */
+let batches: string[]
 let sent: Sent[]
 /** What a broker answers for a partition: its error and offset. `lost`: it closes the connection in place of an answer. */
 type Answering = (
@@ -20,6 +22,7 @@ type Answering = (
 
 beforeEach(() => {
   sent = []
+  batches = []
 })
 
 async function leading(...by: number[]): Promise<void> {
@@ -31,6 +34,7 @@ function answering(answer: Answering): void {
   for (const [index, broker] of brokers.entries()) {
     broker.answering.set(apiKeys.produce, (frame) => {
       const { partitions } = readProduce(frame)
+      batches.push(...partitions.map(numbersOf))
       sent.push({ node: index + 1, partitions: partitions.map(({ partition }) => partition) })
       const told = partitions.map(({ partition }) => ({ partition, told: answer(index + 1, partition, sent.length) }))
       if (told.some(({ told }) => told === 'silent')) return undefined
@@ -47,13 +51,18 @@ function answering(answer: Answering): void {
   }
 }
 
-const produce = (partitions: readonly number[], { timeout = 3000, producerId = -1 } = {}) =>
+const numbersOf = ({ partition, producerId, sequence }: ProducedPartition) => `${partition}: ${producerId} ${sequence}`
+
+const produce = (
+  partitions: readonly number[],
+  { timeout = 3000, producerId = -1, firstSequence = 0, transactionalId = null as string | null, acks = -1 } = {},
+) =>
   request('Produce', 7, {
-    ...{ transactionalId: null, acks: -1, timeout, compression: 0, producerId, producerEpoch: producerId < 0 ? -1 : 0 },
+    ...{ transactionalId, acks, timeout, compression: 0, producerId, producerEpoch: producerId < 0 ? -1 : 0 },
     topicData: [
       {
         topic: 'orders',
-        partitions: partitions.map((partition) => ({ partition, firstSequence: 0, messages: [{ value: 'one' }] })),
+        partitions: partitions.map((partition) => ({ partition, firstSequence, messages: [{ value: 'one' }] })),
       },
     ],
   })
@@ -111,7 +120,7 @@ test('an error that does not pass comes to the client with the rest of the answe
 test('where the connection ends before the answer it is sent again, and counted for a plain producer', async () => {
   await leading(1)
   answering((_node, _partition, round) => (round === 1 ? 'lost' : { code: 0, offset: 8n }))
-  const order = new ProducedOrder()
+  const order = new ProducedOrder(2 ** 20)
   const answer = await routesWith({ order }).answer(1, await produce([0]))
   expect(await results(answer)).toEqual(['0: 0 at 8'])
   expect(order.repeated).toBe(1)
@@ -120,7 +129,7 @@ test('where the connection ends before the answer it is sent again, and counted 
 test('an idempotent producer is acknowledged by the leader that has it already, and is not counted', async () => {
   await leading(1)
   answering((_node, _partition, round) => (round === 1 ? 'lost' : { code: 46, offset: -1n }))
-  const order = new ProducedOrder()
+  const order = new ProducedOrder(2 ** 20)
   const answer = await routesWith({ order }).answer(1, await produce([0], { producerId: 4 }))
   expect(await results(answer)).toEqual(['0: 0 at -1'])
   expect(order.repeated).toBe(0)
@@ -135,18 +144,85 @@ test('at the deadline what is open is answered with an error that KafkaJS does n
   expect(facts[0]).toMatchObject({ failure: { message: expect.stringContaining('it was not written') } })
 })
 
-test('what may have been written is told as unknown, and the idempotent producer of it is fenced', async () => {
+test.each([
+  ['an idempotent producer goes on under a new id', null, '0: 0 at 0', '0: 100 0'],
+  ['the producer of a transaction is fenced', 'payments', '0: 47 at -1', undefined],
+])('what may have been written is told as unknown, and %s', async (_, transactionalId, then, goesOut) => {
   await leading(1)
   answering(() => 'silent')
   const routes = routesWith()
-  const answer = await routes.answer(1, await produce([0], { timeout: 1700, producerId: 4 }))
+  const producer = { producerId: 4, transactionalId }
+  const answer = await routes.answer(1, await produce([0], { timeout: 1700, ...producer }))
   expect(await results(answer)).toEqual(['0: -1 at -1'])
   expect(facts[0]).toMatchObject({ failure: { message: expect.stringContaining("can't be known") } })
-  const before = sent.length
-  expect(await results(await routes.answer(1, await produce([0], { producerId: 4 })))).toEqual(['0: 47 at -1'])
-  expect(sent).toHaveLength(before)
+  const before = batches.length
   answering(() => ({ code: 0 }))
-  expect(await results(await routes.answer(1, await produce([0], { producerId: 5 })))).toEqual(['0: 0 at 0'])
+  expect(await results(await routes.answer(1, await produce([0], producer)))).toEqual([then])
+  expect(batches[before]).toBe(goesOut)
+})
+
+test('what is written beside a batch that is refused keeps its sequence, whatever the client makes of it', async () => {
+  await leading(1, 1)
+  answering((_, partition, round) => ({ code: round === 1 && partition === 0 ? 10 : 0 }))
+  const routes = routesWith()
+  const producerId = 4
+  await routes.answer(1, await produce([0, 1], { producerId }))
+  await routes.answer(1, await produce([0, 1], { producerId }))
+  expect(batches).toEqual(['0: 4 0', '1: 4 0', '0: 4 0', '1: 4 1'])
+})
+
+test.each([45, 59])('where the broker has lost what came before (error %i) it goes on under a new id', async (code) => {
+  await leading(1)
+  answering((_node, _partition, round) => ({ code: round === 1 ? code : 0, offset: 3n }))
+  const answer = await routesWith().answer(1, await produce([0], { producerId: 4, firstSequence: 8 }))
+  expect(await results(answer)).toEqual(['0: 0 at 3'])
+  expect(batches).toEqual(['0: 4 8', '0: 100 0'])
+})
+
+test('behind a batch that was refused when it may have been written the sequence begins anew', async () => {
+  await leading(1)
+  answering((_node, _partition, round) => (round === 1 ? 'lost' : { code: round === 2 ? 29 : 0 }))
+  const routes = routesWith()
+  expect(await results(await routes.answer(1, await produce([0], { producerId: 4 })))).toEqual(['0: -1 at -1'])
+  await routes.answer(1, await produce([0], { producerId: 4 }))
+  expect(batches).toEqual(['0: 4 0', '0: 4 0', '0: 100 0'])
+})
+
+test('a topic that brokers do not know any more ends with an error that KafkaJS does not repeat', {
+  timeout: 15_000,
+}, async () => {
+  await leading(1)
+  answering(() => ({ code: 3 }))
+  setTopics([{ topic: 'orders', error: 3, partitions: [] }])
+  const began = performance.now()
+  const answer = await routesWith({ requestTimeoutMs: 30_000 }).answer(1, await produce([0], { timeout: 30_000 }))
+  expect(await results(answer)).toEqual(['0: 17 at -1'])
+  expect(performance.now() - began).toBeGreaterThan(5000)
+})
+
+test('what is not acknowledged goes to the leader, wherever it was written', async () => {
+  await leading(1, 2)
+  answering(() => 'silent')
+  const order = new ProducedOrder(2 ** 20)
+  expect(await routesWith({ order }).answer(1, await produce([0, 1], { acks: 0 }))).toBeUndefined()
+  await Promise.all(brokers.map((broker) => broker.asked(apiKeys.produce)))
+  expect(sent.toSorted((one, other) => one.node - other.node)).toEqual([
+    { node: 1, partitions: [0] },
+    { node: 2, partitions: [1] },
+  ])
+  expect(order.dropped).toBe(0)
+})
+
+test('what is not acknowledged is dropped and counted while its leader is away, and when too much is under way', async () => {
+  await leading(1, 2)
+  cluster.book.put(2, { host: '127.0.0.1', port: 1 })
+  const order = new ProducedOrder(2 ** 20)
+  const routes = routesWith({ order })
+  await routes.answer(1, await produce([0, 1], { acks: 0 }))
+  expect(order.dropped).toBe(1)
+  await order.enter([{ topic: 'payments', partition: 0 }], 2 ** 20, 0, new AbortController().signal)
+  await routes.answer(1, await produce([0, 1], { acks: 0 }))
+  expect(order.dropped).toBe(3)
 })
 
 test('requests to one partition never overtake each other, over whichever connection, and others do not wait', async () => {
@@ -156,7 +232,7 @@ test('requests to one partition never overtake each other, over whichever connec
     arrived.push(`${node}/${partition}`)
     return round === 1 ? 'lost' : { code: 0 }
   })
-  const order = new ProducedOrder()
+  const order = new ProducedOrder(2 ** 20)
   const [one, other] = [routesWith({ order }), routesWith({ order })]
   const first = one.answer(1, await produce([0])).then(() => arrived.push('first'))
   const second = other.answer(1, await produce([0])).then(() => arrived.push('second'))

@@ -2,6 +2,7 @@
 import { expect, test, vi } from 'vitest'
 import { apiKeys } from '../../../actors/protocol/frames.ts'
 import { int32, requestFrame } from '../bytes.ts'
+import { snapshotOf } from '../fake-cluster.ts'
 import { settled } from '../stage.ts'
 import { cluster, dials, linkWith, there, withLines } from './link-stage.ts'
 
@@ -62,6 +63,20 @@ test.each(['falls silent', 'ends'])('where the connection before %s, the answer 
   else await vi.advanceTimersByTimeAsync(500)
   expect(await sent).toBe('ANSWER_LOST')
   expect(before.open).toBe(false)
+})
+
+test('where the node leaves while the connection before stays, what went out over that is lost, and the rest was not sent', async () => {
+  const { link, sent, before, after } = await moved()
+  await after.sent[0]?.answer('offsets')
+  after.close()
+  await settled()
+  const unsent = outcome(link.send(create(), 1000, { delivery: 'once' }))
+  cluster.book.drop(1)
+  cluster.newestSnapshot = snapshotOf(Number.MAX_SAFE_INTEGER)
+  await dials.newest.fail({ code: 'ECONNREFUSED' })
+  await settled()
+  expect(before.open).toBe(false)
+  expect(await Promise.all([sent, unsent])).toEqual(['ANSWER_LOST', 'NODE_LEFT'])
 })
 
 test('a link that is closed leaves no connection behind', async () => {

@@ -6,15 +6,15 @@ import type { World } from '../world.ts'
 import type { FaultKind } from './fault-kind.ts'
 
 /** Codes of Kafka's that pass by themselves, by the request they come with. */
-const codes: Readonly<Record<AskedOf, readonly number[]>> = {
+const codes = {
   fetch: [3, 6, 9, 13, 56, 74, 75, 78],
   'list offsets': [3, 5, 6, 56, 74, 78],
   'offset fetch': [3, 29],
   'offset commit': [3, 12, 28],
   metadata: [5, 9],
-}
+} as const satisfies Partial<Record<AskedOf, readonly number[]>>
 
-const somePartitions = (world: World, random: Random): ReadonlySet<number> =>
+export const somePartitions = (world: World, random: Random): ReadonlySet<number> =>
   new Set(
     world.kafka
       .partitions()
@@ -22,7 +22,7 @@ const somePartitions = (world: World, random: Random): ReadonlySet<number> =>
       .map(({ number }) => number),
   )
 
-const flawed = (Object.keys(codes) as AskedOf[]).map(
+const flawed = (Object.keys(codes) as (keyof typeof codes)[]).map(
   (asked): FaultKind => ({
     name: `answers to ${asked} have errors`,
     dimension: 'errors of partitions',

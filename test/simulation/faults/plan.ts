@@ -20,16 +20,19 @@ export interface Plan {
   readonly dimensions: readonly string[]
   /** Everything comes this many times slower, so that what takes long fits. */
   readonly stretch: number
+  /** It is producers that it happens to. */
+  readonly isOfProducers?: boolean
 }
 
 /** From here to there faults begin; each ends by itself within the time it lasts. */
-const firstAtMs = 300
-export const lastAtMs = 6000
-const longestMs = 1800
+const times = { firstAtMs: 300, lastAtMs: 6000, longestMs: 1800 }
+export const { lastAtMs } = times
 
 export const kinds: ReadonlyMap<string, FaultKind> = new Map(
   [...moves, ...paths, ...brokers, ...topics, ...answers, ...doors, ...services].map((kind) => [kind.name, kind]),
 )
+
+export const isMove = (kind: string): boolean => kinds.get(kind)?.isMove === true
 
 /** All that has to be counted at least once over many seeds. */
 const proofsOf = (some: readonly FaultKind[]): string[] => [...new Set(some.flatMap((kind) => kind.proofs))]
@@ -41,23 +44,30 @@ export const proofs: readonly string[] = proofsOf([...kinds.values()])
 export const proofsWithout = (dimensions: ReadonlySet<string>): string[] =>
   proofsOf([...kinds.values()].filter(({ dimension }) => dimension === undefined || !dimensions.has(dimension)))
 
+/** A fault of one of these kinds, by their weights, at some time. */
+export function drawFault(
+  random: Random,
+  from: readonly FaultKind[],
+  { firstAtMs, lastAtMs, longestMs }: { readonly [Name in keyof typeof times]: number },
+): Fault {
+  let left = random.next() * from.reduce((sum, { weight }) => sum + weight, 0)
+  const kind = from.find(({ weight }) => {
+    left -= weight
+    return left < 0
+  })
+  const atMs = random.between(firstAtMs, lastAtMs)
+  return {
+    kind: (kind ?? random.pick(from)).name,
+    atMs,
+    lastsMs: random.between(50, longestMs),
+    dice: random.below(2 ** 31),
+  }
+}
+
 /** At least five moves and fifteen other faults, and those of the dimensions. Without any the plan is what it always was. */
 export function planOf(seed: number, dimensions: readonly string[] = drawn(seed)): Plan {
   const random = new Random(seed, 'plan')
-  const drawFrom = (random: Random, from: readonly FaultKind[]): Fault => {
-    let left = random.next() * from.reduce((sum, { weight }) => sum + weight, 0)
-    const kind = from.find(({ weight }) => {
-      left -= weight
-      return left < 0
-    })
-    const atMs = random.between(firstAtMs, lastAtMs)
-    return {
-      kind: (kind ?? random.pick(from)).name,
-      atMs,
-      lastsMs: random.between(50, longestMs),
-      dice: random.below(2 ** 31),
-    }
-  }
+  const drawFrom = (random: Random, from: readonly FaultKind[]) => drawFault(random, from, times)
   const draw = (from: readonly FaultKind[]) => drawFrom(random, from)
   const others = [...kinds.values()].filter(({ isMove, dimension }) => !isMove && dimension === undefined)
   const faults = [

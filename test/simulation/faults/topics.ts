@@ -16,7 +16,7 @@ const added: FaultKind = {
     if (!topic.isThere) return undefined
     const isWritten = random.chance(0.5)
     // Before the group has its first assignment nobody need have seen the topic without them: they may be there from the start.
-    const isOriginal = world.kafka.group.generation === 0
+    const isOriginal = world.services.length > 0 && world.kafka.group.generation === 0
     for (const { number } of topic.grow(random.between(1, 2), isOriginal)) {
       world.log(`partition ${number} is added`)
       if (isWritten) world.append(number, world.messages(random, random.between(1, 4)))

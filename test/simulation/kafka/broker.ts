@@ -8,6 +8,7 @@ import { answerCommit, answerOffsets, type Committing } from './commits.ts'
 import type { BrokerClock, BrokerLine, BrokerListener } from './ground.ts'
 import { errors } from './group.ts'
 import { type Logins, loginKeys } from './logins.ts'
+import { answerProduce, answerProducerId, type Stored } from './produces.ts'
 import { answerEpochs, answerFetch, answerListOffsets, type Readable } from './reads.ts'
 import type { Partition, Topic } from './topic.ts'
 import { apiVersionsAnswer, firstWithIds, isKnown, type Release } from './versions.ts'
@@ -32,6 +33,8 @@ export interface KafkaWatch {
   asked?(): void
   /** A login was refused. */
   refused?(life: string, place: string): void
+  /** A producer's messages are in the log. */
+  stored?(stored: Stored): void
 }
 
 /** The cluster as its nodes know it. */
@@ -44,6 +47,8 @@ interface Cluster extends Readable, Committing {
   readonly coordinatorId: number
   readonly loadsUntil: number
   readonly logins: Logins
+  newProducerId(): number
+  changed(): void
   node(nodeId: number): { readonly entry: BrokerEntry; readonly second: BrokerEntry | undefined }
   entries(): BrokerEntry[]
   secondEntries(): BrokerEntry[]
@@ -88,7 +93,8 @@ export class Node implements BrokerListener {
         if (isOver) return
         // A flexible answer begins with the tags of its header.
         const isTagged = apiKey === apiKeys.metadata && request.readInt16BE(6) >= firstWithIds
-        if (body && throttleMs > 0) body.writeInt32BE(throttleMs, isTagged ? 1 : 0)
+        const throttleAt = apiKey === apiKeys.produce ? (body?.length ?? 0) - 4 : Number(isTagged)
+        if (body && throttleMs > 0) body.writeInt32BE(throttleMs, throttleAt)
         if (body) connection.send(answerFrame(correlationOf('request', request), body))
         const free = () => {
           isBusy = false
@@ -100,11 +106,15 @@ export class Node implements BrokerListener {
       }
       // A fetch that is over its quota is answered at once, with nothing.
       if (throttleMs > 0 && apiKey === apiKeys.fetch) return send(emptyFetch())
-      this.answer(request, connection, (body) => {
-        const lateMs = trouble.lateMs(this.nodeId, apiKey)
-        if (lateMs > 0) clock.plan(lateMs, () => send(body))
-        else send(body)
-      })
+      const take = () =>
+        this.answer(request, connection, (body) => {
+          const lateMs = trouble.lateMs(this.nodeId, apiKey)
+          if (lateMs > 0) clock.plan(lateMs, () => send(body))
+          else send(body)
+        })
+      const queuedMs = apiKey === apiKeys.produce ? trouble.queuedMs(this.nodeId) : 0
+      if (queuedMs > 0) clock.plan(queuedMs, take)
+      else take()
     }
     return {
       isForeign: this.isForeign,
@@ -154,6 +164,10 @@ export class Node implements BrokerListener {
         return this.findCoordinator(connection, reply)
       case apiKeys.fetch:
         return answerFetch(kafka, this.nodeId, version, request, reply, watch.reached, watch.read)
+      case apiKeys.produce:
+        return this.produce(request, connection, reply)
+      case apiKeys.initProducerId:
+        return reply(answerProducerId(kafka.newProducerId()))
       case apiKeys.listOffsets:
         return answerListOffsets(kafka, this.nodeId, version, request, reply)
       case offsetForLeaderEpoch:
@@ -170,6 +184,17 @@ export class Node implements BrokerListener {
       default:
         return this.member(apiKeyOf(frame), request, reply)
     }
+  }
+
+  private produce(request: Reading, connection: BrokerLine, reply: Reply): unknown {
+    const { kafka } = this
+    const cut = kafka.trouble.cutOf(this.nodeId)
+    if (cut !== undefined) kafka.watch.reached(`the ${cut} of a Produce is cut`)
+    if (cut === 'request' || !this.isUp) return connection.reset()
+    const stored = (what: Stored) => kafka.watch.stored?.(what)
+    const { body, afterMs } = answerProduce(kafka, this.nodeId, request, kafka.watch.reached, stored)
+    if (cut === 'answer') return connection.reset()
+    return afterMs > 0 ? kafka.clock.plan(afterMs, () => reply(body)) : reply(body)
   }
 
   private metadata(request: Reading, connection: BrokerLine, version: number, reply: Reply): unknown {

@@ -30,6 +30,7 @@ export class SimulatedKafka {
   readonly commitErrors: number[] = []
   /** So many of the next commits are taken, and their answers lost with the connection. */
   lostCommitAnswers = 0
+  private producerIds = 0
   private readonly waiting = new Set<() => void>()
 
   constructor(clusterId: string, ground: Ground, partitions: number, watch: KafkaWatch) {
@@ -88,7 +89,6 @@ export class SimulatedKafka {
     return this.partitions().find(({ number }) => number === topic)
   }
 
-  /** The number of a partition that is there, was, or could be; undefined for a topic nobody knows. */
   /** Where a partition is, by its number; undefined when it is gone. */
   placeOf(partition: number): { readonly topic: string; readonly partition: number } | undefined {
     const topic = this.topics.find(({ partitions }) => partitions.some(({ number }) => number === partition))
@@ -96,9 +96,14 @@ export class SimulatedKafka {
     return topic && index !== undefined ? { topic: topic.name, partition: index } : undefined
   }
 
+  /** The number of a partition that is there, was, or could be; undefined for a topic nobody knows. */
   numberOf(topic: string, index: number): number | undefined {
     const found = this.topics.find(({ name }) => name === topic)
     return found && partitionNumber(found.index, index)
+  }
+
+  newProducerId(): number {
+    return ++this.producerIds
   }
 
   append(partition: number, messages: readonly Message[]): void {

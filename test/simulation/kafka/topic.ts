@@ -1,6 +1,7 @@
 // Topics and their partitions. A partition has a number of its own over all topics, which oracles and sightings use.
 
 import { Log, type Message } from './log.ts'
+import { ProducerStates } from './producer-states.ts'
 
 /** Numbers of the first topic's partitions begin at 0, those of the second at 1000, and so on. */
 const perTopic = 1000
@@ -12,6 +13,8 @@ export class Partition {
   /** Its number within the topic. */
   readonly index: number
   log = new Log()
+  /** What idempotent producers have written last. It goes with the log, so every leader has it. */
+  readonly producers = new ProducerStates()
   leader: number
   /** Counts the elections: each leader writes its own into the batches it takes. */
   epoch = 0

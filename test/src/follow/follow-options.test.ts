@@ -86,7 +86,9 @@ test.each<[string, unknown, RegExp]>([
   ['allowEndpoint', true, /^Expected `allowEndpoint` to be a function, got `true`/],
   ['lookup', 'dns', /^Expected `lookup` to be a function/],
   ['clusterId', '', /^Expected `clusterId` to be a non-empty string/],
-])('%s is checked as that of a consumer', (name, value, sentence) => {
+  ['maxInFlightBytes', 0, /^Expected `maxInFlightBytes` to be a whole number of bytes, at least 1, got `0`/],
+  ['maxInFlightBytes', 1.5, /^Expected `maxInFlightBytes` to be a whole number of bytes, at least 1, got `1.5`/],
+])('%s is checked', (name, value, sentence) => {
   expect(refused(config, { [name]: value })).toMatch(sentence)
 })
 
