@@ -27,6 +27,9 @@ export interface Seen {
   readonly apiKey: number
 }
 
+/** What a reset comes in the place of: a request, which the broker never sees, or the answer to one that it has carried out. */
+export type Cut = 'request' | 'answer'
+
 /** What becomes of a request on its way to a broker. */
 export interface Passage {
   /** Swallowed. */
@@ -40,6 +43,8 @@ export interface Passage {
 export interface AddressOptions {
   /** Asked for each request, by its API key. */
   readonly passage: (apiKey: number) => Passage
+  /** Asked for each request, and for each answer once it has come: whether that ends its connection by a reset in its place. */
+  readonly cut: (kind: Cut, apiKey: number) => boolean
   /** What lies before this address, asked for each connection; undefined for nothing. */
   readonly road: () => Road | undefined
   /** The way out of the node behind it. */
@@ -87,7 +92,7 @@ export function createFrontAddress(
   host: string,
   port: number,
   first: Target,
-  { passage, road, exit, tap, tls }: AddressOptions,
+  { passage, cut, road, exit, tap, tls }: AddressOptions,
 ): FrontAddress {
   const context = tls && createSecureContext(tls)
   let target = first
@@ -111,10 +116,10 @@ export function createFrontAddress(
     const connection = accepted
     const see = tap && ((kind: Seen['kind'], apiKey: number) => tap({ at: Date.now(), host, connection, kind, apiKey }))
     see?.('accepted', -1)
-    join(link, replacements, passage, see)
+    join(link, replacements, { passage, cut }, see)
   }
 
-  const cut = (how: Ending) => {
+  const partAll = (how: Ending) => {
     for (const link of links) part(link, how)
   }
 
@@ -126,7 +131,7 @@ export function createFrontAddress(
     lead(next) {
       const elsewhere = next.host !== target.host || next.port !== target.port
       target = next
-      if (elsewhere) cut('fin')
+      if (elsewhere) partAll('fin')
     },
     forget(carried) {
       const forgotten = [...links].filter((link) => carried === undefined || link.carried.has(carried))
@@ -134,7 +139,7 @@ export function createFrontAddress(
       return forgotten.length
     },
     async listen() {
-      if (silent) cut('rst')
+      if (silent) partAll('rst')
       silent = false
       if (server !== undefined) return
       const opened = createServer({ noDelay: true, allowHalfOpen: true }, accept)
@@ -150,26 +155,34 @@ export function createFrontAddress(
         server = undefined
       }
       silent = how === 'silent'
-      cut(how)
+      partAll(how)
     },
   }
 }
 
 type See = (kind: Seen['kind'], apiKey: number) => void
 
-function join(link: Link, replacements: () => Replacements, passage: AddressOptions['passage'], see?: See): void {
+function join(
+  link: Link,
+  replacements: () => Replacements,
+  { passage, cut }: Pick<AddressOptions, 'passage' | 'cut'>,
+  see?: See,
+): void {
   const { client, broker, carried } = link
   const held = createDelayed()
   /** Correlation id → API key of what was asked. */
   const asked = new Map<number, number>()
+  const passes = (kind: Cut, apiKey: number) => {
+    if (link.forwards && cut(kind, apiKey)) part(link, 'rst')
+    return link.forwards
+  }
   const answers = createFrameRewriter(replacements, (frame) => {
-    const id = see === undefined || frame.length < 8 ? undefined : frame.readInt32BE(4)
+    const id = frame.length < 8 ? undefined : frame.readInt32BE(4)
     const apiKey = id === undefined ? undefined : asked.get(id)
-    if (id !== undefined && apiKey !== undefined) {
-      asked.delete(id)
-      see?.('answer', apiKey)
-    }
-    return true
+    if (id === undefined || apiKey === undefined) return true
+    asked.delete(id)
+    see?.('answer', apiKey)
+    return passes('answer', apiKey)
   })
   let misread: Replacements = new Map()
   const requests = createFrameRewriter(
@@ -178,10 +191,10 @@ function join(link: Link, replacements: () => Replacements, passage: AddressOpti
       if (frame.length < 12) return true
       const apiKey = frame.readInt16BE(4)
       const { dropped, heldMs, misread: texts } = passage(apiKey)
-      if (dropped) return false
+      if (dropped || !passes('request', apiKey)) return false
       misread = texts
       carried.add(apiKey)
-      if (see) asked.set(frame.readInt32BE(8), apiKey)
+      asked.set(frame.readInt32BE(8), apiKey)
       see?.('request', apiKey)
       if (heldMs > 0) held.put(heldMs, () => {})
       return true

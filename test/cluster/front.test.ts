@@ -125,6 +125,25 @@ test('a dropped kind of request never reaches the broker', async () => {
   expect(await say(socket)).toContain('I am 1')
 })
 
+test.each(['request', 'answer'] as const)('a connection is reset in the place of one %s at one node', async (kind) => {
+  const left = front.cut(kind, 7, 1, [2])
+  /** `answered`, or the error of its connection. */
+  const asked = async (apiKey: number, host: string) => {
+    const socket = await dial(host)
+    socket.write(frame(Buffer.concat([Buffer.from([0, apiKey, 0, 2]), Buffer.from('I am')])))
+    return once(socket, 'data').then(
+      () => 'answered',
+      ({ code }) => code,
+    )
+  }
+  expect(await asked(7, '127.0.1.1')).toBe('answered')
+  expect(await asked(8, '127.0.1.2')).toBe('answered')
+  expect([left(), received.length]).toEqual([1, 2])
+  expect(await asked(7, '127.0.1.2')).toBe('ECONNRESET')
+  expect(await asked(7, '127.0.1.2')).toBe('answered')
+  expect([left(), received.length]).toEqual([0, kind === 'answer' ? 4 : 3])
+})
+
 test('a node that refuses or is silent leaves the others alone, and comes back', async () => {
   await front.close(1, 'fin', [1])
   await expect(dial('127.0.1.1')).rejects.toThrow('ECONNREFUSED')

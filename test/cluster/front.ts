@@ -9,7 +9,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Road } from './distance.ts'
 import type { Replacements } from './frame-rewriter.ts'
-import { type AddressOptions, createFrontAddress, type Ending, type FrontAddress } from './front-address.ts'
+import { type AddressOptions, type Cut, createFrontAddress, type Ending, type FrontAddress } from './front-address.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 import { assertSet, loopback, parseEndpoint } from './loopback.ts'
 
@@ -51,6 +51,11 @@ export interface Front extends AsyncDisposable {
   foreign(set: number, other: Pick<Behind, 'nodeIds' | 'endpoint'> | null): Promise<void>
   /** Requests with these API keys are swallowed from now on; an empty list ends that. */
   drop(apiKeys: readonly number[]): void
+  /**
+   * The next so many requests with this API key to these nodes end their connection by a reset: with `request` before the broker sees them, with
+   * `answer` when it has answered. 0 ends that. Returns how many are left, as a function.
+   */
+  cut(kind: Cut, apiKey: number, times: number, nodes?: readonly number[]): () => number
   /** Requests with this API key reach these nodes so many milliseconds later, and all behind them on the same connection; 0 ends that. */
   hold(apiKey: number, heldMs: number, nodes?: readonly number[]): void
   /** Connections to these nodes that are made from now on come over this road; `null` for none. */
@@ -85,6 +90,7 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
   const current = new Map<number, string>()
   let named: Readonly<Record<number, string>> = {}
   let dropped: ReadonlySet<number> = new Set()
+  const cuts = new Map<string, { left: number }>()
   const held = new Map<string, number>()
   const misread = new Map<number, Replacements>()
   const roads = new Map<number, Road>()
@@ -102,9 +108,15 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
       heldMs: held.get(`${nodeId} ${apiKey}`) ?? 0,
       misread: misread.get(nodeId) ?? asItIs,
     })
+    const cut = (kind: Cut, apiKey: number) => {
+      const count = cuts.get(`${kind} ${nodeId} ${apiKey}`)
+      if (count === undefined || count.left === 0) return false
+      count.left -= 1
+      return true
+    }
     const exit = exits.get(nodeId) ?? { freeAt: 0 }
     const added = createFrontAddress(host, port, own(nodeId), {
-      ...{ passage, road: () => roads.get(nodeId), exit, tap, tls },
+      ...{ passage, cut, road: () => roads.get(nodeId), exit, tap, tls },
     })
     addresses.set(host, added)
     return added
@@ -205,6 +217,12 @@ export async function startFront(cluster: Behind, { tap, tls }: FrontOptions = {
 
     drop(apiKeys) {
       dropped = new Set(apiKeys)
+    },
+
+    cut(kind, apiKey, times, nodes = nodeIds) {
+      const count = { left: times }
+      for (const nodeId of nodes) cuts.set(`${kind} ${nodeId} ${apiKey}`, count)
+      return () => count.left
     },
 
     hold(apiKey, heldMs, nodes = nodeIds) {

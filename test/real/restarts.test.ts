@@ -6,7 +6,7 @@ import { kafkaVersions } from '../cluster/kafka-jars.ts'
 import { type FollowedMember, followedMember } from './harness/followed-member.ts'
 import { untilLed } from './harness/leaders.ts'
 import type { Outcome } from './harness/outcome.ts'
-import { startProducing } from './harness/producing.ts'
+import { type BothProducing, bothKept, startBoth, startProducing } from './harness/producing.ts'
 import { type RelistenMember, relistenMember } from './harness/relisten-member.ts'
 import { type Bounds, report } from './harness/report.ts'
 import { moveAll, type Run, startRun } from './harness/run.ts'
@@ -30,11 +30,7 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     await using three = await run(cluster(), `restarts one by one, three members (${name})`, 3)
     await using followed = await follower(cluster(), `restarts one by one, a followed consumer (${name})`)
     const topic = `produced-${name.replaceAll(/\W+/g, '-')}`
-    await cluster().createTopic(topic)
-    await using producing = await startProducing(cluster(), followedConfig(cluster(), 'producer'), {
-      ...{ topic, perSecond: 500 },
-      producer: { idempotent: true },
-    })
+    await using both = await startBoth(cluster(), followedConfig(cluster(), 'producers'), { topic, perSecond: 250 })
     // few, as transactions write to many logs and would lengthen the silences of the others
     const [from, to] = [`${topic}-read`, `${topic}-transformed`]
     for (const each of [from, to]) await cluster().createTopic(each, { partitions: 2 })
@@ -68,9 +64,7 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     )
     expect(violations).toEqual([])
     expect(followed.members.flatMap(({ crashes }) => crashes)).toEqual([])
-    const { acknowledged, ...produced } = await producing.finish()
-    expect(acknowledged).toBeGreaterThan(1000)
-    expect(produced).toMatchObject({ missing: 0, twice: 0, disordered: 0, failures: {} })
+    await expectKept(`restarts one by one (${name})`, both)
     await input.finish()
     const { read, produced: transformed, failures } = await transforming.finish()
     expect(read.flat().length).toBeGreaterThan(180)
@@ -88,6 +82,23 @@ describe.each(clusters.map((each) => [each.name, each] as const))('on Kafka %s',
     expect(violations).toEqual([])
   })
 
+  if (name === kafkaVersions[0]) {
+    test('a broker is killed and started again, and all are stopped and started elsewhere, under followed producers', async () => {
+      await using both = await startBoth(cluster(), followedConfig(cluster(), 'kill'), {
+        topic: 'killed',
+        perSecond: 500,
+      })
+      await both.acknowledged(30)
+      await cluster().stopBroker(1, 'SIGKILL')
+      await both.acknowledged(50)
+      await cluster().startBroker(1)
+      await cluster().waitReady()
+      await both.acknowledged(30)
+      await cluster().restartAll(5)
+      await both.acknowledged(30)
+      await expectKept('killed, stopped and started elsewhere', both)
+    })
+  }
   if (security === 'plain') return
 
   test('a login that is refused rejects connect() of a followed client once, and a good one connects', async () => {
@@ -161,6 +172,16 @@ describe('on Kafka 4.4.0 with TLS and SCRAM, leaders back on their preferred bro
     expect(report(outcome, { twice: 'process', rebalances: outcome.coordinatorChanges, figures })).toEqual([])
   })
 })
+
+async function expectKept(what: string, both: BothProducing): Promise<void> {
+  const found = await both.finish()
+  for (const [name, { sends, ...figures }] of Object.entries(found)) {
+    const longest = Math.round(Math.max(...sends.map(({ tookMs }) => tookMs)))
+    console.info(`${what}, ${name} producer:`, figures, `longest send ${longest} ms`)
+    expect(sends.length).toBeGreaterThan(50)
+  }
+  expect(found).toMatchObject(bothKept)
+}
 
 /** Runs of so many members each, side by side, while all brokers stop and start on another set of addresses. */
 async function restartAll(

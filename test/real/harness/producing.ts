@@ -2,13 +2,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { type Kafka, type KafkaConfig, type Producer, type ProducerRecord } from 'kafkajs'
 import type { KafkaCluster } from '../../cluster/kafka-cluster.ts'
-import { extents } from './ground-truth.ts'
 import { until, within } from './until.ts'
 
 export interface ProducingOptions {
   readonly topic: string
   /** Options of `kafka.producer`. */
-  readonly producer?: Parameters<Kafka['producer']>[0]
+  readonly producer?: Parameters<Kafka['producer']>[0] | undefined
   /** Messages per second. Default 1000, in batches of 20. */
   readonly perSecond?: number
 }
@@ -37,6 +36,7 @@ export interface Producing extends AsyncDisposable {
 
 const BATCH = 20
 const KEYS = 12
+const END = 'end'
 
 export async function startProducing(
   cluster: KafkaCluster,
@@ -91,7 +91,7 @@ export async function startProducing(
     },
     async finish() {
       await stop()
-      const log = await readValues(cluster, topic, isTransactional)
+      const log = await readValues(cluster, topic)
       const seen = new Map<number, number>()
       let disordered = 0
       const newest = new Map<string, number>()
@@ -116,33 +116,85 @@ export async function startProducing(
   }
 }
 
-/** The log of a topic, partition by partition, in order. */
-async function readValues(
+/** A plain and an idempotent producer side by side. */
+export interface BothProducing extends AsyncDisposable {
+  /** Resolves when so many more sends of each were acknowledged. */
+  acknowledged(sends: number): Promise<void>
+  finish(): Promise<{ readonly plain: Produced; readonly idempotent: Produced }>
+}
+
+/** What both promise, as a pattern for what `finish` resolves with. */
+export const bothKept = {
+  plain: { missing: 0, failures: {} },
+  idempotent: { missing: 0, twice: 0, disordered: 0, failures: {} },
+}
+
+/** Each sends to a topic of its own, which is created. */
+export async function startBoth(
   cluster: KafkaCluster,
-  topic: string,
-  isTransactional: boolean,
-): Promise<{ value: number; key: string | null }[]> {
+  config: KafkaConfig,
+  { topic, perSecond = 1000 }: Pick<ProducingOptions, 'topic' | 'perSecond'>,
+): Promise<BothProducing> {
+  const start = async (name: string, producer: ProducingOptions['producer']) => {
+    const own = `${topic}-${name}`
+    await cluster.createTopic(own)
+    return startProducing(cluster, config, { topic: own, perSecond, producer })
+  }
+  const plain = await start('plain', {})
+  const idempotent = await start('idempotent', { idempotent: true })
+  const both = [plain, idempotent]
+  return {
+    acknowledged: async (sends) => void (await Promise.all(both.map((each) => each.acknowledged(sends)))),
+    finish: async () => ({ plain: await plain.finish(), idempotent: await idempotent.finish() }),
+    [Symbol.asyncDispose]: async () => void (await Promise.all(both.map((each) => each[Symbol.asyncDispose]()))),
+  }
+}
+
+/** The longest send around each of these changes, in milliseconds. */
+export const longestSends = (
+  { sends }: Pick<Produced, 'sends'>,
+  changes: readonly { readonly at: number }[],
+): number[] =>
+  changes.map(({ at }, index) => {
+    // a send that waits for a change begins a moment before it at the earliest
+    const to = (changes[index + 1]?.at ?? Number.POSITIVE_INFINITY) - 50
+    const around = sends.filter((each) => each.at >= at - 50 && each.at < to)
+    return Math.round(Math.max(0, ...around.map(({ tookMs }) => tookMs)))
+  })
+
+/** One message of a log. */
+export interface Logged {
+  readonly partition: number
+  readonly offset: number
+  readonly value: number
+  readonly key: string | null
+}
+
+/**
+ * The log of a topic whose values are numbers, as far as it is committed, partition by partition, in order. An end is written behind it, which shows
+ * only when every transaction before it is over.
+ */
+export async function readValues(cluster: KafkaCluster, topic: string): Promise<Logged[]> {
   const kafka = cluster.kafka()
-  const ends = await extents(kafka, topic)
-  const found: { partition: number; offset: number; value: number; key: string | null }[] = []
+  const partitions = [...(await cluster.leaders(topic)).keys()]
+  const producer = kafka.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  await producer.send({ topic, messages: partitions.map((partition) => ({ partition, value: END })) })
+  await producer.disconnect()
+  const found: Logged[] = []
+  const open = new Set(partitions)
   const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
     autoCommit: false,
     eachMessage: async ({ partition, message: { offset, value, key } }) => {
-      found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
+      if (String(value) === END) open.delete(partition)
+      else
+        found.push({ partition, offset: Number(offset), value: Number(value), key: key === null ? null : String(key) })
     },
   })
-  const behind = () =>
-    [...ends].filter(([partition, { low, high }]) => {
-      const newest = found.findLast((each) => each.partition === partition)?.offset ?? low - 1
-      // the marker of the last transaction has an offset too
-      return newest < high - (isTransactional ? 2 : 1)
-    })
-  await until(() => (behind().length > 0 ? `the end of ${topic}, partitions ${behind()}` : undefined), {
-    deadlineMs: 30_000,
-  })
+  await until(() => (open.size > 0 ? `the end of ${topic}, partitions ${[...open]}` : undefined))
   await consumer.disconnect()
   return found.toSorted((one, other) => one.partition - other.partition || one.offset - other.offset)
 }
