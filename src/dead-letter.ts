@@ -16,7 +16,10 @@ export interface DeadLetterProducer {
 
 /** Options of `deadLetter`. A wrong one throws `invalid-option`. */
 export interface DeadLetterOptions {
-  /** A connected producer of KafkaJS, or anything with its `send`. Whoever made it disconnects it. */
+  /**
+   * A connected producer of KafkaJS on `follow`, or anything with its `send`. What it acknowledges is skipped: a stock producer acknowledges some of
+   * what it has not written where brokers move or restart. Whoever made it disconnects it.
+   */
   readonly producer: DeadLetterProducer
   /** The topic for dead letters. It has to exist, unless brokers create topics. */
   readonly topic: string
@@ -47,7 +50,7 @@ export function deadLetter({ producer, topic, maxAttempts = usualAttempts }: Dea
   if (typeof producer?.send !== 'function')
     throw optionError(
       'Expected `producer` of `deadLetter` to have a function `send`',
-      'pass a connected producer of KafkaJS.',
+      'pass a connected producer of KafkaJS on `follow`.',
     )
   if (typeof topic !== 'string' || topic === '')
     throw optionError('Expected `topic` of `deadLetter` to be a non-empty string', 'name the topic for dead letters.')

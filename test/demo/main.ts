@@ -1,23 +1,26 @@
 /**
  * The demo: a real three-broker Kafka whose brokers move eight times, a group of three relisten consumers embedded like a service would embed
- * them, beside it a stock KafkaJS consumer on `follow`, and another without it, all with the same function for `brokers`.
+ * them, beside it a stock KafkaJS consumer on `follow`, and another without it, all with the same function for `brokers`. Two stock producers, one of
+ * them on `follow`, write through the same moves into topics of their own; what the consumers read comes past the front.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, Option } from 'commander'
+import kafkajs from 'kafkajs'
 import { bundlePage } from '../../page/build/bundle.ts'
-import { serveInspector } from '../../src/index.ts'
+import { follow, serveInspector } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { startCluster } from '../cluster/kafka-cluster.ts'
 import { type KafkaVersion, kafkaVersions } from '../cluster/kafka-jars.ts'
 import { followedMember } from '../real/harness/followed-member.ts'
 import { readLog } from '../real/harness/ground-truth.ts'
+import { startProducing } from '../real/harness/producing.ts'
 import { relistenMember } from '../real/harness/relisten-member.ts'
 import { stockMember } from '../real/harness/stock-member.ts'
 import { until, within } from '../real/harness/until.ts'
 import { createWorkload } from '../real/harness/workload.ts'
 import { type Board, createBoard } from './board.ts'
 import { demoMoves } from './moves.ts'
-import { type MadeMove, type Result, result } from './result.ts'
+import { type MadeMove, type Producers, type Result, result } from './result.ts'
 import { createSide, type Side } from './side.ts'
 
 const topic = 'orders'
@@ -49,6 +52,14 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   const stock = createSide({ name: 'KafkaJS', client: stockMember, members: 1, topic, brokers })
   const sides = [relisten, followed, stock]
   const workload = await createWorkload(cluster, { topic })
+  const config = { clientId: 'demo', brokers, logLevel: kafkajs.logLevel.NOTHING }
+  const produce = async (name: keyof Producers, kafka: kafkajs.KafkaConfig) => {
+    await cluster.createTopic(`produced-${name}`)
+    const options = { topic: `produced-${name}`, perSecond: 200, isConcurrent: true, lastSendMs: 3000 }
+    return startProducing(cluster, kafka, options)
+  }
+  await using followedProducer = await produce('followed', follow(config, { logger: false }))
+  await using stockProducer = await produce('stock', config)
   const end = async () => {
     await workload.close()
     // a stock consumer may wait for a dead broker for half a minute and more
@@ -71,6 +82,7 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
     '  Three relisten members, a KafkaJS consumer on `follow` and one without it have joined, each side in a group of its own.',
   )
   board.say('  200 messages per second flow into six partitions. `brokers` is a function: no old address stays valid.')
+  board.say('  Two KafkaJS producers, on `follow` and without it, write as many into topics of their own.')
   board.news(columns('', 'state', 'longest gap', 'handled', 'twice', 'behind'))
   workload.start()
   const steadyFrom = Date.now() + 1000
@@ -124,10 +136,15 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal): P
   await until(() => (followed.ledger.handled < workload.sent ? 'the last messages' : undefined), {
     deadlineMs: 5000,
   }).catch(() => {})
-  const log = await readLog(cluster.kafka(), topic)
+  const [log, ...produced] = await Promise.all([
+    readLog(cluster.kafka(), topic),
+    followedProducer.finish(),
+    stockProducer.finish(),
+  ])
   await end()
   board.say('')
-  const outcome = result({ relisten, followed, stock }, made, log, whole)
+  const producers = { followed: produced[0], stock: produced[1] }
+  const outcome = result({ relisten, followed, stock }, producers, made, log, whole)
   return { ...outcome, text: `${outcome.text}\nIt took ${Math.round((Date.now() - beganAt) / 1000)} s.` }
 }
 

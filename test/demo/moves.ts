@@ -13,7 +13,7 @@ export interface DemoMove {
   bound(steadyMs: number): number
 }
 
-/** `coordinator` is the broker that coordinates relisten's group. */
+/** `coordinator` is the broker that coordinates relisten's group. Stock clients hang at the black hole, so it comes late. */
 export function demoMoves(coordinator: number): DemoMove[] {
   return [
     {
@@ -24,35 +24,12 @@ export function demoMoves(coordinator: number): DemoMove[] {
       bound: () => 1000,
     },
     {
-      kind: 'all at once (RST)',
-      says: 'every broker moves; old connections are reset',
-      make: (front) => front.move(3, { close: 'rst' }),
-      bound: () => 1000,
-    },
-    {
-      kind: 'black hole',
-      says: 'every broker moves; the old addresses stay open and never answer again',
-      make: (front) => front.move(4, { close: 'silent' }),
-      bound: () => 1500,
-    },
-    {
-      kind: 'overlap',
-      says: 'every broker moves; the old addresses work for three more seconds, then close',
-      async make(front, signal) {
-        await front.open(5)
-        front.advertise(5)
-        await pause(3000, undefined, { signal })
-        await front.close(4, 'fin')
-      },
-      bound: (steadyMs) => steadyMs,
-    },
-    {
       kind: 'node by node',
       says: 'the brokers move one after the other, 1.5 s apart',
       async make(front, signal) {
         for (const nodeId of [1, 2, 3]) {
           if (nodeId > 1) await pause(1500, undefined, { signal })
-          await front.move(6, { nodes: [nodeId] })
+          await front.move(3, { nodes: [nodeId] })
         }
       },
       bound: (steadyMs) => steadyMs + 150,
@@ -60,7 +37,7 @@ export function demoMoves(coordinator: number): DemoMove[] {
     {
       kind: 'coordinator only',
       says: `only broker ${coordinator} moves: it coordinates the group`,
-      make: (front) => front.move(7, { nodes: [coordinator] }),
+      make: (front) => front.move(4, { nodes: [coordinator] }),
       bound: (steadyMs) => steadyMs + 150,
     },
     {
@@ -68,6 +45,29 @@ export function demoMoves(coordinator: number): DemoMove[] {
       says: 'brokers 1 and 2 exchange their addresses',
       make: (front) => front.swap(1, 2),
       bound: () => 500,
+    },
+    {
+      kind: 'all at once (RST)',
+      says: 'every broker moves; old connections are reset',
+      make: (front) => front.move(5, { close: 'rst' }),
+      bound: () => 1000,
+    },
+    {
+      kind: 'black hole',
+      says: 'every broker moves; the old addresses stay open and never answer again',
+      make: (front) => front.move(6, { close: 'silent' }),
+      bound: () => 1500,
+    },
+    {
+      kind: 'overlap',
+      says: 'every broker moves; the old addresses work for three more seconds, then close',
+      async make(front, signal) {
+        await front.open(7)
+        front.advertise(7)
+        await pause(3000, undefined, { signal })
+        await front.close(6, 'fin')
+      },
+      bound: (steadyMs) => steadyMs,
     },
     {
       kind: 'back again',

@@ -1,6 +1,7 @@
 /** The result of the demo: the table at the end, and whether relisten's figures hold. */
 import Table from 'cli-table3'
 import type { Log } from '../real/harness/ground-truth.ts'
+import type { Produced } from '../real/harness/producing.ts'
 import { MESSAGE_SPACING_MS } from '../real/harness/report.ts'
 import type { Stretch } from '../real/harness/silence.ts'
 import type { DemoMove } from './moves.ts'
@@ -15,7 +16,7 @@ export interface MadeMove {
 
 export interface Result {
   readonly text: string
-  /** True when nothing was lost or handled twice, no rebalance happened, and every gap is within its bound. */
+  /** True when nothing was lost or handled twice, no rebalance happened, every gap is within its bound, and all that the followed producer was acknowledged is in the log. */
   readonly holds: boolean
 }
 
@@ -29,8 +30,15 @@ export interface Sides {
 /** How much longer a stock consumer on `follow` may be silent than relisten, in milliseconds: KafkaJS's fetches wait for one another. */
 const stockMs = 500
 
+/** Stock producers, of which one is on `follow`. */
+export interface Producers {
+  readonly followed: Produced
+  readonly stock: Produced
+}
+
 export function result(
   { relisten, followed, stock }: Sides,
+  producers: Producers,
   made: readonly MadeMove[],
   log: Log,
   whole: Stretch,
@@ -52,7 +60,9 @@ export function result(
     return { move, ours, onFollow, theirs, rebalances, boundMs, holds: quiet && isFollowed && nothing }
   })
   const unread = relisten.unread(log) + followed.unread(log)
-  const holds = unread === 0 && rows.every((row) => row.holds)
+  const { missing, failures } = producers.followed
+  const unstored = missing + failed(failures)
+  const holds = unread + unstored === 0 && rows.every((row) => row.holds)
 
   const table = new Table({
     head: ['', 'gap', 'lost', 'twice', 'rebal.', 'gap', 'lost', 'twice', 'rebal.', '', 'gap', 'twice', 'rebal.'],
@@ -88,9 +98,11 @@ export function result(
     )
   const verdict = holds
     ? `relisten lost nothing, handled nothing twice and kept its group together through ${rows.length} moves; so did KafkaJS on \`follow\`.`
-    : `relisten did NOT keep its promise: ${[...(unread > 0 ? [`${unread} messages unread`] : []), ...broken].join('; ')}.`
+    : `relisten did NOT keep its promise: ${[...(unread > 0 ? [`${unread} messages unread`] : []), ...(unstored > 0 ? [`${missing} messages acknowledged and not in the log, ${failed(failures)} sends failed`] : []), ...broken].join('; ')}.`
   const lines = [
     table.toString(),
+    '',
+    producerTable(producers),
     '',
     verdict,
     `KafkaJS alone, given the same function for \`brokers\`, ends with ${stock.unread(log)} of ${size(log)} messages unread.`,
@@ -101,6 +113,24 @@ export function result(
   ]
   return { text: lines.join('\n'), holds }
 }
+
+function producerTable({ followed, stock }: Producers): string {
+  const table = new Table({
+    head: ['producers', 'KafkaJS on `follow`', 'KafkaJS alone'],
+    colAligns: ['left', 'right', 'right'],
+    style: { head: [], border: [], compact: true },
+  })
+  const line = (title: string, of: (produced: Produced) => string | number) =>
+    table.push([title, of(followed), of(stock)])
+  line('messages given to `send`', ({ sent }) => sent)
+  line('acknowledged', ({ acknowledged }) => acknowledged)
+  line('acknowledged, not in the log', ({ missing }) => missing)
+  line('twice in the log', ({ twice }) => twice)
+  line('longest send that was acknowledged', ({ sends }) => seconds(Math.max(...sends.map(({ tookMs }) => tookMs))))
+  return table.toString()
+}
+
+const failed = (failures: Produced['failures']): number => Object.values(failures).reduce((sum, one) => sum + one, 0)
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`
 const gapText = ({ gapMs, back }: PhaseFigures) => (back ? seconds(gapMs) : `> ${seconds(gapMs)}`)

@@ -5,6 +5,7 @@ import { measureIdle } from './idle.ts'
 import { measureImport } from './import-time.ts'
 import { measureMemory, measureMoves } from './memory.ts'
 import { measurePollBytes } from './poll-bytes.ts'
+import { measureProduce } from './produce.ts'
 import type { CostRun } from './run.ts'
 import { measureSlowHandlers } from './slow-handlers.ts'
 import { measureFollowed, measureThroughput } from './throughput.ts'
@@ -13,6 +14,7 @@ import { measureFollowed, measureThroughput } from './throughput.ts'
 export const costRows = {
   throughput: measureThroughput,
   followed: measureFollowed,
+  produce: measureProduce,
   memory: measureMemory,
   moves: measureMoves,
   'slow-handlers': measureSlowHandlers,

@@ -1,7 +1,14 @@
 /** The inside of a life: a process with one consumer and its journal. It kills itself the moment the record it was told of is durable. */
 import { readFile } from 'node:fs/promises'
 import kafkajs from 'kafkajs'
-import { type AnyRecord, createConsumer, type DeadLetterProducer, deadLetter, fileJournal } from '../../../src/index.ts'
+import {
+  type AnyRecord,
+  createConsumer,
+  type DeadLetterProducer,
+  deadLetter,
+  fileJournal,
+  follow,
+} from '../../../src/index.ts'
 import { obey, tellParent as tell } from '../../process/parent.ts'
 import type { FromLife, KillStep, LifeTask, ToLife } from './life.ts'
 import { contentOf } from './workload.ts'
@@ -55,10 +62,13 @@ async function start({ name, brokers: told, groupId, topic, journal, kill, poiso
   await consumer.start()
 }
 
-/** A producer that tells of each send, and of what is acknowledged. It sends once: what is sent again is sent by the policy. */
+/** A producer that tells of each send, and of what is acknowledged. It is idempotent: what is there twice is there by the policy. */
 function letterBox(clientId: string, brokers: kafkajs.KafkaConfig['brokers']): DeadLetterProducer {
-  const kafka = new kafkajs.Kafka({ clientId, brokers, logLevel: kafkajs.logLevel.NOTHING })
-  const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } })
+  const config = follow({ clientId, brokers, logLevel: kafkajs.logLevel.NOTHING }, { logger: false })
+  const producer = new kafkajs.Kafka(config).producer({
+    ...{ allowAutoTopicCreation: false, idempotent: true },
+    retry: { retries: 1, initialRetryTime: 50 },
+  })
   return {
     async send(record) {
       const { headers = {}, value = null } = record.messages[0] ?? {}

@@ -10,10 +10,16 @@ export interface ProducingOptions {
   readonly producer?: Parameters<Kafka['producer']>[0] | undefined
   /** Messages per second. Default 1000, in batches of 20. */
   readonly perSecond?: number
+  /** Each send goes out at its time, whatever became of those before it. Default: one after the other, so that their order can be told. */
+  readonly isConcurrent?: boolean
+  /** How long the last sends are waited for, in milliseconds: what takes longer counts as one failure. Default 60,000. */
+  readonly lastSendMs?: number
 }
 
 /** What became of what was sent. */
 export interface Produced {
+  /** Messages. */
+  readonly sent: number
   readonly acknowledged: number
   /** Acknowledged and not in the log. */
   readonly missing: number
@@ -41,7 +47,7 @@ const END = 'end'
 export async function startProducing(
   cluster: KafkaCluster,
   config: KafkaConfig,
-  { topic, producer: options, perSecond = 1000 }: ProducingOptions,
+  { topic, producer: options, perSecond = 1000, isConcurrent = false, lastSendMs = 60_000 }: ProducingOptions,
 ): Promise<Producing> {
   const producer: Producer = new kafkajs.Kafka(config).producer({ allowAutoTopicCreation: false, ...options })
   await producer.connect()
@@ -57,31 +63,44 @@ export async function startProducing(
     await transaction.send(record)
     return transaction.commit()
   }
+  const sendBatch = async () => {
+    const numbers = Array.from({ length: BATCH }, () => sequence++)
+    const at = Date.now()
+    const from = performance.now()
+    // half with a key, half without
+    const messages = numbers.map((value) => {
+      return { value: String(value), ...(value % 2 ? { key: `k${value % KEYS}` } : {}) }
+    })
+    try {
+      await send({ topic, messages })
+      for (const each of numbers) acknowledged.add(each)
+      sends.push({ at, tookMs: performance.now() - from })
+    } catch (error) {
+      const { message } = error as Error
+      failures[message] = (failures[message] ?? 0) + 1
+    }
+  }
   const everyMs = (1000 * BATCH) / perSecond
   const stream = (async () => {
+    const underWay: Promise<void>[] = []
     for (let due = performance.now(); !isOver; due += everyMs) {
       const ahead = due - performance.now()
       if (ahead > 0) await pause(ahead)
-      const numbers = Array.from({ length: BATCH }, () => sequence++)
-      const at = Date.now()
-      const from = performance.now()
-      // half with a key, half without
-      const messages = numbers.map((value) => {
-        return { value: String(value), ...(value % 2 ? { key: `k${value % KEYS}` } : {}) }
-      })
-      try {
-        await send({ topic, messages })
-        for (const each of numbers) acknowledged.add(each)
-        sends.push({ at, tookMs: performance.now() - from })
-      } catch (error) {
-        const { message } = error as Error
-        failures[message] = (failures[message] ?? 0) + 1
-      }
+      const sending = sendBatch()
+      if (isConcurrent) underWay.push(sending)
+      else await sending
     }
+    await Promise.all(underWay)
   })()
   const stop = async () => {
     isOver = true
-    await within(60_000, 'The last send', stream)
+    try {
+      await within(lastSendMs, 'The last send', stream)
+    } catch (error) {
+      failures[(error as Error).message] = 1
+      // KafkaJS's disconnect would wait for it
+      return void producer.disconnect().catch(() => {})
+    }
     await within(10_000, 'The disconnect of the producer', producer.disconnect())
   }
   return {
@@ -91,6 +110,7 @@ export async function startProducing(
     },
     async finish() {
       await stop()
+      const promised = [...acknowledged]
       const log = await readValues(cluster, topic)
       const seen = new Map<number, number>()
       let disordered = 0
@@ -102,8 +122,9 @@ export async function startProducing(
         newest.set(key, Math.max(value, newest.get(key) ?? -1))
       }
       return {
-        acknowledged: acknowledged.size,
-        missing: [...acknowledged].filter((each) => !seen.has(each)).length,
+        sent: sequence,
+        acknowledged: promised.length,
+        missing: promised.filter((each) => !seen.has(each)).length,
         twice: [...seen.values()].filter((times) => times > 1).length,
         disordered,
         failures,
