@@ -20,8 +20,11 @@ import {
   type PlannedTrial,
   type PlanOptions,
   planOf,
+  producersMs,
+  producerTrialsOf,
   stageStartMs,
 } from './plan.ts'
+import { producerGoals, producerTitles, producerTrial } from './producers/producer-trial.ts'
 import { merged, newResults, type Results } from './results.ts'
 import type { Row } from './row.ts'
 import { type Stage, startStage } from './stage.ts'
@@ -42,24 +45,28 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
   const plan = planOf(options)
   const costs = costsOf(options)
   const growth = growthOf(options)
+  const producers = producerTrialsOf(options)
   const earlier = await readResults(folder)
   let now = newResults(name)
   const broken: string[] = []
   const beganAt = Date.now()
   let done = 0
-  const inAll = plan.length + Math.min(1, costs.length) + growth.length
+  const inAll = plan.length + Math.min(1, costs.length) + growth.length + producers.length
   const leftMs = () =>
     plan.slice(done).reduce((sum, one) => sum + estimate(one), 0) +
     new Set(plan.slice(done).map(({ stage }) => stage)).size * stageStartMs +
     (done <= plan.length && costs.length > 0 ? costsMs(quick) : 0) +
-    growth.slice(Math.max(0, done - plan.length - Math.min(1, costs.length))).length * growthMs
+    growth.slice(Math.max(0, done - plan.length - Math.min(1, costs.length))).length * growthMs +
+    (inAll - done <= producers.length ? inAll - done : producers.length) * producersMs
   const announce = (what: string) => {
     const minutes = Math.ceil(leftMs() / 60_000)
     board.say(`[${done + 1}/${inAll}] ${elapsed(beganAt)}, about ${minutes} min left: ${what}`)
   }
-  const keep = async (found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth' | 'picture'>>) => {
+  const keep = async (
+    found: Partial<Pick<Results, 'rows' | 'stages' | 'costs' | 'growth' | 'producers' | 'picture'>>,
+  ) => {
     const at = new Date().toISOString()
-    const { rows = [], stages = [], costs = [], growth = [], picture = now.picture } = found
+    const { rows = [], stages = [], costs = [], growth = [], producers = [], picture = now.picture } = found
     now = {
       ...now,
       runs: now.runs.map((run) => ({ ...run, minutes: (Date.now() - beganAt) / 60_000 })),
@@ -67,6 +74,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
       stages: [...now.stages, ...stages],
       costs: [...now.costs, ...costs.map((figure) => ({ ...figure, at }))],
       growth: [...(now.growth ?? []), ...growth.map((cell) => ({ ...cell, at }))],
+      producers: [...(now.producers ?? []), ...producers],
       ...(picture && { picture }),
     }
     await publish(folder, merged(earlier, now))
@@ -124,9 +132,25 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<readonly 
     done += 1
   }
 
+  for (const planned of producers) {
+    signal.throwIfAborted()
+    announce(`producers: ${changes[planned.change].title}`)
+    const started = startStage(planned.stage, (line) => board.progress(line))
+    await using stage = await untilUp(started, signal)
+    const rows = await producerTrial({ ...planned, stage, quick, signal })
+    for (const { producer, acknowledged, missing, twice, rejected, unended, longest } of rows) {
+      const ends = `${rejected} sends rejected, ${unended} without an end`
+      const figures = `${missing} of ${acknowledged} not in the log, ${twice} twice, ${ends}`
+      board.say(`    ${producerTitles[producer]}: ${figures}; longest send ${longest.median} / ${longest.worst} ms`)
+    }
+    await keep({ producers: rows })
+    done += 1
+  }
+
   const results = merged(earlier, now)
   board.say('')
-  for (const figure of [...moveGoals(results.rows), ...results.costs]) board.say(goalLine(figure))
+  for (const figure of [...moveGoals(results.rows), ...producerGoals(results.producers ?? []), ...results.costs])
+    board.say(goalLine(figure))
   board.say(`\nIt took ${elapsed(beganAt)}. BENCHMARKS.md and the folder benchmarks are in ${folder}`)
   return broken
 }

@@ -6,6 +6,8 @@ import { type GoalFigure, isMet } from './goal.ts'
 import { moveGoals } from './goals.ts'
 import { growthSection } from './growth-section.ts'
 import { number, table } from './markdown-table.ts'
+import { producerGoals } from './producers/producer-trial.ts'
+import { producersSection } from './producers-section.ts'
 import type { BenchRun, Results } from './results.ts'
 import type { Boot, Row } from './row.ts'
 import { sideBySideSection } from './side-by-side.ts'
@@ -15,15 +17,16 @@ import { tortureSection } from './torture-section.ts'
 
 /** `torture` is the result of the endurance run, when there is one. */
 export function renderDocument(results: Results, torture?: Torture): string {
-  const { rows, stages, costs, growth = [] } = results
+  const { rows, stages, costs, growth = [], producers = [] } = results
   const madeOn = (at: string) => whenAndWhat(results, at)
   const sections = [
     `# Benchmarks\n\n${origin(results)}`,
     ...sideBySideSection(rows, madeOn),
-    `## Goals\n\n${goalTable([...moveGoals(rows), ...costs], madeOn)}`,
+    `## Goals\n\n${goalTable([...moveGoals(rows), ...producerGoals(producers), ...costs], madeOn)}`,
     `## Gaps\n\n${gapIntroduction}\n\n![Gaps per change and client](benchmarks/gaps.svg)`,
     ...(['moved', 'stable'] as const).flatMap((boot) => bootSection(rows, boot, madeOn)),
     ...secureSection(rows, madeOn),
+    ...(producers.length > 0 ? [producersSection(producers, madeOn)] : []),
     ...(stages.length > 0 ? [stageSection(results, madeOn)] : []),
     ...(growth.length > 0 ? [growthSection(growth, madeOn)] : []),
     `## The clients\n\n${clientTable()}`,

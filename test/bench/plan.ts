@@ -17,6 +17,8 @@ export interface PlannedTrial {
   readonly isPicture?: true
 }
 
+export interface PlannedProducers extends Pick<PlannedTrial, 'stage' | 'change' | 'rounds'> {}
+
 export interface PlanOptions {
   /** Five minutes, without Java. */
   readonly quick: boolean
@@ -27,7 +29,7 @@ export interface PlanOptions {
 }
 
 const rowsOfCosts = Object.keys(costRows) as CostRow[]
-const isApart = (name: string): boolean => ['growth', 'picture', 'costs', ...rowsOfCosts].includes(name)
+const isApart = (name: string): boolean => ['growth', 'picture', 'producers', 'costs', ...rowsOfCosts].includes(name)
 
 /** What can be asked for with `--only`. */
 export const parts: readonly string[] = [
@@ -40,6 +42,7 @@ export const parts: readonly string[] = [
   ...rowsOfCosts,
   'growth',
   'picture',
+  'producers',
 ]
 
 const WATCH_MS = 40_000
@@ -92,6 +95,16 @@ export function growthOf({ quick, only }: PlanOptions): { readonly brokers: numb
   return some(sizes.brokers).flatMap((brokers) => some(sizes.partitions).map((partitions) => ({ brokers, partitions })))
 }
 
+/** The changes that producers go through, and how often. */
+export function producerTrialsOf({ quick, only }: PlanOptions): PlannedProducers[] {
+  if (!only.includes('producers') && (quick || only.length > 0)) return []
+  return [
+    { stage: 'front', change: 'instant-fin', rounds: quick ? 2 : 10 },
+    { stage: 'front', change: 'black-hole', rounds: quick ? 1 : 4 },
+    { stage: 'restarts', change: 'rolling-restart', rounds: 1 },
+  ]
+}
+
 /** About how long it takes, in milliseconds. */
 export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): number {
   const alone = clients.length === 1
@@ -101,6 +114,7 @@ export function estimate({ change, clients, rounds, watchMs }: PlannedTrial): nu
 /** The same for the costs, for one size of a cluster, and for starting a stage. */
 export const costsMs = (quick: boolean): number => (quick ? 90_000 : 900_000)
 export const growthMs = 60_000
+export const producersMs = 90_000
 export const stageStartMs = STAGE_START_MS
 
 function fullPlan(apart: boolean): PlannedTrial[] {

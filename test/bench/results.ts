@@ -7,6 +7,7 @@ import { checkedOutCommit } from '../checkout.ts'
 import { javaCommand } from '../cluster/kafka-jars.ts'
 import type { GoalFigure } from './goal.ts'
 import type { Cell } from './growth/growth.ts'
+import type { ProducerRow } from './producers/producer-trial.ts'
 import type { Row } from './row.ts'
 import type { StageTimes } from './stage-times.ts'
 import type { Timeline } from './timeline.ts'
@@ -35,6 +36,8 @@ export interface Results {
   readonly costs: readonly GoalFigure[]
   /** Results from before it was measured have none. */
   readonly growth?: readonly Cell[]
+  /** Results from before they were measured have none. */
+  readonly producers?: readonly ProducerRow[]
   /** The move that README shows. */
   readonly picture?: Timeline
 }
@@ -81,6 +84,7 @@ export function merged(earlier: Results | undefined, now: Results): Results {
     rows: rest(earlier?.rows, now.rows, rowKey),
     stages: rest(earlier?.stages, now.stages, ({ change, boot, secure }) => [change, boot, secure].join()),
     costs: rest(earlier?.costs, now.costs, ({ goal, name }) => `${goal} ${name}`),
+    producers: rest(earlier?.producers, now.producers ?? [], ({ producer, change }) => `${producer} ${change}`),
     growth: rest(earlier?.growth, now.growth ?? [], ({ brokers, partitions }) => `${brokers} ${partitions}`),
   }
 }

@@ -1,7 +1,7 @@
 /** The producer of @platformatic/kafka with a loop around it: after a send that failed it is closed by a deadline, and the next one is made from the addresses in force. */
 import { Producer, stringSerializers } from '@platformatic/kafka'
 import { within } from '../../real/harness/until.ts'
-import type { Connect } from '../producers/producer-process-main.ts'
+import type { Connect } from '../producers/producer-process.ts'
 
 const CLOSE_DEADLINE_MS = 5000
 

@@ -8,22 +8,14 @@ import {
   BATCH,
   type Burst,
   type BurstReading,
+  type Connect,
   type FromProducer,
   type NodeProducer,
+  type Send,
   type Sent,
   type Stream,
   type ToProducer,
 } from './producer-process.ts'
-
-interface Message {
-  readonly key?: string
-  readonly value: string
-}
-
-/** Sends messages to a topic; resolves when they are acknowledged. */
-export type Send = (topic: string, messages: Message[]) => Promise<unknown>
-
-export type Connect = (brokers: () => Promise<string[]>, list: string[] | undefined) => Promise<Send>
 
 const kafkajs =
   (wrap: (config: KafkaConfig) => KafkaConfig, idempotent: boolean): Connect =>

@@ -5,6 +5,16 @@ import { compiled } from '../compiled.ts'
 /** The producers that run under Node. */
 export type NodeProducer = 'kafkajs' | 'kafkajs-idempotent' | 'followed' | 'followed-idempotent' | 'platformatic'
 
+export interface Message {
+  readonly key?: string
+  readonly value: string
+}
+
+/** Sends messages to a topic; resolves when they are acknowledged. */
+export type Send = (topic: string, messages: Message[]) => Promise<unknown>
+
+export type Connect = (brokers: () => Promise<string[]>, list: string[] | undefined) => Promise<Send>
+
 /** Sends without a pause, or at a rate, for so long. */
 export interface Burst {
   readonly topic: string
