@@ -168,7 +168,9 @@ export class ClientWires {
 
   private async newProducerId() {
     const call = calls.initProducerId()
-    const answer = await this.hold().cluster.ask(await encodeCall(call, this.options.clientId))
+    // The last wire may have gone while its requests were being numbered.
+    if (!this.held) throw closedError('This connection')
+    const answer = await this.held.cluster.ask(await encodeCall(call, this.options.clientId))
     const { errorCode, producerId, producerEpoch } = await call.decode(answer.subarray(answerHeaderBytes))
     if (errorCode === errorCodes.none) return { id: BigInt(producerId), epoch: producerEpoch }
     throw new ConnectionError({ kind: 'unreachable', message: `No producer id was given: error ${errorCode}` })
