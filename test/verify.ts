@@ -66,7 +66,7 @@ async function monitoring(): Promise<Tally> {
 async function simulation(): Promise<Tally> {
   const startedAt = Date.now()
   const args = ['test/simulation/main.ts', '--seeds', '2000', '--producers', '750']
-  const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 15 * minuteMs })
+  const { exitCode, output } = await runCommand('tsx', args, { timeoutMs: 25 * minuteMs })
   console.log(`${output.trim()}\nsimulation ${outcome(exitCode === 0, startedAt)}`)
   return exitCode === 0 ? { passed: 1, failed: 0, reasons: [] } : { passed: 0, failed: 1, reasons: ['simulation'] }
 }

@@ -93,6 +93,7 @@ async function consumersRun(seed: number, plan: Plan, isTold: boolean): Promise<
 async function producersRun(seed: number, plan: Plan, isTold: boolean): Promise<Outcome> {
   const world = new World(seed, isTold, [], producerOracles())
   const { clock, kafka } = world
+  kafka.hasProducers = true
   const random = new Random(seed, 'topics of producers')
   kafka.topics[0]?.grow(random.between(0, 2), true)
   if (random.chance(0.3)) kafka.addTopic('payments', random.between(1, 3))

@@ -44,6 +44,7 @@ interface Cluster extends Readable, Committing {
   readonly watch: KafkaWatch
   readonly topics: readonly Topic[]
   readonly release: Release
+  readonly hasProducers: boolean
   readonly coordinatorId: number
   readonly loadsUntil: number
   readonly logins: Logins
@@ -133,7 +134,7 @@ export class Node implements BrokerListener {
     const { kafka } = this
     const version = frame.readInt16BE(6)
     const apiKey = apiKeyOf(frame)
-    if (apiKey === apiKeys.apiVersions) return reply(apiVersionsAnswer(kafka.release, version))
+    if (apiKey === apiKeys.apiVersions) return reply(apiVersionsAnswer(kafka.release, version, kafka.hasProducers))
     if (!isKnown(kafka.release, apiKey, version)) {
       kafka.watch.reached('a version the broker does not know')
       return connection.finish()

@@ -30,6 +30,8 @@ export class SimulatedKafka {
   readonly commitErrors: number[] = []
   /** So many of the next commits are taken, and their answers lost with the connection. */
   lostCommitAnswers = 0
+  /** Brokers say that they take what producers send; in seeds of consumers there are none. */
+  hasProducers = false
   private producerIds = 0
   private readonly waiting = new Set<() => void>()
 

@@ -21,11 +21,12 @@ export const tellsTopicIds = (release: Release): boolean => isKnown(release, met
 const unsupportedVersion = 35
 const apiVersionsKey = 18
 const metadataKey = 3
+const ofProducers: ReadonlySet<number> = new Set([0, 22])
 const firstFlexible = 3
 
 /** The answer to ApiVersions of this version: one that the broker does not know is answered in the layout of version 0. */
-export function apiVersionsAnswer(release: Release, version: number): Buffer {
-  const table: VersionTable = tables[release]
+export function apiVersionsAnswer(release: Release, version: number, hasProducers: boolean): Buffer {
+  const table: VersionTable = tables[release].filter(([key]) => hasProducers || !ofProducers.has(key))
   if (!isKnown(release, apiVersionsKey, version)) {
     const own = table.filter(([key]) => key === apiVersionsKey)
     const answer = new Bytes().int16(unsupportedVersion)
