@@ -221,7 +221,7 @@ export class ProduceRequests {
 
   /** It can't be waited for any more. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
   private givenUp(open: readonly Open[]): ProducedResult[] {
-    const names = (some: readonly Open[]) => some.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
+    const names = (some: readonly Open[]) => some.map(keyOf).join(', ')
     const unknown = open.filter(({ isUncertain }) => isUncertain)
     const untaken = open.filter(({ isUncertain }) => !isUncertain)
     const messages = [

@@ -30,8 +30,10 @@ export class UnansweredProduces {
       const known = leaders.group(partitions)
       const isWhole = [...known.values()].flat().length === open
       // A broker that does not lead closes the connection, and says no more.
-      if (!isWhole || [...known].some(isDoubtful))
-        await leaders.lookUp(partitions.map(({ topic }) => topic)).catch(() => {})
+      if (!isWhole || [...known].some(isDoubtful)) {
+        const lookUp = leaders.lookUp(partitions.map(({ topic }) => topic)).catch(() => {})
+        await deadline(lookUp, Math.max(0, end - performance.now()), () => {}, signal)
+      }
       const posts = [...leaders.group(partitions)].map(async ([leader, part]) => {
         const given = new AbortController()
         const options = { delivery: 'unanswered', signal: given.signal } as const

@@ -225,6 +225,13 @@ test('what is not acknowledged is dropped and counted while its leader is away, 
   expect(order.dropped).toBe(3)
 })
 
+test('what is not acknowledged is dropped and counted while nobody says who leads', async () => {
+  cluster.answering = () => new Promise(() => {})
+  const order = new ProducedOrder(2 ** 20)
+  expect(await routesWith({ order }).answer(1, await produce([0], { acks: 0 }))).toBeUndefined()
+  expect(order.dropped).toBe(1)
+})
+
 test('requests to one partition never overtake each other, over whichever connection, and others do not wait', async () => {
   await leading(1, 2)
   const arrived: string[] = []

@@ -69,8 +69,9 @@ export async function producerTrial(options: ProducerTrialOptions): Promise<Prod
       await cluster.createTopic(topicOf(name))
       streams.set(name, await start(name, stage, topicOf(name)))
     }
+    // the newest may be under way
     const quiet = () =>
-      [...streams].filter(([, { sends }]) => newest(sends)?.endedAt === undefined).map(([name]) => name)
+      [...streams].filter(([, { sends }]) => [...sends].at(-2)?.endedAt === undefined).map(([name]) => name)
     await pause(STEADY_MS, undefined, { signal })
     await until(() => (quiet().length > 0 ? `the last send of ${quiet()}` : undefined), { deadlineMs: 10_000 })
     const moves: number[] = []
@@ -130,8 +131,6 @@ function figures(
     ...{ rejected: ended.length - good.length, unended: sends.length - ended.length, longest: spread(longest) },
   }
 }
-
-const newest = (sends: Iterable<Sent>) => [...sends].at(-2)
 
 /** The goals for producers that a run of all of them can be judged by. */
 export function producerGoals(rows: readonly ProducerRow[]): GoalFigure[] {
