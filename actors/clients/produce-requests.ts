@@ -62,6 +62,7 @@ const deniedForMs = 5000
 
 /** A partition that is open. */
 interface Open extends TopicPartition {
+  readonly key: string
   /** As the client wrote it. */
   readonly given: ProducedPartition
   /** As it goes out. */
@@ -77,6 +78,8 @@ interface Open extends TopicPartition {
 /** What came of one round at one leader. */
 interface Round {
   readonly settled: ProducedResult[]
+  /** Where the leader has written all that it was sent. */
+  readonly answer?: Buffer
   readonly throttleMs: number
   /** Something is open that this node does not take: another one may lead. */
   readonly isElsewhere: boolean
@@ -97,32 +100,38 @@ export class ProduceRequests {
     const leave = await order.enter(request.partitions, frame.length, withinMs, signal)
     const open = request.partitions.map((given): Open => {
       const { topic, partition } = given
-      return { topic, partition, given, batch: given, writing: undefined, isUncertain: false, deniedAt: undefined }
+      const state = { batch: given, writing: undefined, isUncertain: false, deniedAt: undefined }
+      return { topic, partition, key: keyOf(given), given, ...state }
     })
     if (!leave) return producedAnswer(this.givenUp(open), 0)
     try {
-      return await this.produced(request, open, end)
+      return await this.produced(request, frame, open, end)
     } finally {
       leave()
     }
   }
 
-  private async produced(request: ProduceRequest, all: readonly Open[], end: number): Promise<Buffer> {
+  private async produced(request: ProduceRequest, frame: Buffer, all: readonly Open[], end: number): Promise<Buffer> {
     const { leaders, signal } = this.options
+    const isNumbered = all.some(({ given }) => given.producerId >= 0n)
     const results: ProducedResult[] = []
     let throttle = 0
     let open = all
     const rounds = new Streak()
     while (open.length > 0 && end - performance.now() > lastRoundMs && !signal.aborted) {
-      results.push(...(await this.number(open, request.transactionalId !== null, end)))
+      if (isNumbered) results.push(...(await this.number(open, request.transactionalId !== null, end)))
       const groups = leaders.group(open.filter(({ given, writing }) => writing || given.producerId < 0n))
-      const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end)))
+      // Where all of it goes to one leader, as the client wrote it, nothing has to be written again, nor its answer.
+      const isWhole = groups.size === 1 && [...groups.values()][0]?.length === all.length
+      const whole = isWhole && all.every(({ given, batch }) => given === batch) ? frame : undefined
+      const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end, whole)))
+      if (whole && told[0]?.answer) return told[0].answer
       for (const { settled, throttleMs } of told) {
         results.push(...settled)
         throttle = Math.max(throttle, throttleMs)
       }
       const over = new Set(results.map(keyOf))
-      open = open.filter((each) => !over.has(keyOf(each)))
+      open = open.filter(({ key }) => !over.has(key))
       if (open.length === 0) break
       rounds.failed(failedRounds)
       const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
@@ -161,37 +170,34 @@ export class ProduceRequests {
     return settled
   }
 
-  private async sent(request: ProduceRequest, leader: number, part: readonly Open[], end: number): Promise<Round> {
+  private async sent(
+    request: ProduceRequest,
+    leader: number,
+    part: readonly Open[],
+    end: number,
+    whole: Buffer | undefined,
+  ): Promise<Round> {
     const { clientId, linkTo, order, signal } = this.options
     const timeoutMs = Math.max(1, Math.min(request.timeoutMs, Math.round(end - performance.now())))
     order.repeated += part.filter(({ isUncertain, writing }) => isUncertain && !writing).length
-    const given = new AbortController()
-    const link = linkTo(leader)
-    const askedAt = performance.now()
-    const late = (): never => {
-      // Its requests are too short-lived to show by themselves that the connection is dead.
-      if (!signal.aborted) link.detector.suspect(askedAt)
-      const message = 'The leader did not answer in time'
-      throw new ConnectionError({ kind: 'unreachable', message, code: 'ANSWER_LOST' })
-    }
     try {
-      const batches = part.map(({ batch }) => batch)
-      const frame = produceRequest(request, batches, timeoutMs, clientId)
-      const sending = link.send(frame, timeoutMs + slackMs, { delivery: 'once', signal: given.signal })
-      const answer = await deadline(sending, timeoutMs, late, signal)
+      const batches = () => part.map(({ batch }) => batch)
+      const frame = whole ?? produceRequest(request, batches(), timeoutMs, clientId)
+      const answer = await linkTo(leader).send(frame, timeoutMs + slackMs, { delivery: 'once', withinMs: timeoutMs })
       const { results, throttleMs } = readProduced(answer)
+      const byKey = new Map(part.map((each) => [each.key, each]))
       const settled = results.flatMap((result) => {
-        const own = part.find((each) => keyOf(each) === keyOf(result))
+        const own = byKey.get(keyOf(result))
         return own ? this.settle(own, result, request.transactionalId !== null) : []
       })
-      return { settled, throttleMs, isElsewhere: settled.length < part.length }
+      const isWritten =
+        settled.length === part.length && results.every(({ errorCode }) => errorCode === errorCodes.none)
+      return { settled, ...(isWritten && { answer }), throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
-      const isLost = error.failure.code === 'ANSWER_LOST'
+      const isLost = error.failure.code === 'ANSWER_LOST' || signal.aborted
       if (isLost) for (const each of part) each.isUncertain = true
       return { settled: [], throttleMs: 0, isElsewhere: !isLost }
-    } finally {
-      given.abort('settled')
     }
   }
 
@@ -221,7 +227,7 @@ export class ProduceRequests {
 
   /** It can't be waited for any more. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
   private givenUp(open: readonly Open[]): ProducedResult[] {
-    const names = (some: readonly Open[]) => some.map(keyOf).join(', ')
+    const names = (some: readonly Open[]) => some.map(({ key }) => key).join(', ')
     const unknown = open.filter(({ isUncertain }) => isUncertain)
     const untaken = open.filter(({ isUncertain }) => !isUncertain)
     const messages = [

@@ -35,16 +35,12 @@ export class UnansweredProduces {
         await deadline(lookUp, Math.max(0, end - performance.now()), () => {}, signal)
       }
       const posts = [...leaders.group(partitions)].map(async ([leader, part]) => {
-        const given = new AbortController()
-        const options = { delivery: 'unanswered', signal: given.signal } as const
+        const options = { delivery: 'unanswered', withinMs: Math.max(0, end - performance.now()) } as const
         const sending = linkTo(leader).send(produceRequest(request, part, timeoutMs, clientId), held, options)
-        const going = sending.then(
+        return sending.then(
           () => part.length,
           () => 0,
         )
-        const sent = await deadline(going, Math.max(0, end - performance.now()), () => 0, signal)
-        given.abort('settled')
-        return sent
       })
       for (const sent of await Promise.all(posts)) open -= sent
     } finally {

@@ -25,6 +25,8 @@ export interface InFlightRequest {
   readonly delivery: Delivery
   /** The connection it went out on last. */
   over: HeldConnection | undefined
+  /** When it is overdue. */
+  due: NodeJS.Timeout | undefined
 }
 
 /**
@@ -38,6 +40,11 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined
   /** The same, but it still shows whether the connection lives that it was sent over. */
   readonly unwanted?: AbortSignal | undefined
+  /**
+   * The request is overdue after this time, in milliseconds: it is rejected, with the code `ANSWER_LOST` if it has gone out, and a connection that
+   * has brought nothing since is taken for dead.
+   */
+  readonly withinMs?: number
   /** Default: `again`. One that may go out once is rejected with the code `ANSWER_LOST` when its connection ends before the answer. */
   readonly delivery?: Delivery
 }
@@ -94,11 +101,38 @@ export class InFlightRequests extends Set<InFlightRequest> {
   }
 
   /** The request waits from now on. */
-  open(request: Pick<InFlightRequest, 'frame' | 'silenceMs' | 'resolve' | 'reject' | 'delivery'>): InFlightRequest {
-    const state = { standby: undefined, askedTwiceAt: 0, ends: 0, isWanted: true, over: undefined }
-    const opened: InFlightRequest = { ...request, ...state, sentAt: performance.now() }
+  open({
+    frame,
+    silenceMs,
+    resolve,
+    reject,
+    delivery,
+  }: Pick<InFlightRequest, 'frame' | 'silenceMs' | 'resolve' | 'reject' | 'delivery'>): InFlightRequest {
+    const opened: InFlightRequest = {
+      frame,
+      silenceMs,
+      resolve,
+      reject,
+      delivery,
+      sentAt: performance.now(),
+      standby: undefined,
+      askedTwiceAt: 0,
+      ends: 0,
+      isWanted: true,
+      over: undefined,
+      due: undefined,
+    }
     this.add(opened)
     return opened
+  }
+
+  /** It is rejected after so many milliseconds, and where it has gone out `lost` is called. */
+  limit(request: InFlightRequest, withinMs: number, lost: () => void): void {
+    request.due = setTimeout(() => {
+      this.delete(request)
+      if (request.over) lost()
+      request.reject(this.failure('no answer came in time', request.over ? 'ANSWER_LOST' : 'ETIMEDOUT'))
+    }, withinMs)
   }
 
   /** Sends one that is not answered. It is no longer in flight then, so its silence says nothing. */
@@ -109,6 +143,7 @@ export class InFlightRequests extends Set<InFlightRequest> {
 
   override delete(request: InFlightRequest): boolean {
     const wasThere = super.delete(request)
+    clearTimeout(request.due)
     if (wasThere && this.size === 0) this.onEmpty()
     for (const connection of this.retired) if (!this.awaits(connection)) connection.close()
     return wasThere
@@ -214,7 +249,10 @@ export class InFlightRequests extends Set<InFlightRequest> {
 
   rejectAll(reason: string, code: string): void {
     const error = this.failure(reason, code)
-    for (const { reject } of this) reject(error)
+    for (const { reject, due } of this) {
+      clearTimeout(due)
+      reject(error)
+    }
     this.clear()
     for (const connection of this.retired) connection.close()
   }

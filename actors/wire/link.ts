@@ -1,6 +1,5 @@
 /**
  * A link carries requests to one *node*. It outlives the connections under it.
- *
  * When its connection ends, or the address book names another endpoint, it dials the node where it is now and sends the in-flight requests again. While the
  * old connection still lives, it is used until the new one is ready (a soft redial). Requests fail only by rule: the newest snapshot taken after the break
  * no longer names the node, or `holdMs` is over. What happens when the node falls silent is up to the failure detector.
@@ -123,7 +122,8 @@ export class Link {
    * Sends a request frame; the answer may come over a later connection. After `silenceMs` without a byte from the node while the request waits the
    * connection is suspected, later where the node is far; with `held` never. Rejects by the rule above. One that is not answered resolves with itself.
    */
-  send(frame: Buffer, silenceMs: number, { signal, unwanted, delivery = 'again' }: SendOptions = {}): Promise<Buffer> {
+  send(frame: Buffer, silenceMs: number, options: SendOptions = {}): Promise<Buffer> {
+    const { signal, unwanted, withinMs, delivery = 'again' } = options
     return new Promise((resolve, reject) => {
       if (this.stop.signal.aborted) return reject(this.requests.failure('the link is closed', 'CLOSED'))
       if (signal?.aborted) return reject(this.requests.failure('the request is no longer wanted', 'ABORT_ERR'))
@@ -135,6 +135,7 @@ export class Link {
         if (silenceMs === held || (slow && this.idle)) this.drop()
       }
       signal?.addEventListener('abort', giveUp)
+      if (withinMs !== undefined) this.requests.limit(request, withinMs, () => this.detector.suspect(request.sentAt))
       unwanted?.addEventListener('abort', () => this.requests.forget(request, this.connection))
       if (this.connection?.open) this.transmit(request, this.connection)
       else void this.redial()
