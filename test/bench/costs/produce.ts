@@ -19,7 +19,9 @@ type Readings = Readonly<Record<Side, readonly BurstReading[]>>
 /** Messages of one `send`, and how many sends are under way at a time. */
 const shapes = [
   { batch: 1, atOnce: 32 },
+  { batch: 1, atOnce: 1 },
   { batch: 100, atOnce: 8 },
+  { batch: 100, atOnce: 1 },
   { batch: 10_000, atOnce: 1 },
 ] as const
 const sizes = [
@@ -44,12 +46,13 @@ export async function measureProduce({ cluster, quick, say }: CostRun): Promise<
       const title = `${name}, ${batch.toLocaleString('en')} in a \`send\``
       const load = { topic, bytes, batch, forMs }
       const fast = await inTurns(sides, { ...load, pace: { atOnce } }, rounds)
-      figures.push(throughput(`${title}, ${atOnce} sends at a time`, fast))
-      if (batch < 10_000) {
+      figures.push(throughput(`${title}, ${atOnce === 1 ? 'one send' : `${atOnce} sends`} at a time`, fast))
+      const hasLatency = batch < 10_000 && atOnce > 1
+      if (hasLatency) {
         const slow = await inTurns(sides, { ...load, pace: { perSecond: modestRate } }, rounds)
         figures.push(latency(`${title}, ${modestRate} sends a second`, slow))
       }
-      for (const { name, value, reference, note } of figures.slice(batch < 10_000 ? -2 : -1))
+      for (const { name, value, reference, note } of figures.slice(hasLatency ? -2 : -1))
         say(`${name}: ${value.toFixed(3)} (${reference}; ${note})`)
     }
   }
