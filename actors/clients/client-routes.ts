@@ -27,6 +27,7 @@ import { sleep } from '../time/sleep.ts'
 import { LinkPool, type LinkPoolOptions } from '../wire/link-pool.ts'
 import type { AnnouncedNodes } from './announced-nodes.ts'
 import { ClientFetches } from './client-fetches.ts'
+import type { ClientSequences } from './client-sequences.ts'
 import { GroupRequests } from './group-requests.ts'
 import type { Leaders } from './leaders.ts'
 import { ProduceRequests } from './produce-requests.ts'
@@ -42,6 +43,7 @@ export interface ClientRoutesOptions extends LinkPoolOptions {
   readonly leaders: Leaders
   readonly order: ProducedOrder
   readonly producerIds: ProducerIds
+  readonly sequences: ClientSequences
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
   readonly emit: (fact: Fact) => void

@@ -18,6 +18,7 @@ import { Condition } from '../time/condition.ts'
 import { Wire } from '../wire/wire.ts'
 import { AnnouncedNodes } from './announced-nodes.ts'
 import { ClientRoutes } from './client-routes.ts'
+import { ClientSequences } from './client-sequences.ts'
 import { Leaders } from './leaders.ts'
 import { ProducedOrder } from './produced-order.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -48,6 +49,7 @@ export class ClientWires {
   private readonly nodes = new AnnouncedNodes()
   private readonly order: ProducedOrder
   private readonly producerIds = new ProducerIds(() => this.newProducerId())
+  private readonly sequences = new ClientSequences()
   private readonly wires = new Set<OpenWire>()
   private readonly refused = new Set<number>()
   /** Groups that a client has joined. */
@@ -94,7 +96,7 @@ export class ClientWires {
   open(endpoint: Endpoint, onConnect: () => void): Wire {
     if (this.isClosed) return refusing()
     const { cluster, leaders } = this.hold()
-    const { nodes, order, producerIds } = this
+    const { nodes, order, producerIds, sequences } = this
     const routes = new ClientRoutes({
       ...this.options,
       joined: this.joined,
@@ -103,6 +105,7 @@ export class ClientWires {
       nodes,
       order,
       producerIds,
+      sequences,
       versions: () => this.versions(),
     })
     const wire = new Wire({

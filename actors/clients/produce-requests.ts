@@ -20,6 +20,7 @@ import {
 import { deadline } from '../time/deadline.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Link } from '../wire/link.ts'
+import type { ClientSequences } from './client-sequences.ts'
 import type { Leaders } from './leaders.ts'
 import type { ProducedOrder } from './produced-order.ts'
 import type { ProducerIds, Writing } from './producer-ids.ts'
@@ -29,6 +30,7 @@ export interface ProduceRequestsOptions {
   readonly leaders: Leaders
   readonly order: ProducedOrder
   readonly producerIds: ProducerIds
+  readonly sequences: ClientSequences
   readonly linkTo: (nodeId: number) => Link
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
@@ -75,12 +77,15 @@ interface Open extends TopicPartition {
   deniedAt: number | undefined
 }
 
-/** What came of one round at one leader. */
-interface Round {
-  readonly settled: ProducedResult[]
+interface Outcome {
+  readonly results: ProducedResult[]
+  readonly throttleMs: number
   /** Where the leader has written all that it was sent. */
   readonly answer?: Buffer
-  readonly throttleMs: number
+}
+
+/** What came of one round at one leader. */
+interface Round extends Outcome {
   /** Something is open that this node does not take: another one may lead. */
   readonly isElsewhere: boolean
 }
@@ -93,29 +98,43 @@ export class ProduceRequests {
   }
 
   async answer(frame: Buffer): Promise<Buffer> {
-    const { order, requestTimeoutMs, signal } = this.options
+    const { order, sequences, requestTimeoutMs, signal } = this.options
     const request = readProduce(frame)
-    const withinMs = Math.max(leastMs, Math.min(request.timeoutMs - slackMs, requestTimeoutMs))
+    const { partitions, timeoutMs } = request
+    const withinMs = Math.max(leastMs, Math.min(timeoutMs - slackMs, requestTimeoutMs))
     const end = performance.now() + withinMs
-    const leave = await order.enter(request.partitions, frame.length, withinMs, signal)
-    const open = request.partitions.map((given): Open => {
+    const known = partitions.flatMap((batch) => sequences.take(batch) ?? [])
+    const settled = new Set(known.map(keyOf))
+    const batches = known.length === 0 ? partitions : partitions.filter((batch) => !settled.has(keyOf(batch)))
+    const leave = await order.enter(batches, frame.length, withinMs, signal)
+    const open = batches.map((given): Open => {
       const { topic, partition } = given
       const state = { batch: given, writing: undefined, isUncertain: false, deniedAt: undefined }
       return { topic, partition, key: keyOf(given), given, ...state }
     })
-    if (!leave) return producedAnswer(this.givenUp(open), 0)
     try {
-      return await this.produced(request, frame, open, end)
+      const whole = known.length === 0 ? frame : undefined
+      const untaken = (): Outcome => ({ results: this.givenUp(open), throttleMs: 0 })
+      const { results, throttleMs, answer } = leave ? await this.produced(request, whole, open, end) : untaken()
+      const all = known.length === 0 ? results : [...known, ...results]
+      sequences.settle(partitions, all)
+      return answer ?? producedAnswer(all, throttleMs)
     } finally {
-      leave()
+      leave?.()
     }
   }
 
-  private async produced(request: ProduceRequest, frame: Buffer, all: readonly Open[], end: number): Promise<Buffer> {
+  /** `frame` is all of the request, as the client wrote it; undefined where some of it is known. */
+  private async produced(
+    request: ProduceRequest,
+    frame: Buffer | undefined,
+    all: readonly Open[],
+    end: number,
+  ): Promise<Outcome> {
     const { leaders, signal } = this.options
     const isNumbered = all.some(({ given }) => given.producerId >= 0n)
     const results: ProducedResult[] = []
-    let throttle = 0
+    let throttleMs = 0
     let open = all
     const rounds = new Streak()
     while (open.length > 0 && end - performance.now() > lastRoundMs && !signal.aborted) {
@@ -125,10 +144,10 @@ export class ProduceRequests {
       const isWhole = groups.size === 1 && [...groups.values()][0]?.length === all.length
       const whole = isWhole && all.every(({ given, batch }) => given === batch) ? frame : undefined
       const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end, whole)))
-      if (whole && told[0]?.answer) return told[0].answer
-      for (const { settled, throttleMs } of told) {
-        results.push(...settled)
-        throttle = Math.max(throttle, throttleMs)
+      if (whole && told[0]?.answer) return told[0]
+      for (const round of told) {
+        results.push(...round.results)
+        throttleMs = Math.max(throttleMs, round.throttleMs)
       }
       const over = new Set(results.map(keyOf))
       open = open.filter(({ key }) => !over.has(key))
@@ -146,7 +165,7 @@ export class ProduceRequests {
       open = open.filter((each) => !gone.includes(each))
     }
     if (open.length > 0) results.push(...this.givenUp(open))
-    return producedAnswer(results, throttle)
+    return { results, throttleMs }
   }
 
   /** Numbers the batches of an idempotent producer that are not yet. What it can't write any more is settled. */
@@ -192,12 +211,12 @@ export class ProduceRequests {
       })
       const isWritten =
         settled.length === part.length && results.every(({ errorCode }) => errorCode === errorCodes.none)
-      return { settled, ...(isWritten && { answer }), throttleMs, isElsewhere: settled.length < part.length }
+      return { results: settled, ...(isWritten && { answer }), throttleMs, isElsewhere: settled.length < part.length }
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       const isLost = error.failure.code === 'ANSWER_LOST' || signal.aborted
       if (isLost) for (const each of part) each.isUncertain = true
-      return { settled: [], throttleMs: 0, isElsewhere: !isLost }
+      return { results: [], throttleMs: 0, isElsewhere: !isLost }
     }
   }
 

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, vi } from 'vitest'
 import { AnnouncedNodes } from '../../../actors/clients/announced-nodes.ts'
 import { ClientRoutes, type ClientRoutesOptions } from '../../../actors/clients/client-routes.ts'
+import { ClientSequences } from '../../../actors/clients/client-sequences.ts'
 import { Leaders } from '../../../actors/clients/leaders.ts'
 import { ProducedOrder } from '../../../actors/clients/produced-order.ts'
 import { ProducerIds } from '../../../actors/clients/producer-ids.ts'
@@ -60,6 +61,7 @@ export function routesWith(options: Partial<ClientRoutesOptions> = {}): ClientRo
   const routes = new ClientRoutes({
     order: new ProducedOrder(2 ** 20),
     producerIds: new ProducerIds(async () => ({ id: 100n, epoch: 0 })),
+    sequences: new ClientSequences(),
     ...{ cluster, nodes, leaders, clientId: 'orders-service', holdMs: 1000, requestTimeoutMs: 3000 },
     dial: createDial({ security: () => ({}), dialTimeoutMs: 500, clusterId: () => 'ours' }),
     emit: (fact) => facts.push(fact),

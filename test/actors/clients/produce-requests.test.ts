@@ -171,6 +171,20 @@ test('what is written beside a batch that is refused keeps its sequence, whateve
   expect(batches).toEqual(['0: 4 0', '1: 4 0', '0: 4 0', '1: 4 1'])
 })
 
+test('a batch that is acknowledged, and that the client sends again with its sequence, is acknowledged once more and not sent', async () => {
+  await leading(1, 1)
+  answering((_, partition, round) => ({ code: 0, offset: BigInt(10 * round + partition) }))
+  const routes = routesWith()
+  const producerId = 4
+  const send = async (partitions: number[], firstSequence: number) =>
+    results(await routes.answer(1, await produce(partitions, { producerId, firstSequence })))
+  expect(await send([0], 0)).toEqual(['0: 0 at 10'])
+  expect(await send([0], 1)).toEqual(['0: 0 at 20'])
+  expect(await send([0, 1], 0)).toEqual(['0: 0 at 10', '1: 0 at 31'])
+  expect(await send([0], 2)).toEqual(['0: 0 at 40'])
+  expect(batches).toEqual(['0: 4 0', '0: 4 1', '1: 4 0', '0: 4 2'])
+})
+
 test.each([45, 59])('where the broker has lost what came before (error %i) it goes on under a new id', async (code) => {
   await leading(1)
   answering((_node, _partition, round) => ({ code: round === 1 ? code : 0, offset: 3n }))
