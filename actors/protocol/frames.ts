@@ -55,6 +55,7 @@ export const errorCodes = {
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
+  clusterAuthorizationFailed: 31,
   illegalSaslState: 34,
   topicAlreadyExists: 36,
   invalidPartitions: 37,
