@@ -211,6 +211,61 @@ export interface FactData {
   }
   /** It goes on. */
   'partition.recovered': TopicPartition
+  // What samplers say beside their samples.
+  /** This sampler reads from now on, and what came in the last so many milliseconds before. */
+  'sampler.activated': { readonly readBackMs: number }
+  /** Another one of the group reads from now on. */
+  'sampler.relieved': object
+  /** No sample has come for so long; once, until `samples.resumed`. */
+  'samples.silenced': { readonly forMs: number }
+  /** Samples come again. */
+  'samples.resumed': { readonly afterMs: number }
+  /** The topic of metrics is not there. */
+  'metrics-topic.missing': object
+  /** It is there again, or is another of the same name (`recreated`), which is read from its start. */
+  'metrics-topic.found': { readonly recreated: boolean }
+  /** It has more partitions. */
+  'metrics-topic.grown': { readonly partitions: number }
+  /** A record was skipped; `head`: its first bytes in hexadecimal. At most five for each reason in a minute; `count` has the others too, since the sampler began. */
+  'record.skipped': TopicPartition & {
+    readonly offset: string
+    readonly reason: string
+    readonly head: string
+    readonly count: number
+  }
+  /** A question to a broker, or to any (null), failed; what it would have said is missing from the samples of this round. */
+  'question.failed': { readonly question: string; readonly nodeId: number | null; readonly why: string }
+  /** What was seen of a log before says nothing of it now: it is another of the same name, or was cut. */
+  'delta.voided': TopicPartition & { readonly why: 'recreated' | 'truncated' }
+  // What the balancer did.
+  /** Figures of the load are new enough to decide on. */
+  'samples.fresh': object
+  /** Nothing is decided until newer ones come. `since`: when the newest one was taken, in milliseconds since 1970; null where none has come. */
+  'samples.stale': { readonly since: number | null; readonly reason: 'no-samples' | 'too-old' }
+  /** `pause()` was called: no round begins, and a plan that is not yet carried out is dropped. */
+  'balancer.paused': object
+  /** `resume()` was called. */
+  'balancer.resumed': object
+  /** The cluster is read and a plan is made. `round` counts them, over restarts as well where there is a journal. */
+  'round.begun': { readonly round: number }
+  /** There is something to gain. `steps` and `bytes`: of the plan; `decision`: the plan, what it was made from, and why. */
+  'plan.proposed': { readonly round: number; readonly steps: number; readonly bytes: number; readonly decision: object }
+  /** The plan is being carried out. */
+  'execution.begun': { readonly round: number }
+  /** No step of it is under way any more. `moved`, `failed`: steps. */
+  'execution.ended': { readonly round: number; readonly moved: number; readonly failed: number }
+  /**
+   * The round is over. `still`: nothing is moved, and `decision` says why; `proposed`: the plan was shown only; `executed`: it was carried out, and the cluster has
+   * settled; `failed`: no plan could be made.
+   */
+  'round.closed': {
+    readonly round: number
+    readonly result: 'still' | 'proposed' | 'executed' | 'failed'
+    readonly decision?: object
+    readonly failure?: Failure
+  }
+  /** The next round may begin. */
+  'cooling.ended': { readonly round: number }
   /** The event loop stood still for more than a second; recorded once it moves again. */
   'event-loop.starved': { readonly forMs: number }
   /** A record could not be appended. */

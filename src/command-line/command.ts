@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { RelistenError } from '../error.ts'
+import { balanceCommand } from './balance-command.ts'
 import { doctorCommand } from './doctor-command.ts'
 import { inspectCommand } from './inspect-command.ts'
 import { journalCommand, journalUsage } from './journal-command.ts'
@@ -57,8 +58,16 @@ function programFor(output: Output, end: (code: number) => void): Command {
       const known = program.commands.map((one) => one.name()).join(', ')
       throw new UsageError(`Expected one of ${known}, got "${command}".`)
     })
-  for (const command of [doctorCommand, moveCheckCommand, watchCommand, tailCommand, inspectCommand, journalCommand])
-    program.addCommand(command(output, end))
+  const own = [
+    doctorCommand,
+    moveCheckCommand,
+    watchCommand,
+    tailCommand,
+    balanceCommand,
+    inspectCommand,
+    journalCommand,
+  ]
+  for (const command of own) program.addCommand(command(output, end))
   for (const command of [program, ...program.commands]) {
     command
       .helpOption('-h, --help', 'prints the usage')

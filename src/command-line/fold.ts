@@ -1,11 +1,13 @@
 /** A fold of a journal for its command line: what the machine, the status and the memory were after a record. */
 
 import type { StateValue } from 'xstate'
+import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { foldOf } from '../../machines/replay.ts'
+import { type BalancerStatus, emptyBalancerStatus, reduceBalancerStatus } from '../balancer/balancer-status.ts'
 import { emptyFollowStatus, type FollowFold, reduceFollowStatus } from '../follow/follow-status.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
@@ -13,7 +15,7 @@ import { upcast } from '../journal/upcast.ts'
 import { emptyStatus, reduceStatus, type Status, viewStatus } from '../views/status.ts'
 
 /** The state after a record. JSON throughout. */
-export type StateThen = MomentThen & (ConsumerThen | FollowingThen)
+export type StateThen = MomentThen & (ConsumerThen | FollowingThen | BalancingThen)
 
 interface MomentThen {
   readonly record: number
@@ -36,6 +38,12 @@ interface FollowingThen {
   readonly status: FollowFold | null
 }
 
+interface BalancingThen {
+  readonly actor: 'balancing'
+  /** What `balancer.status()` said then; null as above. */
+  readonly status: BalancerStatus | null
+}
+
 interface MachineThen {
   readonly value: StateValue
   readonly status: string
@@ -43,7 +51,12 @@ interface MachineThen {
 }
 
 /** The actors of a journal, by the names that records give them. */
-export const actors = { consumer: 'consumer', membership: 'membership', following: 'following' } as const
+export const actors = {
+  consumer: 'consumer',
+  membership: 'membership',
+  following: 'following',
+  balancing: 'balancing',
+} as const
 
 /**
  * Replays the records. Throws with the number of the record where the machine leads elsewhere than the record says, or that a newer
@@ -53,10 +66,12 @@ export function stateAfter(records: Iterable<JournalRecord>): StateThen {
   const consumer = foldOf(lifecycleMachine, actors.consumer)
   const membership = foldOf(membershipMachine, actors.membership)
   const following = foldOf(followingMachine, actors.following)
+  const balancing = foldOf(balancingMachine, actors.balancing)
   let newest: JournalRecord | undefined
   let hasStarted = false
   let status = emptyStatus
   let followStatus = emptyFollowStatus
+  let balancerStatus = emptyBalancerStatus
   let actor: StateThen['actor'] | undefined
   let remembered = nothingRemembered
   try {
@@ -72,17 +87,20 @@ export function stateAfter(records: Iterable<JournalRecord>): StateThen {
       if (isRoot(record.actor)) actor = record.actor
       status = reduceStatus(status, record)
       followStatus = reduceFollowStatus(followStatus, record)
+      balancerStatus = reduceBalancerStatus(balancerStatus, record)
       remembered = remember(remembered, record)
       // By the version that wrote it, a replay knows whose states these are.
       const { machineVersion: version } = written
-      for (const fold of [consumer, membership, following]) fold.take({ ...record, machineVersion: version })
+      for (const fold of [consumer, membership, following, balancing]) fold.take({ ...record, machineVersion: version })
     }
-    actor ??= following.snapshot && !consumer.snapshot ? actors.following : actors.consumer
-    const { snapshot } = actor === actors.following ? following : consumer
-    if (!newest || !snapshot) throw new Error('Nothing to replay: no step of a consumer, nor of `follow`')
+    const roots = { consumer, following, balancing }
+    actor ??= rootNames.find((name) => roots[name].snapshot !== undefined) ?? actors.consumer
+    const { snapshot } = roots[actor]
+    if (!newest || !snapshot) throw new Error('Nothing to replay: no step of a consumer, of `follow` or of a balancer')
     const { seq, at } = newest
     const moment = { record: seq, time: new Date(at).toISOString(), machine: then(snapshot), remembered }
     if (actor === actors.following) return { ...moment, actor, status: hasStarted ? followStatus : null }
+    if (actor === actors.balancing) return { ...moment, actor, status: hasStarted ? balancerStatus : null }
     return {
       ...{ ...moment, actor, membership: membership.snapshot ? then(membership.snapshot) : null },
       status: hasStarted ? viewStatus(status, at) : null,
@@ -92,9 +110,11 @@ export function stateAfter(records: Iterable<JournalRecord>): StateThen {
   }
 }
 
-/** Whether a life of the consumer begins here, or of what `follow` returned. */
+/** Whether a life of a consumer begins here, of what `follow` returned, or of a balancer. */
 export const isStart = ({ actor, type }: JournalRecord): boolean => type === 'actor.started' && isRoot(actor)
 
-const isRoot = (actor: string): actor is StateThen['actor'] => actor === actors.consumer || actor === actors.following
+const rootNames = [actors.consumer, actors.following, actors.balancing] as const
+
+const isRoot = (actor: string): actor is StateThen['actor'] => rootNames.some((name) => name === actor)
 
 const then = ({ value, status, context }: MachineThen): MachineThen => ({ value, status, context })

@@ -1,14 +1,13 @@
 /** `relisten journal`: its words, and what each of them does. Exit codes: 0 fine, 1 the journal is not, 2 wrong usage. */
 
 import { Command } from 'commander'
-import { failureFrom } from '../error.ts'
 import type { JournalRecord } from '../journal/journal.ts'
-import { JournalScan } from '../journal/journal-scan.ts'
 import { stateAfter } from './fold.ts'
+import { eachRecord, openedJournal } from './journal-reading.ts'
 import type { Output } from './output.ts'
 import { heading, timeLine } from './show.ts'
 import { UsageError } from './usage-error.ts'
-import { damageLines, verify } from './verify.ts'
+import { verify } from './verify.ts'
 
 /** What its help says. */
 export const journalUsage = `PATH is the directory of a file journal, or one file of JSON lines. It is only read; a consumer may be writing to it.
@@ -56,22 +55,22 @@ const commands = {
   show({ path }: Asked, output: Output): number {
     const line = timeLine()
     let isFirst = true
-    return each(path, output, (record) => {
+    return eachRecord(path, output, (record) => {
       if (isFirst) output.out(heading)
       isFirst = false
       output.out(line(record))
     })
   },
   export: ({ path }: Asked, output: Output): number =>
-    each(path, output, (record) => output.out(JSON.stringify(record))),
+    eachRecord(path, output, (record) => output.out(JSON.stringify(record))),
   verify({ path }: Asked, output: Output): number {
-    const { lines, isGood } = verify(opened(path))
+    const { lines, isGood } = verify(openedJournal(path))
     for (const line of lines) output.out(line)
     return isGood ? 0 : 1
   },
   replay({ path, at }: Asked, output: Output): number {
     const newest = { seq: 0 }
-    const records = opened(path)
+    const records = openedJournal(path)
     function* wanted(): Generator<JournalRecord> {
       for (const record of records) {
         if (at !== undefined && record.seq > at) return
@@ -94,23 +93,4 @@ const commands = {
       return 1
     }
   },
-}
-
-/** Tells each good record; then, if there is damage, where it is and what is good. */
-function each(path: string, output: Output, tell: (record: JournalRecord) => void): number {
-  const scan = opened(path)
-  for (const record of scan) tell(record)
-  if (scan.unfinishedBytes > 0) output.error(`The last line has no end: ${scan.unfinishedBytes} bytes are left out.`)
-  const damage = damageLines(scan)
-  for (const line of damage) output.error(line)
-  return damage.length > 0 ? 1 : 0
-}
-
-/** The records at `path`. A path without a journal is wrong usage. */
-function opened(path: string): JournalScan {
-  try {
-    return new JournalScan(path)
-  } catch (error) {
-    throw new UsageError(failureFrom(error, 'journal-failed').message)
-  }
 }

@@ -194,6 +194,44 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
       `${topic}/${partition} is ${reason === 'paused' ? 'paused by its policy' : 'held by its handler'} at ${offset}: ${many(attempts, 'call')} failed, the first ${forMs} ms ago; the message is ${ageMs} ms old, the lag ${lag}`,
   ),
   'partition.recovered': info(({ topic, partition }) => `The handler goes on in ${topic}/${partition}`),
+  'sampler.activated': info(({ readBackMs }) => `Reads the metrics, from ${readBackMs} ms ago on`),
+  'sampler.relieved': info(() => 'Another sampler reads the metrics'),
+  'samples.silenced': warn(({ forMs }) => `No sample has come for ${forMs} ms`),
+  'samples.resumed': info(({ afterMs }) => `Samples come again, after ${afterMs} ms`),
+  'metrics-topic.missing': warn(() => 'The topic of metrics is not there'),
+  'metrics-topic.found': info(
+    ({ recreated }) => `The topic of metrics is ${recreated ? 'another one now' : 'there again'}`,
+  ),
+  'metrics-topic.grown': info(({ partitions }) => `The topic of metrics has ${partitions} partitions`),
+  'record.skipped': warn(
+    ({ topic, partition, offset, reason, head, count }) =>
+      `Skipped ${topic}/${partition} at ${offset}: ${reason}, ${count} so far; it begins with ${head}`,
+  ),
+  'question.failed': warn(
+    ({ question, nodeId, why }) =>
+      `${question} was not asked of ${nodeId === null ? 'any broker' : `broker ${nodeId}`}: ${why}`,
+  ),
+  'delta.voided': info(({ topic, partition, why }) => `${topic}/${partition} is measured from now on: it was ${why}`),
+  'samples.fresh': info(() => 'Figures of the load are new enough to decide on'),
+  'samples.stale': warn(({ since, reason }) =>
+    since === null
+      ? 'Nothing is decided: no figures of the load have come'
+      : `Nothing is decided: the newest figures of the load are of ${new Date(since).toISOString()} (${reason})`,
+  ),
+  'balancer.paused': info(() => 'The balancer is paused'),
+  'balancer.resumed': info(() => 'The balancer goes on'),
+  'round.begun': info(({ round }) => `Round ${round} begins`),
+  'plan.proposed': info(
+    ({ round, steps, bytes }) => `Round ${round} proposes ${many(steps, 'step')}, ${bytes} bytes to copy`,
+  ),
+  'execution.begun': info(({ round }) => `The plan of round ${round} is carried out`),
+  'execution.ended': info(
+    ({ round, moved, failed }) => `The plan of round ${round}: ${many(moved, 'step')} done, ${failed} failed`,
+  ),
+  'round.closed': info(({ round, result, failure }) =>
+    failure ? `Round ${round} made no plan: ${placed(failure)}` : `Round ${round} is closed: ${result}`,
+  ),
+  'cooling.ended': debug(() => 'The next round may begin'),
   'event-loop.starved': warn(({ forMs }) => `The event loop was blocked for ${forMs} ms`),
   'journal.failed': error(
     ({ failure, policy }) =>

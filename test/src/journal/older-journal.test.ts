@@ -90,7 +90,7 @@ test('the status of an older journal knows the partition that was given up', () 
 test('facts of version 2 are read under the names of today', async () => {
   const { path, records } = copied(2)
   const { status } = stateAfter(records.slice(0, seqOf(records, 'actor.started', 1) - 1))
-  expect(status?.counts).toMatchObject({ reconnects: 3, fenced: { batches: 1, results: 0 } })
+  expect(status).toMatchObject({ counts: { reconnects: 3, fenced: { batches: 1, results: 0 } } })
   const lines: string[] = []
   await runCommand(['journal', 'show', path], { out: (text) => lines.push(text), error: (text) => lines.push(text) })
   const shown = (type: string) => lines.filter((line) => line.includes(` ${type} `)).length

@@ -1,0 +1,114 @@
+/** The options of a balancer, and what it stands on: where loads are known from, how the cluster is read, how a plan is made. */
+
+import type { ClusterModel } from '../../machines/balancer/cluster-model.ts'
+import type { Decision } from '../../machines/balancer/decision.ts'
+import type { Loads, ModelSettings, Topology } from '../../machines/balancer/model.ts'
+import type { GoalSettings, Plan } from '../../machines/balancer/plan.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { Journal, JournalPolicy } from '../journal/journal.ts'
+import { memoryJournal } from '../journal/memory-journal.ts'
+import { expected } from '../options/value.ts'
+import type { Logger } from '../views/log.ts'
+
+/** Where loads are known from. */
+export interface LoadSource {
+  /** Begins to gather samples; `emit` records a fact about that. Rejects where it never can. */
+  start(emit: (fact: Fact) => void): Promise<void>
+  stop(): Promise<void>
+  /** What is known of the load at `now`, in milliseconds since 1970. */
+  loads(now: number): Loads
+  /** When the newest sample was taken, in milliseconds since 1970; null before the first. */
+  newestAt(): number | null
+}
+
+/** What a balancer stands on. */
+export interface BalancerParts {
+  readonly load: LoadSource
+  readonly topology: (signal: AbortSignal) => Promise<Topology>
+  readonly plan: (model: ClusterModel, settings: GoalSettings) => Plan
+  /** Carries a plan out. Left out: a dry run. */
+  readonly carryOut?: (
+    decision: Decision,
+    signal: AbortSignal,
+  ) => Promise<{ readonly moved: number; readonly failed: number }>
+}
+
+export interface BalancerOptions {
+  /** Plans are shown and nothing is moved. The default, and the only mode so far. */
+  readonly mode?: 'dry-run'
+  /** What the log and the journal call it. Default `relisten-balancer`. */
+  readonly clientId?: string
+  /**
+   * Rounds begin at least this far apart, in milliseconds; the first one with the first samples, and none within this time after a plan was carried
+   * out. Default 30,000; at least 1000.
+   */
+  readonly intervalMs?: number
+  /** A partition that was moved is left alone for this time, in milliseconds. Default 600,000; at least 0. */
+  readonly coolDownMs?: number
+  /** Where the newest sample is older than this, in milliseconds, nothing is decided. Default 180,000; at least 1000. */
+  readonly staleAfterMs?: number
+  /** How a plan is made; what is left out has its default. */
+  readonly goals?: Partial<GoalSettings>
+  /** What the cluster's brokers can carry, and what is left alone. Default: replicated storage, nobody says what brokers can carry, nothing is left alone. */
+  readonly cluster?: Partial<Omit<ModelSettings, 'leastTrust'>>
+  /** Where facts and decisions are kept. Default: in memory. */
+  readonly journal?: Journal
+  /** What becomes of it where the journal fails. Default `stop-intake`: it stops. */
+  readonly onJournalError?: JournalPolicy
+  /** Default: none. */
+  readonly logger?: Logger | false
+}
+
+export interface ResolvedBalancerOptions {
+  readonly clientId: string
+  readonly intervalMs: number
+  readonly coolDownMs: number
+  readonly staleAfterMs: number
+  readonly goals: GoalSettings
+  readonly cluster: ModelSettings
+  readonly journal: Journal
+  readonly onJournalError: JournalPolicy
+  readonly logger: Logger | false
+}
+
+const mebibyte = 2 ** 20
+const defaultGoals: GoalSettings = {
+  weights: { networkIn: 1, networkOut: 1, disk: 1, leaders: 0.25, replicas: 0.25, spread: 0.1 },
+  idle: { networkIn: mebibyte, networkOut: mebibyte, disk: mebibyte },
+  ...{ target: 0.1, trigger: 0.2, capacityShare: 0.8, leastTrust: 0.5, seed: 1 },
+}
+
+/** Throws `invalid-option`. */
+export function resolveBalancerOptions(options: BalancerOptions): ResolvedBalancerOptions {
+  const { mode = 'dry-run', clientId = 'relisten-balancer', journal, onJournalError, logger = false } = options
+  if (mode !== 'dry-run') throw expected('mode', "to be 'dry-run'", mode, 'leave it out: plans are shown only.')
+  const goals = { ...defaultGoals, ...options.goals }
+  return {
+    ...{
+      clientId,
+      goals,
+      logger,
+      onJournalError: onJournalError ?? 'stop-intake',
+      journal: journal ?? memoryJournal(),
+    },
+    intervalMs: duration('intervalMs', options.intervalMs ?? 30_000, 1000),
+    coolDownMs: duration('coolDownMs', options.coolDownMs ?? 600_000, 0),
+    staleAfterMs: duration('staleAfterMs', options.staleAfterMs ?? 180_000, 1000),
+    cluster: {
+      ...{ storage: 'replicated', excludedTopics: [], excludedBrokers: [], drainingBrokers: [], ...options.cluster },
+      leastTrust: goals.leastTrust,
+    },
+  }
+}
+
+const longestMs = 2 ** 31 - 1
+
+function duration(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= longestMs) return value
+  throw expected(
+    name,
+    `to be a whole number of milliseconds from ${least} to ${longestMs}`,
+    value,
+    'leave it out for its default.',
+  )
+}
