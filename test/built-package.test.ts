@@ -17,6 +17,7 @@ test.each([
   ['relisten', 'createConsumer'],
   ['relisten/machine', 'lifecycleMachine'],
   ['relisten/opentelemetry', 'instrument'],
+  ['relisten/balancer', 'createBalancer'],
 ])('require gives what import gives of %s, name for name, as one instance', async (path, name) => {
   const printed = await plainNode(`
     import { createRequire } from 'node:module'

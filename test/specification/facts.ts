@@ -10,7 +10,10 @@ export async function factsTold(): Promise<ReadonlyMap<FactType, readonly string
   const names = [...fields.matchAll(/^ {2}'([^']+)':/gm)].map(([, name]) => name as FactType)
   const tellers = [...sources].filter(
     ([file]) =>
-      file.startsWith('actors/') || /^src\/(lifecycle-consumer|follow\/follow|journal\/recorder)\.ts$/.test(file),
+      file.startsWith('actors/') ||
+      /^src\/(lifecycle-consumer|follow\/follow|balancer\/(balancer|rounds|metric-reader)|journal\/recorder)\.ts$/.test(
+        file,
+      ),
   )
   // The recorder makes its own records and has no fact to send.
   const tells = (file: string, text: string, name: string) =>

@@ -1,9 +1,13 @@
 // The parts of the documents that are written by the machine: its diagram, its states, its table, its invariants, its facts.
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import type { FactType } from '../../machines/fact.ts'
 import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
+import { oracles as balancingOracles } from '../machines/balancing-oracles.ts'
+import { events as balancingEvents } from '../machines/balancing-stories.ts'
+import { type EventClass as BalancingEventClass, table as balancingTable } from '../machines/balancing-table.ts'
 import { oracles as followingOracles } from '../machines/following-oracles.ts'
 import { events as followingEvents } from '../machines/following-stories.ts'
 import { type EventClass as FollowingEventClass, table as followingTable } from '../machines/following-table.ts'
@@ -44,7 +48,7 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
       files.map(code).join(', '),
       [
         statesThatKnow(fact).map(code).join(', '),
-        ...[membershipMachine, followingMachine].map((machine) => othersThatKnow(machine, fact)),
+        ...[membershipMachine, followingMachine, balancingMachine].map((machine) => othersThatKnow(machine, fact)),
       ]
         .filter((text) => text !== '')
         .join('; '),
@@ -76,6 +80,15 @@ export const specParts = (told: ReadonlyMap<FactType, readonly string[]>): Reado
     ]),
   ),
   'invariants of a following': invariants(followingOracles),
+  'states of a balancing': statesOf(balancingMachine),
+  'table of a balancing': rows(
+    ['event', ...Object.keys(balancingTable)],
+    (Object.keys(balancingEvents) as BalancingEventClass[]).map((event) => [
+      code(balancingEvents[event].type),
+      ...Object.values(balancingTable).map((row) => (row[event] === 'ignored' ? '·' : row[event])),
+    ]),
+  ),
+  'invariants of a balancing': invariants(balancingOracles),
 })
 
 /** The generated parts of docs/states.md: the state diagram, and what each state means. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type AnyStateMachine, initialTransition } from 'xstate'
+import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
@@ -57,7 +58,7 @@ test('every guard and action of the lifecycle is named, and no other', () => {
   expect(named).toEqual([...Object.keys(guards), ...Object.keys(actions)])
 })
 
-test.each([membershipMachine, followingMachine])(
+test.each([membershipMachine, followingMachine, balancingMachine])(
   'every guard and action of a $id is named, and no other',
   (machine) => {
     const { guards, actions } = machine.implementations
@@ -73,8 +74,10 @@ test('every context is named field by field', () => {
     Object.keys(lifecycleMachine.getInitialSnapshot({} as never, { retryBudget: null }).context),
   )
   const kept = [...spec.matchAll(/^What it keeps: ([\s\S]*?)\n\n/gm)].map(([, fields = '']) => quoted(fields))
-  const machines: AnyStateMachine[] = [membershipMachine, followingMachine]
-  expect(kept).toEqual(machines.map((machine) => Object.keys(initialTransition(machine)[0].context)))
+  const machines: AnyStateMachine[] = [membershipMachine, followingMachine, balancingMachine]
+  expect(kept).toEqual(
+    machines.map((machine) => Object.keys(initialTransition(machine, { mode: 'dry-run', round: 0 })[0].context)),
+  )
 })
 
 test('every command of the consumer is named, and no other', () => {
@@ -125,13 +128,14 @@ test.each(invariants.map((row) => [column(row, 'id'), row] as const))(
 
 test('an invariant that another part of the document refers to exists', () => {
   const known = [...invariants, ...allRowsWith(['id', 'what holds'])].map((row) => column(row, 'id'))
-  const named = [...spec.matchAll(/\b([SLCMGW]\d+)\b/g)].map(([, id = '']) => id)
+  const named = [...spec.matchAll(/\b([SLCMGWB]\d+)\b/g)].map(([, id = '']) => id)
   expect(named.filter((id) => !known.includes(id))).toEqual([])
 })
 
 test.each([
   ['cycle', lifecycleMachine],
   ['cycle of a following', followingMachine],
+  ['cycle of a balancing', balancingMachine],
 ])('every %s is named, and no other', (title, machine) => {
   const named = tableOf(spec, title).map((row) => quoted(column(row, title)).join(' → '))
   expect(named.toSorted()).toEqual(cycles(machine).toSorted())
@@ -160,7 +164,9 @@ test('whatever waits in `actors/time/` is a wait where it is called', () => {
 })
 
 test('every loop says what starts it, what changes, and what bounds it', () => {
-  for (const row of ['loop', 'cycle', 'cycle of a following', 'wait'].flatMap((title) => tableOf(spec, title))) {
+  for (const row of ['loop', 'cycle', 'cycle of a following', 'cycle of a balancing', 'wait'].flatMap((title) =>
+    tableOf(spec, title),
+  )) {
     for (const [title, text] of Object.entries(row)) expect(text, `${Object.values(row)[0]}: ${title}`).not.toBe('')
   }
 })

@@ -1,0 +1,2 @@
+// As index.mjs, for `relisten/balancer`.
+export { createBalancer } from '../dist/src/balancer.js'
