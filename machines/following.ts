@@ -1,5 +1,5 @@
 /**
- * The following of clients that KafkaJS makes by itself: consumers, admins and producers on wires, as long as any of them is connected.
+ * The following of clients that KafkaJS makes by itself: consumers, admins and producers on wires, while at least one of them is connected.
  *
  * resting ── wires.opened ─▶ reaching ── cluster.reached ─▶ following ── cluster.moved ─▶ catching-up
  *    ▲                         ▲   │                          │     ▲                       │    ▲ │

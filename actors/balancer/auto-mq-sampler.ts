@@ -4,8 +4,8 @@
  */
 
 import { metricsTopic, readMetricRecord } from './auto-mq-record.ts'
-import { SampleStream } from './sample-stream.ts'
-import type { Sampler, SamplerFact, SamplerStatus } from './sampler.ts'
+import type { SamplerFact } from './sampler.ts'
+import { StreamedSampler } from './streamed-sampler.ts'
 
 /** A record of the topic of metrics. */
 export interface MetricRecord {
@@ -36,39 +36,14 @@ export interface MetricListener {
 /** Facts of skipped records, for each reason in so many milliseconds; the bytes of each that are shown. */
 const shown = { facts: 5, inMs: 60_000, bytes: 16 } as const
 
-export class AutoMqSampler implements Sampler, MetricListener {
+export class AutoMqSampler extends StreamedSampler implements MetricListener {
   private readonly reader: MetricReader
-  private readonly stream = new SampleStream()
   private shownAt = new Map<string, readonly number[]>()
   private isActive = false
-  private started: Promise<void> | undefined
-  private ended: Promise<void> | undefined
 
   constructor(reader: MetricReader) {
+    super()
     this.reader = reader
-  }
-
-  get samples$() {
-    return this.stream.samples$.asObservable()
-  }
-
-  get facts$() {
-    return this.stream.facts$.asObservable()
-  }
-
-  /** Rejects as the reader does, where it can't ever read. */
-  start(): Promise<void> {
-    this.started ??= this.begin()
-    return this.started
-  }
-
-  stop(): Promise<void> {
-    this.ended ??= this.end()
-    return this.ended
-  }
-
-  status(): SamplerStatus {
-    return this.stream.status()
   }
 
   activated(readBackMs: number): void {
@@ -104,14 +79,14 @@ export class AutoMqSampler implements Sampler, MetricListener {
     this.stream.tell(fact)
   }
 
-  private async begin(): Promise<void> {
+  protected async begin(): Promise<void> {
     if (this.ended) return
     this.stream.enter('starting')
     await this.reader.start(this)
     if (!this.isActive) this.stream.enter('standby')
   }
 
-  private async end(): Promise<void> {
+  protected async end(): Promise<void> {
     if (this.started) await this.reader.stop()
     this.stream.end()
   }

@@ -13,8 +13,7 @@ import {
 import { sleep } from '../time/sleep.ts'
 import { LogLooks } from './log-looks.ts'
 import type { LogSource } from './log-source.ts'
-import { SampleStream } from './sample-stream.ts'
-import type { Sampler, SamplerStatus } from './sampler.ts'
+import { StreamedSampler } from './streamed-sampler.ts'
 
 export interface KafkaSamplerOptions {
   /** Closed at the end. */
@@ -28,47 +27,22 @@ export interface KafkaSamplerOptions {
 const usualMs = 30_000
 const usualBackfill = { spans: 3, spanMs: 30_000 } as const
 
-export class KafkaSampler implements Sampler {
+export class KafkaSampler extends StreamedSampler {
   private readonly options: KafkaSamplerOptions
-  private readonly stream = new SampleStream()
   private readonly looks: LogLooks
   private readonly stopping = new AbortController()
   private before: Look | undefined
-  private started: Promise<void> | undefined
   private running: Promise<void> = Promise.resolve()
-  private ended: Promise<void> | undefined
 
   constructor(options: KafkaSamplerOptions) {
+    super()
     this.options = options
     this.looks = new LogLooks(options.source, (failed) => {
       if (!this.stopping.signal.aborted) this.stream.tell({ type: 'question.failed', ...failed })
     })
   }
 
-  get samples$() {
-    return this.stream.samples$.asObservable()
-  }
-
-  get facts$() {
-    return this.stream.facts$.asObservable()
-  }
-
-  /** Resolves after the first round, whatever it brought. */
-  start(): Promise<void> {
-    this.started ??= this.begin()
-    return this.started
-  }
-
-  stop(): Promise<void> {
-    this.ended ??= this.end()
-    return this.ended
-  }
-
-  status(): SamplerStatus {
-    return this.stream.status()
-  }
-
-  private async begin(): Promise<void> {
+  protected async begin(): Promise<void> {
     if (this.stopping.signal.aborted) return
     this.stream.enter('active')
     const first = this.round()
@@ -76,7 +50,7 @@ export class KafkaSampler implements Sampler {
     await first
   }
 
-  private async end(): Promise<void> {
+  protected async end(): Promise<void> {
     this.stopping.abort()
     this.options.source.close()
     await this.running

@@ -114,11 +114,12 @@ export class ProduceRequests {
     })
     try {
       const whole = known.length === 0 ? frame : undefined
-      const untaken = (): Outcome => ({ results: this.givenUp(open), throttleMs: 0 })
-      const { results, throttleMs, answer } = leave ? await this.produced(request, whole, open, end) : untaken()
-      const all = known.length === 0 ? results : [...known, ...results]
-      sequences.settle(partitions, all)
-      return answer ?? producedAnswer(all, throttleMs)
+      const outcome: Outcome = leave
+        ? await this.produced(request, whole, open, end)
+        : { results: this.givenUp(open), throttleMs: 0 }
+      const results = [...known, ...outcome.results]
+      sequences.settle(partitions, results)
+      return outcome.answer ?? producedAnswer(results, outcome.throttleMs)
     } finally {
       leave?.()
     }

@@ -32,7 +32,7 @@ export interface PartitionModel extends TopicPartition {
   readonly bytesOut: number
   /** Of one replica. */
   readonly size: number
-  /** The least trust of the figures above, from 0 to 1; below `leastTrust` it is not moved, and its figures count as they are. */
+  /** The least trust of the figures above, from 0 to 1; below `leastTrust` it is moved only off a broker that is drained or dead, and its figures count as they are. */
   readonly trust: number
   /** It may be moved: not excluded, not cooling, nothing under way, all its replicas in sync. If not, why. */
   readonly pinnedBy: Pin | null

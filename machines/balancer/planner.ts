@@ -11,11 +11,9 @@ import type { GoalSettings, Plan, Step } from './plan.ts'
 import { improve } from './search.ts'
 
 /** How often a plan that has been pruned is searched once more. */
-const rounds = 12
+const rounds = 3
 /** How often a whole plan is looked at for what it has left. */
 const mostAgain = 8
-/** In how many of them steps are taken out again; what the others find stays. */
-const pruned = 3
 
 /**
  * Plans one round. Cures of hard goals come first, whatever they cost; then, if there were any or a broker is beyond the trigger, steps that win more than
@@ -81,7 +79,7 @@ const stepsFor = (placement: Placement, settings: GoalSettings): Ordered[] => {
     if (taken.length === steps.length) return steps
     steps = order(placement, origin, taken)
     if (round === rounds) return steps
-    if (round <= pruned) steps = prune(placement, settings.target, steps)
+    steps = prune(placement, settings.target, steps)
   }
 }
 
