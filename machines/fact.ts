@@ -1,6 +1,7 @@
 /** A fact: what happened, in our own words. The closed list of everything that reaches the lifecycle machine and the journal. */
 
 import type { Failure } from './failure.ts'
+import type { PartitionsByTopic, TopicPartition } from './topic-partition.ts'
 
 /** How a hand-over is done: the wires get new sockets, or a new session with the next epoch takes over. */
 export interface Plan {
@@ -16,25 +17,25 @@ export interface Move {
   readonly to: string
 }
 
-/** Partitions by topic. */
-export type PartitionsByTopic = Readonly<Record<string, readonly number[]>>
-
-/** One partition of one topic. */
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
+/** A step of a plan: another replica leads, or one goes from one broker to another. */
+interface StepData extends TopicPartition {
+  readonly round: number
+  readonly kind: 'leader' | 'replica'
+  readonly from: number
+  readonly to: number
 }
 
-/** Partitions, gathered by topic. */
-export function byTopic(partitions: Iterable<TopicPartition>): PartitionsByTopic {
-  const topics = new Map<string, number[]>()
-  for (const { topic, partition } of partitions) {
-    const known = topics.get(topic)
-    if (known) known.push(partition)
-    else topics.set(topic, [partition])
-  }
-  return Object.fromEntries(topics)
+/** What throttles replication: a setting of a broker or a topic. The broker '' stands for all brokers. */
+interface ThrottleData {
+  readonly on: 'broker' | 'topic'
+  readonly name: string
+  readonly config: string
 }
+
+/** Why an execution ended before its last step. */
+type EndReason =
+  | ('stopped' | 'restarted' | 'held' | 'unreachable' | 'unthrottled')
+  | ('broker-lost' | 'rack-lost' | 'under-replicated')
 
 /**
  * What each fact says beside its type, and when it is recorded: docs/facts.md is made from these texts. Durations in milliseconds, offsets as decimal
@@ -252,8 +253,29 @@ export interface FactData {
   'plan.proposed': { readonly round: number; readonly steps: number; readonly bytes: number; readonly decision: object }
   /** The plan is being carried out. */
   'execution.begun': { readonly round: number }
-  /** No step of it is under way any more. `moved`, `failed`: steps. */
-  'execution.ended': { readonly round: number; readonly moved: number; readonly failed: number }
+  /** No step of it is under way any more. `moved`, `failed`: steps; `reason`: why it ended before its last step. */
+  'execution.ended': {
+    readonly round: number
+    readonly moved: number
+    readonly failed: number
+    readonly reason?: EndReason
+  }
+  /** A step is about to be asked for. */
+  'step.begun': StepData & { readonly replicas: readonly number[]; readonly bytes: number }
+  /** It is over. `bytes`: what was copied; `reason`: why it was not done; null where it was. */
+  'step.ended': StepData & {
+    readonly result: 'done' | 'cancelled' | 'failed'
+    readonly bytes: number
+    readonly reason: string | null
+  }
+  /** A throttle of replication is about to be set. `before`: what was set there itself; null where nothing was. */
+  'throttle.set': ThrottleData & { readonly before: string | null; readonly value: string }
+  /** There is again what was there before; null where nothing was. */
+  'throttle.restored': ThrottleData & { readonly value: string | null }
+  /** It stays: somebody else has changed it, or its broker does not respond and it is restored later. */
+  'throttle.left': ThrottleData & { readonly reason: 'changed' | 'unreachable' }
+  /** A throttle was found of which no record says who set it. */
+  'throttle.found': ThrottleData & { readonly value: string }
   /**
    * The round is over. `still`: nothing is moved, and `decision` says why; `proposed`: the plan was shown only; `executed`: it was carried out, and the cluster has
    * settled; `failed`: no plan could be made.

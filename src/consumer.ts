@@ -2,7 +2,8 @@
 
 import type { CommitOffset } from '../actors/delivery/batch-payload.ts'
 import type { TopicPartitions } from '../actors/delivery/dispatcher.ts'
-import type { FactType, TopicPartition } from '../machines/fact.ts'
+import type { FactType } from '../machines/fact.ts'
+import type { TopicPartition } from '../machines/topic-partition.ts'
 import type { AnyRecord, Journal, RecordOf } from './journal/journal.ts'
 import type { StartOptions } from './outcome.ts'
 import type { PartitionStatus } from './views/partition-status.ts'

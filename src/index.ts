@@ -23,12 +23,11 @@ export type {
   FactOf,
   FactType,
   Move,
-  PartitionsByTopic,
   Plan,
-  TopicPartition,
 } from '../machines/fact.ts'
 export type { Failure, FailureKind, Remedy } from '../machines/failure.ts'
 export { remedyFor } from '../machines/failure.ts'
+export type { PartitionsByTopic, TopicPartition } from '../machines/topic-partition.ts'
 export type { Consumer } from './consumer.ts'
 export { type DeadLetterOptions, type DeadLetterPolicy, type DeadLetterProducer, deadLetter } from './dead-letter.ts'
 export { type ErrorCode, RelistenError } from './error.ts'

@@ -9,8 +9,8 @@ import {
   logKey,
   type PastEnds,
 } from '../../machines/balancer/log-rates.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
 import { messageOf } from '../../machines/failure.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { TopicDescription } from '../protocol/cluster-description.ts'
 import type { LogSource } from './log-source.ts'
 

@@ -2,8 +2,8 @@
 
 import { setMaxListeners } from 'node:events'
 import { type Batches, type LogPlace, logKey } from '../../machines/balancer/log-rates.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
 import { type Failure, FailureError } from '../../machines/failure.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Call, callOf, calls, encodeCall } from '../kafkajs/calls.ts'
 import { loadCalls } from '../kafkajs/load-calls.ts'

@@ -3,7 +3,7 @@
  * instead, as a broker does for readers in its rack (KIP-392), and fetches from the new leader in the next round. Errors that pass are "nothing new".
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { Streak } from '../connection/retry-pace.ts'
 import { type FetchedPartition, readFetch } from '../protocol/fetch-answers.ts'

@@ -4,7 +4,7 @@
  * the wire made its `send` fail all the same, and it is sent again.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import type { ProducedPartition, ProducedResult } from '../protocol/produce.ts'
 

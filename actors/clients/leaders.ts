@@ -1,6 +1,6 @@
 /** Who leads each partition, from what clients were told and what is looked up beside them. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { calls, encodeCall } from '../kafkajs/calls.ts'
 import { readMetadata } from '../protocol/cluster-description.ts'

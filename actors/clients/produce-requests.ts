@@ -4,7 +4,8 @@
  * up, only what is open goes out again, and KafkaJS sees one answer without an error that it would repeat.
  */
 
-import type { Fact, TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { Streak } from '../connection/retry-pace.ts'
 import { errorCodes } from '../protocol/frames.ts'

@@ -3,7 +3,7 @@
  * that are under way and what has to be counted.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { deadline } from '../time/deadline.ts'
 
 /** Ends the turn of a request. */

@@ -4,7 +4,7 @@
  * what became of those before; where that can't be known, the producer goes on under a new id.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { checksum } from '../kafkajs/calls.ts'
 import { type ProducedPartition, renumbered } from '../protocol/produce.ts'
 

@@ -1,7 +1,7 @@
 /** The assignment of partitions to this consumer: from one answer of the group to the next. */
 
 import { setMaxListeners } from 'node:events'
-import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import { deadline } from '../time/deadline.ts'
 
 export class Assignment {

@@ -1,6 +1,6 @@
 /** The payload of `eachBatch`: what of the batch is left, and the functions KafkaJS gives a handler with it, on the marks of this process. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Batch, EachBatchPayload, KafkaMessage } from '../kafkajs/consumer.ts'
 import { endOf, type PartitionQueue, type QueuedBatch } from './partition-queue.ts'
 

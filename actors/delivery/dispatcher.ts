@@ -4,7 +4,7 @@
  * It belongs to the consumer and outlives its sessions, so marks, pauses and seeks do too.
  */
 
-import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import type { Batch } from '../kafkajs/consumer.ts'
 import type { Assignment } from './assignment.ts'
 import { Handler, type HandlerOptions } from './handler.ts'

@@ -3,7 +3,8 @@
  * has paused the partition, the partition is told as degraded, at once and then now and again, until it goes on.
  */
 
-import type { Fact, TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
 import type { Assignment } from './assignment.ts'
 

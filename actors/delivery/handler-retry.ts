@@ -1,7 +1,7 @@
 /** The retries of a handler, and the policy when it goes on failing. */
 
 import { backoffMs } from '../../machines/backoff.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
 import { call, type HandlerCallOptions } from './handler-call.ts'
 import { failureOf } from './handler-error.ts'

@@ -1,6 +1,7 @@
 /** The time-out of a handler: past `handlerTimeoutMs` it gets its signal, others may have its slot, and the partition is told as stalled until it ends. */
 
-import { byTopic, type Fact } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
+import { byTopic } from '../../machines/topic-partition.ts'
 import { onSilence } from '../connection/silence.ts'
 import type { PartitionQueue, QueuedBatch } from './partition-queue.ts'
 

@@ -1,6 +1,6 @@
 /** A log of a partition, as its leader tells of it. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { EpochPlace } from '../protocol/requests.ts'
 
 /** Where a log begins or goes on. */

@@ -3,7 +3,7 @@
  * closed until its start position is known: before that an old mark could take the group's commit back, so no batch counts and nothing is committed.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Batch } from '../kafkajs/consumer.ts'
 import { Condition } from '../time/condition.ts'
 import type { Assignment } from './assignment.ts'

@@ -4,7 +4,7 @@
  * two of them is not handled twice. Marks move here and nowhere else.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { Topics } from '../topics/topics.ts'
 import type { Assignment } from './assignment.ts'
 

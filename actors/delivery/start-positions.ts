@@ -7,7 +7,7 @@
 
 import { setMaxListeners } from 'node:events'
 import { backoffMs } from '../../machines/backoff.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { readCommitMetadata } from '../protocol/commit-metadata.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import {

@@ -6,7 +6,7 @@
  * part that was cut.
  */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { FetchedPartition } from '../protocol/fetch-answers.ts'
 import { sleep } from '../time/sleep.ts'
 import type { Assignment } from './assignment.ts'

@@ -4,8 +4,8 @@
  */
 
 import { type Channel, channel } from 'node:diagnostics_channel'
-import type { TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 
 /**
  * Why a connection is opened: for the first request to a node, or the first since nobody needed it (`first`), as the one before ended (`ended`), as

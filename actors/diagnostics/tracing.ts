@@ -1,6 +1,6 @@
 /** Where OpenTelemetry comes in: what handles messages is measured, and runs within spans. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { KafkaMessage } from '../kafkajs/consumer.ts'
 
 /** Messages that are about to be handled. */

@@ -1,7 +1,7 @@
 /** A commit rejection: why an offset that the user named is not committed. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { errorCodes } from '../protocol/frames.ts'

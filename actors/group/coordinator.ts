@@ -1,7 +1,7 @@
 /** The group coordinator, wherever it is: looked up, followed when it moves to another node, asked again when it is not ready. */
 
-import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, remedyFor } from '../../machines/failure.ts'
+import type { PartitionsByTopic } from '../../machines/topic-partition.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'

@@ -7,9 +7,9 @@
  */
 
 import { waitFor } from 'xstate'
-import type { PartitionsByTopic } from '../../machines/fact.ts'
 import { type Failure, messageOf, remedyFor } from '../../machines/failure.ts'
 import type { MembershipEvent } from '../../machines/membership.ts'
+import type { PartitionsByTopic } from '../../machines/topic-partition.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import { calls, type GroupMember, type Offsets } from '../kafkajs/calls.ts'
 import { apiKeyOf, apiKeys, errorCodes } from '../protocol/frames.ts'

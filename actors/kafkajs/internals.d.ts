@@ -69,7 +69,12 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     readonly buffer: Buffer
     writeArray(list: readonly unknown[]): this
     writeBoolean(value: boolean): this
+    writeInt8(value: number): this
     writeInt32(value: number): this
+    writeUVarInt(value: number): this
+    writeUVarIntArray(list: readonly Encoder[]): this
+    writeUVarIntBytes(value?: Buffer): this
+    writeUVarIntString(value: string): this
     writeInt64(value: string): this
     writeString(value: string | null): this
   }

@@ -1,6 +1,6 @@
 /** Answers to group requests on their way to KafkaJS: read, changed, or made up. Each has one layout: KafkaJS speaks one version of each, see versions.ts. */
 
-import type { PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import { errorCodes, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 import { anyPort, coordinatorNodeId, nodeName } from './node-names.ts'
 

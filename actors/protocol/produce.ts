@@ -1,6 +1,6 @@
 /** Produce requests of KafkaJS's producers and their answers, partition by partition (version 7, Kafka 2.0). */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { apiVersionOf, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 
 /** The one version that is read here; every broker has it. */

@@ -1,6 +1,6 @@
 /** Requests of KafkaJS's on their way to a broker: changed where a broker should hear something else. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { apiKeyOf, apiKeys, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
 
 const maxWaitAt = 4

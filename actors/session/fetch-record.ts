@@ -1,6 +1,6 @@
 /** The fetch record of a session: how each partition's fetches are answered, and the longest time one was not. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { FetchSummary } from '../protocol/fetch-answers.ts'
 
 /** The newest answer to a fetch of one partition. Times on the clock of `performance.now()`. */

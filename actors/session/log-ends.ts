@@ -1,6 +1,6 @@
 /** Log ends: where the logs of the assigned partitions end, by their fetches; where nothing is fetched, by asking their leaders. */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { LogOffsets } from '../wire/log-offsets.ts'
 import type { FetchRecord } from './fetch-record.ts'
 

@@ -1,7 +1,8 @@
 /** Rebalance callbacks: what the user does when partitions are assigned, revoked or lost; one after the other, and each is waited for by a deadline. */
 
-import type { Fact, TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
 import { type Failure, messageOf } from '../../machines/failure.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Assignment } from '../delivery/assignment.ts'
 import { partitionsIn } from '../delivery/dispatcher.ts'
 import { withoutSecrets } from '../security/secrets.ts'

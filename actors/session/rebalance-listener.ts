@@ -3,8 +3,9 @@
  * joined once all positions are known that can be: from then on nothing new is missed.
  */
 
-import type { Fact, PartitionsByTopic } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { PartitionsByTopic } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'

@@ -3,8 +3,9 @@
  * Fenced, it takes no batch any more, and nothing of it reaches a broker.
  */
 
-import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import type { Assignment } from '../delivery/assignment.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'

@@ -4,7 +4,8 @@
  * What a new session would not help is only reported: a leader that is unknown, out of reach or slow, or that answers with an error.
  */
 
-import { byTopic, type Fact, type TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
+import { byTopic, type TopicPartition } from '../../machines/topic-partition.ts'
 import type { Dispatcher } from '../delivery/dispatcher.ts'
 import type { PartitionQueue } from '../delivery/partition-queue.ts'
 import { fetchErrorName } from '../protocol/fetch-answers.ts'

@@ -6,7 +6,8 @@
  * Partitions that came later are shown while the group joins and not before: KafkaJS would join by itself, once per node, in the middle of its fetches.
  */
 
-import type { Fact, PartitionsByTopic, TopicPartition } from '../../machines/fact.ts'
+import type { Fact } from '../../machines/fact.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import type { ClusterDescription, TopicDescription } from '../protocol/cluster-description.ts'
 import { errorCodes, FrameWriter } from '../protocol/frames.ts'
 import { anyPort, coordinatorNodeId, nodeName } from '../protocol/node-names.ts'

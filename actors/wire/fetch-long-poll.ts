@@ -1,6 +1,6 @@
 /** Fetch long polls: a broker holds a fetch until there is something to send. KafkaJS sees passing errors and nodes out of reach as "nothing new". */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { PrefetchBudget } from '../delivery/prefetch-budget.ts'

@@ -1,6 +1,6 @@
 /** Log offsets: asks the leaders of partitions where their logs begin and end (ListOffsets), and where a leader epoch ends (OffsetForLeaderEpoch). */
 
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { Log, LogEdge } from '../delivery/log.ts'

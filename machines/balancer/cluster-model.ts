@@ -1,6 +1,6 @@
 /** A cluster as it is balanced: its brokers, what each can carry, and the partitions with their replicas and load. */
 
-import type { TopicPartition } from '../fact.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 
 /** In and out in bytes per second, disk in bytes. */
 export type Resource = 'networkIn' | 'networkOut' | 'disk'

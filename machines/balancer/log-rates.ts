@@ -14,7 +14,7 @@
  * | the whole log | it is not compacted | 0.7 |
  */
 
-import type { TopicPartition } from '../fact.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 import type { Figure, Origin, PartitionSample } from './sample.ts'
 
 /** A partition's log as it was seen. */

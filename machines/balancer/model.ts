@@ -1,6 +1,6 @@
 /** The model of a cluster, made from what brokers say of its partitions and what is known of their load. */
 
-import type { TopicPartition } from '../fact.ts'
+import { partitionKey, type TopicPartition } from '../topic-partition.ts'
 import type { BrokerModel, ClusterModel, PartitionModel, Pin, Resource } from './cluster-model.ts'
 import type { Figure } from './sample.ts'
 
@@ -53,9 +53,6 @@ export interface ModelSettings {
   /** Figures with less trust than this decide nothing. */
   readonly leastTrust: number
 }
-
-/** The name of a partition, as `topic/partition`. */
-export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
 /** Until when partitions are left alone after a move, in milliseconds since 1970, by `partitionKey`. */
 export type Cooling = ReadonlyMap<string, number>

@@ -1,6 +1,6 @@
 /** Many partitions, written short: by topic, as `0-5,7`. */
 
-import { byTopic, type TopicPartition } from '../fact.ts'
+import { byTopic, type TopicPartition } from '../topic-partition.ts'
 
 export type PartitionRanges = Readonly<Record<string, string>>
 

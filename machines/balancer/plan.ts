@@ -1,6 +1,6 @@
 /** A plan: the steps from a cluster as it is to one that is in balance, each with what it wins and costs. */
 
-import type { TopicPartition } from '../fact.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 import type { Resource } from './cluster-model.ts'
 
 /** What is evened out. `spread`: replicas of each topic over brokers. */

@@ -13,7 +13,7 @@
  * partition falls.
  */
 
-import type { TopicPartition } from '../fact.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 import { type ClockLags, noteLag, skewOf, toleratedSkewMs } from './clock-skew.ts'
 import type { BrokerSample, Figure, PartitionSample, Sample } from './sample.ts'
 import type { PendingHistory } from './slow-broker.ts'

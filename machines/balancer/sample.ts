@@ -1,6 +1,6 @@
 /** A sample: what one partition or broker carried in a span of time, and how far that is to be trusted. */
 
-import type { TopicPartition } from '../fact.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 
 /**
  * How a figure was obtained. `reported`: the broker's own meter; `size-per-offset`: offsets times the growth of the log per offset;

@@ -1,7 +1,10 @@
 /** The options of a balancer, and what it stands on: where loads are known from, how the cluster is read, how a plan is made. */
 
+import { type ExecutorSettings, usualExecution } from '../../actors/balancer/execution-settings.ts'
+import type { PlanExecution } from '../../actors/balancer/plan-execution.ts'
+import type { BalancingMode } from '../../machines/balancer/balancing.ts'
+import type { BatchLimits } from '../../machines/balancer/batches.ts'
 import type { ClusterModel } from '../../machines/balancer/cluster-model.ts'
-import type { Decision } from '../../machines/balancer/decision.ts'
 import type { Loads, ModelSettings, Topology } from '../../machines/balancer/model.ts'
 import type { GoalSettings, Plan } from '../../machines/balancer/plan.ts'
 import type { Fact } from '../../machines/fact.ts'
@@ -26,16 +29,28 @@ export interface BalancerParts {
   readonly load: LoadSource
   readonly topology: (signal: AbortSignal) => Promise<Topology>
   readonly plan: (model: ClusterModel, settings: GoalSettings) => Plan
-  /** Carries a plan out. Left out: a dry run. */
-  readonly carryOut?: (
-    decision: Decision,
-    signal: AbortSignal,
-  ) => Promise<{ readonly moved: number; readonly failed: number }>
+  /** Carries plans out. Left out: a dry run. */
+  readonly execution?: Pick<PlanExecution, 'takeUp' | 'carryOut' | 'progress'>
+}
+
+/** How plans are carried out. */
+export interface ExecutionOptions extends Partial<Omit<ExecutorSettings, 'limits' | 'rates'>> {
+  /** How much may be under way at once; what is left out has its default. */
+  readonly limits?: Partial<BatchLimits>
+  /**
+   * How fast each broker may send, and take, what is moved, in bytes per second; at least 1 MiB. Default: what its load leaves of `goals.capacityShare` of its
+   * capacity, followed as the load changes; where nobody has said what it can carry, as fast as it can.
+   */
+  readonly bytesPerSecond?: number
+  /** Throttles of replication that no record explains are deleted at the start. Default false: `throttle.found` says that they are there. */
+  readonly takeBack?: boolean
 }
 
 export interface BalancerOptions {
-  /** Plans are shown and nothing is moved. The default, and the only mode so far. */
-  readonly mode?: 'dry-run'
+  /** `dry-run`: plans are shown and nothing is moved; `execute`: they are carried out. Default `dry-run`. */
+  readonly mode?: BalancingMode
+  /** How they are carried out, in the mode `execute`. */
+  readonly execution?: ExecutionOptions
   /** What the log and the journal call it. Default `relisten-balancer`. */
   readonly clientId?: string
   /**
@@ -59,7 +74,16 @@ export interface BalancerOptions {
   readonly logger?: Logger | false
 }
 
+/** How plans are carried out, complete. */
+export interface ResolvedExecution {
+  readonly settings: Omit<ExecutorSettings, 'rates'>
+  readonly bytesPerSecond: number | undefined
+  readonly takeBack: boolean
+}
+
 export interface ResolvedBalancerOptions {
+  /** Null in a dry run. */
+  readonly execution: ResolvedExecution | null
   readonly clientId: string
   readonly intervalMs: number
   readonly coolDownMs: number
@@ -81,7 +105,8 @@ const defaultGoals: GoalSettings = {
 /** Throws `invalid-option`. */
 export function resolveBalancerOptions(options: BalancerOptions): ResolvedBalancerOptions {
   const { mode = 'dry-run', clientId = 'relisten-balancer', journal, onJournalError, logger = false } = options
-  if (mode !== 'dry-run') throw expected('mode', "to be 'dry-run'", mode, 'leave it out: plans are shown only.')
+  if (mode !== 'dry-run' && mode !== 'execute')
+    throw expected('mode', "to be 'dry-run' or 'execute'", mode, 'leave it out: plans are shown, and nothing is moved.')
   const goals = { ...defaultGoals, ...options.goals }
   return {
     ...{
@@ -90,6 +115,7 @@ export function resolveBalancerOptions(options: BalancerOptions): ResolvedBalanc
       logger,
       onJournalError: onJournalError ?? 'stop-intake',
       journal: journal ?? memoryJournal(),
+      execution: mode === 'execute' ? resolveExecution(options.execution) : null,
     },
     intervalMs: duration('intervalMs', options.intervalMs ?? 30_000, 1000),
     coolDownMs: duration('coolDownMs', options.coolDownMs ?? 600_000, 0),
@@ -101,6 +127,29 @@ export function resolveBalancerOptions(options: BalancerOptions): ResolvedBalanc
   }
 }
 
+function resolveExecution(options: ExecutionOptions = {}): ResolvedExecution {
+  const { limits, bytesPerSecond, takeBack = false, ...given } = options
+  const { rates: _, ...usual } = usualExecution
+  if (bytesPerSecond !== undefined && !(bytesPerSecond >= leastBytesPerSecond))
+    throw expected(
+      'execution.bytesPerSecond',
+      `to be at least ${leastBytesPerSecond}, as slower moves may never catch up with what is written`,
+      bytesPerSecond,
+      'leave it out for what the capacity of brokers leaves.',
+    )
+  const settings = { ...usual, ...given, limits: { ...usual.limits, ...limits } }
+  const { onStop } = settings
+  if (onStop !== 'finish' && onStop !== 'cancel')
+    throw expected('execution.onStop', "to be 'finish' or 'cancel'", onStop, "leave it out for 'cancel'.")
+  for (const [name, value] of Object.entries(settings))
+    if (name.endsWith('Ms')) duration(`execution.${name}`, Number(value), 1)
+  for (const [name, value] of Object.entries(settings.limits))
+    if (!(value >= 1))
+      throw expected(`execution.limits.${name}`, 'to be at least 1', value, 'leave it out for its default.')
+  return { settings, bytesPerSecond, takeBack }
+}
+
+const leastBytesPerSecond = 2 ** 20
 const longestMs = 2 ** 31 - 1
 
 function duration(name: string, value: number, least: number): number {

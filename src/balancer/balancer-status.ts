@@ -1,7 +1,9 @@
 /** The status of a balancer, folded from its facts. */
 
+import type { ExecutionProgress } from '../../actors/balancer/execution-progress.ts'
 import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import type { Decision } from '../../machines/balancer/decision.ts'
+import { throttleKey } from '../../machines/balancer/unfinished.ts'
 import type { FactData } from '../../machines/fact.ts'
 import type { Failure } from '../../machines/failure.ts'
 import type { FactRecord, JournalRecord } from '../journal/journal.ts'
@@ -26,17 +28,30 @@ export interface BalancerStatus {
   readonly journal: 'recording' | 'degraded' | 'failed'
   /** Rounds by how they were closed. */
   readonly rounds: Readonly<Record<FactData['round.closed']['result'], number>>
+  /** Steps by what became of them, and the bytes that they have copied. */
+  readonly moves: Readonly<Record<FactData['step.ended']['result'], number>>
+  readonly copiedBytes: number
+  /** Throttles of replication that it has set and not yet restored: what they are set on, and the setting. */
+  readonly throttles: readonly string[]
+  /** When the newest sample was taken, in milliseconds since 1970; null before the first. */
+  readonly newestSampleAt: number | null
+  /** How far the plan is that is carried out, or was last; null before the first, and in a dry run. */
+  readonly execution: ExecutionProgress | null
 }
 
-export const emptyBalancerStatus: BalancerStatus = {
+/** What of it facts say; the rest is looked at. */
+export type BalancerFold = Omit<BalancerStatus, 'newestSampleAt' | 'execution'>
+
+export const emptyBalancerStatus: BalancerFold = {
   ...{ state: balancingMachine.config.initial as string, since: 0, round: 0, isPaused: false },
   blindness: { since: null, reason: 'no-samples' },
   ...{ decision: null, steps: 0, lastFailure: null, journal: 'recording' },
   rounds: { still: 0, proposed: 0, executed: 0, failed: 0 },
+  ...{ moves: { done: 0, cancelled: 0, failed: 0 }, copiedBytes: 0, throttles: [] },
 }
 
 /** Folds one record. Pure. A balancer that starts again, as after a restart of the process, begins from nothing. */
-export function reduceBalancerStatus(fold: BalancerStatus, record: JournalRecord): BalancerStatus {
+export function reduceBalancerStatus(fold: BalancerFold, record: JournalRecord): BalancerFold {
   const { at, type, data, to, actor } = record
   const state = actor === balancingMachine.id && to !== null ? to : fold.state
   if (actor === balancingMachine.id && type === 'actor.started') {
@@ -51,7 +66,7 @@ export function reduceBalancerStatus(fold: BalancerStatus, record: JournalRecord
 
 const bugIn = ({ message }: JournalRecord['data']): Failure => ({ kind: 'bug', message: String(message) })
 
-function reduceFact(fold: BalancerStatus, { type, data, at }: FactRecord): BalancerStatus {
+function reduceFact(fold: BalancerFold, { type, data, at }: FactRecord): BalancerFold {
   switch (type) {
     case 'samples.fresh':
       return { ...fold, blindness: null }
@@ -68,6 +83,16 @@ function reduceFact(fold: BalancerStatus, { type, data, at }: FactRecord): Balan
       const rounds = { ...fold.rounds, [data.result]: fold.rounds[data.result] + 1 }
       return { ...(data.decision ? decided(fold, data.decision) : fold), rounds }
     }
+    case 'step.ended': {
+      const moves = { ...fold.moves, [data.result]: fold.moves[data.result] + 1 }
+      return { ...fold, moves, copiedBytes: fold.copiedBytes + data.bytes }
+    }
+    case 'throttle.set':
+      return { ...fold, throttles: [...new Set([...fold.throttles, throttleKey(data)])] }
+    case 'throttle.restored':
+      return withoutThrottle(fold, data)
+    case 'throttle.left':
+      return data.reason === 'changed' ? withoutThrottle(fold, data) : fold
     case 'journal.failed':
       if (data.policy === 'degrade') return { ...fold, journal: 'degraded' }
       // The machine ends by it, and no record can say so.
@@ -77,7 +102,12 @@ function reduceFact(fold: BalancerStatus, { type, data, at }: FactRecord): Balan
   }
 }
 
-function decided(fold: BalancerStatus, decision: object): BalancerStatus {
+const withoutThrottle = (fold: BalancerFold, throttle: Parameters<typeof throttleKey>[0]): BalancerFold => {
+  const key = throttleKey(throttle)
+  return { ...fold, throttles: fold.throttles.filter((each) => each !== key) }
+}
+
+function decided(fold: BalancerFold, decision: object): BalancerFold {
   const { round, at, before, after, total, bytes, stillness, steps } = decision as Decision
   return { ...fold, decision: { round, at, before, after, total, bytes, stillness }, steps: steps.length }
 }

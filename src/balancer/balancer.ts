@@ -4,6 +4,7 @@ import { createActor } from 'xstate'
 import { deferred } from '../../actors/time/deferred.ts'
 import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import type { Decision } from '../../machines/balancer/decision.ts'
+import { nothingUnfinished, reduceUnfinished } from '../../machines/balancer/unfinished.ts'
 import type { Fact, FactType } from '../../machines/fact.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { recorded } from '../../machines/recorded.ts'
@@ -18,14 +19,17 @@ import { type BalancerStatus, emptyBalancerStatus, reduceBalancerStatus } from '
 import { Decisions } from './decisions.ts'
 import { Rounds } from './rounds.ts'
 
-/** Looks at a cluster round by round, and says what would bring it into balance. */
+/** Looks at a cluster round by round, says what would bring it into balance, and in the mode `execute` does it. */
 export interface Balancer {
   /** Begins; does nothing the second time, or after `stop()`. */
   start(): void
   /** No round begins from now on; one whose plan is not yet carried out is dropped. */
   pause(): void
   resume(): void
-  /** Ends it: resolves when nothing of it is at work any more; never rejects. */
+  /**
+   * Ends it: resolves when nothing of it is at work any more, and throttles are as they were; never rejects. Moves that are under way are cancelled, or
+   * awaited with `execution.onStop: 'finish'`, for at most `finishMs` and `cancelMs`.
+   */
   stop(): Promise<void>
   /** What it is doing and has done. JSON throughout. */
   status(): BalancerStatus
@@ -47,12 +51,19 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
   const resolved = resolveBalancerOptions(options)
   const { clientId, journal, onJournalError, logger } = resolved
   const decisions = new Decisions(decisionsKept)
-  for (const record of journal.read()) decisions.note(record)
+  const rounds = new Rounds(parts, resolved)
+  let unfinished = nothingUnfinished
+  for (const record of journal.read()) {
+    decisions.note(record)
+    rounds.note(record)
+    unfinished = reduceUnfinished(unfinished, record)
+  }
   const recorder = createRecorder({ consumer: clientId, journal, onJournalError, machineVersion })
   let status = emptyBalancerStatus
   recorder.onFact((record) => {
     status = reduceBalancerStatus(status, record)
     decisions.note(record)
+    rounds.note(record)
   })
   if (logger) recorder.onFact(logFacts(logger))
   const listeners = new Listeners(factTypes, (fact, message) => {
@@ -62,11 +73,10 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
   recorder.onFact((record) => listeners.tell(record as AnyRecord))
 
   const stopped = deferred<void>()
-  const rounds = new Rounds(parts, resolved)
-  const machine = balancingMachine.provide({ actors: rounds.actors((fact) => send(fact)) })
+  const machine = balancingMachine.provide({ actors: rounds.actors((fact) => send(fact), unfinished) })
   const actor = createActor(recorded(machine, recorder.append), {
     id: balancingMachine.id,
-    input: { mode: parts.carryOut ? 'execute' : 'dry-run', round: decisions.newestRound },
+    input: { mode: parts.execution ? 'execute' : 'dry-run', round: decisions.newestRound },
   })
   let send: (fact: Fact) => void = createInbox({ actor, acting, note: (fact) => recorder.note(actor.id, fact) })
   const finish = () => {
@@ -78,8 +88,8 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
   }
   const fail = () => {
     // The machine ends without its last state: by a journal that takes no record.
-    parts.load.stop().catch(() => {})
-    finish()
+    send = () => {}
+    void rounds.release().then(finish)
   }
   actor.subscribe({ complete: finish, error: fail })
   let state: 'new' | 'started' | 'ended' = 'new'
@@ -98,7 +108,11 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
       state = 'ended'
       return stopped.promise
     },
-    status: () => status,
+    status: () => ({
+      ...status,
+      newestSampleAt: parts.load.newestAt(),
+      execution: parts.execution?.progress() ?? null,
+    }),
     decisions: () => decisions.all(),
     on: (type: string, listener: (record: never) => void) =>
       listeners.on(type, listener as (record: AnyRecord) => void),

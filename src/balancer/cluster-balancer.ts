@@ -3,7 +3,7 @@
 import type { ConsumerOptions } from '../options/consumer-options.ts'
 import { resolveOptions } from '../options/options.ts'
 import { type Balancer, balancerOn } from './balancer.ts'
-import type { BalancerOptions } from './balancer-options.ts'
+import { type BalancerOptions, resolveBalancerOptions } from './balancer-options.ts'
 import { balancersGroup, clusterParts, type SamplerName } from './cluster-parts.ts'
 
 /** How it connects, as a consumer does. */
@@ -36,8 +36,9 @@ export interface ClusterBalancerOptions extends BalancerOptions, Connecting {
  */
 export function createBalancer(options: ClusterBalancerOptions): Balancer {
   const { sampler = 'kafka', groupId = balancersGroup, ...rest } = options
-  const { mode, clientId, intervalMs, coolDownMs, staleAfterMs, goals, cluster, ...others } = rest
+  const { mode, execution, clientId, intervalMs, coolDownMs, staleAfterMs, goals, cluster, ...others } = rest
   const { journal, onJournalError, logger, ...given } = others
   const connection = resolveOptions({ ...given, groupId, topics: ['relisten'], eachMessage: () => {} })
-  return balancerOn(clusterParts({ connection, given, sampler, groupId }), options)
+  const resolved = resolveBalancerOptions(options)
+  return balancerOn(clusterParts({ connection, given, sampler, groupId, resolved }), options)
 }

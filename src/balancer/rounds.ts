@@ -5,10 +5,13 @@ import { deadline, within } from '../../actors/time/deadline.ts'
 import { sleep } from '../../actors/time/sleep.ts'
 import type { RoundInput } from '../../machines/balancer/balancing.ts'
 import { type Decision, decisionOf } from '../../machines/balancer/decision.ts'
-import { clusterModel, partitionKey } from '../../machines/balancer/model.ts'
+import { clusterModel } from '../../machines/balancer/model.ts'
+import type { Unfinished } from '../../machines/balancer/unfinished.ts'
 import type { Fact } from '../../machines/fact.ts'
 import { type Failure, FailureError } from '../../machines/failure.ts'
+import { partitionKey } from '../../machines/topic-partition.ts'
 import { failureFrom } from '../error.ts'
+import type { FactRecord, JournalRecord } from '../journal/journal.ts'
 import type { BalancerParts, ResolvedBalancerOptions } from './balancer-options.ts'
 
 /** The age of the newest sample is looked at this often, in milliseconds. */
@@ -29,17 +32,26 @@ export class Rounds {
   private settledAt = 0
   private decision: Decision | undefined
   private readonly cooling = new Map<string, number>()
+  /** What changes the cluster: taking up what an earlier life has left, then one plan after the other. */
+  private carried: Promise<unknown> = Promise.resolve()
+  private readonly stopping = new AbortController()
 
   constructor(parts: BalancerParts, options: ResolvedBalancerOptions) {
     this.parts = parts
     this.options = options
   }
 
-  /** `emit` takes the facts of the source of loads. */
-  actors(emit: (fact: Fact) => void) {
+  /** Takes in a record, of this life or an earlier one: a partition that a step was for is left alone for a time, whatever came of it. */
+  note(record: JournalRecord): void {
+    const { type, data, at } = record as FactRecord
+    if (type === 'step.ended') this.cooling.set(partitionKey(data), at + this.options.coolDownMs)
+  }
+
+  /** `emit` takes the facts of the source of loads, and of what is carried out; `unfinished` is what an earlier life has left. */
+  actors(emit: (fact: Fact) => void, unfinished: Unfinished) {
     const { intervalMs } = this.options
     return {
-      sampling: fromCallback<Fact>(({ sendBack }) => this.watch(sendBack, emit)),
+      sampling: fromCallback<Fact>(({ sendBack }) => this.watch(sendBack, emit, unfinished)),
       observe: timed(
         () => this.begunAt + intervalMs - Date.now(),
         (round) => {
@@ -49,10 +61,10 @@ export class Rounds {
       ),
       decide: task((round, signal) => this.decide(round, signal)),
       propose: fromCallback<Fact, RoundInput>(({ input: { round }, sendBack }) => {
-        if (this.parts.carryOut) sendBack({ type: 'execution.begun', round })
+        if (this.parts.execution) sendBack({ type: 'execution.begun', round })
         else sendBack({ type: 'round.closed', round, result: 'proposed' })
       }),
-      execute: task((round, signal) => this.execute(round, signal)),
+      execute: task((round, signal) => this.execute(round, emit, signal)),
       settle: task((round, signal) => this.settle(round, signal)),
       coolDown: timed(
         () => this.settledAt + intervalMs - Date.now(),
@@ -63,7 +75,7 @@ export class Rounds {
   }
 
   /** Says when figures become fresh and when they grow stale. */
-  private watch(sendBack: (fact: Fact) => void, emit: (fact: Fact) => void): () => void {
+  private watch(sendBack: (fact: Fact) => void, emit: (fact: Fact) => void, unfinished: Unfinished): () => void {
     const { load } = this.parts
     let isFresh = false
     const look = () => {
@@ -75,22 +87,36 @@ export class Rounds {
       sendBack(isNew ? { type: 'samples.fresh' } : { type: 'samples.stale', since, reason })
     }
     const timer = setInterval(look, lookMs)
-    load.start(emit).then(look, (thrown) => {
+    const begun = load.start(emit)
+    this.carried = begun.then(() => this.takeUp(unfinished, emit)).catch(() => {})
+    begun.then(look, (thrown) => {
       sendBack({ type: 'stop.requested', failure: failureIn(thrown, 'unreachable') })
     })
-    return () => clearInterval(timer)
+    return () => {
+      clearInterval(timer)
+      this.stopping.abort()
+    }
+  }
+
+  /** The round that an earlier life has left is closed: what is best now is for the next one. */
+  private async takeUp(unfinished: Unfinished, emit: (fact: Fact) => void): Promise<void> {
+    const { round } = unfinished
+    const { signal } = this.stopping
+    const taken = await this.parts.execution?.takeUp(unfinished, { round: round ?? 0, emit, signal })
+    if (taken && round !== null) emit({ type: 'execution.ended', round, ...taken })
   }
 
   private async decide(round: number, signal: AbortSignal): Promise<Fact> {
     const { topology, load, plan } = this.parts
     const { cluster, goals } = this.options
     try {
+      await this.carried
       const places = await within(topology(signal), readWithinMs, 'The cluster was not read')
       const at = Date.now()
       for (const [key, until] of this.cooling) if (until <= at) this.cooling.delete(key)
       const model = clusterModel(places, load.loads(at), cluster, this.cooling, at)
       const decision = decisionOf({ round, at }, model, goals, plan(model, goals))
-      this.decision = decision
+      if (!signal.aborted) this.decision = decision
       const { steps, bytes } = decision
       if (steps.length === 0) return { type: 'round.closed', round, result: 'still', decision }
       return { type: 'plan.proposed', round, steps: steps.length, bytes, decision }
@@ -99,14 +125,17 @@ export class Rounds {
     }
   }
 
-  private async execute(round: number, signal: AbortSignal): Promise<Fact> {
+  private async execute(round: number, emit: (fact: Fact) => void, signal: AbortSignal): Promise<Fact> {
     const { decision, parts } = this
     // The machine comes here by a plan that was proposed, and only where something carries it out.
-    if (!decision || !parts.carryOut) throw new Error('There is nothing to carry out, or nobody to do it')
-    const result = await parts.carryOut(decision, signal)
+    if (!decision || !parts.execution) throw new Error('There is nothing to carry out, or nobody to do it')
+    const carried = parts.execution.carryOut(decision.steps, { round, emit, signal })
+    this.carried = carried.catch(() => {})
+    const ended: Fact = { type: 'execution.ended', round, ...(await carried) }
     this.executedAt = Date.now()
-    for (const step of decision.steps) this.cooling.set(partitionKey(step), this.executedAt + this.options.coolDownMs)
-    return { type: 'execution.ended', round, ...result }
+    // It was stopped, and its state is left.
+    if (signal.aborted) emit(ended)
+    return ended
   }
 
   private async settle(round: number, signal: AbortSignal): Promise<Fact> {
@@ -119,12 +148,19 @@ export class Rounds {
 
   private async shutDown(): Promise<Fact> {
     const since = performance.now()
+    const isReleased = await this.release()
+    return { type: 'stop.completed', tookMs: Math.round(performance.now() - since), forced: !isReleased }
+  }
+
+  /** Ends what is being carried out, by its own deadlines, then lets go of what it stands on. Resolves with whether that came in time; never rejects. */
+  async release(): Promise<boolean> {
+    this.stopping.abort()
+    await this.carried
     const stopped = this.parts.load.stop().then(
       () => true,
       () => false,
     )
-    const isStopped = await deadline(stopped, stopWithinMs, () => false)
-    return { type: 'stop.completed', tookMs: Math.round(performance.now() - since), forced: !isStopped }
+    return deadline(stopped, stopWithinMs, () => false)
   }
 }
 

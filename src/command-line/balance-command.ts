@@ -1,4 +1,4 @@
-/** `relisten balance`: what would bring a cluster into balance, and what earlier rounds have decided. Moves nothing. */
+/** `relisten balance`: what would bring a cluster into balance, and what earlier rounds have decided. Moves nothing without `--execute`. */
 
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { deadline } from '../../actors/time/deadline.ts'
@@ -6,11 +6,12 @@ import type { ClusterModel } from '../../machines/balancer/cluster-model.ts'
 import { type Decision, explain, remainderOf, summaryOf, whyPartition } from '../../machines/balancer/decision.ts'
 import { placed } from '../../machines/failure.ts'
 import { type Balancer, balancerOn } from '../balancer/balancer.ts'
-import type { BalancerParts } from '../balancer/balancer-options.ts'
+import { type BalancerOptions, type BalancerParts, resolveBalancerOptions } from '../balancer/balancer-options.ts'
 import type { BalancerStatus } from '../balancer/balancer-status.ts'
 import { balancersGroup, type ClusterPartsOptions, clusterParts, type SamplerName } from '../balancer/cluster-parts.ts'
 import { Decisions } from '../balancer/decisions.ts'
 import { fileJournal } from '../journal/file-journal.ts'
+import { executeRounds } from './balance-execution.ts'
 import { BalanceHistory } from './balance-history.ts'
 import { connectionOptions, type Given, withConnection } from './connection-options.ts'
 import { eachRecord } from './journal-reading.ts'
@@ -28,9 +29,13 @@ interface BalanceGiven extends Given {
   readonly journal?: string
   readonly withinMs: string
   readonly json?: true
+  readonly execute?: true
+  readonly bytesPerSecond?: string
+  readonly takeBack?: true
 }
 
 const usage = `balance                    prints the plan of one round, and moves nothing
+balance --execute          carries plans out, until a round moves nothing
 balance explain [ROUND]    a decision with its reasons (default: the newest); needs --journal
 balance history            a line for each round; needs --journal
 balance why PARTITION      why TOPIC/NUMBER was moved in the newest round, or stayed; needs --journal`
@@ -43,7 +48,9 @@ export function balanceCommand(
 ): Command {
   const command = new Command('balance')
     .usage('[command] …')
-    .description('plans what brings a cluster into balance, as a dry run, and explains earlier decisions')
+    .description(
+      'plans what brings a cluster into balance, carries it out with --execute, and explains earlier decisions',
+    )
     .argument('[command]')
     .argument('[subject]')
     .option('--journal <dir>', 'the directory of a file journal: decisions are kept in it, or read from it')
@@ -62,11 +69,17 @@ export function balanceCommand(
     .option('--exclude-topic <pattern>', 'topics of which nothing is moved, as a regular expression', patterns, [])
     .option('--within-ms <ms>', 'how long samples are gathered at most, until a plan can be made', '120000')
     .option('--json', 'prints decisions as JSON')
+    .option('--execute', 'carries the plans out, round after round, until nothing is left to move')
+    .option(
+      '--bytes-per-second <n>',
+      'how fast each broker may send, and take, what is moved; default: as fast as it can',
+    )
+    .option('--take-back', 'deletes throttles of replication that no record in the journal explains')
     .allowExcessArguments(false)
     .addHelpText('after', `\n${usage}`)
   return withConnection(command).action(
     async (name: string | undefined, subject: string | undefined, given: BalanceGiven) => {
-      if (name === undefined) return end(await dryRun(given, output, partsFor))
+      if (name === undefined) return end(await balance(given, output, partsFor))
       if (!Object.hasOwn(readings, name)) {
         throw new UsageError(`Expected one of ${Object.keys(readings).join(', ')} after "balance", got "${name}".`)
       }
@@ -94,7 +107,7 @@ function patterns(text: string, before: readonly RegExp[]): readonly RegExp[] {
   }
 }
 
-async function dryRun(
+async function balance(
   given: BalanceGiven,
   output: Output,
   partsFor: (options: ClusterPartsOptions) => BalancerParts,
@@ -105,11 +118,20 @@ async function dryRun(
   }
   const { given: own, groupId = balancersGroup, ...connection } = connectionOptions(given)
   const { sampler, storage, journal, drain, excludeBroker, excludeTopic } = given
-  const parts = partsFor({ connection, given: own, sampler, groupId })
-  const balancer = balancerOn(parts, {
+  const options: BalancerOptions = {
+    ...executionOptions(given),
     cluster: { storage, drainingBrokers: drain, excludedBrokers: excludeBroker, excludedTopics: excludeTopic },
     ...(journal === undefined ? {} : { journal: fileJournal(journal) }),
-  })
+  }
+  const resolved = resolveBalancerOptions(options)
+  const balancer = balancerOn(partsFor({ connection, given: own, sampler, groupId, resolved }), options)
+  if (given.execute) {
+    if (await executeRounds(balancer, withinMs, output)) return 0
+    const { rounds, lastFailure } = balancer.status()
+    if (rounds.executed === 0)
+      output.error(`Nothing was brought to an end${lastFailure ? `: ${placed(lastFailure)}` : ''}.`)
+    return 1
+  }
   const { decision, status } = await oneRound(balancer, withinMs, output)
   if (decision === undefined) {
     output.error(`No plan could be made within ${duration(withinMs)}: ${hindrance(status)}.`)
@@ -121,6 +143,18 @@ async function dryRun(
     if (decision.steps.length > 0) output.out('This is a dry run: no step was taken.')
   }
   return 0
+}
+
+function executionOptions({ execute, json, bytesPerSecond, takeBack }: BalanceGiven): BalancerOptions {
+  if (execute && json)
+    throw new UsageError(
+      '--json is of a dry run: with --execute, give --journal and read it with "balance explain --json".',
+    )
+  if (!execute && (bytesPerSecond !== undefined || takeBack))
+    throw new UsageError('--bytes-per-second and --take-back need --execute: a dry run changes nothing.')
+  if (!execute) return {}
+  const rate = bytesPerSecond === undefined ? {} : { bytesPerSecond: Number(bytesPerSecond) }
+  return { mode: 'execute', execution: { ...rate, takeBack: takeBack === true } }
 }
 
 async function oneRound(balancer: Balancer, withinMs: number, output: Output) {

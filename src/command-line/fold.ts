@@ -7,7 +7,7 @@ import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { membershipMachine } from '../../machines/membership.ts'
 import { foldOf } from '../../machines/replay.ts'
-import { type BalancerStatus, emptyBalancerStatus, reduceBalancerStatus } from '../balancer/balancer-status.ts'
+import { type BalancerFold, emptyBalancerStatus, reduceBalancerStatus } from '../balancer/balancer-status.ts'
 import { emptyFollowStatus, type FollowFold, reduceFollowStatus } from '../follow/follow-status.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
@@ -41,7 +41,7 @@ interface FollowingThen {
 interface BalancingThen {
   readonly actor: 'balancing'
   /** What `balancer.status()` said then; null as above. */
-  readonly status: BalancerStatus | null
+  readonly status: BalancerFold | null
 }
 
 interface MachineThen {

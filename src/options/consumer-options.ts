@@ -6,7 +6,7 @@ import type { HandlerDecision, HandlerErrorPolicy } from '../../actors/delivery/
 import type { KafkaJsOptions } from '../../actors/kafkajs/consumer.ts'
 import type { KafkaConfig } from '../../actors/kafkajs/login.ts'
 import type { Endpoint } from '../../machines/endpoint.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { Journal, JournalPolicy } from '../journal/journal.ts'
 import type { Inspect } from '../views/inspection.ts'
 import type { Logger } from '../views/log.ts'

@@ -1,8 +1,9 @@
 /** The log: a line for each fact, written with the logger in use. */
 
 import type { HandlerError } from '../../actors/delivery/handler-error.ts'
-import type { FactData, FactType, PartitionsByTopic } from '../../machines/fact.ts'
+import type { FactData, FactType } from '../../machines/fact.ts'
 import { type Failure, placed } from '../../machines/failure.ts'
+import type { PartitionsByTopic } from '../../machines/topic-partition.ts'
 import { adviceFor } from '../advice.ts'
 import type { JournalRecord } from '../journal/journal.ts'
 import { printable } from '../printable.ts'
@@ -226,8 +227,21 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
   ),
   'execution.begun': info(({ round }) => `The plan of round ${round} is carried out`),
   'execution.ended': info(
-    ({ round, moved, failed }) => `The plan of round ${round}: ${many(moved, 'step')} done, ${failed} failed`,
+    ({ round, moved, failed, reason }) =>
+      `The plan of round ${round}: ${many(moved, 'step')} done, ${failed} failed${reason ? `; ended early: ${reason}` : ''}`,
   ),
+  'step.begun': info(
+    ({ topic, partition, kind, from, to }) =>
+      `${kind === 'leader' ? 'Leadership' : 'A replica'} of ${topic}/${partition} goes from broker ${from} to ${to}`,
+  ),
+  'step.ended': info(
+    ({ topic, partition, to, result, reason }) =>
+      `The step of ${topic}/${partition} to broker ${to}: ${result}${reason === null ? '' : ` (${reason})`}`,
+  ),
+  'throttle.set': info((data) => `${throttle(data)} is set to ${data.value}; before: ${data.before ?? 'nothing'}`),
+  'throttle.restored': info((data) => `${throttle(data)} is again ${data.value ?? 'not set'}`),
+  'throttle.left': warn((data) => `${throttle(data)} stays: ${data.reason}`),
+  'throttle.found': warn((data) => `${throttle(data)} is ${data.value}, and no record says who set it`),
   'round.closed': info(({ round, result, failure }) =>
     failure ? `Round ${round} made no plan: ${placed(failure)}` : `Round ${round} is closed: ${result}`,
   ),
@@ -237,6 +251,10 @@ const lines: { readonly [Type in FactType]: Line<FactData[Type]> } = {
     ({ failure, policy }) =>
       `The journal failed, ${policy === 'degrade' ? 'facts are kept in memory only' : 'and the consumer ends'}: ${failure.message}`,
   ),
+}
+
+function throttle({ on, name, config }: { readonly on: string; readonly name: string; readonly config: string }) {
+  return `${config} of ${name === '' ? 'all brokers' : `${on} ${name}`}`
 }
 
 /** The types of all records that listeners and loggers may hear of. */

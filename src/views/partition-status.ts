@@ -2,7 +2,7 @@
 
 import type { PartitionQueue } from '../../actors/delivery/partition-queue.ts'
 import type { LogEnds } from '../../actors/session/log-ends.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 
 /** An assigned partition. Offsets are decimal strings. */
 export interface PartitionStatus extends TopicPartition {

@@ -1,8 +1,9 @@
 /** Readiness: whether this consumer should count as able to do its work now, and why; and whether it lives, and does all of its work. What probes and alerts ask for. */
 
-import type { PartitionsByTopic, Plan, TopicPartition } from '../../machines/fact.ts'
+import type { Plan } from '../../machines/fact.ts'
 import { type Failure, placed } from '../../machines/failure.ts'
 import { type LifecycleState, meaningOf } from '../../machines/lifecycle-state.ts'
+import type { PartitionsByTopic, TopicPartition } from '../../machines/topic-partition.ts'
 import type { FactRecord } from '../journal/journal.ts'
 
 /** What readiness is judged by. Times in milliseconds since the epoch. */

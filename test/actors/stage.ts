@@ -13,7 +13,8 @@ import { apiKeys } from '../../actors/protocol/frames.ts'
 import { readOffsetFetch } from '../../actors/protocol/group-answers.ts'
 import type { EpochPlace } from '../../actors/protocol/requests.ts'
 import { Topics } from '../../actors/topics/topics.ts'
-import type { Fact, FactOf, FactType, TopicPartition } from '../../machines/fact.ts'
+import type { Fact, FactOf, FactType } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 
 import { answerFrame, int16, int32, int64, list, requestFrame, text } from './bytes.ts'
 

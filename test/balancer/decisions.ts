@@ -1,6 +1,6 @@
 // Small models and plans, to make decisions of.
 import type { BrokerModel, PartitionModel } from '../../machines/balancer/cluster-model.ts'
-import type { GoalSettings, Imbalance, Plan, Stillness } from '../../machines/balancer/plan.ts'
+import type { GoalSettings, Imbalance, Plan, Step, Stillness } from '../../machines/balancer/plan.ts'
 
 export const even: Imbalance = { networkIn: 0, networkOut: 0, disk: 0, leaders: 0, replicas: 0, spread: 0 }
 
@@ -25,3 +25,6 @@ export const partition = (topic: string, number: number, own: Partial<PartitionM
 export const stillPlan = (stillness: Stillness): Plan => ({
   ...{ steps: [], before: even, after: even, total: { before: 0, after: 0 }, left: [], stillness },
 })
+
+/** A plan of these steps. */
+export const planOf = (steps: readonly Step[]): Plan => ({ ...stillPlan('balanced'), steps, stillness: null })

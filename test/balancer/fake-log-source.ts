@@ -1,8 +1,9 @@
 // Logs that grow by the clock of a test, and the questions about them.
+
 import type { LogSource } from '../../actors/balancer/log-source.ts'
 import type { TopicDescription } from '../../actors/protocol/cluster-description.ts'
 import { type Batches, type LogPlace, logKey } from '../../machines/balancer/log-rates.ts'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 
 export class FakeLog {
   readonly topic: string

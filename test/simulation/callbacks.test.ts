@@ -1,6 +1,7 @@
 // What users do when partitions come and go, with the whole consumer on the simulated cluster.
+
 import { expect, test } from 'vitest'
-import type { TopicPartition } from '../../machines/fact.ts'
+import type { TopicPartition } from '../../machines/topic-partition.ts'
 import type { RelistenError } from '../../src/error.ts'
 import { GroupStage } from './group-stage.ts'
 import type { SimulatedOptions } from './options.ts'

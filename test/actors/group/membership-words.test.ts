@@ -1,12 +1,14 @@
 // What a membership asks its coordinator, how long it waits for it, and what becomes of each answer; on a clock that the test turns.
+
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConnectionError } from '../../../actors/connection/connection.ts'
 import type { Coordinator } from '../../../actors/group/coordinator.ts'
 import { Membership, type MembershipOptions } from '../../../actors/group/membership.ts'
 import { apiKeys, errorCodes } from '../../../actors/protocol/frames.ts'
 import { held } from '../../../actors/wire/in-flight-requests.ts'
-import type { Fact, PartitionsByTopic } from '../../../machines/fact.ts'
+import type { Fact } from '../../../machines/fact.ts'
 import type { Failure } from '../../../machines/failure.ts'
+import type { PartitionsByTopic } from '../../../machines/topic-partition.ts'
 import { int16, int32, list, requestFrame, text } from '../bytes.ts'
 import { groupAnswers } from '../fake-group.ts'
 import { settled } from '../stage.ts'

@@ -1,8 +1,9 @@
 // Where logs end: by fetches, and by asking where nothing is fetched.
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Fetched } from '../../../actors/session/fetch-record.ts'
 import { LogEnds } from '../../../actors/session/log-ends.ts'
-import type { TopicPartition } from '../../../machines/fact.ts'
+import type { TopicPartition } from '../../../machines/topic-partition.ts'
 import { settled } from '../stage.ts'
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['performance'] }))

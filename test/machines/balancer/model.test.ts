@@ -1,14 +1,15 @@
 // The model of a cluster: what of a reading may be moved, and how far its load is trusted.
+
 import { describe, expect, test } from 'vitest'
 import {
   clusterModel,
   type Loads,
   type ModelSettings,
   type PartitionPlace,
-  partitionKey,
   type Topology,
 } from '../../../machines/balancer/model.ts'
 import type { Figure } from '../../../machines/balancer/sample.ts'
+import { partitionKey } from '../../../machines/topic-partition.ts'
 
 const figure = (value: number, trust = 1): Figure => ({ value, trust, origin: 'reported' })
 

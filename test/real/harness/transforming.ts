@@ -136,18 +136,21 @@ export async function committedValues(cluster: KafkaCluster, topic: string): Pro
   await producer.connect()
   await producer.send({ topic, messages: partitions.map((partition) => ({ partition, value: `${END}${topic}` })) })
   await producer.disconnect()
-  const values = partitions.map((): string[] => [])
+  // By offset: a reader that joins its group again begins again.
+  const values = partitions.map(() => new Map<number, string>())
   const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
     autoCommit: false,
-    eachMessage: async ({ partition, message }) => void values[partition]?.push(String(message.value)),
+    eachMessage: async ({ partition, message: { offset, value } }) => {
+      values[partition]?.set(Number(offset), String(value))
+    },
   })
-  const missing = () => values.findIndex((each) => each.at(-1) !== `${END}${topic}`)
+  const missing = () => values.findIndex((each) => [...each.values()].at(-1) !== `${END}${topic}`)
   await until(() => (missing() >= 0 ? `the end of ${topic}/${missing()}` : undefined), { deadlineMs: 30_000 })
   await consumer.disconnect()
-  return values.map((each) => each.filter((value) => !value.startsWith(END)))
+  return values.map((each) => [...each.values()].filter((value) => !value.startsWith(END)))
 }
 
 /** Says which partition has a transaction open: its last stable offset is not its end. */

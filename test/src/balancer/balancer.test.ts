@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { balancingMachine } from '../../../machines/balancer/balancing.ts'
 import { FailureError } from '../../../machines/failure.ts'
 import { memoryJournal } from '../../../src/journal/memory-journal.ts'
-import { plan, stagedBalancer } from '../../balancer/balancer-stage.ts'
+import { plan, playedExecution, stagedBalancer } from '../../balancer/balancer-stage.ts'
 import { stillPlan } from '../../balancer/decisions.ts'
 import { replay } from '../../machines/replay.ts'
 
@@ -131,13 +131,13 @@ test.each([
 })
 
 test('a plan that is carried out is settled by newer samples, and what was moved cools down', async () => {
-  const carryOut = async () => ({ moved: 1, failed: 0 })
+  const execution = playedExecution()
   const { balancer, played, models, facts, pass, begin } = stagedBalancer(
-    { plan: (model) => (model.partitions[1]?.pinnedBy ? stillPlan('no-gain') : plan), carryOut },
+    { plan: (model) => (model.partitions[1]?.pinnedBy ? stillPlan('no-gain') : plan), execution },
     { coolDownMs: 60_000 },
   )
   await begin()
-  expect(facts().slice(2)).toEqual(['plan.proposed', 'execution.begun', 'execution.ended'])
+  expect(facts().slice(2)).toEqual(['plan.proposed', 'execution.begun', 'step.ended', 'execution.ended'])
   await pass(5000)
   expect(balancer.status().state).toBe('settling')
   played.newestAt = Date.now()
@@ -150,15 +150,15 @@ test('a plan that is carried out is settled by newer samples, and what was moved
 })
 
 test('a plan that can not be carried out ends it, and says why', async () => {
-  const carryOut = () => Promise.reject(new Error('a mistake'))
-  const { balancer, begin } = stagedBalancer({ plan: () => plan, carryOut })
+  const execution = { ...playedExecution(), carryOut: () => Promise.reject(new Error('a mistake')) }
+  const { balancer, begin } = stagedBalancer({ plan: () => plan, execution })
   await begin()
   expect(balancer.status()).toMatchObject({ state: 'stopped', lastFailure: { kind: 'bug', message: 'a mistake' } })
 })
 
 test('samples that never come after a plan was carried out are not waited for without end', async () => {
-  const carryOut = async () => ({ moved: 1, failed: 0 })
-  const { balancer, pass, begin } = stagedBalancer({ plan: () => plan, carryOut })
+  const execution = playedExecution()
+  const { balancer, pass, begin } = stagedBalancer({ plan: () => plan, execution })
   await begin()
   await pass(121_000)
   expect(balancer.status()).toMatchObject({ state: 'cooling', rounds: { executed: 1 } })
@@ -262,7 +262,11 @@ test('listeners hear of facts, and a logger has a line for each', async () => {
 })
 
 test.each([
-  [{ mode: 'execute' }, /Expected `mode` to be 'dry-run'/],
+  [{ mode: 'wet-run' }, /Expected `mode` to be 'dry-run' or 'execute'/],
+  [{ mode: 'execute', execution: { bytesPerSecond: 1000 } }, /Expected `execution.bytesPerSecond` to be at least/],
+  [{ mode: 'execute', execution: { onStop: 'wait' } }, /Expected `execution.onStop`/],
+  [{ mode: 'execute', execution: { stallMs: 0 } }, /Expected `execution.stallMs`/],
+  [{ mode: 'execute', execution: { limits: { leaders: 0 } } }, /Expected `execution.limits.leaders`/],
   [{ intervalMs: 999 }, /Expected `intervalMs` to be a whole number of milliseconds from 1000/],
   [{ coolDownMs: -1 }, /Expected `coolDownMs`/],
   [{ staleAfterMs: 1.5 }, /Expected `staleAfterMs`/],
