@@ -34,7 +34,6 @@ export class Executor {
   private readonly underWay = new Map<string, CarriedStep>()
   private tally = new Tally([])
   private presence: Presence
-  private readonly leastInSync = new Map<string, number>()
   private sizesAt = Number.NEGATIVE_INFINITY
   private ratedAt = performance.now()
   private seenAt = performance.now()
@@ -55,10 +54,8 @@ export class Executor {
     this.tally = new Tally(steps)
     try {
       const topology = await this.firstReading(signal)
-      if (topology && !this.ended) {
-        this.presence = new Presence(topology, settings)
+      if (topology && !this.ended)
         await throttles.set(steps, topology, settings.rates(topology)).catch(() => this.end('unthrottled'))
-      }
       await this.turns(signal)
     } finally {
       await throttles.restore()
@@ -68,12 +65,11 @@ export class Executor {
 
   /** Waits for what an earlier life has begun, under the same watch, and closes its steps. */
   async takeUp({ steps }: Unfinished, signal: AbortSignal): Promise<Execution> {
-    const { throttles, settings } = this.options
+    const { throttles } = this.options
     this.end('restarted')
     try {
       const topology = await this.firstReading(signal)
       if (topology) {
-        this.presence = new Presence(topology, settings)
         const sight = sightOf(topology)
         for (const step of steps.values()) {
           const carried = new CarriedStep({ ...step, why: 'replicas', wins: 0 })
@@ -105,14 +101,17 @@ export class Executor {
   private async firstReading(signal: AbortSignal): Promise<Topology | undefined> {
     while (true) {
       const topology = await this.look(signal)
+      if (topology) this.presence = new Presence(topology, this.options.settings)
       if (topology || signal.aborted || this.isBlind()) return topology
       await sleep(this.options.settings.lookMs, signal)
     }
   }
 
   private async look(signal: AbortSignal): Promise<Topology | undefined> {
-    if (signal.aborted) this.stoppedAt ??= performance.now()
-    if (signal.aborted) this.end('stopped')
+    if (signal.aborted) {
+      this.stoppedAt ??= performance.now()
+      this.end('stopped')
+    }
     try {
       const topology = await this.options.controls.topology()
       this.seenAt = performance.now()
@@ -278,12 +277,8 @@ export class Executor {
   }
 
   private async leastInSyncOf(topic: string): Promise<number> {
-    const known = this.leastInSync.get(topic)
-    if (known !== undefined) return known
     const [entry] = await this.options.controls.configs([{ type: 'topic', name: topic }], ['min.insync.replicas'])
-    const least = Number(entry?.value ?? 1)
-    this.leastInSync.set(topic, least)
-    return least
+    return Number(entry?.value ?? 1)
   }
 
   private close(carried: CarriedStep, result: FactData['step.ended']['result'], reason: string | null): void {

@@ -29,7 +29,7 @@ export interface ClusterPartsOptions {
   readonly sampler: SamplerName
   /** Of the balancers that take turns with `auto-mq`. */
   readonly groupId: string
-  readonly resolved: Pick<ResolvedBalancerOptions, 'execution' | 'cluster' | 'goals'>
+  readonly resolved: Pick<ResolvedBalancerOptions, 'execution' | 'cluster' | 'goals' | 'intervalMs'>
 }
 
 /** `kafka`: by Kafka's own protocol; `auto-mq`: what AutoMQ's brokers report into their topic of metrics. */
@@ -43,6 +43,9 @@ interface Held {
   readonly clientId: string
   readonly controls: KafkaControls
 }
+
+/** The Kafka sampler looks at the logs at least this often, in milliseconds. */
+const mostBetweenLooksMs = 30_000
 
 /** Connects when the load is started, and lets go when it is stopped. */
 export function clusterParts({ connection, given, sampler, groupId, resolved }: ClusterPartsOptions): BalancerParts {
@@ -61,7 +64,8 @@ export function clusterParts({ connection, given, sampler, groupId, resolved }: 
     opened = { cluster, clientId, controls: new KafkaControls({ cluster, dial, clientId }) }
     if (sampler === 'auto-mq')
       return new AutoMqSampler(metricReader({ consumer: { ...given, groupId, logger: false } }))
-    return new KafkaSampler({ source: new KafkaLogSource({ cluster, dial, clientId }) })
+    const source = new KafkaLogSource({ cluster, dial, clientId })
+    return new KafkaSampler({ source, intervalMs: Math.min(resolved.intervalMs, mostBetweenLooksMs) })
   }
   const release = () => {
     opened?.controls.close()

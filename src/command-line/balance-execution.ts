@@ -84,10 +84,7 @@ function draw(balancer: Balancer, output: Output): void {
 }
 
 /** How far a plan is, in one line. */
-export function progressLine(
-  round: number,
-  { done, failed, waiting, underWay, bytes, leftMs }: ExecutionProgress,
-): string {
+function progressLine(round: number, { done, failed, waiting, underWay, bytes, leftMs }: ExecutionProgress): string {
   const all = done + failed + waiting + underWay.length
   const copied = bytes.total === 0 ? '' : `, ${formatBytes(bytes.copied)} of ${formatBytes(bytes.total)} copied`
   const left = leftMs === null || copied === '' ? '' : `, about ${duration(leftMs)} left`

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { CompressionTypes, type Kafka, type Producer } from 'kafkajs'
+import { partitionKey } from '../../machines/topic-partition.ts'
 
 export interface SteadyLoad {
   readonly topic: string
@@ -19,6 +20,10 @@ export interface SteadyLoad {
 export interface LoadGenerator extends AsyncDisposable {
   /** Bytes that were acknowledged, by `topic/partition`. */
   readonly sent: ReadonlyMap<string, number>
+  /** Messages that were acknowledged, by `topic/partition`. */
+  readonly acknowledged: ReadonlyMap<string, number>
+  /** Each load is by this factor larger or smaller from now on. */
+  scale(factorOf: (load: SteadyLoad) => number): void
 }
 
 const batchHeaderBytes = 61
@@ -45,12 +50,19 @@ export async function startLoad(kafka: Kafka, loads: readonly SteadyLoad[]): Pro
   const producer = kafka.producer()
   await producer.connect()
   const sent = new Map<string, number>()
+  const acknowledged = new Map<string, number>()
+  let factorOf: (load: SteadyLoad) => number = () => 1
   const stop = new AbortController()
   setMaxListeners(0, stop.signal)
-  const running = Promise.all(loads.map((load) => keepSending(producer, load, sent, stop.signal)))
+  const running = Promise.all(
+    loads.map((load) => keepSending(producer, load, { sent, acknowledged, factor: () => factorOf(load) }, stop.signal)),
+  )
   running.catch(() => {})
   return {
-    sent,
+    ...{ sent, acknowledged },
+    scale(next) {
+      factorOf = next
+    },
     async [Symbol.asyncDispose]() {
       stop.abort()
       await running.finally(() => producer.disconnect())
@@ -58,14 +70,24 @@ export async function startLoad(kafka: Kafka, loads: readonly SteadyLoad[]): Pro
   }
 }
 
-async function keepSending(producer: Producer, load: SteadyLoad, sent: Map<string, number>, signal: AbortSignal) {
+interface Counts {
+  readonly sent: Map<string, number>
+  readonly acknowledged: Map<string, number>
+  readonly factor: () => number
+}
+
+async function keepSending(producer: Producer, load: SteadyLoad, counts: Counts, signal: AbortSignal) {
   const { topic, partition, messagesPerSecond, valueBytes, isCompressed = false, keys } = load
-  const startedAt = performance.now()
+  const { sent, acknowledged, factor } = counts
+  let lookedAt = performance.now()
+  let due = 0
   let count = 0
   while (!signal.aborted) {
-    const due = Math.floor(((performance.now() - startedAt) * messagesPerSecond) / 1000)
+    const now = performance.now()
+    due += ((now - lookedAt) * messagesPerSecond * factor()) / 1000
+    lookedAt = now
     // A busy machine catches up in batches that brokers accept.
-    const messages = Array.from({ length: Math.min(due - count, mostMessages) }, (_, index) => ({
+    const messages = Array.from({ length: Math.min(Math.floor(due - count), mostMessages) }, (_, index) => ({
       partition,
       key: keys === undefined ? null : `key-${(count + index) % keys}`,
       // Half of it can be compressed.
@@ -77,8 +99,9 @@ async function keepSending(producer: Producer, load: SteadyLoad, sent: Map<strin
     if (messages.length > 0) await compressing.run(compressed, () => producer.send({ topic, messages, compression }))
     const plain = messages.reduce((sum, { key }) => sum + recordHeaderBytes + (key?.length ?? 0) + valueBytes, 0)
     const bytes = messages.length === 0 ? 0 : batchHeaderBytes + (isCompressed ? compressed.bytes : plain)
-    const key = `${topic}/${partition}`
+    const key = partitionKey(load)
     sent.set(key, (sent.get(key) ?? 0) + bytes)
+    acknowledged.set(key, (acknowledged.get(key) ?? 0) + messages.length)
     await pause(sendEachMs, undefined, { signal }).catch(() => {})
   }
 }
