@@ -55,7 +55,7 @@ export interface BalancerOptions {
   readonly clientId?: string
   /**
    * Rounds begin at least this far apart, in milliseconds; the first one with the first samples, and none within this time after a plan was carried
-   * out. With `sampler: 'kafka'` the load is looked at as often, and at least each 30 seconds. Default 30,000; at least 1000.
+   * out. With `sampler: 'kafka'` the load is looked at as often, but not more often than each 15 seconds, and at least each 30. Default 30,000; at least 1000.
    */
   readonly intervalMs?: number
   /** A partition that was moved is left alone for this time, in milliseconds. Default 600,000; at least 0. */

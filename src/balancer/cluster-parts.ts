@@ -44,8 +44,8 @@ interface Held {
   readonly controls: KafkaControls
 }
 
-/** The Kafka sampler looks at the logs at least this often, in milliseconds. */
-const mostBetweenLooksMs = 30_000
+/** The Kafka sampler looks at logs as often as rounds come, within these bounds, in milliseconds: commits that lie closer together say little. */
+const [leastBetweenLooksMs, mostBetweenLooksMs] = [15_000, 30_000]
 
 /** Connects when the load is started, and lets go when it is stopped. */
 export function clusterParts({ connection, given, sampler, groupId, resolved }: ClusterPartsOptions): BalancerParts {
@@ -65,7 +65,8 @@ export function clusterParts({ connection, given, sampler, groupId, resolved }: 
     if (sampler === 'auto-mq')
       return new AutoMqSampler(metricReader({ consumer: { ...given, groupId, logger: false } }))
     const source = new KafkaLogSource({ cluster, dial, clientId })
-    return new KafkaSampler({ source, intervalMs: Math.min(resolved.intervalMs, mostBetweenLooksMs) })
+    const intervalMs = Math.min(mostBetweenLooksMs, Math.max(leastBetweenLooksMs, resolved.intervalMs))
+    return new KafkaSampler({ source, intervalMs })
   }
   const release = () => {
     opened?.controls.close()

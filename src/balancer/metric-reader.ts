@@ -26,6 +26,8 @@ export interface MetricReaderOptions {
 }
 
 const usualReadBackMs = 180_000
+/** Another one reads after this time where the one that read was killed, in milliseconds. */
+const takeOverMs = 10_000
 /** How long the brokers may take to say where a past time is in the topic, in milliseconds; without it reading begins at the end. */
 const lookUpMs = 5000
 /** Where the topic is missing, or reading has failed, the next try comes after this time, in milliseconds. */
@@ -55,7 +57,7 @@ class ConsumedMetrics implements MetricReader {
     this.options = options
     this.consumed = {
       ...options.consumer,
-      ...{ topics: [metricsTopic], autoCommit: false, fromBeginning: false },
+      ...{ topics: [metricsTopic], autoCommit: false, fromBeginning: false, sessionTimeout: takeOverMs },
       partitionAssigners: [oneReader(() => this.isHolder)],
       onPartitionsAssigned: (partitions) => this.take(partitions),
       onPartitionsRevoked: (partitions) => this.leave(partitions),

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly strangerTo?: KafkaCluster
   /** Default 1, 2, 3. */
   readonly nodeIds?: readonly number[]
+  /** Those of them that are not started with the others: they join the cluster with their first `startBroker`. Default: none. */
+  readonly joining?: readonly number[]
   /** With it there is a listener LOGIN beside CLIENT, one port above: SASL without TLS, for these users. */
   readonly users?: readonly User[]
   /** Broker properties added last, so they win. */
@@ -86,7 +88,7 @@ export interface KafkaCluster extends Admin, AsyncDisposable {
 
 export async function startCluster(options: ClusterOptions = {}): Promise<KafkaCluster> {
   const { version = '4.4.0', security = 'plain', strangerTo, onProgress = () => {} } = options
-  const { nodeIds = [1, 2, 3], users, properties = {} } = options
+  const { nodeIds = [1, 2, 3], joining = [], users, properties = {} } = options
   const bindFixed = options.bindFixed === true || strangerTo !== undefined
   const jars = await kafkaJars(version, { onProgress })
   const hosts = new Map(nodeIds.map((nodeId) => [nodeId, firstHost(nodeId, bindFixed, strangerTo?.nodeIds.length)]))
@@ -98,8 +100,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
   const watchdog = startWatchdog(folder)
   const clusterId = drawClusterId()
   const processes = new Map<number, BrokerProcess>()
-  const internal = nodeIds.map((nodeId) => `127.0.0.1:${internalPort(ports, nodeId)}`)
-  const expected = { clusterId, nodeIds }
+  const internalOf = (nodeId: number) => `127.0.0.1:${internalPort(ports, nodeId)}`
+  // What joins later is in both from then on.
+  const joined = nodeIds.filter((nodeId) => !joining.includes(nodeId))
+  const internal = joined.map(internalOf)
+  const expected = { clusterId, nodeIds: joined }
   const admin = createAdmin(internal, expected)
   const file = (nodeId: number, kind: string) => join(folder, `node-${nodeId}.${kind}`)
   const identity = security === 'plain' ? undefined : await createIdentity(folder, nodeIds)
@@ -167,6 +172,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     await assertFree(host(nodeId), ports.clientPort)
     await writeProperties(nodeId)
     await run(nodeId, 'kafka.Kafka', [file(nodeId, 'properties')]).untilListening(host(nodeId), ports.clientPort)
+    if (joined.includes(nodeId)) return
+    joined.push(nodeId)
+    internal.push(internalOf(nodeId))
   }
 
   const waitReady = () => untilSettled(internal, expected)
@@ -181,7 +189,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     onProgress(`Starting Kafka ${version}: one controller, ${nodeIds.length} brokers`)
     await Promise.all([CONTROLLER_ID, ...nodeIds].map(format))
     run(CONTROLLER_ID, 'kafka.Kafka', [file(CONTROLLER_ID, 'properties')])
-    await Promise.all(nodeIds.map((nodeId) => startBroker(nodeId)))
+    await Promise.all([...joined].map((nodeId) => startBroker(nodeId)))
     await waitReady()
     // the topic of the offsets exists from now on: otherwise the first group of a run meets a coordinator that loads
     await admin.coordinatorOf('relisten-first-group')
@@ -218,8 +226,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<KafkaC
     },
     startBroker,
     async rolling(set, { gapMs = 0 } = {}) {
-      for (const nodeId of nodeIds) {
-        if (gapMs > 0 && nodeId !== nodeIds[0]) await pause(gapMs)
+      for (const nodeId of joined) {
+        if (gapMs > 0 && nodeId !== joined[0]) await pause(gapMs)
         await stopBroker(nodeId)
         await startBroker(nodeId, { set })
         await waitReady()
