@@ -154,9 +154,12 @@ export class Throttles {
     const known = this.held.get(key)
     const now = ownValue(entries, resource, config)
     const before = known ? known.before : now
-    // What a user has set, here or for all brokers, is what ours is made of.
-    if (!known) this.inForce.set(key, entries.find((entry) => isOf(entry, resource, config))?.value ?? null)
-    const value = textOf(this.inForce.get(key) ?? before)
+    // Somebody else has changed it: theirs goes on.
+    if (known && now !== before && (now === null || !known.values.includes(now))) return
+    // What a user has set, here or for all brokers, is what ours is made of; over one of an earlier life it may be that one.
+    if (!known || !this.inForce.has(key))
+      this.inForce.set(key, entries.find((entry) => isOf(entry, resource, config))?.value ?? null)
+    const value = textOf(this.inForce.get(key) ?? null)
     if (value === null || value === now) return
     if (known && Math.abs(Number(value) / Number(now) - 1) <= leastChange) return
     this.held.set(key, { ...throttle, before, values: [...(known?.values ?? []), value] })

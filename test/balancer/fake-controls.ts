@@ -133,3 +133,19 @@ export class FakeControls implements Controls {
     return new Map(places.map((place) => [partitionKey(place), this.errors.get(kind) ?? 0]))
   }
 }
+
+/** The same controls, each request of which goes through `pass`. */
+export function controlsThrough(
+  controls: Controls,
+  pass: <Value>(request: keyof Controls, work: () => Promise<Value>) => Promise<Value>,
+): Controls {
+  return {
+    topology: () => pass('topology', () => controls.topology()),
+    reassign: (changes) => pass('reassign', () => controls.reassign(changes)),
+    elect: (partitions) => pass('elect', () => controls.elect(partitions)),
+    sizes: (nodeId) => pass('sizes', () => controls.sizes(nodeId)),
+    configs: (resources, names) => pass('configs', () => controls.configs(resources, names)),
+    configure: (resource, config, value) => pass('configure', () => controls.configure(resource, config, value)),
+    close: () => controls.close(),
+  }
+}
