@@ -16,7 +16,7 @@ import {
 } from '../kafkajs/change-calls.ts'
 import { loadCalls } from '../kafkajs/load-calls.ts'
 import { answerHeaderBytes, errorCodes } from '../protocol/frames.ts'
-import { within } from '../time/deadline.ts'
+import { deadline } from '../time/deadline.ts'
 import { timeLimit } from '../time/time-limit.ts'
 import type { Delivery } from '../wire/in-flight-requests.ts'
 import { LinkPool, type LinkPoolOptions } from '../wire/link-pool.ts'
@@ -150,9 +150,13 @@ export class KafkaControls implements Controls {
   }
 
   private async inTime<Value>(work: (signal: AbortSignal) => Promise<Value>, limitMs = askMs): Promise<Value> {
-    const limit = timeLimit(limitMs, this.closing.signal)
+    const { signal } = this.closing
+    const limit = timeLimit(limitMs, signal)
+    const late = () => {
+      throw signal.aborted ? signal.reason : failed(`The cluster did not respond within ${limitMs} ms`)
+    }
     try {
-      return await within(work(limit.signal), limitMs, 'The cluster did not respond')
+      return await deadline(work(limit.signal), limitMs, late, signal)
     } finally {
       limit.abort()
     }
