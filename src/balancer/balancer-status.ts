@@ -88,11 +88,12 @@ function reduceFact(fold: BalancerFold, { type, data, at }: FactRecord): Balance
       return { ...fold, moves, copiedBytes: fold.copiedBytes + data.bytes }
     }
     case 'throttle.set':
-      return { ...fold, throttles: [...new Set([...fold.throttles, throttleKey(data)])] }
+      return withThrottle(fold, data)
     case 'throttle.restored':
       return withoutThrottle(fold, data)
     case 'throttle.left':
-      return data.reason === 'changed' ? withoutThrottle(fold, data) : fold
+      // It may be one of an earlier life.
+      return data.reason === 'changed' ? withoutThrottle(fold, data) : withThrottle(fold, data)
     case 'journal.failed':
       if (data.policy === 'degrade') return { ...fold, journal: 'degraded' }
       // The machine ends by it, and no record can say so.
@@ -101,6 +102,11 @@ function reduceFact(fold: BalancerFold, { type, data, at }: FactRecord): Balance
       return fold
   }
 }
+
+const withThrottle = (fold: BalancerFold, throttle: Parameters<typeof throttleKey>[0]): BalancerFold => ({
+  ...fold,
+  throttles: [...new Set([...fold.throttles, throttleKey(throttle)])],
+})
 
 const withoutThrottle = (fold: BalancerFold, throttle: Parameters<typeof throttleKey>[0]): BalancerFold => {
   const key = throttleKey(throttle)
