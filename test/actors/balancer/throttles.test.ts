@@ -260,7 +260,10 @@ const work = fc.oneof(
 test('whatever is lost, refused or killed on the way, in the end each value is what it was', async () => {
   await fc.assert(
     fc.asyncProperty(beforeAll, fc.array(work, { maxLength: 6 }), fc.array(outcome), async (given, works, outcomes) => {
-      const { fake, own } = staged(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+      const entries = Object.entries(given).flatMap(([key, value]) =>
+        value === undefined ? [] : [[key, value] as const],
+      )
+      const { fake, own } = staged(Object.fromEntries(entries))
       const [before, left] = [own(), [...outcomes]]
       const controls = controlsThrough(fake, async (_, ask) => {
         const how = left.shift() ?? 'done'
@@ -281,6 +284,12 @@ test('whatever is lost, refused or killed on the way, in the end each value is w
         if (kind === 'follow') await throttles.setRates(moves, topology, at(bytes)).catch(() => {})
         if (kind === 'restore') await throttles.restore()
         if (kind === 'killed') throttles = live()
+        expect(Number(own()[`broker 3 ${followerRate}`] ?? 0)).toBeLessThanOrEqual(
+          Number(before[`broker 3 ${followerRate}`] ?? Number.POSITIVE_INFINITY),
+        )
+        expect(Number(own()[`broker 2 ${leaderRate}`] ?? 0)).toBeLessThanOrEqual(
+          Number(before[`broker  ${leaderRate}`] ?? Number.POSITIVE_INFINITY),
+        )
       }
       left.length = 0
       await throttles.restore()

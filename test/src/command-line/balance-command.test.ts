@@ -143,6 +143,8 @@ test.each([
   [['history', '1', '--journal', '.'], /takes --journal only/],
   [['history', '--journal', '/nowhere'], /There is no journal at/],
   [[...brokers, '--within-ms', '0'], /Expected --within-ms/],
+  [[...brokers, '--bytes-per-second', '2000000'], /--bytes-per-second and --take-back need --execute/],
+  [[...brokers, '--take-back'], /--bytes-per-second and --take-back need --execute/],
   [[], /Expected addresses of brokers/],
 ])('wrong usage is refused: %j', async (args, message) => {
   await expect(balance(args)).rejects.toThrow(message)
