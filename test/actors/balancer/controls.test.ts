@@ -61,7 +61,7 @@ test('reassignments go to the controller where it is known, and otherwise to a b
 })
 
 test('an error of a whole request stands for each partition that has none of its own', async () => {
-  on(apiKeys.alterPartitionReassignments, () => reassigned(31, [0, 85]))
+  on(apiKeys.alterPartitionReassignments, () => reassigned(31, [0, 85], [1, 0]))
   const changes = places.map((place) => ({ ...place, replicas: null }))
   const errors = { 'orders/0': 85, 'orders/1': 31 }
   expect(Object.fromEntries(await controls.reassign(changes))).toEqual(errors)
