@@ -8,6 +8,7 @@ import { nothingUnfinished, reduceUnfinished } from '../../machines/balancer/unf
 import type { Fact, FactType } from '../../machines/fact.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { recorded } from '../../machines/recorded.ts'
+import { balancerFactChannel } from '../fact-channel.ts'
 import { createInbox } from '../inbox.ts'
 import type { AnyRecord, Journal, RecordOf } from '../journal/journal.ts'
 import { createRecorder } from '../journal/recorder.ts'
@@ -71,6 +72,15 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
       logger.error({ consumer: clientId, fact, message }, `A listener of ${fact} threw: ${printable(message)}`)
   })
   recorder.onFact((record) => listeners.tell(record as AnyRecord))
+  const statusNow = (): BalancerStatus => ({
+    ...status,
+    newestSampleAt: parts.load.newestAt(),
+    execution: parts.execution?.progress() ?? null,
+  })
+  recorder.onFact((record) => {
+    if (balancerFactChannel.hasSubscribers)
+      balancerFactChannel.publish({ name: clientId, record: record as AnyRecord, status: statusNow })
+  })
 
   const stopped = deferred<void>()
   const machine = balancingMachine.provide({ actors: rounds.actors((fact) => send(fact), unfinished) })
@@ -108,11 +118,7 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
       state = 'ended'
       return stopped.promise
     },
-    status: () => ({
-      ...status,
-      newestSampleAt: parts.load.newestAt(),
-      execution: parts.execution?.progress() ?? null,
-    }),
+    status: statusNow,
     decisions: () => decisions.all(),
     on: (type: string, listener: (record: never) => void) =>
       listeners.on(type, listener as (record: AnyRecord) => void),

@@ -81,6 +81,7 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
 /** The diagnostics channels, and what a message on each of them holds. */
 const messages = {
   'relisten:fact': 'FactMessage',
+  'relisten:balancer-fact': 'BalancerFactMessage',
   'relisten:handler': 'HandlerMessage',
   'relisten:dial': 'DialMessage',
   'relisten:poll': 'PollMessage',
