@@ -2,8 +2,8 @@
 
 import type { Attributes, BatchObservableResult } from '@opentelemetry/api'
 import { balancingMachine } from '../../machines/balancer/balancing.ts'
+import type { BalancerFactMessage } from '../balancer/balancer-channel.ts'
 import type { BalancerStatus } from '../balancer/balancer-status.ts'
-import type { BalancerFactMessage } from '../fact-channel.ts'
 import type { FactRecord } from '../journal/journal.ts'
 import { bounded, system } from './attributes.ts'
 import type { Instruments } from './instruments.ts'

@@ -10,10 +10,11 @@ import {
   pollChannel,
 } from '../../actors/diagnostics/channels.ts'
 import { tracing } from '../../actors/diagnostics/tracing.ts'
+import { balancerFactChannel } from '../balancer/balancer-channel.ts'
 import { version } from '../command-line/version.cjs'
 import type { Consumer } from '../consumer.ts'
 import { callError } from '../error.ts'
-import { balancerFactChannel, factChannel } from '../fact-channel.ts'
+import { factChannel } from '../fact-channel.ts'
 import { ofError, ofGroup, ofProcess, system } from './attributes.ts'
 import { BalancerMetrics } from './balancer-metrics.ts'
 import { measureFact } from './fact-metrics.ts'

@@ -20,6 +20,8 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     'src/journal/memory-journal.ts',
     'src/journal/journal.ts',
     'machines/fact.ts',
+    'machines/topic-partition.ts',
+    'src/balancer/balancer-channel.ts',
   ])
   const membersOf = (name: string): readonly Member[] => interfaces.get(name) ?? []
   return {
