@@ -39,9 +39,10 @@ export interface Placement {
   readonly total: Float64Array
   readonly squares: Float64Array
   readonly weight: Float64Array
-  /** Per topic with more than one partition and per broker: its replicas. A partition's row in it is −1 for the other topics. */
+  /** Per broker and topic with more than one partition: its replicas, those of a broker side by side. A partition's row is −1 for the other topics. */
   readonly spread: {
     readonly row: Int32Array
+    readonly rows: number
     readonly counts: Uint16Array
     readonly least: number
     squares: number
@@ -206,6 +207,7 @@ const spreadOf = (
   const row = Int32Array.from(partitions, ({ topic }) => rows.get(topic) ?? -1)
   return {
     row,
+    rows: rows.size,
     counts: new Uint16Array(rows.size * brokers),
     least,
     squares: 0,
@@ -256,7 +258,7 @@ const carry = (
   add(placement, broker, 4, sign)
   const { spread } = placement
   if (spread.row[p]! < 0) return
-  const at = spread.row[p]! * placement.brokers.length + broker
+  const at = broker * spread.rows + spread.row[p]!
   if (placement.isEligible[broker] === 1) spread.squares += sign * 2 * spread.counts[at]! + 1
   spread.counts[at]! += sign
 }
