@@ -131,8 +131,7 @@ export const place = (model: ClusterModel, settings: GoalSettings): Placement =>
   partitions.forEach(({ replicas }, p) => {
     first[p + 1] = first[p]! + replicas.length
   })
-  const replicas = first[partitions.length]!
-  const shares = shareOut(brokers, isEligible, isShared)
+  const [replicas, shares] = [first[partitions.length]!, shareOut(brokers, isEligible, isShared)]
   const placement = {
     model,
     brokers,
@@ -204,9 +203,8 @@ const spreadOf = (
       const each = Math.floor(size.replicas / eligible)
       least += eligible * each ** 2 + (size.replicas % eligible) * (2 * each + 1)
     }
-  const row = Int32Array.from(partitions, ({ topic }) => rows.get(topic) ?? -1)
   return {
-    row,
+    row: Int32Array.from(partitions, ({ topic }) => rows.get(topic) ?? -1),
     rows: rows.size,
     counts: new Uint16Array(rows.size * brokers),
     least,
