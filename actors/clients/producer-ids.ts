@@ -6,7 +6,8 @@
 
 import type { TopicPartition } from '../../machines/fact.ts'
 import { checksum } from '../kafkajs/calls.ts'
-import { type ProducedPartition, renumbered } from '../protocol/produce.ts'
+import type { ProducedPartition } from '../protocol/produce.ts'
+import { renumbered } from '../protocol/record-batch.ts'
 
 /** An id that a broker has given, with its epoch. */
 export interface ProducerId {
