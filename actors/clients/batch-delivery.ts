@@ -142,7 +142,10 @@ export class BatchDelivery {
     return { results, throttleMs, open }
   }
 
-  /** Numbers the batches of an idempotent producer that are not yet. What it can't write any more is settled. */
+  /**
+   * Numbers the batches of an idempotent producer that are not yet. What can't be written any more is settled: a transaction does not go on under
+   * another id, only its producer can begin the next.
+   */
   private async number(open: readonly Open[], isTransactional: boolean, end: number): Promise<ProducedResult[]> {
     const { producerIds, signal } = this.options
     const settled: ProducedResult[] = []
@@ -151,14 +154,20 @@ export class BatchDelivery {
     }
     for (const each of open) {
       if (each.given.producerId < 0n || each.writing) continue
+      let writing = producerIds.writingOf(each.given)
+      if (writing.isOver && isTransactional) {
+        settled.push(failed(each, fencedProducer))
+        continue
+      }
       try {
-        const writing = producerIds.writingOf(each.given, isTransactional)
-        each.writing = await deadline(writing, Math.max(0, end - performance.now()), late, signal)
-        if (each.writing) each.batch = each.writing.numbered(each.given)
-        else settled.push(failed(each, fencedProducer))
+        if (writing.isOver)
+          writing = await deadline(producerIds.renewed(each.given), Math.max(0, end - performance.now()), late, signal)
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
+        continue
       }
+      each.writing = writing
+      each.batch = writing.numbered(each.given)
     }
     return settled
   }

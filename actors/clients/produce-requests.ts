@@ -40,14 +40,8 @@ interface Asked {
   readonly bytes: number
   /** When its answer is due, on the clock of `performance.now()`. */
   readonly end: number
-  /** What comes of it where it is one of a convoy. */
+  /** What comes of it where it has to wait for its turn. */
   readonly outcome: ReturnType<typeof deferred<Outcome>>
-}
-
-/** Requests that wait for one turn, the oldest first. */
-interface Convoy {
-  readonly members: Set<Asked>
-  isUnderWay: boolean
 }
 
 /** Where the batch of a request is in a joined one. */
@@ -60,12 +54,15 @@ interface Share {
 export class ProduceRequests {
   private readonly options: ProduceRequestsOptions
   private readonly delivery: BatchDelivery
-  /** Those that can still be joined. */
-  private readonly convoys = new Map<Turn, Convoy>()
+  /** Those whose turn has not come, their requests with what ends their wait, the oldest first. */
+  private readonly convoys = new Map<Turn, Map<Asked, NodeJS.Timeout>>()
 
   constructor(options: ProduceRequestsOptions) {
     this.options = options
     this.delivery = new BatchDelivery(options)
+    options.signal.addEventListener('abort', () => {
+      for (const convoy of this.convoys.values()) for (const asked of convoy.keys()) this.leave(convoy, asked)
+    })
   }
 
   async answer(frame: Buffer): Promise<Buffer> {
@@ -90,10 +87,8 @@ export class ProduceRequests {
   }
 
   private async inTurn(asked: Asked): Promise<Outcome> {
-    const { order, signal } = this.options
     const { request, bytes, end } = asked
-    const joinedTurn = this.joinedTurn(asked)
-    const turn = joinedTurn ?? order.enter(request.partitions, bytes)
+    const turn = this.turnOfConvoy(asked) ?? this.options.order.enter(request.partitions, bytes)
     if (!turn.come) {
       try {
         return await this.alone(asked)
@@ -102,33 +97,38 @@ export class ProduceRequests {
       }
     }
     const convoy = this.convoys.get(turn) ?? this.convoyFor(turn, turn.come)
-    convoy.members.add(asked)
-    if (!(await order.comes(turn, end - performance.now(), signal))) {
-      convoy.members.delete(asked)
-      return { results: this.delivery.givenUp(request.partitions.map((batch) => opened(batch))), throttleMs: 0 }
-    }
-    if (!convoy.isUnderWay) {
-      convoy.isUnderWay = true
-      void this.together([...convoy.members]).finally(() => turn.leave())
-    }
+    convoy.set(
+      asked,
+      setTimeout(() => this.leave(convoy, asked), end - performance.now()),
+    )
     return asked.outcome.promise
   }
 
-  private convoyFor(turn: Turn, come: Promise<unknown>): Convoy {
-    const convoy: Convoy = { members: new Set(), isUnderWay: false }
+  private convoyFor(turn: Turn, come: Promise<unknown>): Map<Asked, NodeJS.Timeout> {
+    const convoy = new Map<Asked, NodeJS.Timeout>()
     this.convoys.set(turn, convoy)
-    void come.then(() => {
+    void come.then(async () => {
       this.convoys.delete(turn)
-      if (convoy.members.size === 0) turn.leave()
+      for (const timer of convoy.values()) clearTimeout(timer)
+      await this.together([...convoy.keys()])
+      turn.leave()
     })
     return convoy
   }
 
+  /** Its turn has not come in time. */
+  private leave(convoy: Map<Asked, NodeJS.Timeout>, asked: Asked): void {
+    clearTimeout(convoy.get(asked))
+    convoy.delete(asked)
+    const open = asked.request.partitions.map((batch) => opened(batch))
+    asked.outcome.resolve({ results: this.delivery.givenUp(open), throttleMs: 0 })
+  }
+
   /** The turn of a convoy that takes this request: it is the last at each of its partitions, and no other answer would be due first. */
-  private joinedTurn({ request, bytes }: Asked): Turn | undefined {
+  private turnOfConvoy({ request, bytes }: Asked): Turn | undefined {
     const { order } = this.options
     const turn = order.lastOf(request.partitions)
-    const [first] = (turn && this.convoys.get(turn)?.members) ?? []
+    const [first] = (turn && this.convoys.get(turn)?.keys()) ?? []
     if (!turn || !first || turn.bytes + bytes > mostConvoyBytes) return undefined
     const { acks, timeoutMs } = first.request
     if (acks !== request.acks || timeoutMs !== request.timeoutMs) return undefined

@@ -66,30 +66,34 @@ export class ProducerIds {
     this.create = create
   }
 
-  /**
-   * How the producer of this batch writes now; undefined where a transaction can't go on under its id, as only its producer can begin another.
-   * Rejects with a ConnectionError where a new id is needed and no broker gives one.
-   */
-  async writingOf(batch: ProducedPartition, isTransactional: boolean): Promise<Writing | undefined> {
-    const key = `${batch.producerId}/${batch.producerEpoch}`
-    let writing = this.known.get(key) ?? new Writing({ id: batch.producerId, epoch: batch.producerEpoch })
-    if (writing.isOver && isTransactional) return undefined
-    if (writing.isOver) writing = await this.renewed(key)
-    this.known.delete(key)
-    this.known.set(key, writing)
-    if (this.known.size > mostProducers) this.known.delete(this.known.keys().next().value as string)
+  /** How the producer of this batch writes; once that is over, it needs another id. */
+  writingOf(batch: ProducedPartition): Writing {
+    const key = producerOf(batch)
+    const writing = this.known.get(key) ?? new Writing({ id: batch.producerId, epoch: batch.producerEpoch })
+    this.remember(key, writing)
     return writing
   }
 
-  private renewed(key: string): Promise<Writing> {
+  /** The same under a new id. Rejects with a ConnectionError where no broker gives one. */
+  async renewed(batch: ProducedPartition): Promise<Writing> {
+    const key = producerOf(batch)
     const renewal =
       this.renewals.get(key) ??
       this.create()
         .then((producer) => new Writing(producer))
         .finally(() => this.renewals.delete(key))
     this.renewals.set(key, renewal)
-    return renewal
+    const writing = await renewal
+    this.remember(key, writing)
+    return writing
+  }
+
+  private remember(key: string, writing: Writing): void {
+    this.known.delete(key)
+    this.known.set(key, writing)
+    if (this.known.size > mostProducers) this.known.delete(this.known.keys().next().value as string)
   }
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+const producerOf = ({ producerId, producerEpoch }: ProducedPartition): string => `${producerId}/${producerEpoch}`

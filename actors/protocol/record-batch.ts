@@ -71,25 +71,25 @@ export function joined(batches: readonly Buffer[], checksum: Checksum): Buffer {
   const [first] = batches
   if (!first || batches.length === 1) return first ?? Buffer.alloc(0)
   const bytes = batches.reduce((sum, { length }) => sum + length, 0)
-  const counts = batches.map((batch) => batch.readInt32BE(countAt))
-  const count = counts.reduce((sum, each) => sum + each, 0)
+  const count = batches.reduce((sum, each) => sum + each.readInt32BE(countAt), 0)
+  const timestamps = batches.map((each) => Number(each.readBigInt64BE(firstTimestampAt)))
+  const firstTimestamp = Math.min(...timestamps)
+  const maxTimestamp = Math.max(...batches.map((each) => Number(each.readBigInt64BE(maxTimestampAt))))
   const writing = new RecordWriter(bytes + count * mostGrowth)
-  const firstTimestamp = Number(first.readBigInt64BE(firstTimestampAt))
-  let maxTimestamp = first.readBigInt64BE(maxTimestampAt)
-  writing.copy(first, 0, first.length)
-  let offset = counts[0] ?? 0
-  for (const batch of batches.slice(1)) {
-    const later = Number(batch.readBigInt64BE(firstTimestampAt)) - firstTimestamp
-    const records = new RecordReader(batch)
-    while (records.at < batch.length) writing.moved(records, later, offset)
-    offset += batch.readInt32BE(countAt)
-    const latest = batch.readBigInt64BE(maxTimestampAt)
-    if (latest > maxTimestamp) maxTimestamp = latest
+  writing.copy(first, 0, headerBytes)
+  let offset = 0
+  for (const [index, each] of batches.entries()) {
+    const laterMs = (timestamps[index] ?? 0) - firstTimestamp
+    const records = new RecordReader(each)
+    if (laterMs === 0 && offset === 0) writing.copy(each, headerBytes, each.length)
+    else while (records.at < each.length) writing.moved(records, laterMs, offset)
+    offset += each.readInt32BE(countAt)
   }
   const batch = writing.bytes.subarray(0, writing.at)
   batch.writeInt32BE(batch.length - leaderEpochAt, lengthAt)
   batch.writeInt32BE(count - 1, lastOffsetDeltaAt)
-  batch.writeBigInt64BE(maxTimestamp, maxTimestampAt)
+  batch.writeBigInt64BE(BigInt(firstTimestamp), firstTimestampAt)
+  batch.writeBigInt64BE(BigInt(maxTimestamp), maxTimestampAt)
   batch.writeInt32BE(count, countAt)
   batch.writeUInt32BE(checksum(batch.subarray(attributesAt)), crcAt)
   return batch
