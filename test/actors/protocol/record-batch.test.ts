@@ -39,7 +39,7 @@ test.each<[string, Message[][]]>([
   ['two single messages', [at(1000), at(1001)]],
   ['many, of different lengths', [at(1000, 40), at(1100, 3), at(1200, 200)]],
   ['an earlier one behind a later one', [at(5000, 2), at(1000, 2)]],
-  ['times that are far apart', [at(1), at(1_800_000_000_000), at(20)]],
+  ['times that are far apart', [at(1_000_000_000_000), at(1_800_000_000_000), at(1_000_000_000_020)]],
   ['one alone', [at(1000, 2)]],
 ])('%s are joined to what is written at once', async (_, parts) => {
   const batches = await Promise.all(parts.map((part) => batchOf(part)))
