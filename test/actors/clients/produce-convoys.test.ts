@@ -62,6 +62,8 @@ const results = async (answer: Buffer | undefined) => {
   return partitions.map(({ partition, errorCode, baseOffset }) => `${partition}: ${errorCode} at ${baseOffset}`).join()
 }
 
+const lostMessages = () => facts.flatMap((fact) => (fact.type === 'response.lost' ? fact.failure.message : []))
+
 /** Sends these at once over one connection. */
 async function atOnce(frames: readonly Promise<Buffer>[], routes = routesWith()): Promise<string[]> {
   const written = await Promise.all(frames)
@@ -111,6 +113,13 @@ test('where the answer is lost each counts as sent again, and stays unknown wher
   expect(order.repeated).toBe(2)
 })
 
+test('what no answer comes to is unknown for each', async () => {
+  tell = (round) => (round === 1 ? { code: 0 } : 'silent')
+  const frames = [produce([0]), ...Array.from({ length: 2 }, () => produce([0], { timeout: 1700 }))]
+  expect(await atOnce(frames)).toEqual(['0: 0 at 0', '0: -1 at -1', '0: -1 at -1'])
+  expect(lostMessages()).toEqual([expect.stringContaining("can't be known"), expect.stringContaining("can't be known")])
+})
+
 test('when the first has no more time the others go on', async () => {
   tell = (round, count) => (round === 1 ? 'silent' : { code: count > 1 ? 6 : 0 })
   const routes = routesWith()
@@ -121,8 +130,10 @@ test('when the first has no more time the others go on', async () => {
   expect(await early).toEqual(['0: -1 at -1', '0: -1 at -1'])
   expect(await late).toEqual(['0: 0 at 0'])
   expect(sent.filter((each) => each === '0: 2').length).toBeGreaterThan(0)
-  const lost = facts.flatMap((fact) => (fact.type === 'response.lost' ? fact.failure.message : []))
-  expect(lost).toEqual([expect.stringContaining("can't be known"), expect.stringContaining('it was not written')])
+  expect(lostMessages()).toEqual([
+    expect.stringContaining("can't be known"),
+    expect.stringContaining('it was not written'),
+  ])
 })
 
 test('one whose turn does not come in time is answered by then, and those behind it still go', async () => {
