@@ -14,11 +14,18 @@ import {
 } from '../protocol/produce.ts'
 import { isJoinable, joined } from '../protocol/record-batch.ts'
 import { deferred } from '../time/deferred.ts'
-import { BatchDelivery, type BatchDeliveryOptions, keyOf, type Open, type Outcome, opened } from './batch-delivery.ts'
 import type { ClientSequences } from './client-sequences.ts'
+import {
+  keyOf,
+  type Open,
+  type Outcome,
+  opened,
+  ProducedBatches,
+  type ProducedBatchesOptions,
+} from './produced-batches.ts'
 import type { Turn } from './produced-order.ts'
 
-export interface ProduceRequestsOptions extends BatchDeliveryOptions {
+export interface ProduceRequestsOptions extends ProducedBatchesOptions {
   readonly sequences: ClientSequences
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
@@ -40,9 +47,17 @@ interface Asked {
   readonly bytes: number
   /** When its answer is due, on the clock of `performance.now()`. */
   readonly end: number
-  /** What comes of it where it has to wait for its turn. */
-  readonly outcome: ReturnType<typeof deferred<Outcome>>
 }
+
+/** One that waits for its turn. */
+interface Member extends Asked {
+  readonly outcome: ReturnType<typeof deferred<Outcome>>
+  /** Ends the wait. */
+  due?: NodeJS.Timeout
+}
+
+/** Those that wait for the same turn, the oldest first. */
+type Convoy = Set<Member>
 
 /** Where the batch of a request is in a joined one. */
 interface Share {
@@ -53,15 +68,15 @@ interface Share {
 
 export class ProduceRequests {
   private readonly options: ProduceRequestsOptions
-  private readonly delivery: BatchDelivery
-  /** Those whose turn has not come, their requests with what ends their wait, the oldest first. */
-  private readonly convoys = new Map<Turn, Map<Asked, NodeJS.Timeout>>()
+  private readonly batches: ProducedBatches
+  /** Those whose turn has not come. */
+  private readonly convoys = new Map<Turn, Convoy>()
 
   constructor(options: ProduceRequestsOptions) {
     this.options = options
-    this.delivery = new BatchDelivery(options)
+    this.batches = new ProducedBatches(options)
     options.signal.addEventListener('abort', () => {
-      for (const convoy of this.convoys.values()) for (const asked of convoy.keys()) this.leave(convoy, asked)
+      for (const convoy of this.convoys.values()) for (const member of convoy) this.leave(convoy, member)
     })
   }
 
@@ -79,7 +94,7 @@ export class ProduceRequests {
           ? request
           : { ...request, partitions: partitions.filter((batch) => !settled.has(keyOf(batch))) },
       frame: settled.size === 0 ? frame : undefined,
-      ...{ bytes: frame.length, end, outcome: deferred<Outcome>() },
+      ...{ bytes: frame.length, end },
     })
     const results = [...known, ...outcome.results]
     sequences.settle(partitions, results)
@@ -97,38 +112,37 @@ export class ProduceRequests {
       }
     }
     const convoy = this.convoys.get(turn) ?? this.convoyFor(turn, turn.come)
-    convoy.set(
-      asked,
-      setTimeout(() => this.leave(convoy, asked), end - performance.now()),
-    )
-    return asked.outcome.promise
+    const member: Member = { ...asked, outcome: deferred<Outcome>() }
+    member.due = setTimeout(() => this.leave(convoy, member), end - performance.now())
+    convoy.add(member)
+    return member.outcome.promise
   }
 
-  private convoyFor(turn: Turn, come: Promise<unknown>): Map<Asked, NodeJS.Timeout> {
-    const convoy = new Map<Asked, NodeJS.Timeout>()
+  private convoyFor(turn: Turn, come: Promise<unknown>): Convoy {
+    const convoy: Convoy = new Set()
     this.convoys.set(turn, convoy)
     void come.then(async () => {
       this.convoys.delete(turn)
-      for (const timer of convoy.values()) clearTimeout(timer)
-      await this.together([...convoy.keys()])
+      for (const { due } of convoy) clearTimeout(due)
+      await this.together([...convoy])
       turn.leave()
     })
     return convoy
   }
 
   /** Its turn has not come in time. */
-  private leave(convoy: Map<Asked, NodeJS.Timeout>, asked: Asked): void {
-    clearTimeout(convoy.get(asked))
-    convoy.delete(asked)
-    const open = asked.request.partitions.map((batch) => opened(batch))
-    asked.outcome.resolve({ results: this.delivery.givenUp(open), throttleMs: 0 })
+  private leave(convoy: Convoy, member: Member): void {
+    clearTimeout(member.due)
+    convoy.delete(member)
+    const open = member.request.partitions.map((batch) => opened(batch))
+    member.outcome.resolve({ results: this.batches.givenUp(open), throttleMs: 0 })
   }
 
   /** The turn of a convoy that takes this request: it is the last at each of its partitions, and no other answer would be due first. */
   private turnOfConvoy({ request, bytes }: Asked): Turn | undefined {
     const { order } = this.options
     const turn = order.lastOf(request.partitions)
-    const [first] = (turn && this.convoys.get(turn)?.keys()) ?? []
+    const [first] = (turn && this.convoys.get(turn)) ?? []
     if (!turn || !first || turn.bytes + bytes > mostConvoyBytes) return undefined
     const { acks, timeoutMs } = first.request
     if (acks !== request.acks || timeoutMs !== request.timeoutMs) return undefined
@@ -142,19 +156,19 @@ export class ProduceRequests {
     { request, frame, end }: Asked,
     open = request.partitions.map((batch) => opened(batch)),
   ): Promise<Outcome> {
-    const delivered = await this.delivery.deliver(request, frame, open, end)
+    const delivered = await this.batches.deliver(request, frame, open, end)
     if (delivered.open.length === 0) return delivered
-    return { ...delivered, results: [...delivered.results, ...this.delivery.givenUp(delivered.open)] }
+    return { ...delivered, results: [...delivered.results, ...this.batches.givenUp(delivered.open)] }
   }
 
   /** Settles them all, the batches of each partition joined. What is refused for its contents, or open when the first has no more time, goes on one by one. */
-  private async together(members: readonly Asked[]): Promise<void> {
+  private async together(members: readonly Member[]): Promise<void> {
     try {
       const [first] = members
       if (!first) return
       if (members.length === 1) return first.outcome.resolve(await this.alone(first))
-      const { batches, shares } = joinedBatches(members)
-      const { results, open, throttleMs } = await this.delivery.deliver(first.request, undefined, batches, first.end)
+      const { joint, shares } = joinedBatches(members)
+      const { results, open, throttleMs } = await this.batches.deliver(first.request, undefined, joint, first.end)
       const told = new Map(results.map((result) => [keyOf(result), result]))
       const doubtful = new Set(open.filter(({ isUncertain }) => isUncertain).map(({ key }) => key))
       const late: (() => Promise<void>)[] = []
@@ -183,7 +197,7 @@ export class ProduceRequests {
   }
 }
 
-function joinedBatches(members: readonly Asked[]): { batches: Open[]; shares: Map<Asked, Share[]> } {
+function joinedBatches(members: readonly Asked[]): { joint: Open[]; shares: Map<Asked, Share[]> } {
   const byKey = new Map<string, ProducedPartition[]>()
   const counts = new Map<string, number>()
   const shares = new Map<Asked, Share[]>()
@@ -197,12 +211,12 @@ function joinedBatches(members: readonly Asked[]): { batches: Open[]; shares: Ma
     })
     shares.set(asked, own)
   }
-  const batches = [...byKey].map(([key, parts]) => {
+  const joint = [...byKey].map(([key, parts]) => {
     const records = joined(
       parts.map((each) => each.records),
       checksum,
     )
     return opened({ ...(parts[0] as ProducedPartition), records, count: counts.get(key) ?? 0 }, parts.length)
   })
-  return { batches, shares }
+  return { joint, shares }
 }

@@ -1,6 +1,6 @@
 /**
- * The delivery of batches of records: each is owned until it has a definite answer, or the time is up. Leaders are looked up, and only what is open
- * goes out again.
+ * Batches of records on their way into the log: each is owned until it has a definite answer, or the time is up. Leaders are looked up, and only what
+ * is open goes out again.
  */
 
 import type { Fact, TopicPartition } from '../../machines/fact.ts'
@@ -21,7 +21,7 @@ import type { Leaders } from './leaders.ts'
 import type { ProducedOrder } from './produced-order.ts'
 import type { ProducerIds, Writing } from './producer-ids.ts'
 
-export interface BatchDeliveryOptions {
+export interface ProducedBatchesOptions {
   readonly clientId: string
   readonly leaders: Leaders
   readonly order: ProducedOrder
@@ -89,10 +89,10 @@ interface Round extends Outcome {
   readonly isElsewhere: boolean
 }
 
-export class BatchDelivery {
-  private readonly options: BatchDeliveryOptions
+export class ProducedBatches {
+  private readonly options: ProducedBatchesOptions
 
-  constructor(options: BatchDeliveryOptions) {
+  constructor(options: ProducedBatchesOptions) {
     this.options = options
   }
 
@@ -254,7 +254,7 @@ export class BatchDelivery {
 
 export const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
-/** A batch before it is delivered. */
+/** A batch that is to be delivered. */
 export const opened = (given: ProducedPartition, parts = 1, isUncertain = false): Open => {
   const { topic, partition } = given
   const state = { batch: given, writing: undefined, isUncertain, deniedAt: undefined }
