@@ -18,12 +18,14 @@ export interface Move {
 }
 
 /** A step of a plan: another replica leads, or one goes from one broker to another. */
-interface StepData extends TopicPartition {
+interface StepData {
   readonly round: number
   readonly kind: 'leader' | 'replica'
   readonly from: number
   readonly to: number
+  readonly bytes: number
 }
+type StepResult = 'done' | 'cancelled' | 'failed'
 
 /** What throttles replication: a setting of a broker or a topic. The broker '' stands for all brokers. */
 interface ThrottleData {
@@ -32,7 +34,6 @@ interface ThrottleData {
   readonly config: string
 }
 
-/** Why an execution ended before its last step. */
 type EndReason =
   | ('stopped' | 'restarted' | 'held' | 'unreachable' | 'unthrottled')
   | ('broker-lost' | 'rack-lost' | 'under-replicated')
@@ -260,14 +261,10 @@ export interface FactData {
     readonly failed: number
     readonly reason?: EndReason
   }
-  /** A step is about to be asked for. */
-  'step.begun': StepData & { readonly replicas: readonly number[]; readonly bytes: number }
+  /** A step is about to be asked for. `bytes`: to copy. */
+  'step.begun': TopicPartition & StepData & { readonly replicas: readonly number[] }
   /** It is over. `bytes`: what was copied; `reason`: why it was not done; null where it was. */
-  'step.ended': StepData & {
-    readonly result: 'done' | 'cancelled' | 'failed'
-    readonly bytes: number
-    readonly reason: string | null
-  }
+  'step.ended': TopicPartition & StepData & { readonly result: StepResult; readonly reason: string | null }
   /** A throttle of replication is about to be set. `before`: what was set there itself; null where nothing was. */
   'throttle.set': ThrottleData & { readonly before: string | null; readonly value: string }
   /** There is again what was there before; null where nothing was. */

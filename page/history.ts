@@ -1,5 +1,7 @@
 /** The history: what the records up to one of them say of the machines, the brokers, and the moves. */
 
+import type { Decision } from '../machines/balancer/decision.ts'
+import { partitionKey } from '../machines/topic-partition.ts'
 import type { AnyRecord, JournalRecord } from '../src/journal/journal.ts'
 import { type Chart, edgeOf, litState } from './chart.ts'
 
@@ -47,10 +49,24 @@ export interface History {
   readonly membership: Lit | undefined
   /** Of a journal of `follow`. */
   readonly following: Lit | undefined
+  /** Of a balancer. */
+  readonly balancing: Lit | undefined
+  readonly decision: Decision | undefined
+  /** The steps of the newest round, by partition; the result is undefined while one is under way. */
+  readonly steps: readonly TakenStep[]
   readonly brokers: ReadonlyMap<number, Broker>
   readonly assignment: Readonly<Record<string, readonly number[]>>
   readonly handovers: readonly Handover[]
   readonly retries: readonly Retry[]
+}
+
+export interface TakenStep {
+  readonly seq: number
+  readonly at: number
+  readonly what: string
+  readonly from: number
+  readonly to: number
+  readonly result: string | undefined
 }
 
 type Draft = { -readonly [Name in keyof History]: History[Name] }
@@ -62,11 +78,12 @@ export function historyOf(
   records: readonly JournalRecord[],
   count: number,
   known: Readonly<Record<number, string>>,
-  charts: Readonly<Record<'lifecycle' | 'membership' | 'following', Chart>>,
+  charts: Readonly<Record<'lifecycle' | 'membership' | 'following' | 'balancing', Chart>>,
 ): History {
   const brokers = new Map<number, Broker>()
   const draft: Draft = {
     ...{ newest: undefined, lifecycle: undefined, membership: undefined, following: undefined },
+    ...{ balancing: undefined, decision: undefined, steps: [] },
     ...{ brokers, assignment: {} },
     ...{ handovers: [], retries: [] },
   }
@@ -77,6 +94,7 @@ export function historyOf(
     if (record.actor === 'consumer') draft.lifecycle = lit(draft.lifecycle, record, charts.lifecycle)
     if (record.actor === 'membership') draft.membership = lit(draft.membership, record, charts.membership)
     if (record.actor === 'following') draft.following = lit(draft.following, record, charts.following)
+    if (record.actor === 'balancing') draft.balancing = lit(draft.balancing, record, charts.balancing)
     draft.handovers = handoversAfter(draft.handovers, record)
     const told = record.data.failure as { readonly message?: string } | undefined
     if (told?.message !== undefined) failure = told.message
@@ -122,6 +140,29 @@ function take(draft: Draft, brokers: Map<number, Broker>, record: AnyRecord, fai
       const { attempt, waitMs } = record.data
       const retry = { seq: record.seq, at: record.at, attempt, waitMs, because: failure }
       draft.retries = [...draft.retries, retry].slice(-most)
+      return
+    }
+    case 'plan.proposed':
+      draft.decision = record.data.decision as Decision
+      return
+    case 'round.closed':
+      if (record.data.decision) draft.decision = record.data.decision as Decision
+      return
+    case 'execution.begun':
+      draft.steps = []
+      return
+    case 'step.begun': {
+      const { kind, from, to } = record.data
+      const what = `${kind === 'leader' ? 'leader of' : 'replica of'} ${partitionKey(record.data)}`
+      draft.steps = [...draft.steps, { seq: record.seq, at: record.at, what, from, to, result: undefined }]
+      return
+    }
+    case 'step.ended': {
+      const { result, reason, to } = record.data
+      const own = (each: TakenStep) =>
+        each.result === undefined && each.to === to && each.what.endsWith(` ${partitionKey(record.data)}`)
+      const text = reason === null ? result : `${result}: ${reason}`
+      draft.steps = draft.steps.map((each) => (own(each) ? { ...each, result: text } : each))
       return
     }
     case 'stop.completed':

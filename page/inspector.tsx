@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { StateThen } from '../src/command-line/fold.ts'
 import type { Status } from '../src/views/status.ts'
+import { BalancerFigures, ImbalanceTable, StepTable } from './balancing.tsx'
 import type { Charts } from './chart.ts'
 import { ChartView } from './chart-view.tsx'
 import { Handovers } from './handovers.tsx'
@@ -17,12 +18,13 @@ import { TimeBar } from './time-bar.tsx'
 import { TimeLine } from './time-line.tsx'
 
 /** Laid out when the package was built. */
-declare const CHARTS: Readonly<Record<'lifecycle' | 'membership' | 'following', Charts>>
+declare const CHARTS: Readonly<Record<'lifecycle' | 'membership' | 'following' | 'balancing', Charts>>
 
 const wide = {
   lifecycle: CHARTS.lifecycle.wide,
   membership: CHARTS.membership.wide,
   following: CHARTS.following.wide,
+  balancing: CHARTS.balancing.wide,
 }
 
 export function Inspector({ store }: { readonly store: Store }) {
@@ -97,7 +99,7 @@ function ConnectionSign(props: {
 function Empty({ connection }: { readonly connection: Connection }) {
   const texts: Readonly<Record<Connection, string>> = {
     connecting: 'Connecting to the process.',
-    live: 'There is no consumer yet. One appears when it is created with inspect: inspector.observe.',
+    live: 'There is no consumer or balancer yet. One appears when it is created with inspect: inspector.observe.',
     lost: 'The process does not respond. The page connects again when it does.',
     refused:
       'The token in the address is not the one of this process. Open the address that it has printed on standard error.',
@@ -116,7 +118,32 @@ function LogView({ log, isLive }: { readonly log: Log; readonly isLive: boolean 
   const isStale = log.isJournal && then !== undefined && then.record !== history.newest?.seq
   const status = isNow ? log.look?.status : then?.actor === 'consumer' ? (then.status ?? undefined) : undefined
   const followed = then?.actor === 'following' ? (then.status ?? undefined) : undefined
+  const balanced = isNow ? log.look?.balancer : then?.actor === 'balancing' ? (then.status ?? undefined) : undefined
+  const isOfBalancer = history.balancing !== undefined || balanced !== undefined
   const isOfConsumer = history.following === undefined
+  if (isOfBalancer)
+    return (
+      <>
+        <TimeBar log={log} cursor={cursor} move={move} newest={history.newest} />
+        <div class={isStale ? 'grid stale' : 'grid'} aria-busy={isStale}>
+          <Panel title="Balancing" class="lifecycle">
+            <ChartView charts={CHARTS.balancing} lit={charted.balancing} />
+          </Panel>
+          <Panel title={isNow ? 'Now' : 'Then'} class="now">
+            <BalancerFigures lit={history.balancing} status={balanced} />
+          </Panel>
+          <Panel title="Imbalance" class="brokers">
+            <ImbalanceTable decision={history.decision} />
+          </Panel>
+          <Panel title="Steps of the newest round" class="partitions">
+            <StepTable steps={history.steps} decision={history.decision} />
+          </Panel>
+          <Panel title="Facts" class="facts">
+            <TimeLine records={log.records} count={count} />
+          </Panel>
+        </div>
+      </>
+    )
   return (
     <>
       <TimeBar log={log} cursor={cursor} move={move} newest={history.newest} />

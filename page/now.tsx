@@ -86,7 +86,7 @@ function FollowedFigures({ status }: { readonly status: FollowFold }) {
   )
 }
 
-function LastFailure({ failure }: { readonly failure: Status['lastFailure'] }) {
+export function LastFailure({ failure }: { readonly failure: Status['lastFailure'] }) {
   if (!failure) return null
   return (
     <Figure name="last failure">
@@ -95,9 +95,10 @@ function LastFailure({ failure }: { readonly failure: Status['lastFailure'] }) {
   )
 }
 
-const many = (count: number, one: string, several = `${one}s`): string => `${count} ${count === 1 ? one : several}`
+export const many = (count: number, one: string, several = `${one}s`): string =>
+  `${count} ${count === 1 ? one : several}`
 
-function Figure(props: { readonly name: string; readonly children: preact.ComponentChildren }) {
+export function Figure(props: { readonly name: string; readonly children: preact.ComponentChildren }) {
   return (
     <div>
       <dt>{props.name}</dt>

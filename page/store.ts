@@ -1,5 +1,6 @@
 /** The store: what the page knows of each consumer or journal, as it was sent. */
 
+import type { BalancerStatus } from '../src/balancer/balancer-status.ts'
 import type { Greeting } from '../src/inspector/feed.ts'
 import type { JournalRecord } from '../src/journal/journal.ts'
 import type { Remembered } from '../src/journal/recovery.ts'
@@ -8,10 +9,11 @@ import type { PartitionStatus } from '../src/views/partition-status.ts'
 import type { Status } from '../src/views/status.ts'
 import type { Connection, Message } from './stream.ts'
 
-/** What a consumer looks like now. */
+/** What a consumer looks like now, or a balancer. */
 export interface Look {
   readonly at: number
-  readonly status: Status
+  readonly status: Status | undefined
+  readonly balancer?: BalancerStatus
   readonly partitions: readonly (PartitionStatus & { readonly rate: number | undefined })[]
   readonly brokers: readonly BrokerStatus[]
 }

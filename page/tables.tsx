@@ -11,7 +11,7 @@ import type { History } from './history.ts'
 import { Scrolled } from './panel.tsx'
 import type { Look } from './store.ts'
 
-function Table(props: {
+export function Table(props: {
   readonly label: string
   readonly head: readonly string[]
   readonly children: ComponentChildren

@@ -1,16 +1,8 @@
 /** Looks at all logs of a cluster and at what groups have committed. What could not be asked is missing from a look. */
 
-import {
-  type Batches,
-  type GroupCommits,
-  type LogPlace,
-  type LogState,
-  type Look,
-  logKey,
-  type PastEnds,
-} from '../../machines/balancer/log-rates.ts'
+import type { Batches, GroupCommits, LogPlace, LogState, Look, PastEnds } from '../../machines/balancer/log-rates.ts'
 import { messageOf } from '../../machines/failure.ts'
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 import type { TopicDescription } from '../protocol/cluster-description.ts'
 import type { LogSource } from './log-source.ts'
 
@@ -51,7 +43,7 @@ export class LogLooks {
     const edges = [...byLeader(placesIn(topics))].map(([leader, places]) => this.edges(leader, places))
     const [commits, logs] = await Promise.all([this.commits(nodes), Promise.all(edges), ...measured])
     const states = logs.flat().map((log): [string, LogState] => {
-      const key = logKey(log)
+      const key = partitionKey(log)
       const known = [...sizes].flatMap(([nodeId, found]) => {
         const size = found.get(key)
         return size === undefined ? [] : [[nodeId, size] as const]
@@ -71,9 +63,9 @@ export class LogLooks {
           leaders.map(async ([leader, led]) => {
             const found = await this.asked('offsets', leader, () => this.source.offsets(leader, led, at))
             for (const log of found ? led : []) {
-              const offset = found?.get(logKey(log))
+              const offset = found?.get(partitionKey(log))
               // −1: no message is as late as that.
-              if (offset !== undefined) ends.set(logKey(log), offset < 0n ? log.end : offset)
+              if (offset !== undefined) ends.set(partitionKey(log), offset < 0n ? log.end : offset)
             }
           }),
         )
@@ -100,7 +92,7 @@ export class LogLooks {
     const halfMs = (performance.now() - sentAt.steadyMs) / 2
     const when = { at: Math.round(sentAt.at + halfMs), steadyMs: sentAt.steadyMs + halfMs }
     return places.flatMap((place) => {
-      const [start, end] = [starts?.get(logKey(place)), ends?.get(logKey(place))]
+      const [start, end] = [starts?.get(partitionKey(place)), ends?.get(partitionKey(place))]
       return start === undefined || end === undefined ? [] : [{ ...place, ...when, start, end }]
     })
   }

@@ -1,9 +1,9 @@
 /** What the Kafka sampler asks brokers: of their logs, and of what groups have committed. Each question has a deadline and rejects at it. */
 
 import { setMaxListeners } from 'node:events'
-import { type Batches, type LogPlace, logKey } from '../../machines/balancer/log-rates.ts'
+import type { Batches, LogPlace } from '../../machines/balancer/log-rates.ts'
 import { type Failure, FailureError } from '../../machines/failure.ts'
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Call, callOf, calls, encodeCall } from '../kafkajs/calls.ts'
 import { loadCalls } from '../kafkajs/load-calls.ts'
@@ -90,14 +90,14 @@ export class KafkaLogSource implements LogSource {
     return new Map(
       each(responses)
         .filter(({ errorCode }) => errorCode === errorCodes.none)
-        .map((one) => [logKey(one), BigInt(one.offset)]),
+        .map((one) => [partitionKey(one), BigInt(one.offset)]),
     )
   }
 
   async sizes(nodeId: number) {
     const { errorCode, replicas } = await this.ask(nodeId, loadCalls.replicaSizes())
     if (replicas.length === 0) refuse(errorCode, 'the sizes of its replicas')
-    return new Map(replicas.map((replica) => [logKey(replica), replica.size]))
+    return new Map(replicas.map((replica) => [partitionKey(replica), replica.size]))
   }
 
   async groups(nodeId: number) {
@@ -114,7 +114,7 @@ export class KafkaLogSource implements LogSource {
     return new Map(
       each(responses)
         .filter((one) => one.errorCode === errorCodes.none && !one.offset.startsWith('-'))
-        .map((one) => [logKey(one), BigInt(one.offset)]),
+        .map((one) => [partitionKey(one), BigInt(one.offset)]),
     )
   }
 
@@ -122,11 +122,11 @@ export class KafkaLogSource implements LogSource {
     const found = new Map<string, Batches>()
     const fetch = async (some: readonly LogPlace[], bytesEach: number) => {
       for (const one of await this.ask(leader, loadCalls.batches(byTopic(some), bytesEach)))
-        if (one.offsets > 0) found.set(logKey(one), { bytes: one.bytes, offsets: one.offsets })
+        if (one.offsets > 0) found.set(partitionKey(one), { bytes: one.bytes, offsets: one.offsets })
     }
     for (const some of chunks(places)) await fetch(some, fetchedBytes)
     // A batch that is larger comes only to whoever asks for one partition (KIP-74).
-    for (const place of places) if (!found.has(logKey(place))) await fetch([place], 1)
+    for (const place of places) if (!found.has(partitionKey(place))) await fetch([place], 1)
     return found
   }
 

@@ -19,7 +19,7 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConnectionError, closedError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
-import { isAnswered, isOfBroker, timeoutOf } from '../protocol/client-requests.ts'
+import { isAnswered, isOfBroker, producerOf, timeoutOf } from '../protocol/client-requests.ts'
 import { answerHeaderBytes, apiKeyOf, apiKeys, apiVersionOf, passingErrors } from '../protocol/frames.ts'
 import { isRead } from '../protocol/produce.ts'
 import { requestName } from '../protocol/versions.ts'
@@ -99,6 +99,7 @@ export class ClientRoutes {
     if (apiKey === apiKeys.apiVersions) return this.options.versions()
     if (apiKey === apiKeys.metadata) return this.metadata(nodeId, request)
     if (apiKey === apiKeys.findCoordinator) return this.coordinator(request)
+    if (apiKey === apiKeys.endTxn) this.options.sequences.endTransaction(producerOf(request))
     if (GroupRequests.isOne(request)) return this.groups.answer(request)
     if (TopicChanges.isOne(request)) return this.topics.answer(request, nodeId)
     if (apiKey === apiKeys.fetch) return this.fetches.fetch(nodeId ?? this.anyNode(), request)

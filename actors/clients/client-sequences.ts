@@ -4,7 +4,7 @@
  * the wire made its `send` fail all the same, and it is sent again.
  */
 
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey } from '../../machines/topic-partition.ts'
 import { errorCodes } from '../protocol/frames.ts'
 import type { ProducedPartition, ProducedResult } from '../protocol/produce.ts'
 
@@ -41,15 +41,21 @@ export class ClientSequences {
     return known?.result
   }
 
+  /** A transaction ends: none of its batches is sent again, and what bears their numbers from now on is another one. */
+  endTransaction({ producerId, producerEpoch }: Pick<ProducedPartition, 'producerId' | 'producerEpoch'>): void {
+    for (const [key, count] of this.counts)
+      if (key.startsWith(`${producerId}/${producerEpoch}/`)) count.acknowledged = []
+  }
+
   /** What the client is told of a request. Where any partition failed it takes back all of them. */
   settle(batches: readonly ProducedPartition[], results: readonly ProducedResult[]): void {
     if (batches.every(({ producerId }) => producerId < 0n)) return
     const hasFailed = results.some(({ errorCode }) => errorCode !== errorCodes.none)
-    const told = new Map(results.map((result) => [placeOf(result), result]))
+    const told = new Map(results.map((result) => [partitionKey(result), result]))
     for (const batch of batches) {
       const count = this.counts.get(keyOf(batch))
       if (!count) continue
-      const result = told.get(placeOf(batch))
+      const result = told.get(partitionKey(batch))
       if (hasFailed || !result) count.next -= batch.count
       else if (!count.acknowledged.some((each) => isSame(each, batch)))
         count.acknowledged = [...count.acknowledged, { ...numbersOf(batch), result }].slice(-mostBatches)
@@ -60,5 +66,4 @@ export class ClientSequences {
 const numbersOf = ({ sequence, count }: ProducedPartition) => ({ sequence, count })
 const isSame = (one: Acknowledged, other: ProducedPartition) =>
   one.sequence === other.sequence && one.count === other.count
-const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
-const keyOf = (batch: ProducedPartition): string => `${batch.producerId}/${batch.producerEpoch}/${placeOf(batch)}`
+const keyOf = (batch: ProducedPartition): string => `${batch.producerId}/${batch.producerEpoch}/${partitionKey(batch)}`

@@ -1,278 +1,217 @@
 /**
  * The messages of a client's producers. KafkaJS repeats a send that failed in part, and takes brokers that answered once for done: it acknowledges
- * what was never written. So a Produce is owned here until each of its partitions has a definite answer, or the time is up: leaders are looked
- * up, only what is open goes out again, and KafkaJS sees one answer without an error that it would repeat.
+ * what was never written. So a Produce is owned here until each of its partitions has a definite answer, or the time is up, and KafkaJS sees one
+ * answer without an error that it would repeat. Requests of plain producers that wait for the same turn go out as one: a convoy.
  */
 
-import type { Fact } from '../../machines/fact.ts'
-import type { TopicPartition } from '../../machines/topic-partition.ts'
-import { ConnectionError } from '../connection/connection.ts'
-import { Streak } from '../connection/retry-pace.ts'
-import { errorCodes } from '../protocol/frames.ts'
+import { partitionKey } from '../../machines/topic-partition.ts'
+import { checksum } from '../kafkajs/calls.ts'
 import {
   type ProducedPartition,
   type ProducedResult,
   type ProduceRequest,
   producedAnswer,
-  produceRequest,
   readProduce,
-  readProduced,
 } from '../protocol/produce.ts'
-import { deadline } from '../time/deadline.ts'
-import { sleep } from '../time/sleep.ts'
-import type { Link } from '../wire/link.ts'
+import { isJoinable, joined } from '../protocol/record-batch.ts'
+import { deferred } from '../time/deferred.ts'
 import type { ClientSequences } from './client-sequences.ts'
-import type { Leaders } from './leaders.ts'
-import type { ProducedOrder } from './produced-order.ts'
-import type { ProducerIds, Writing } from './producer-ids.ts'
+import { type Open, type Outcome, opened, ProducedBatches, type ProducedBatchesOptions } from './produced-batches.ts'
+import type { Turn } from './produced-order.ts'
 
-export interface ProduceRequestsOptions {
-  readonly clientId: string
-  readonly leaders: Leaders
-  readonly order: ProducedOrder
-  readonly producerIds: ProducerIds
+export interface ProduceRequestsOptions extends ProducedBatchesOptions {
   readonly sequences: ClientSequences
-  readonly linkTo: (nodeId: number) => Link
   /** How long a request may take, in milliseconds. */
   readonly requestTimeoutMs: number
-  readonly emit: (fact: Fact) => void
-  /** The wire is there. */
-  readonly signal: AbortSignal
 }
-
-/** These pass, or another leader knows better: whoever leads is looked up, and asked again. */
-const passing: ReadonlySet<number> = new Set([3, 5, 6, 13, 19, 56, 72, 74, 75])
-/** The broker may have written what it answers this to: after its time, or too few replicas have it. */
-const uncertain: ReadonlySet<number> = new Set([7, 20])
-/** It has written it before. */
-const duplicateSequence = 46
-/** What comes before it is not in its log, or nothing of this producer: it has not written it, and would take nothing that comes behind it. */
-const brokenSequences: ReadonlySet<number> = new Set([45, 59])
-/** Of KafkaJS's errors one that it does not repeat. */
-const unknownOutcome = errorCodes.unknownServerError
-/** The same for a transaction that can't go on. */
-const fencedProducer = 47
 
 /** The answer comes before the client gives up, by this much, in milliseconds. */
 const slackMs = 1000
 const leastMs = 500
-/** No round begins that has less time than this, in milliseconds: what it sent would be in doubt for nothing. */
-const lastRoundMs = 100
-/** The waits of rounds in a row that failed. */
-const failedRounds = { baseMs: 20, capMs: 250 }
-/** A topic that brokers have not known for so long is gone, in milliseconds. */
-const deniedForMs = 5000
+/** A convoy takes no request that makes it longer, in bytes: what is sent together is refused together where it is too large. */
+const mostConvoyBytes = 64 * 1024
+/** What a broker says of a batch for one of its messages, or for its size: they may hold of a part of a joined one only. */
+const ofContents: ReadonlySet<number> = new Set([2, 10, 18, 32, 87])
 
-/** A partition that is open. */
-interface Open extends TopicPartition {
-  readonly key: string
-  /** As the client wrote it. */
-  readonly given: ProducedPartition
-  /** As it goes out. */
-  batch: ProducedPartition
-  /** Of an idempotent producer. */
-  writing: Writing | undefined
-  /** What was sent of it may have been written. */
-  isUncertain: boolean
-  /** Since when brokers do not know it. */
-  deniedAt: number | undefined
+/** A request that has come, without what is known of it already. */
+interface Asked {
+  readonly request: ProduceRequest
+  /** As the client wrote it; undefined where some of it is known. */
+  readonly frame: Buffer | undefined
+  readonly bytes: number
+  /** When its answer is due, on the clock of `performance.now()`. */
+  readonly end: number
 }
 
-interface Outcome {
-  readonly results: ProducedResult[]
-  readonly throttleMs: number
-  /** Where the leader has written all that it was sent. */
-  readonly answer?: Buffer
+/** One that waits for its turn. */
+interface Member extends Asked {
+  readonly outcome: ReturnType<typeof deferred<Outcome>>
+  /** Ends the wait. */
+  due?: NodeJS.Timeout
 }
 
-/** What came of one round at one leader. */
-interface Round extends Outcome {
-  /** Something is open that this node does not take: another one may lead. */
-  readonly isElsewhere: boolean
+/** Those that wait for the same turn, the oldest first. */
+type Convoy = Set<Member>
+
+/** Where the batch of a request is in a joined one. */
+interface Share {
+  readonly batch: ProducedPartition
+  /** So many messages are before it. */
+  readonly from: number
 }
 
 export class ProduceRequests {
   private readonly options: ProduceRequestsOptions
+  private readonly batches: ProducedBatches
+  /** Those whose turn has not come. */
+  private readonly convoys = new Map<Turn, Convoy>()
 
   constructor(options: ProduceRequestsOptions) {
     this.options = options
+    this.batches = new ProducedBatches(options)
+    options.signal.addEventListener('abort', () => {
+      for (const convoy of this.convoys.values()) for (const member of convoy) this.leave(convoy, member)
+    })
   }
 
   async answer(frame: Buffer): Promise<Buffer> {
-    const { order, sequences, requestTimeoutMs, signal } = this.options
+    const { sequences, requestTimeoutMs } = this.options
     const request = readProduce(frame)
     const { partitions, timeoutMs } = request
     const withinMs = Math.max(leastMs, Math.min(timeoutMs - slackMs, requestTimeoutMs))
     const end = performance.now() + withinMs
     const known = partitions.flatMap((batch) => sequences.take(batch) ?? [])
-    const settled = new Set(known.map(keyOf))
-    const batches = known.length === 0 ? partitions : partitions.filter((batch) => !settled.has(keyOf(batch)))
-    const leave = await order.enter(batches, frame.length, withinMs, signal)
-    const open = batches.map((given): Open => {
-      const { topic, partition } = given
-      const state = { batch: given, writing: undefined, isUncertain: false, deniedAt: undefined }
-      return { topic, partition, key: keyOf(given), given, ...state }
+    const settled = new Set(known.map(partitionKey))
+    const outcome = await this.inTurn({
+      request:
+        settled.size === 0
+          ? request
+          : { ...request, partitions: partitions.filter((batch) => !settled.has(partitionKey(batch))) },
+      frame: settled.size === 0 ? frame : undefined,
+      ...{ bytes: frame.length, end },
     })
-    try {
-      const whole = known.length === 0 ? frame : undefined
-      const outcome: Outcome = leave
-        ? await this.produced(request, whole, open, end)
-        : { results: this.givenUp(open), throttleMs: 0 }
-      const results = [...known, ...outcome.results]
-      sequences.settle(partitions, results)
-      return outcome.answer ?? producedAnswer(results, outcome.throttleMs)
-    } finally {
-      leave?.()
-    }
+    const results = [...known, ...outcome.results]
+    sequences.settle(partitions, results)
+    return outcome.answer ?? producedAnswer(results, outcome.throttleMs)
   }
 
-  /** `frame` is all of the request, as the client wrote it; undefined where some of it is known. */
-  private async produced(
-    request: ProduceRequest,
-    frame: Buffer | undefined,
-    all: readonly Open[],
-    end: number,
-  ): Promise<Outcome> {
-    const { leaders, signal } = this.options
-    const isNumbered = all.some(({ given }) => given.producerId >= 0n)
-    const results: ProducedResult[] = []
-    let throttleMs = 0
-    let open = all
-    const rounds = new Streak()
-    while (open.length > 0 && end - performance.now() > lastRoundMs && !signal.aborted) {
-      if (isNumbered) results.push(...(await this.number(open, request.transactionalId !== null, end)))
-      const groups = leaders.group(open.filter(({ given, writing }) => writing || given.producerId < 0n))
-      // Where all of it goes to one leader, as the client wrote it, nothing has to be written again, nor its answer.
-      const isWhole = groups.size === 1 && [...groups.values()][0]?.length === all.length
-      const whole = isWhole && all.every(({ given, batch }) => given === batch) ? frame : undefined
-      const told = await Promise.all([...groups].map(([leader, part]) => this.sent(request, leader, part, end, whole)))
-      if (whole && told[0]?.answer) return told[0]
-      for (const round of told) {
-        results.push(...round.results)
-        throttleMs = Math.max(throttleMs, round.throttleMs)
-      }
-      const over = new Set(results.map(keyOf))
-      open = open.filter(({ key }) => !over.has(key))
-      if (open.length === 0) break
-      rounds.failed(failedRounds)
-      const pause = sleep(Math.min(rounds.waitMs, end - performance.now()), signal)
-      const lookUp = leaders.lookUp(open.map(({ topic }) => topic)).catch(() => {})
-      // A connection that ended says nothing of who leads: its link dials the node anew, and the look-up may take longer than that.
-      if (told.some(({ isElsewhere }) => isElsewhere) || groups.size === 0)
-        await deadline(lookUp, Math.max(0, end - performance.now()), () => {}, signal)
-      await pause
-      for (const each of open) each.deniedAt = leaders.isDenied(each) ? (each.deniedAt ?? performance.now()) : undefined
-      const gone = open.filter(({ deniedAt = end }) => performance.now() - deniedAt > deniedForMs)
-      results.push(...gone.map((each) => failed(each, errorCodes.invalidTopic)))
-      open = open.filter((each) => !gone.includes(each))
-    }
-    if (open.length > 0) results.push(...this.givenUp(open))
-    return { results, throttleMs }
-  }
-
-  /** Numbers the batches of an idempotent producer that are not yet. What it can't write any more is settled. */
-  private async number(open: readonly Open[], isTransactional: boolean, end: number): Promise<ProducedResult[]> {
-    const { producerIds, signal } = this.options
-    const settled: ProducedResult[] = []
-    const late = (): never => {
-      throw new ConnectionError({ kind: 'unreachable', message: 'No broker gave a producer id in time' })
-    }
-    for (const each of open) {
-      if (each.given.producerId < 0n || each.writing) continue
+  private async inTurn(asked: Asked): Promise<Outcome> {
+    const { request, bytes, end } = asked
+    const turn = this.turnOfConvoy(asked) ?? this.options.order.enter(request.partitions, bytes)
+    if (!turn.come) {
       try {
-        const writing = producerIds.writingOf(each.given, isTransactional)
-        each.writing = await deadline(writing, Math.max(0, end - performance.now()), late, signal)
-        if (each.writing) each.batch = each.writing.numbered(each.given)
-        else settled.push(failed(each, fencedProducer))
-      } catch (error) {
-        if (!(error instanceof ConnectionError)) throw error
+        return await this.alone(asked)
+      } finally {
+        turn.leave()
       }
     }
-    return settled
+    const convoy = this.convoys.get(turn) ?? this.convoyFor(turn, turn.come)
+    const member: Member = { ...asked, outcome: deferred<Outcome>() }
+    member.due = setTimeout(() => this.leave(convoy, member), end - performance.now())
+    convoy.add(member)
+    return member.outcome.promise
   }
 
-  private async sent(
-    request: ProduceRequest,
-    leader: number,
-    part: readonly Open[],
-    end: number,
-    whole: Buffer | undefined,
-  ): Promise<Round> {
-    const { clientId, linkTo, order, signal } = this.options
-    const timeoutMs = Math.max(1, Math.min(request.timeoutMs, Math.round(end - performance.now())))
-    order.repeated += part.filter(({ isUncertain, writing }) => isUncertain && !writing).length
-    try {
-      const batches = () => part.map(({ batch }) => batch)
-      const frame = whole ?? produceRequest(request, batches(), timeoutMs, clientId)
-      const answer = await linkTo(leader).send(frame, timeoutMs + slackMs, { delivery: 'once', withinMs: timeoutMs })
-      const { results, throttleMs } = readProduced(answer)
-      const byKey = new Map(part.map((each) => [each.key, each]))
-      const settled = results.flatMap((result) => {
-        const own = byKey.get(keyOf(result))
-        return own ? this.settle(own, result, request.transactionalId !== null) : []
-      })
-      const isWritten =
-        settled.length === part.length && results.every(({ errorCode }) => errorCode === errorCodes.none)
-      return { results: settled, ...(isWritten && { answer }), throttleMs, isElsewhere: settled.length < part.length }
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
-      const isLost = error.failure.code === 'ANSWER_LOST' || signal.aborted
-      if (isLost) for (const each of part) each.isUncertain = true
-      return { results: [], throttleMs: 0, isElsewhere: !isLost }
-    }
-  }
-
-  /** What the client is told of a partition after this answer of its leader; nothing where it stays open. */
-  private settle(own: Open, result: ProducedResult, isTransactional: boolean): ProducedResult[] {
-    const { errorCode } = result
-    const { batch, writing } = own
-    if (uncertain.has(errorCode)) own.isUncertain = true
-    if (uncertain.has(errorCode) || passing.has(errorCode)) return []
-    if (errorCode === errorCodes.none || (errorCode === duplicateSequence && own.isUncertain)) {
-      writing?.wrote(batch)
-      return [{ ...result, errorCode: errorCodes.none }]
-    }
-    if (writing && brokenSequences.has(errorCode)) {
-      writing.isOver = true
-      own.isUncertain = false
-      if (!isTransactional) {
-        own.writing = undefined
-        return []
-      }
-    }
-    // What was sent before may be written, whatever is refused now.
-    if (own.isUncertain) return this.givenUp([own])
-    writing?.refused(batch)
-    return [result]
-  }
-
-  /** It can't be waited for any more. What went out may have been written or not: an idempotent producer can't go on behind it under the same id. */
-  private givenUp(open: readonly Open[]): ProducedResult[] {
-    const names = (some: readonly Open[]) => some.map(({ key }) => key).join(', ')
-    const unknown = open.filter(({ isUncertain }) => isUncertain)
-    const untaken = open.filter(({ isUncertain }) => !isUncertain)
-    const messages = [
-      ...(unknown.length > 0
-        ? [
-            `no leader has acknowledged what was sent to ${names(unknown)} in time; whether it was written can't be known`,
-          ]
-        : []),
-      ...(untaken.length > 0
-        ? [`no leader has taken what was sent to ${names(untaken)} in time; it was not written`]
-        : []),
-    ]
-    this.options.emit({
-      type: 'response.lost',
-      request: `Produce v7 to ${names(open)}`,
-      failure: { kind: 'unreachable', message: messages.join('; '), code: 'ETIMEDOUT' },
+  private convoyFor(turn: Turn, come: Promise<unknown>): Convoy {
+    const convoy: Convoy = new Set()
+    this.convoys.set(turn, convoy)
+    void come.then(async () => {
+      this.convoys.delete(turn)
+      for (const { due } of convoy) clearTimeout(due)
+      await this.together([...convoy])
+      turn.leave()
     })
-    for (const { writing } of unknown) if (writing) writing.isOver = true
-    return open.map((each) => failed(each, unknownOutcome))
+    return convoy
+  }
+
+  /** Its turn has not come in time. */
+  private leave(convoy: Convoy, member: Member): void {
+    clearTimeout(member.due)
+    convoy.delete(member)
+    const open = member.request.partitions.map((batch) => opened(batch))
+    member.outcome.resolve({ results: this.batches.givenUp(open), throttleMs: 0 })
+  }
+
+  /** The turn of a convoy that takes this request: it is the last at each of its partitions, and no other answer would be due first. */
+  private turnOfConvoy({ request, bytes }: Asked): Turn | undefined {
+    const { order } = this.options
+    const turn = order.lastOf(request.partitions)
+    const [first] = (turn && this.convoys.get(turn)) ?? []
+    if (!turn || !first || turn.bytes + bytes > mostConvoyBytes) return undefined
+    const { acks, timeoutMs } = first.request
+    if (acks !== request.acks || timeoutMs !== request.timeoutMs) return undefined
+    const canJoin = [first.request, request].every(({ partitions }) =>
+      partitions.every(({ records }) => isJoinable(records)),
+    )
+    return canJoin && order.extend(turn, bytes) ? turn : undefined
+  }
+
+  private async alone(
+    { request, frame, end }: Asked,
+    open = request.partitions.map((batch) => opened(batch)),
+  ): Promise<Outcome> {
+    const delivered = await this.batches.deliver(request, frame, open, end)
+    if (delivered.open.length === 0) return delivered
+    return { ...delivered, results: [...delivered.results, ...this.batches.givenUp(delivered.open)] }
+  }
+
+  /** Settles them all, the batches of each partition joined. What is refused for its contents, or open when the first has no more time, goes on one by one. */
+  private async together(members: readonly Member[]): Promise<void> {
+    try {
+      const [first] = members
+      if (!first) return
+      if (members.length === 1) return first.outcome.resolve(await this.alone(first))
+      const { joint, shares } = joinedBatches(members)
+      const { results, open, throttleMs } = await this.batches.deliver(first.request, undefined, joint, first.end)
+      const told = new Map(results.map((result) => [partitionKey(result), result]))
+      const doubtful = new Set(open.filter(({ isUncertain }) => isUncertain).map(({ key }) => key))
+      const late: (() => Promise<void>)[] = []
+      for (const asked of members) {
+        const own: ProducedResult[] = []
+        const left: Open[] = []
+        for (const { batch, from } of shares.get(asked) ?? []) {
+          const result = told.get(partitionKey(batch))
+          if (!result || ofContents.has(result.errorCode))
+            left.push(opened(batch, 1, doubtful.has(partitionKey(batch))))
+          else own.push(result.offset < 0n ? result : { ...result, offset: result.offset + BigInt(from) })
+        }
+        if (left.length === 0) asked.outcome.resolve({ results: own, throttleMs })
+        else
+          late.push(async () => {
+            const rest = await this.alone({ ...asked, frame: undefined }, left)
+            asked.outcome.resolve({
+              results: [...own, ...rest.results],
+              throttleMs: Math.max(throttleMs, rest.throttleMs),
+            })
+          })
+      }
+      for (const settle of late) await settle()
+    } catch (error) {
+      for (const { outcome } of members) outcome.reject(error)
+    }
   }
 }
 
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
-
-const failed = ({ topic, partition }: TopicPartition, errorCode: number): ProducedResult => {
-  return { topic, partition, errorCode, offset: -1n, logAppendTime: -1n, logStart: -1n }
+function joinedBatches(members: readonly Asked[]): { joint: Open[]; shares: Map<Asked, Share[]> } {
+  const byKey = new Map<string, ProducedPartition[]>()
+  const counts = new Map<string, number>()
+  const shares = new Map<Asked, Share[]>()
+  for (const asked of members) {
+    const own = asked.request.partitions.map((batch) => {
+      const key = partitionKey(batch)
+      const from = counts.get(key) ?? 0
+      counts.set(key, from + batch.count)
+      byKey.set(key, [...(byKey.get(key) ?? []), batch])
+      return { batch, from }
+    })
+    shares.set(asked, own)
+  }
+  const joint = [...byKey].map(([key, parts]) => {
+    const records = joined(
+      parts.map((each) => each.records),
+      checksum,
+    )
+    return opened({ ...(parts[0] as ProducedPartition), records, count: counts.get(key) ?? 0 }, parts.length)
+  })
+  return { joint, shares }
 }

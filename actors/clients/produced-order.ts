@@ -3,11 +3,38 @@
  * that are under way and what has to be counted.
  */
 
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 import { deadline } from '../time/deadline.ts'
 
-/** Ends the turn of a request. */
-type End = () => void
+/** The turn of a request, or of several that go out together. */
+export class Turn {
+  /** Resolves when all those before it to any of its partitions are over and there is room for its bytes; undefined where that is so from the start. */
+  come: Promise<unknown> | undefined
+  bytes: number
+  /** Resolves when it has ended. */
+  readonly over: Promise<void>
+  private readonly onEnd: () => void
+  private end = () => {}
+
+  constructor(bytes: number, onEnd: () => void) {
+    this.bytes = bytes
+    this.onEnd = onEnd
+    this.over = new Promise((resolve) => {
+      this.end = resolve
+    })
+  }
+
+  /** Ends it, where it has come; otherwise as soon as it has, as those behind it wait for those before it all the same. */
+  leave(): void {
+    if (this.come) void this.come.then(() => this.close())
+    else this.close()
+  }
+
+  private close(): void {
+    this.onEnd()
+    this.end()
+  }
+}
 
 export class ProducedOrder {
   /** Batches that were sent again although they may have been written: of plain producers each of them may be there twice. */
@@ -15,7 +42,7 @@ export class ProducedOrder {
   /** Batches that no answer was awaited for, and that were not sent: their leader was away, or too much was under way. */
   dropped = 0
   private readonly maxInFlightBytes: number
-  private readonly last = new Map<string, Promise<void>>()
+  private readonly last = new Map<string, Turn>()
   private inFlightBytes = 0
   /** Requests that wait for room, the oldest first. */
   private readonly waiting: { readonly bytes: number; readonly enter: () => void }[] = []
@@ -25,37 +52,39 @@ export class ProducedOrder {
     this.maxInFlightBytes = maxInFlightBytes
   }
 
-  /**
-   * Resolves with the function that ends this request when all those before it to any of these partitions are over and there is room for its bytes;
-   * with undefined where that takes longer than `withinMs` milliseconds, or when the signal aborts.
-   */
-  async enter(
-    partitions: readonly TopicPartition[],
-    bytes: number,
-    withinMs: number,
-    signal: AbortSignal,
-  ): Promise<End | undefined> {
-    const keys = partitions.map(({ topic, partition }) => `${topic}/${partition}`)
-    const before = keys.map((key) => this.last.get(key))
-    let end = () => {}
-    const mine = new Promise<void>((resolve) => {
-      end = resolve
+  /** Opens a turn behind all those there are to any of these partitions. */
+  enter(partitions: readonly TopicPartition[], bytes: number): Turn {
+    const keys = partitions.map(partitionKey)
+    const before = keys.flatMap((key) => this.last.get(key)?.over ?? [])
+    const turn = new Turn(bytes, () => {
+      this.leave(turn.bytes)
+      for (const key of keys) if (this.last.get(key) === turn) this.last.delete(key)
     })
-    for (const key of keys) this.last.set(key, mine)
-    const leave = () => {
-      this.leave(bytes)
-      end()
-      for (const key of keys) if (this.last.get(key) === mine) this.last.delete(key)
-    }
-    if (before.every((each) => each === undefined) && this.hasRoom(bytes)) {
-      this.inFlightBytes += bytes
-      return leave
-    }
-    const turn = Promise.all([...before, this.room(bytes)]).then(() => leave)
-    const entered = await deadline<End | undefined>(turn, withinMs, () => undefined, signal)
-    // Those behind it wait for those before it all the same.
-    if (!entered) void turn.then(leave)
-    return entered
+    for (const key of keys) this.last.set(key, turn)
+    if (before.length > 0 || !this.hasRoom(bytes)) turn.come = Promise.all([...before, this.room(bytes)])
+    else this.inFlightBytes += bytes
+    return turn
+  }
+
+  /** The turn that is last in line for all of these partitions; undefined where they do not have the same. */
+  lastOf(partitions: readonly TopicPartition[]): Turn | undefined {
+    const [turn, ...others] = partitions.map((each) => this.last.get(partitionKey(each)))
+    return others.every((each) => each === turn) ? turn : undefined
+  }
+
+  /** Takes so many bytes into a turn that has not come yet, where there is room for them. */
+  extend(turn: Turn, bytes: number): boolean {
+    if (!this.hasRoom(bytes)) return false
+    this.inFlightBytes += bytes
+    turn.bytes += bytes
+    return true
+  }
+
+  /** Resolves with whether the turn comes within `withinMs` milliseconds and before the signal aborts. */
+  async comes(turn: Turn, withinMs: number, signal: AbortSignal): Promise<boolean> {
+    if (!turn.come) return true
+    const isThere = turn.come.then(() => true)
+    return deadline(isThere, withinMs, () => false, signal)
   }
 
   /** Whether a request with so many bytes could be under way now, behind those that wait already. */

@@ -4,9 +4,10 @@
  * what became of those before; where that can't be known, the producer goes on under a new id.
  */
 
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey } from '../../machines/topic-partition.ts'
 import { checksum } from '../kafkajs/calls.ts'
-import { type ProducedPartition, renumbered } from '../protocol/produce.ts'
+import type { ProducedPartition } from '../protocol/produce.ts'
+import { renumbered } from '../protocol/record-batch.ts'
 
 /** An id that a broker has given, with its epoch. */
 export interface ProducerId {
@@ -28,7 +29,7 @@ export class Writing {
 
   /** The batch as it has to go out. */
   numbered<Batch extends ProducedPartition>(batch: Batch): Batch {
-    const sequence = this.next.get(keyOf(batch)) ?? (this.isOf(batch) ? batch.sequence : 0)
+    const sequence = this.next.get(partitionKey(batch)) ?? (this.isOf(batch) ? batch.sequence : 0)
     if (this.isOf(batch) && sequence === batch.sequence) return batch
     const numbers = { producerId: this.producer.id, producerEpoch: this.producer.epoch, sequence }
     return { ...batch, ...numbers, records: renumbered(batch.records, numbers, checksum) }
@@ -36,12 +37,12 @@ export class Writing {
 
   /** The batch is in the log. */
   wrote(batch: ProducedPartition): void {
-    this.next.set(keyOf(batch), (batch.sequence + batch.count) % sequences)
+    this.next.set(partitionKey(batch), (batch.sequence + batch.count) % sequences)
   }
 
   /** The batch is not in the log, and will not be. */
   refused(batch: ProducedPartition): void {
-    this.next.set(keyOf(batch), batch.sequence)
+    this.next.set(partitionKey(batch), batch.sequence)
   }
 
   private isOf({ producerId, producerEpoch }: ProducedPartition): boolean {
@@ -65,30 +66,33 @@ export class ProducerIds {
     this.create = create
   }
 
-  /**
-   * How the producer of this batch writes now; undefined where a transaction can't go on under its id, as only its producer can begin another.
-   * Rejects with a ConnectionError where a new id is needed and no broker gives one.
-   */
-  async writingOf(batch: ProducedPartition, isTransactional: boolean): Promise<Writing | undefined> {
-    const key = `${batch.producerId}/${batch.producerEpoch}`
-    let writing = this.known.get(key) ?? new Writing({ id: batch.producerId, epoch: batch.producerEpoch })
-    if (writing.isOver && isTransactional) return undefined
-    if (writing.isOver) writing = await this.renewed(key)
-    this.known.delete(key)
-    this.known.set(key, writing)
-    if (this.known.size > mostProducers) this.known.delete(this.known.keys().next().value as string)
+  /** How the producer of this batch writes; once that is over, it needs another id. */
+  writingOf(batch: ProducedPartition): Writing {
+    const key = producerOf(batch)
+    const writing = this.known.get(key) ?? new Writing({ id: batch.producerId, epoch: batch.producerEpoch })
+    this.remember(key, writing)
     return writing
   }
 
-  private renewed(key: string): Promise<Writing> {
+  /** The same under a new id. Rejects with a ConnectionError where no broker gives one. */
+  async renewed(batch: ProducedPartition): Promise<Writing> {
+    const key = producerOf(batch)
     const renewal =
       this.renewals.get(key) ??
       this.create()
         .then((producer) => new Writing(producer))
         .finally(() => this.renewals.delete(key))
     this.renewals.set(key, renewal)
-    return renewal
+    const writing = await renewal
+    this.remember(key, writing)
+    return writing
+  }
+
+  private remember(key: string, writing: Writing): void {
+    this.known.delete(key)
+    this.known.set(key, writing)
+    if (this.known.size > mostProducers) this.known.delete(this.known.keys().next().value as string)
   }
 }
 
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+const producerOf = ({ producerId, producerEpoch }: ProducedPartition): string => `${producerId}/${producerEpoch}`

@@ -22,10 +22,10 @@ export class UnansweredProduces {
     const { partitions, timeoutMs } = request
     const end = performance.now() + withinMs
     const hasRoom = order.hasRoom(frame.length)
-    const leave = hasRoom ? await order.enter(partitions, frame.length, withinMs, signal) : undefined
+    const turn = hasRoom ? order.enter(partitions, frame.length) : undefined
     let open = partitions.length
     try {
-      if (!leave) return
+      if (!turn || !(await order.comes(turn, withinMs, signal))) return
       const isDoubtful = ([leader]: readonly [number, unknown]) => !linkTo(leader).current
       const known = leaders.group(partitions)
       const isWhole = [...known.values()].flat().length === open
@@ -45,7 +45,7 @@ export class UnansweredProduces {
       for (const sent of await Promise.all(posts)) open -= sent
     } finally {
       order.dropped += open
-      leave?.()
+      turn?.leave()
     }
   }
 }

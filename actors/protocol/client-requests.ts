@@ -14,6 +14,13 @@ export function groupOf(request: Buffer): string {
 /** The transactional id of a request about a transaction, which begins with it; null where an idempotent producer asks for its id. */
 export const transactionOf = (request: Buffer): string | null => bodyOf(request).string()
 
+/** The id and epoch of the producer that ends a transaction, as EndTxn names them. */
+export function producerOf(endTxn: Buffer): { readonly producerId: bigint; readonly producerEpoch: number } {
+  const reader = bodyOf(endTxn)
+  reader.string() // transactional id
+  return { producerId: reader.int64(), producerEpoch: reader.int16() }
+}
+
 /** How long the members of a group have to join, in milliseconds (JoinGroup 1 and later). */
 export function rebalanceTimeoutOf(join: Buffer): number {
   const reader = bodyOf(join)

@@ -2,38 +2,27 @@
 
 import type { TopicPartition } from '../../machines/topic-partition.ts'
 import { apiVersionOf, FrameReader, FrameWriter, requestBodyOffset } from './frames.ts'
+import { type BatchNumbers, numbersOf } from './record-batch.ts'
 
 /** The one version that is read here; every broker has it. */
 const produceVersion = 7
 
-export interface ProducedPartition extends TopicPartition {
+export interface ProducedPartition extends TopicPartition, BatchNumbers {
   readonly records: Buffer
-  /** Of an idempotent or transactional producer; −1 of a plain one. */
-  readonly producerId: bigint
-  readonly producerEpoch: number
-  /** Of the first message. */
-  readonly sequence: number
-  /** The number of messages. */
-  readonly count: number
 }
 
-export interface ProduceRequest {
+/** What holds for all of a request. */
+export interface ProduceTerms {
   readonly transactionalId: string | null
   /** 0: no broker answers. */
   readonly acks: number
   /** How long the leader may wait for replicas, in milliseconds. */
   readonly timeoutMs: number
-  readonly partitions: readonly ProducedPartition[]
 }
 
-/** Where a batch of records has these fields (magic 2, Kafka 0.11). The checksum is of all that stands behind it. */
-const crcAt = 17
-const checkedAt = 21
-const producerIdAt = 43
-const producerEpochAt = 51
-const sequenceAt = 53
-const countAt = 57
-const batchHeaderBytes = 61
+export interface ProduceRequest extends ProduceTerms {
+  readonly partitions: readonly ProducedPartition[]
+}
 
 export const isRead = (request: Buffer): boolean => apiVersionOf(request) === produceVersion
 
@@ -48,35 +37,14 @@ export function readProduce(request: Buffer): ProduceRequest {
     const bytes = Math.max(0, reader.int32())
     const records = request.subarray(reader.at, reader.at + bytes)
     reader.skip(bytes)
-    const isBatch = bytes >= batchHeaderBytes
-    partitions.push({
-      ...{ topic, partition, records },
-      producerId: isBatch ? records.readBigInt64BE(producerIdAt) : -1n,
-      producerEpoch: isBatch ? records.readInt16BE(producerEpochAt) : -1,
-      sequence: isBatch ? records.readInt32BE(sequenceAt) : -1,
-      count: isBatch ? records.readInt32BE(countAt) : 0,
-    })
+    partitions.push({ topic, partition, records, ...numbersOf(records) })
   })
   return { transactionalId, acks, timeoutMs, partitions }
 }
 
-/** The same batch, of this producer and from this sequence on. `checksum` is CRC-32C. */
-export function renumbered(
-  records: Buffer,
-  { producerId, producerEpoch, sequence }: Pick<ProducedPartition, 'producerId' | 'producerEpoch' | 'sequence'>,
-  checksum: (bytes: Buffer) => number,
-): Buffer {
-  const batch = Buffer.from(records)
-  batch.writeBigInt64BE(producerId, producerIdAt)
-  batch.writeInt16BE(producerEpoch, producerEpochAt)
-  batch.writeInt32BE(sequence, sequenceAt)
-  batch.writeUInt32BE(checksum(batch.subarray(checkedAt)), crcAt)
-  return batch
-}
-
 /** The same request for some of its partitions. */
 export function produceRequest(
-  { transactionalId, acks }: ProduceRequest,
+  { transactionalId, acks }: ProduceTerms,
   partitions: readonly ProducedPartition[],
   timeoutMs: number,
   clientId: string,

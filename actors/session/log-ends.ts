@@ -1,6 +1,6 @@
 /** Log ends: where the logs of the assigned partitions end, by their fetches; where nothing is fetched, by asking their leaders. */
 
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 import type { LogOffsets } from '../wire/log-offsets.ts'
 import type { FetchRecord } from './fetch-record.ts'
 
@@ -26,7 +26,7 @@ export class LogEnds {
   /** The end of the log as this consumer may read it, as it was last known; undefined while it is not. */
   of(partition: TopicPartition): bigint | undefined {
     const fetched = this.options.fetched.of(partition)
-    const asked = this.answers.get(keyOf(partition))
+    const asked = this.answers.get(partitionKey(partition))
     if (asked && asked.at > (fetched?.at ?? 0)) return asked.end
     return fetched && fetched.end >= 0n ? fetched.end : undefined
   }
@@ -42,11 +42,9 @@ export class LogEnds {
     for (const [index, answer] of log.edges(stale, 'end').entries()) {
       const where = stale[index]
       const note = ({ offset }: { offset: bigint }) =>
-        where && this.answers.set(keyOf(where), { end: offset, at: performance.now() })
+        where && this.answers.set(partitionKey(where), { end: offset, at: performance.now() })
       // A leader that does not answer now is asked again.
       answer.then(note, () => {})
     }
   }
 }
-
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -1,6 +1,6 @@
 /** Fetch long polls: a broker holds a fetch until there is something to send. KafkaJS sees passing errors and nodes out of reach as "nothing new". */
 
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 import { ConnectionError } from '../connection/connection.ts'
 import { bounds, Streak } from '../connection/retry-pace.ts'
 import type { PrefetchBudget } from '../delivery/prefetch-budget.ts'
@@ -133,7 +133,7 @@ export class FetchLongPolls {
     const link = this.links.openFetchLink(nodeId)
     const fromAt = performance.now()
     const frame = await Promise.race([link.send(request, maxWaitMs + slackMs, { unwanted }), interrupted])
-    for (const each of asked) this.watched.set(keyOf(each), { fromAt, toAt: performance.now() })
+    for (const each of asked) this.watched.set(partitionKey(each), { fromAt, toAt: performance.now() })
     if (frame) await this.topics.confirmed(nodeId)
     if (!frame || era() !== before) return undefined
     const summary = readFetch(frame, fetchVersion, nodeId, leaderOf)
@@ -150,7 +150,7 @@ export class FetchLongPolls {
   }
 
   private isUnwatched(partition: TopicPartition): boolean {
-    const last = this.watched.get(keyOf(partition)) ?? this.begun
+    const last = this.watched.get(partitionKey(partition)) ?? this.begun
     // What a process reads after it stood still may have been answered at any time of that.
     return performance.now() - last.toAt + standstillSince(last.fromAt) > unwatchedMs
   }
@@ -170,5 +170,3 @@ export class FetchLongPolls {
     await Promise.race([Promise.all([refreshed, sleep(failedRoundMs, signal)]), sleep(maxWaitMs, signal)])
   }
 }
-
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -1,7 +1,7 @@
 /** The steps that are tried from one broker: its leaderships to their followers, its replicas to the brokers that lack most of what it has too much of. */
 
 import { mayGo, mayLead, mayLeave } from './hard-goals.ts'
-import { deciding, deviation, gainOf, gainOfShift } from './imbalance.ts'
+import { deciding, deviation, gainInLoads, gainOf, gainOfShift, mostInSpread } from './imbalance.ts'
 import { type Placement, type Shift, width } from './placement.ts'
 import type { GoalSettings } from './plan.ts'
 
@@ -62,7 +62,14 @@ const targetsOf = (placement: Placement, from: number, seed: number): number[] =
       heat[to]! += slope[goal]! * loads[to * width + goal]! * inverseShare[to * width + goal]!
   }
   if (found.length <= coolest + chosen) return found
-  const first = found.toSorted((one, other) => heat[one]! - heat[other]!).slice(0, coolest)
+  const first: number[] = []
+  for (const to of found) {
+    let at = first.length < coolest ? first.length : coolest
+    while (at > 0 && heat[to]! < heat[first[at - 1]!]!) at--
+    if (at === coolest) continue
+    first.splice(at, 0, to)
+    if (first.length > coolest) first.pop()
+  }
   for (let turn = 0; turn < chosen; turn++) first.push(found[mixed(seed, from, turn) % found.length]!)
   return first
 }
@@ -79,8 +86,7 @@ const needyOf = (placement: Placement, from: number, { seed, target }: GoalSetti
 
 /** More than any of the targets would win with a replica: the least that any of them has of each goal, all in one. */
 const ceilingOver = (placement: Placement, from: number, targets: readonly number[]) => {
-  const { loads, inverseShare, weight, total, leads, partition, takesIn, sends, keeps, isEligible, spread, brokers } =
-    placement
+  const { loads, inverseShare, weight, total, leads, partition, takesIn, sends, keeps, isEligible } = placement
   const scale = Float64Array.from(weight, (one, goal) => (one > 0 ? one / total[goal]! ** 2 : 0))
   const slope = new Float64Array(width)
   const bend = new Float64Array(width)
@@ -99,9 +105,7 @@ const ceilingOver = (placement: Placement, from: number, targets: readonly numbe
     const p = partition[replica]!
     let ceiling = of(0, takesIn[p]!) + of(2, keeps[p]!) + of(4, 1)
     if (leads[p] === replica) ceiling += of(1, sends[p]!) + of(3, 1)
-    if (spread.row[p]! >= 0)
-      ceiling += (spread.weight * 2 * (spread.counts[spread.row[p]! * brokers.length + from]! - 1)) / spread.least
-    return ceiling
+    return ceiling + mostInSpread(placement, p, from)
   }
 }
 
@@ -115,29 +119,35 @@ const bestOf = (
   const { partition, leads, first, holder } = placement
   const p = partition[replica]!
   const from = holder[replica]!
-  let rate = bar
-  let best: Candidate | undefined
+  let [rate, gained, moved, to] = [bar, 0, -1, -1]
   if (leads[p] === replica) {
     const price = priceOf(placement, p, false)
+    const least = leastGain(placement, p, false)
     for (let other = first[p]!; other < first[p + 1]!; other++) {
       if (other === replica) continue
-      const to = holder[other]!
-      const gain = gainOf(placement, p, other, from, to, false)
-      if (gain / price <= rate || gain < leastGain(placement, p, false) || !mayLead(placement, p, to)) continue
-      rate = gain / price
-      best = { partition: p, replica: other, from, to, kind: 'leader', gain, rate }
+      const gain = gainOf(placement, p, other, from, holder[other]!, false)
+      if (gain / price <= rate || gain < least || !mayLead(placement, p, holder[other]!)) continue
+      ;[rate, gained, moved, to] = [gain / price, gain, other, holder[other]!]
     }
   }
-  const price = priceOf(placement, p, true)
-  const least = leastGain(placement, p, true)
-  for (const to of targets) {
-    const gain = gainOf(placement, p, replica, from, to, true)
-    if (gain < least || gain / price <= rate || !mayGo(placement, replica, to)) continue
-    rate = gain / price
-    best = { partition: p, replica, from, to, kind: 'replica', gain, rate }
+  if (targets.length > 0) {
+    const price = priceOf(placement, p, true)
+    const least = leastGain(placement, p, true)
+    const isLead = leads[p] === replica
+    const spread = mostInSpread(placement, p, from)
+    for (const target of targets) {
+      const most = gainInLoads(placement, p, from, target, true, isLead) + spread
+      if (most < least || most / price <= rate) continue
+      const gain = gainOf(placement, p, replica, from, target, true)
+      if (gain < least || gain / price <= rate || !mayGo(placement, replica, target)) continue
+      ;[rate, gained, moved, to] = [gain / price, gain, replica, target]
+    }
   }
-  return best
+  if (moved < 0) return undefined
+  return { partition: p, replica: moved, from, to, kind: moved === replica ? 'replica' : 'leader', gain: gained, rate }
 }
+
+const nowhere: readonly number[] = []
 
 /** Takes every step from a broker that wins more per price than `bar`, as they come; says the most that one of the others may win. */
 export const takeFrom = (
@@ -159,7 +169,7 @@ export const takeFrom = (
     if (mobility[p] === 1) {
       const ceiling = ceilingOf(replica)
       const most = ceiling < leastGain(placement, p, true) ? 0 : ceiling / priceOf(placement, p, true)
-      const reachable = most > bar ? targets : []
+      const reachable = most > bar ? targets : nowhere
       if (reachable.length === 0) promise = Math.max(promise, most)
       if (reachable.length > 0 || leads[p] === replica) {
         const best = bestOf(placement, replica, reachable, 0)

@@ -5,7 +5,7 @@
  */
 
 import type { ClusterModel } from './cluster-model.ts'
-import { counted, type Placement, place, type Shift, width } from './placement.ts'
+import { type Placement, place, type Shift, width } from './placement.ts'
 import type { GoalSettings, Imbalance, SoftGoal } from './plan.ts'
 
 /** Of a cluster as it is. Where no broker is eligible all are 0. */
@@ -25,8 +25,12 @@ export const imbalanceIn = ({ total, squares, spread }: Placement): Imbalance =>
 }
 
 /** The weighted sum over goals that are not idle. */
-export const weightedSum = ({ weight, spread }: Placement, imbalance: Imbalance): number =>
-  counted.reduce((sum, goal, at) => sum + weight[at]! * imbalance[goal], spread.weight * imbalance.spread)
+export const weightedSum = ({ weight, total, squares, spread }: Placement): number => {
+  let sum = spread.least > 0 ? spread.weight * Math.max(0, spread.squares / spread.least - 1) : 0
+  for (let goal = 0; goal < width; goal++)
+    if (total[goal]! > 0) sum += weight[goal]! * Math.max(0, squares[goal]! / total[goal]! ** 2 - 1)
+  return sum
+}
 
 /** By how much the weighted index of one goal falls when `amount` of it goes from one broker to the other. */
 const gainIn = (
@@ -48,17 +52,39 @@ const gainIn = (
   return weight[goal]! * (squares[goal]! / (whole * whole) - (squares[goal]! + more) / (after * after))
 }
 
-const gainInSpread = (
-  { spread, brokers, isEligible }: Placement,
+const gainInSpread = ({ spread, isEligible }: Placement, partition: number, from: number, to: number): number => {
+  const row = spread.row[partition]!
+  if (row < 0 || spread.weight === 0) return 0
+  const source = isEligible[from] === 1 ? 2 * spread.counts[from * spread.rows + row]! - 1 : 0
+  const target = isEligible[to] === 1 ? 2 * spread.counts[to * spread.rows + row]! + 1 : 0
+  return (spread.weight * (source - target)) / spread.least
+}
+
+/** The most that a replica which goes away may win for the spread of its topic. */
+export const mostInSpread = ({ spread }: Placement, partition: number, from: number): number => {
+  const row = spread.row[partition]!
+  if (row < 0 || spread.weight === 0) return 0
+  return (spread.weight * 2 * spread.counts[from * spread.rows + row]!) / spread.least
+}
+
+/** By how much the weighted sum falls, but for the spread of topics. */
+export const gainInLoads = (
+  placement: Placement,
   partition: number,
   from: number,
   to: number,
+  isReplica: boolean,
+  isLead: boolean,
 ): number => {
-  const row = spread.row[partition]!
-  if (row < 0 || spread.weight === 0) return 0
-  const source = isEligible[from] === 1 ? 2 * spread.counts[row * brokers.length + from]! - 1 : 0
-  const target = isEligible[to] === 1 ? 2 * spread.counts[row * brokers.length + to]! + 1 : 0
-  return (spread.weight * (source - target)) / spread.least
+  const { takesIn, sends, keeps } = placement
+  let gain = 0
+  if (isLead) gain += gainIn(placement, 1, sends[partition]!, from, to) + gainIn(placement, 3, 1, from, to)
+  if (isReplica)
+    gain +=
+      gainIn(placement, 0, takesIn[partition]!, from, to) +
+      gainIn(placement, 2, keeps[partition]!, from, to) +
+      gainIn(placement, 4, 1, from, to)
+  return gain
 }
 
 /** By how much the weighted sum falls with a step; below 0 where it rises. */
@@ -70,16 +96,9 @@ export const gainOf = (
   to: number,
   isReplica: boolean,
 ): number => {
-  let gain = 0
-  if (!isReplica || placement.leads[partition] === replica)
-    gain += gainIn(placement, 1, placement.sends[partition]!, from, to) + gainIn(placement, 3, 1, from, to)
-  if (isReplica)
-    gain +=
-      gainIn(placement, 0, placement.takesIn[partition]!, from, to) +
-      gainIn(placement, 2, placement.keeps[partition]!, from, to) +
-      gainIn(placement, 4, 1, from, to) +
-      gainInSpread(placement, partition, from, to)
-  return gain
+  const isLead = !isReplica || placement.leads[partition] === replica
+  const gain = gainInLoads(placement, partition, from, to, isReplica, isLead)
+  return isReplica ? gain + gainInSpread(placement, partition, from, to) : gain
 }
 
 export const gainOfShift = (placement: Placement, { partition, replica, from, to, kind }: Shift): number =>

@@ -77,8 +77,6 @@ const leastSpanMs = { in: 10_000, out: 15_000 } as const
 /** Batches are fetched from this part of what is new, at its end: what is older may be compacted already. */
 const nearEnd = 16n
 
-export const logKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
-
 /** Where batches have to be fetched to know the bytes per offset between these looks; without a look before, in the past that is backfilled. */
 export function placesToFetch(before: Look | undefined, after: Look): LogPlace[] {
   const places: LogPlace[] = []

@@ -39,9 +39,10 @@ export interface Placement {
   readonly total: Float64Array
   readonly squares: Float64Array
   readonly weight: Float64Array
-  /** Per topic with more than one partition and per broker: its replicas. A partition's row in it is −1 for the other topics. */
+  /** Per broker and topic with more than one partition: its replicas, those of a broker side by side. A partition's row is −1 for the other topics. */
   readonly spread: {
     readonly row: Int32Array
+    readonly rows: number
     readonly counts: Uint16Array
     readonly least: number
     squares: number
@@ -130,8 +131,7 @@ export const place = (model: ClusterModel, settings: GoalSettings): Placement =>
   partitions.forEach(({ replicas }, p) => {
     first[p + 1] = first[p]! + replicas.length
   })
-  const replicas = first[partitions.length]!
-  const shares = shareOut(brokers, isEligible, isShared)
+  const [replicas, shares] = [first[partitions.length]!, shareOut(brokers, isEligible, isShared)]
   const placement = {
     model,
     brokers,
@@ -203,9 +203,9 @@ const spreadOf = (
       const each = Math.floor(size.replicas / eligible)
       least += eligible * each ** 2 + (size.replicas % eligible) * (2 * each + 1)
     }
-  const row = Int32Array.from(partitions, ({ topic }) => rows.get(topic) ?? -1)
   return {
-    row,
+    row: Int32Array.from(partitions, ({ topic }) => rows.get(topic) ?? -1),
+    rows: rows.size,
     counts: new Uint16Array(rows.size * brokers),
     least,
     squares: 0,
@@ -256,7 +256,7 @@ const carry = (
   add(placement, broker, 4, sign)
   const { spread } = placement
   if (spread.row[p]! < 0) return
-  const at = spread.row[p]! * placement.brokers.length + broker
+  const at = broker * spread.rows + spread.row[p]!
   if (placement.isEligible[broker] === 1) spread.squares += sign * 2 * spread.counts[at]! + 1
   spread.counts[at]! += sign
 }

@@ -5,8 +5,8 @@ import { type ClusterModel, settled } from './cluster-model.ts'
 import { cure } from './cure.ts'
 import { imbalanceIn, isWithin, servedMost, weightedSum } from './imbalance.ts'
 import { stillnessOf, violationsIn } from './left-over.ts'
-import { type Ordered, order, originOf, prune } from './ordering.ts'
-import { type Placement, place, replicasOf, reverse, type Shift, shift } from './placement.ts'
+import { type Ordered, order, originOf, prune, rewind } from './ordering.ts'
+import { type Placement, place, replicasOf, type Shift, shift } from './placement.ts'
 import type { GoalSettings, Plan, Step } from './plan.ts'
 import { improve } from './search.ts'
 
@@ -51,7 +51,7 @@ const joined = (one: Plan, next: Plan): Plan => ({
 const planOnce = (model: ClusterModel, settings: GoalSettings): Plan => {
   const placement = place(model, settings)
   const before = imbalanceIn(placement)
-  const total = weightedSum(placement, before)
+  const total = weightedSum(placement)
   const stillness = placement.eligible < 2 ? 'too-few-brokers' : null
   const steps = stillness === null ? bounded(placement, settings, stepsFor(placement, settings)) : []
   const after = imbalanceIn(placement)
@@ -59,7 +59,7 @@ const planOnce = (model: ClusterModel, settings: GoalSettings): Plan => {
     steps,
     before,
     after,
-    total: { before: total, after: weightedSum(placement, after) },
+    total: { before: total, after: weightedSum(placement) },
     left: violationsIn(placement, settings),
     stillness: steps.length > 0 ? null : (stillness ?? stillnessOf(placement, settings)),
   }
@@ -83,16 +83,12 @@ const stepsFor = (placement: Placement, settings: GoalSettings): Ordered[] => {
   }
 }
 
-const rewind = (placement: Placement, steps: readonly Shift[]): void => {
-  for (const one of steps.toReversed()) shift(placement, reverse(placement, one))
-}
-
 /** Describes the steps, of those that the bounds allow as many as leave the least imbalance, and all cures. Where they end is where the placement is left. */
 const bounded = (placement: Placement, settings: GoalSettings, shifts: readonly Ordered[]): Step[] => {
   const { mostSteps = Number.POSITIVE_INFINITY, mostBytes = Number.POSITIVE_INFINITY } = settings
   rewind(placement, shifts)
   const steps: Step[] = []
-  let sum = weightedSum(placement, imbalanceIn(placement))
+  let sum = weightedSum(placement)
   const total = sum
   let least = sum
   let length = 0
@@ -102,7 +98,7 @@ const bounded = (placement: Placement, settings: GoalSettings, shifts: readonly 
     if (steps.length === mostSteps || bytes > mostBytes) break
     const why = one.cures ?? servedMost(placement, one)
     shift(placement, one)
-    const next = weightedSum(placement, imbalanceIn(placement))
+    const next = weightedSum(placement)
     const { topic, partition } = placement.model.partitions[one.partition]!
     const [from, to] = [placement.brokers[one.from]!.id, placement.brokers[one.to]!.id]
     const replicas = replicasOf(placement, one.partition)

@@ -22,7 +22,7 @@ export type StepPlace =
   | 'absent'
   | 'gone'
 
-export type PlannedMove = Pick<Step, 'topic' | 'partition' | 'kind' | 'from' | 'to' | 'replicas'>
+export type PlannedMove = Omit<Step, 'bytes' | 'why' | 'wins'>
 
 /** A reading of a cluster, by partition. */
 export interface Sight {

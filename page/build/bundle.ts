@@ -3,6 +3,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import { balancingMachine } from '../../machines/balancer/balancing.ts'
 import { followingMachine } from '../../machines/following.ts'
 import { lifecycleMachine } from '../../machines/lifecycle.ts'
 import { membershipMachine } from '../../machines/membership.ts'
@@ -16,6 +17,7 @@ export async function bundlePage(): Promise<Readonly<Record<string, string>>> {
   const charts = {
     lifecycle: { wide: await layout(lifecycleMachine, 'RIGHT'), narrow: await layout(lifecycleMachine, 'DOWN') },
     membership: { wide: await layout(membershipMachine, 'RIGHT'), narrow: await layout(membershipMachine, 'DOWN') },
+    balancing: { wide: await layout(balancingMachine, 'RIGHT'), narrow: await layout(balancingMachine, 'DOWN') },
     following: { wide: await layout(followingMachine, 'RIGHT'), narrow: await layout(followingMachine, 'DOWN') },
   }
   const { outputFiles, metafile } = await build({

@@ -11,6 +11,7 @@ import type { Fact } from '../../machines/fact.ts'
 import type { Journal, JournalPolicy } from '../journal/journal.ts'
 import { memoryJournal } from '../journal/memory-journal.ts'
 import { expected } from '../options/value.ts'
+import type { WatchedBalancer } from '../views/inspection.ts'
 import type { Logger } from '../views/log.ts'
 
 /** Where loads are known from. */
@@ -72,6 +73,8 @@ export interface BalancerOptions {
   readonly onJournalError?: JournalPolicy
   /** Default: none. */
   readonly logger?: Logger | false
+  /** Shows it on the page of an inspector: `inspector.observe` of `serveInspector`. Default: on that of `RELISTEN_INSPECT`, where that is set. */
+  readonly inspect?: { watch(watched: WatchedBalancer): void }
 }
 
 /** How plans are carried out, complete. */

@@ -9,11 +9,13 @@ import type { Fact, FactType } from '../../machines/fact.ts'
 import { machineVersion } from '../../machines/machine-version.ts'
 import { recorded } from '../../machines/recorded.ts'
 import { createInbox } from '../inbox.ts'
+import { handOver } from '../inspector/hand-over.ts'
 import type { AnyRecord, Journal, RecordOf } from '../journal/journal.ts'
 import { createRecorder } from '../journal/recorder.ts'
 import { Listeners } from '../listeners.ts'
 import { printable } from '../printable.ts'
 import { factTypes, logFacts } from '../views/log.ts'
+import { balancerFactChannel } from './balancer-channel.ts'
 import { type BalancerOptions, type BalancerParts, resolveBalancerOptions } from './balancer-options.ts'
 import { type BalancerStatus, emptyBalancerStatus, reduceBalancerStatus } from './balancer-status.ts'
 import { Decisions } from './decisions.ts'
@@ -71,6 +73,15 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
       logger.error({ consumer: clientId, fact, message }, `A listener of ${fact} threw: ${printable(message)}`)
   })
   recorder.onFact((record) => listeners.tell(record as AnyRecord))
+  const statusNow = (): BalancerStatus => ({
+    ...status,
+    newestSampleAt: parts.load.newestAt(),
+    execution: parts.execution?.progress() ?? null,
+  })
+  recorder.onFact((record) => {
+    if (balancerFactChannel.hasSubscribers)
+      balancerFactChannel.publish({ name: clientId, record: record as AnyRecord, status: statusNow })
+  })
 
   const stopped = deferred<void>()
   const machine = balancingMachine.provide({ actors: rounds.actors((fact) => send(fact), unfinished) })
@@ -92,6 +103,9 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
     void rounds.release().then(finish)
   }
   actor.subscribe({ complete: finish, error: fail })
+  const on = (type: string, listener: (record: never) => void) =>
+    listeners.on(type, listener as (record: AnyRecord) => void)
+  handOver(options.inspect, { balancer: { name: clientId, status: statusNow, on, ended: stopped.promise } })
   let state: 'new' | 'started' | 'ended' = 'new'
 
   return {
@@ -108,14 +122,9 @@ export function balancerOn(parts: BalancerParts, options: BalancerOptions = {}):
       state = 'ended'
       return stopped.promise
     },
-    status: () => ({
-      ...status,
-      newestSampleAt: parts.load.newestAt(),
-      execution: parts.execution?.progress() ?? null,
-    }),
+    status: statusNow,
     decisions: () => decisions.all(),
-    on: (type: string, listener: (record: never) => void) =>
-      listeners.on(type, listener as (record: AnyRecord) => void),
+    on,
     events: () => listeners.queue(),
     get journal() {
       return recorder.journal

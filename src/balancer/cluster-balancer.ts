@@ -37,7 +37,7 @@ export interface ClusterBalancerOptions extends BalancerOptions, Connecting {
 export function createBalancer(options: ClusterBalancerOptions): Balancer {
   const { sampler = 'kafka', groupId = balancersGroup, ...rest } = options
   const { mode, execution, clientId, intervalMs, coolDownMs, staleAfterMs, goals, cluster, ...others } = rest
-  const { journal, onJournalError, logger, ...given } = others
+  const { journal, onJournalError, logger, inspect, ...given } = others
   const connection = resolveOptions({ ...given, groupId, topics: ['relisten'], eachMessage: () => {} })
   const resolved = resolveBalancerOptions(options)
   return balancerOn(clusterParts({ connection, given, sampler, groupId, resolved }), options)

@@ -1,8 +1,8 @@
-/** A fact log: what one consumer has told, kept for those who look later. Its newest records, and what the older ones left behind. */
+/** A fact log: what one consumer or balancer has told, kept for those who look later. Its newest records, and what the older ones left behind. */
 
 import type { AnyRecord, JournalRecord } from '../journal/journal.ts'
 import { nothingRemembered, type Remembered, remember } from '../journal/recovery.ts'
-import type { Watched } from '../views/inspection.ts'
+import type { Watched, WatchedBalancer } from '../views/inspection.ts'
 
 /** At least the newest of these are kept; at most twice as many. */
 const kept = 5000
@@ -10,11 +10,11 @@ const kept = 5000
 export class FactLog {
   readonly id: number
   readonly name: string
-  /** The consumer; undefined where a journal is shown. */
-  readonly watched: Watched | undefined
+  /** The consumer or balancer; undefined where a journal is shown. */
+  readonly watched: Watched | WatchedBalancer | undefined
   /** The state after a record of a journal, as JSON; undefined where that can't be asked. */
   readonly stateAt: ((seq: number) => unknown) | undefined
-  /** False once the consumer has ended. */
+  /** False once it has ended. */
   isOpen = true
   /** How many records were dropped. */
   dropped = 0
@@ -24,7 +24,11 @@ export class FactLog {
   sent = 0
   private records: JournalRecord[] = []
 
-  constructor(id: number, name: string, from: { readonly watched?: Watched; readonly stateAt?: FactLog['stateAt'] }) {
+  constructor(
+    id: number,
+    name: string,
+    from: { readonly watched?: Watched | WatchedBalancer; readonly stateAt?: FactLog['stateAt'] },
+  ) {
     this.id = id
     this.name = name
     this.watched = from.watched

@@ -5,7 +5,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { JournalRecord } from '../journal/journal.ts'
-import type { Watched } from '../views/inspection.ts'
+import type { Watched, WatchedBalancer } from '../views/inspection.ts'
 import { FactLog } from './fact-log.ts'
 import { message, recordsMessage, Viewer } from './viewer.ts'
 
@@ -32,13 +32,14 @@ export class Feed {
   private looking: NodeJS.Timeout | undefined
   private count = 0
 
-  /** Watches a consumer from now on. */
-  watch(watched: Watched): void {
-    const { consumer } = watched
-    const log = this.add(new FactLog(++this.count, consumer.groupId, { watched }))
-    consumer.on('*', (record) => log.push(record))
+  /** Watches a consumer or a balancer from now on. */
+  watch(watched: Watched | WatchedBalancer): void {
+    const subject = 'consumer' in watched ? watched.consumer : watched.balancer
+    const name = 'consumer' in watched ? watched.consumer.groupId : watched.balancer.name
+    const log = this.add(new FactLog(++this.count, name, { watched }))
+    subject.on('*', (record) => log.push(record))
     const end = () => this.end(log)
-    consumer.ended.then(end, end)
+    subject.ended.then(end, end)
   }
 
   /** Shows a journal. */
@@ -123,13 +124,11 @@ export class Feed {
     for (const viewer of live) viewer.send(shared.map((each) => viewer.recordsUpTo(each.log, each.to, each)).join(''))
   }
 
-  /** How a consumer looks now, as a message; empty where that is what was sent last. */
+  /** How a consumer or a balancer looks now, as a message; empty where that is what was sent last. */
   private look(log: FactLog): string {
     const { watched, id } = log
     if (!watched) return ''
-    const { consumer } = watched
-    const [status, partitions] = [consumer.status(), consumer.partitions()]
-    const text = message('look', { log: id, status, partitions, brokers: watched.brokers() })
+    const text = message('look', { log: id, ...lookOf(watched) })
     if (this.looks.get(log) === text) return ''
     this.looks.set(log, text)
     return text
@@ -146,4 +145,10 @@ export class Feed {
     if (text === '') return
     for (const viewer of this.viewers) viewer.send(text)
   }
+}
+
+function lookOf(watched: Watched | WatchedBalancer): object {
+  if ('balancer' in watched) return { balancer: watched.balancer.status(), partitions: [], brokers: [] }
+  const { consumer } = watched
+  return { status: consumer.status(), partitions: consumer.partitions(), brokers: watched.brokers() }
 }

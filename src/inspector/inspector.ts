@@ -1,10 +1,10 @@
-/** The inspector: the live chart of the consumers of this process, as a page. */
+/** The inspector: the live chart of the consumers and balancers of this process, as a page. */
 
 import { randomBytes } from 'node:crypto'
 import { optionError } from '../error.ts'
 import { checkName } from '../options/suggestion.ts'
 import { expected } from '../options/value.ts'
-import type { Watched } from '../views/inspection.ts'
+import type { Watched, WatchedBalancer } from '../views/inspection.ts'
 import { Feed } from './feed.ts'
 import { type InspectorServer, listen } from './inspector-server.ts'
 
@@ -21,24 +21,24 @@ export interface Inspector extends AsyncDisposable {
   readonly port: number
   /** The address of the page, token included: whoever has it sees everything, and changes nothing. */
   readonly url: string
-  /** For the option `inspect` of `createConsumer`. */
+  /** For the option `inspect` of `createConsumer` and `createBalancer`. */
   readonly observe: InspectorObserver
   /** Ends it and all its connections. Consumers go on. */
   close(): Promise<void>
 }
 
-/** An observer that is given the consumer. */
+/** An observer that is given the consumer or balancer. */
 export interface InspectorObserver {
   /** There, so that it is an observer of XState's inspection; it looks at facts, and does nothing with events. */
   next(): void
-  /** Called by `createConsumer`. */
-  watch(watched: Watched): void
+  /** Called by `createConsumer` and `createBalancer`. */
+  watch(watched: Watched | WatchedBalancer): void
 }
 
 const written = 'write `await serveInspector({ port: 9230 })`.'
 
 /**
- * Serves a page with the live chart of each consumer that gets `inspect: inspector.observe`, to this host only, and prints its address on standard error. It does
+ * Serves a page with the live chart of each consumer and balancer that gets `inspect: inspector.observe`, to this host only, and prints its address on standard error. It does
  * not keep the process alive. Rejects with a RelistenError, with code `invalid-option`, where it can't listen.
  */
 export async function serveInspector(options: InspectorOptions): Promise<Inspector> {
@@ -48,7 +48,7 @@ export async function serveInspector(options: InspectorOptions): Promise<Inspect
   const feed = new Feed()
   const { url, port, close } = await served(feed, options)
   printAddress(url)
-  const observe = { next: () => {}, watch: (watched: Watched) => feed.watch(watched) }
+  const observe = { next: () => {}, watch: (watched: Watched | WatchedBalancer) => feed.watch(watched) }
   return { port, url, observe, close, [Symbol.asyncDispose]: close }
 }
 

@@ -10,11 +10,13 @@ import {
   pollChannel,
 } from '../../actors/diagnostics/channels.ts'
 import { tracing } from '../../actors/diagnostics/tracing.ts'
+import { balancerFactChannel } from '../balancer/balancer-channel.ts'
 import { version } from '../command-line/version.cjs'
 import type { Consumer } from '../consumer.ts'
 import { callError } from '../error.ts'
 import { factChannel } from '../fact-channel.ts'
 import { ofError, ofGroup, ofProcess, system } from './attributes.ts'
+import { BalancerMetrics } from './balancer-metrics.ts'
 import { measureFact } from './fact-metrics.ts'
 import { HandOverSpans, Signs } from './hand-over-spans.ts'
 import { withinSpan } from './handler-spans.ts'
@@ -45,7 +47,7 @@ export interface InstrumentOptions {
 }
 
 /**
- * Measures all consumers of this process, and traces them: docs/metrics.md says what. Call it once, before consumers are made, when the SDK is registered;
+ * Measures all consumers and balancers of this process, and traces consumers: docs/metrics.md says what. Call it once, before consumers are made, when the SDK is registered;
  * without an SDK nothing is measured. Returns what ends it. Throws a RelistenError with code `invalid-call` where it is at work already.
  */
 export function instrument(options: InstrumentOptions = {}): () => void {
@@ -57,6 +59,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   const instruments = createInstruments(meter)
   const { write, observed } = instruments
   const observation = new Observation({ observed, partitions: options.partitions })
+  const balancers = new BalancerMetrics(instruments)
   const signs = new Signs()
   const moves = new Map<Consumer, HandOverSpans>()
   const follow = (consumer: Consumer): HandOverSpans => {
@@ -77,6 +80,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
       follow(consumer).follow(record)
       measureFact(instruments, consumer.groupId, record, () => consumer.status())
     }),
+    listen(balancerFactChannel, (message) => balancers.note(message)),
     listen(claimChannel, (claim) => signs.reported(claim)),
     listen(dialChannel, (dialled) => {
       signs.dialled(dialled)
@@ -101,6 +105,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   ]
   const batches = [...observed.values()]
   meter.addBatchObservableCallback(observation.observe, batches)
+  meter.addBatchObservableCallback(balancers.observe, batches)
   tracing.aroundBatch = (batch, work, outcome) => {
     const startedAt = performance.now()
     const measured = async () => {
@@ -119,6 +124,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   return () => {
     for (const end of ends) end()
     meter.removeBatchObservableCallback(observation.observe, batches)
+    meter.removeBatchObservableCallback(balancers.observe, batches)
     observation.close()
     tracing.aroundBatch = undefined
     tracing.aroundCall = undefined

@@ -16,6 +16,8 @@ export interface Metric {
 /** What each measurement of a consumer says: the group. */
 const group = ['messaging.system', 'messaging.consumer.group.name'] as const
 const topic = [...group, 'messaging.destination.name'] as const
+/** What each measurement of a balancer says: its `clientId`. */
+const balancer = ['messaging.system', 'messaging.client.id'] as const
 
 /** From a handler of microseconds to one of a minute. */
 const workBuckets = [0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -225,6 +227,42 @@ const table = {
     ...{ name: 'relisten.buffered.size', kind: 'observed gauge', unit: 'By' },
     description: 'Bytes that were fetched and are not handled yet, with what the objects of the messages take.',
     attributes: group,
+  },
+  // Balancers.
+  balancers: {
+    ...{ name: 'relisten.balancers', kind: 'observed gauge', unit: '{balancer}' },
+    description: 'Balancers of this process in a state of their machine; 0 for each state that none is in.',
+    attributes: [...balancer, 'relisten.state'],
+  },
+  imbalance: {
+    ...{ name: 'relisten.balancer.imbalance', kind: 'observed gauge', unit: '1' },
+    description: 'How uneven the cluster was in the newest round, before its moves, per goal; 0 where it is even.',
+    attributes: [...balancer, 'relisten.goal'],
+  },
+  sampleAge: {
+    ...{ name: 'relisten.balancer.sample.age', kind: 'observed gauge', unit: 's' },
+    description: 'Time since the newest sample of the load; 0 before the first, and when the balancer has ended.',
+    attributes: balancer,
+  },
+  throttles: {
+    ...{ name: 'relisten.balancer.throttles', kind: 'observed gauge', unit: '{throttle}' },
+    description: 'Throttles of replication that are set and not yet restored.',
+    attributes: balancer,
+  },
+  rounds: {
+    ...{ name: 'relisten.balancer.rounds', kind: 'counter', unit: '{round}' },
+    description: 'Rounds by how they were closed.',
+    attributes: [...balancer, 'relisten.result'],
+  },
+  moves: {
+    ...{ name: 'relisten.balancer.moves', kind: 'counter', unit: '{move}' },
+    description: 'Steps of plans by what became of them.',
+    attributes: [...balancer, 'relisten.kind', 'relisten.result'],
+  },
+  copied: {
+    ...{ name: 'relisten.balancer.copied.size', kind: 'counter', unit: 'By' },
+    description: 'Bytes that moves have copied.',
+    attributes: balancer,
   },
   // The process.
   appends: {

@@ -17,7 +17,7 @@ interface Observing {
 
 /** An observer that reads facts and not the events of the machines: it is given the consumer, once, and no event. */
 interface Watching {
-  watch(watched: Watched): void
+  watch(watched: Watched | WatchedBalancer): void
 }
 
 /** An event of the inspection, as far as all of them are alike; `InspectionEvent` of xstate has the rest. */
@@ -37,4 +37,15 @@ export interface Watched {
     readonly ended: Promise<void>
   }
   brokers(): readonly BrokerStatus[]
+}
+
+/** A balancer as far as an inspector sees it. */
+export interface WatchedBalancer {
+  readonly balancer: {
+    readonly name: string
+    /** Its status, JSON. */
+    status(): object
+    on(type: '*', listener: (record: AnyRecord) => void): () => void
+    readonly ended: Promise<void>
+  }
 }

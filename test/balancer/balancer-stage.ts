@@ -43,8 +43,10 @@ export const plan: Plan = {
 export const playedExecution = (): NonNullable<BalancerParts['execution']> => ({
   takeUp: async () => ({ moved: 0, failed: 0, reason: 'restarted' }),
   carryOut: async (steps, { round, emit }) => {
-    for (const { topic, partition, kind, from, to, bytes } of steps)
+    for (const { topic, partition, kind, from, to, replicas, bytes } of steps) {
+      emit({ type: 'step.begun', round, topic, partition, kind, from, to, replicas, bytes })
       emit({ type: 'step.ended', round, topic, partition, kind, from, to, result: 'done', bytes, reason: null })
+    }
     return { moved: steps.length, failed: 0 }
   },
   progress: () => undefined,

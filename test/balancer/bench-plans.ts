@@ -1,14 +1,18 @@
 /**
- * What plans leave of the imbalance, over the bytes that they move: ours, and the greedy pass. `npx tsx test/balancer/bench-plans.ts [--quick] [--only NAME]` prints a
- * table. The imbalance is the sum over network in, network out and disk of the squared coefficient of variation, weighted by capacity.
+ * What plans leave of the imbalance, over the bytes that they move: ours, and the greedy pass. `npm run bench:plans -- [--quick] [--only NAME]` prints a
+ * table; a whole run writes `benchmarks/plans.json` too, from which `npm run bench -- --render` writes the section of BENCHMARKS.md. The imbalance is the sum over network in, network out and disk of the squared coefficient of variation, weighted by capacity.
  */
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type ClusterModel, resources } from '../../machines/balancer/cluster-model.ts'
 import type { Step } from '../../machines/balancer/plan.ts'
 import { planMoves } from '../../machines/balancer/planner.ts'
+import { checkedOutCommit } from '../checkout.ts'
 import {
   type ClusterShape,
   hotTopic,
@@ -21,6 +25,7 @@ import {
   slowBroker,
 } from './clusters.ts'
 import { greedyPass } from './greedy-pass.ts'
+import { cellsOf, heads, type PlanCurve, type PlanFigures } from './plan-figures.ts'
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean' }, only: { type: 'string' }, alone: { type: 'string' } },
@@ -120,10 +125,7 @@ const curveOf = (model: ClusterModel, steps: readonly Step[]): Point[] => {
 const leftAt = (curve: readonly Point[], bytes: number): number =>
   curve.findLast((point) => point.bytes <= bytes)!.imbalance
 
-const figure = (value: number): string => value.toFixed(4)
-const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(0)
-
-const report = (name: string, make: Make): boolean => {
+const report = (name: string, make: Make): PlanCurve => {
   const model = make()
   const began = performance.now()
   const plan = planMoves(model, settings)
@@ -137,26 +139,26 @@ const report = (name: string, make: Make): boolean => {
   const isWorse = ourEnd.imbalance > theirEnd.imbalance && ourEnd.bytes > theirEnd.bytes
   const isPromised = Object.keys(troubles).some((trouble) => name.startsWith(trouble))
   const isKept = !isWorse && (!isPromised || ourLeft <= theirLeft / 2)
-  const quarters = [0.25, 0.5, 0.75, 1].map(
-    (share) => `${figure(leftAt(ours, share * theirEnd.bytes))} : ${figure(leftAt(theirs, share * theirEnd.bytes))}`,
-  )
-  const cells = [
+  const curve: PlanCurve = {
     name,
-    figure(ours[0]!.imbalance),
-    `${figure(ourEnd.imbalance)} : ${figure(theirEnd.imbalance)}`,
-    `${gigabytes(ourEnd.bytes)} : ${gigabytes(theirEnd.bytes)}`,
-    `${plan.steps.length} : ${pass.steps.length}`,
-    ...quarters,
-    `${figure(ourLeft)} : ${figure(theirLeft)}`,
-    `${ms.toFixed(0)}`,
-    isKept ? 'kept' : 'not kept',
-  ]
-  process.stdout.write(`| ${cells.join(' | ')} |\n`)
-  return isKept
+    before: ours[0]!.imbalance,
+    left: [ourEnd.imbalance, theirEnd.imbalance],
+    bytes: [ourEnd.bytes, theirEnd.bytes],
+    steps: [plan.steps.length, pass.steps.length],
+    quarters: [0.25, 0.5, 0.75, 1].map((share) => [
+      leftAt(ours, share * theirEnd.bytes),
+      leftAt(theirs, share * theirEnd.bytes),
+    ]),
+    atEqualBytes: [ourLeft, theirLeft],
+    ms,
+    isKept,
+  }
+  process.stdout.write(`| ${cellsOf(curve).join(' | ')} |\n`)
+  return curve
 }
 
 /** One plan for the greatest cluster in a process of its own. */
-const planAlone = async (): Promise<boolean> => {
+const planAlone = async (): Promise<PlanFigures['alone']> => {
   const child = fork(import.meta.filename, ['--alone', 'skewed'])
   const [[said]] = await Promise.all([
     once(child, 'message', { signal: AbortSignal.timeout(120_000) }),
@@ -166,7 +168,7 @@ const planAlone = async (): Promise<boolean> => {
   process.stdout.write(
     `\n100,000 partitions of 3 replicas on 1,000 brokers, alone: ${steps} steps in ${(ms / 1000).toFixed(2)} s, at most ${(bytes / 2 ** 20).toFixed(0)} MiB resident\n`,
   )
-  return ms <= 5000 && bytes <= 1e9
+  return { ms, bytes, steps }
 }
 
 if (values.alone !== undefined) {
@@ -176,23 +178,29 @@ if (values.alone !== undefined) {
   const ms = performance.now() - began
   process.send?.({ ms, bytes: process.resourceUsage().maxRSS * 1024, steps: steps.length })
 } else {
-  const heads = [
-    'cluster',
-    'before',
-    'left',
-    'GB moved',
-    'steps',
-    ...[25, 50, 75, 100].map((share) => `at ${share} % of its bytes`),
-    'at equal bytes',
-    'ms',
-    'promise',
-  ]
   process.stdout.write(
     `Each pair is ours : the greedy pass.\n\n| ${heads.join(' | ')} |\n|${heads.map(() => '---|').join('')}\n`,
   )
-  let isKept = true
-  for (const [name, make] of clusters())
-    if (values.only === undefined || name.includes(values.only)) isKept = report(name, make) && isKept
-  if (values.quick !== true && values.only === undefined) isKept = (await planAlone()) && isKept
+  const began = new Date()
+  const load = loadavg()[0]!
+  const curves = [...clusters()]
+    .filter(([name]) => values.only === undefined || name.includes(values.only))
+    .map(([name, make]) => report(name, make))
+  let isKept = curves.every((curve) => curve.isKept)
+  if (values.quick !== true && values.only === undefined) {
+    const alone = await planAlone()
+    isKept &&= alone.ms <= 5000 && alone.bytes <= 1e9
+    const minutes = (Date.now() - began.getTime()) / 60_000
+    const figures: PlanFigures = {
+      at: began.toISOString(),
+      commit: checkedOutCommit() ?? null,
+      minutes,
+      load,
+      curves,
+      alone,
+    }
+    const file = join(import.meta.dirname, '..', '..', 'benchmarks', 'plans.json')
+    await writeFile(file, `${JSON.stringify(figures, null, 2)}\n`)
+  }
   process.exitCode = isKept ? 0 : 1
 }

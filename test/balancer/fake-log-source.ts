@@ -2,8 +2,8 @@
 
 import type { LogSource } from '../../actors/balancer/log-source.ts'
 import type { TopicDescription } from '../../actors/protocol/cluster-description.ts'
-import { type Batches, type LogPlace, logKey } from '../../machines/balancer/log-rates.ts'
-import type { TopicPartition } from '../../machines/topic-partition.ts'
+import type { Batches, LogPlace } from '../../machines/balancer/log-rates.ts'
+import { partitionKey, type TopicPartition } from '../../machines/topic-partition.ts'
 
 export class FakeLog {
   readonly topic: string
@@ -78,9 +78,9 @@ export class FakeLogSource implements LogSource {
     this.ask(`offsets of ${leader}`)
     const found = places.map((place): [string, bigint] => {
       const log = this.of(place.topic)
-      if (at === 'start') return [logKey(place), log.start]
-      if (at === 'end') return [logKey(place), BigInt(log.end)]
-      return [logKey(place), log.endAt(at) < log.end ? BigInt(log.endAt(at)) : -1n]
+      if (at === 'start') return [partitionKey(place), log.start]
+      if (at === 'end') return [partitionKey(place), BigInt(log.end)]
+      return [partitionKey(place), log.endAt(at) < log.end ? BigInt(log.endAt(at)) : -1n]
     })
     return new Map(found)
   }
@@ -103,7 +103,7 @@ export class FakeLogSource implements LogSource {
   async batches(leader: number, places: readonly LogPlace[]): Promise<ReadonlyMap<string, Batches>> {
     this.ask(`batches of ${leader}`)
     return new Map(
-      places.map((place) => [logKey(place), { bytes: 10 * this.of(place.topic).bytesPerOffset, offsets: 10 }]),
+      places.map((place) => [partitionKey(place), { bytes: 10 * this.of(place.topic).bytesPerOffset, offsets: 10 }]),
     )
   }
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { tableOf } from '../markdown.ts'
 import { createLedger } from '../real/harness/ledger.ts'
 import { renderDocument } from './document.ts'
-import { movePicture, readResults, readTorture } from './document-files.ts'
+import { movePicture, readPlans, readResults, readTorture } from './document-files.ts'
 import { moveGoals } from './goals.ts'
 import { plotMove } from './move-plot.ts'
 import { planOf } from './plan.ts'
@@ -179,7 +179,7 @@ test('a quick run needs no Java client, and a filter leaves what was asked for',
 test('BENCHMARKS.md says what the results beside it say', async () => {
   const published = await readResults(root)
   const text = await readFile(join(root, 'BENCHMARKS.md'), 'utf8').catch(() => undefined)
-  expect(text).toBe(published && renderDocument(published, await readTorture(root)))
+  expect(text).toBe(published && renderDocument(published, await readTorture(root), await readPlans(root)))
 })
 
 test('the picture of the README is drawn from the results, and its words give their figures', async () => {

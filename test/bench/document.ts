@@ -1,4 +1,5 @@
 /** BENCHMARKS.md, rendered from the results. Nothing in it is written by hand. */
+import type { PlanFigures } from '../balancer/plan-figures.ts'
 import type { Figures as Torture } from '../torture/result.ts'
 import { changeNames, changes } from './change.ts'
 import { type ClientName, clientKinds, clientNames } from './client.ts'
@@ -6,6 +7,7 @@ import { type GoalFigure, isMet } from './goal.ts'
 import { moveGoals } from './goals.ts'
 import { growthSection } from './growth-section.ts'
 import { number, table } from './markdown-table.ts'
+import { plansSection } from './plans-section.ts'
 import { producerGoals } from './producers/producer-trial.ts'
 import { producersSection } from './producers-section.ts'
 import type { BenchRun, Results } from './results.ts'
@@ -15,8 +17,8 @@ import { type StageOfMove, stageNames } from './stage-times.ts'
 import type { Spread } from './statistics.ts'
 import { tortureSection } from './torture-section.ts'
 
-/** `torture` is the result of the endurance run, when there is one. */
-export function renderDocument(results: Results, torture?: Torture): string {
+/** `torture` is the result of the endurance run, `plans` that of the balancer's plans, when there is one. */
+export function renderDocument(results: Results, torture?: Torture, plans?: PlanFigures): string {
   const { rows, stages, costs, growth = [], producers = [] } = results
   const madeOn = (at: string) => whenAndWhat(results, at)
   const sections = [
@@ -29,6 +31,7 @@ export function renderDocument(results: Results, torture?: Torture): string {
     ...(producers.length > 0 ? [producersSection(producers, madeOn)] : []),
     ...(stages.length > 0 ? [stageSection(results, madeOn)] : []),
     ...(growth.length > 0 ? [growthSection(growth, madeOn)] : []),
+    ...(plans ? [plansSection(plans)] : []),
     `## The clients\n\n${clientTable()}`,
     ...(torture ? [tortureSection(torture)] : []),
   ]

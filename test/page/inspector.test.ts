@@ -8,8 +8,10 @@ import { stateAfter } from '../../src/command-line/fold.ts'
 import { inspectJournals } from '../../src/command-line/inspect-command.ts'
 import { serveInspector } from '../../src/inspector/inspector.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
+import { plan, playedExecution, stagedBalancer } from '../balancer/balancer-stage.ts'
 import { stateOf } from '../machines/structure.ts'
 import { forkChild, runsTypeScript } from '../process/child.ts'
+import { until } from '../real/harness/until.ts'
 import { fakeWatched } from '../src/inspector/watched.ts'
 import { newPath } from '../src/journal/journal-files.ts'
 import { startFollowing, startLife } from '../src/journal/journal-lives.ts'
@@ -87,6 +89,35 @@ test('a journal of `follow` has the chart of the following, its figures and its 
   }
   await page.locator('.brokers').getByRole('cell', { name: '127.0.2.1:9092' }).first().waitFor()
   expect(await page.locator('.partitions, .membership').count()).toBe(0)
+  expect(await violationsOn(page)).toEqual([])
+  expect(complaints).toEqual([])
+})
+
+test('a journal of a balancer has the chart of the balancing, its figures, the imbalance of each goal and the steps of its plan', async () => {
+  const path = newPath()
+  const journal = fileJournal(path)
+  const { balancer, played } = stagedBalancer({ plan: () => plan, execution: playedExecution() }, { journal })
+  played.newestAt = Date.now()
+  balancer.start()
+  await until(() => (balancer.status().moves.done > 0 ? undefined : 'the plan carried out'))
+  await balancer.stop()
+  const records = [...journal.read()]
+  journal.close()
+  await using server = await inspecting(path, lived().path)
+  await using shown = await openPage(browser, server.url)
+  const { page, complaints } = shown
+  await page.getByRole('heading', { name: 'Balancing' }).waitFor()
+  await page.getByText('1 done, 0 cancelled, 0 failed').waitFor()
+  await page.getByRole('row', { name: 'networkOut 1.0000 0.0000' }).waitFor()
+  await page.getByRole('row', { name: 'leader of orders/1 1 2 done' }).waitFor()
+  await slider(page).focus()
+  await page.keyboard.press('Home')
+  for (const [index, { seq }] of records.entries()) {
+    await page.locator('output').getByText(`record ${seq} of`).waitFor()
+    const { machine } = stateAfter(records.slice(0, index + 1))
+    expect(await lit(page).getAttribute('data-state'), `after record ${seq}`).toBe(stateOf(machine))
+    await page.keyboard.press('ArrowRight')
+  }
   expect(await violationsOn(page)).toEqual([])
   expect(complaints).toEqual([])
 })

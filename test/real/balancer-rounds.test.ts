@@ -18,6 +18,7 @@ import { startFront } from '../cluster/front.ts'
 import { newPath, opened } from '../src/journal/journal-files.ts'
 import { setAfter } from './harness/address-sets.ts'
 import { startBalancerProcess } from './harness/balancer-process.ts'
+import { form } from './harness/form.ts'
 import { sharedCluster } from './harness/shared-cluster.ts'
 import { until } from './harness/until.ts'
 
@@ -27,6 +28,7 @@ const smallGoals = { idle: { networkIn: 1024, networkOut: 1024, disk: 2 ** 40 } 
 /** A killed balancer is replaced after this, in milliseconds. */
 const SESSION_MS = 10_000
 const REPORT_MS = 500
+const NOISE_MS = form(60_000, 600_000)
 
 const stepsIn = (journal: string): FactData['step.ended'][] =>
   opened(journal, (journal) => [...journal.read()] as FactRecord[]).flatMap(({ type, data }) =>
@@ -99,11 +101,10 @@ test('80 : 10 : 10 comes within 10 % of the mean while all listeners move in the
     for (const partition of noise.keys()) noise.set(partition, 0.7 + Math.random() * 0.6)
     loaded.generator.scale(({ partition }) => noise.get(partition) ?? 1)
   }, 2000)
-  const until60s = performance.now() + 60_000
+  const noisyUntil = performance.now() + NOISE_MS
   const roundsBefore = balancer.status().round
-  await until(() => (performance.now() > until60s ? undefined : 'the end of the noise'), {
-    deadlineMs: 70_000,
-    everyMs: 500,
+  await until(() => (performance.now() > noisyUntil ? undefined : 'the end of the noise'), {
+    ...{ deadlineMs: NOISE_MS + 10_000, everyMs: 500 },
   })
   clearInterval(changing)
   expect(balancer.status().round - roundsBefore).toBeGreaterThan(5)

@@ -5,6 +5,7 @@ import type { BatchResult } from './batch.ts'
 import { dimensions, leastShare } from './dimensions.ts'
 import { proofsWithout } from './faults/plan.ts'
 import { producerProofs } from './faults/produces.ts'
+import { goOutAsOne } from './producers/wire-tap.ts'
 import type { Outcome } from './run.ts'
 
 /** Fewer seeds than this need not have reached everything. */
@@ -25,7 +26,10 @@ export const consumerAims = (without: ReadonlySet<string>): Aims => ({
 
 /** What producers were told has to come up as well: an oracle that hears of nothing sees nothing. */
 export const producerAims: Aims = {
-  proofs: [...producerProofs, 'an unknown outcome is told', 'what is not written is told', 'a send was rejected'],
+  proofs: [
+    ...producerProofs,
+    ...['an unknown outcome is told', 'what is not written is told', 'a send was rejected', goOutAsOne],
+  ],
   dimensions: [],
 }
 

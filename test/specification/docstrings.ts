@@ -21,7 +21,7 @@ export interface Member {
   readonly text: string
   /** What follows each tag of the docstring, by the tag's name. */
   readonly tags: Readonly<Record<string, string>>
-  /** The names of its own members, where its type is an object written out or an interface of the same file. */
+  /** The names of its own members, where its type is an object written out or one of these interfaces. */
   readonly fields: readonly string[]
 }
 
@@ -31,16 +31,18 @@ export function readInterfaces(files: readonly string[]): ReadonlyMap<string, re
   try {
     const config = join(root, 'tsconfig.json')
     const program = api.updateSnapshot({ openProjects: [config] }).getProject(config)?.program
-    return new Map(files.flatMap((file) => interfacesOf(file, program?.getSourceFile(join(root, file))?.statements)))
+    const declared = files.flatMap((file) => interfacesOf(file, program?.getSourceFile(join(root, file))?.statements))
+    const membersOf = ({ members }: InterfaceDeclaration) => members.map((member) => memberOf(member, declared))
+    return new Map(declared.map((each) => [each.name.text, membersOf(each)]))
   } finally {
     api.close()
   }
 }
 
-function interfacesOf(file: string, statements: readonly Node[] = []): [string, Member[]][] {
+function interfacesOf(file: string, statements: readonly Node[] = []): readonly InterfaceDeclaration[] {
   const found = statements.filter(isInterfaceDeclaration)
   if (found.length === 0) throw new Error(`TypeScript finds no interface in ${file}`)
-  return found.map((each) => [each.name.text, each.members.map((member) => memberOf(member, found))])
+  return found
 }
 
 function memberOf(node: Node, declared: readonly InterfaceDeclaration[]): Member {

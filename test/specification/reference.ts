@@ -20,6 +20,8 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     'src/journal/memory-journal.ts',
     'src/journal/journal.ts',
     'machines/fact.ts',
+    'machines/topic-partition.ts',
+    'src/balancer/balancer-channel.ts',
   ])
   const membersOf = (name: string): readonly Member[] => interfaces.get(name) ?? []
   return {
@@ -81,6 +83,7 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
 /** The diagnostics channels, and what a message on each of them holds. */
 const messages = {
   'relisten:fact': 'FactMessage',
+  'relisten:balancer-fact': 'BalancerFactMessage',
   'relisten:handler': 'HandlerMessage',
   'relisten:dial': 'DialMessage',
   'relisten:poll': 'PollMessage',

@@ -234,7 +234,7 @@ test('what is not acknowledged is dropped and counted while its leader is away, 
   const routes = routesWith({ order })
   await routes.answer(1, await produce([0, 1], { acks: 0 }))
   expect(order.dropped).toBe(1)
-  await order.enter([{ topic: 'payments', partition: 0 }], 2 ** 20, 0, new AbortController().signal)
+  order.enter([{ topic: 'payments', partition: 0 }], 2 ** 20)
   await routes.answer(1, await produce([0, 1], { acks: 0 }))
   expect(order.dropped).toBe(3)
 })

@@ -14,11 +14,13 @@ beforeEach(() => {
 const partition = (number: number) => ({ topic: 'orders', partition: number })
 /** Enters, and says so; returns what ends the turn, once it has come. */
 const enter = (name: string, numbers: readonly number[], bytes: number, withinMs = 5000, signal = stop.signal) => {
-  const turn = order.enter(numbers.map(partition), bytes, withinMs, signal).then((leave) => {
-    entered.push(leave ? name : `${name} is late`)
-    return leave
+  const turn = order.enter(numbers.map(partition), bytes)
+  const come = order.comes(turn, withinMs, signal).then((isThere) => {
+    entered.push(isThere ? name : `${name} is late`)
+    if (!isThere) turn.leave()
+    return isThere
   })
-  return async () => (await turn)?.()
+  return async () => (await come) && turn.leave()
 }
 
 test('a request waits for all those before it to any of its partitions', async () => {

@@ -74,7 +74,7 @@ export class ProducingProcess {
       if (unwritten.length > 0) world.reached('what is not written is told')
       if (partitions.length > 0) world.see({ type: 'given-up', partitions, unwritten })
     })
-    const count = { requests: 0 }
+    const count = { requests: 0, acknowledged: new Map() }
     for (let index = 0; index < (random.chance(0.25) ? 2 : 1); index++) {
       const name = `${life.name}.${index + 1}`
       const kafka = new kafkajs.Kafka({

@@ -21,7 +21,11 @@ const slackMs = 1000
 /** Counts the requests of a world. */
 export interface RequestCount {
   requests: number
+  /** Of each partition, the request that was acknowledged last, and when. */
+  readonly acknowledged: Map<number, { readonly request: number; readonly at: number }>
 }
+
+export const goOutAsOne = 'requests of a producer go out as one'
 
 export function tapped(
   open: ISocketFactory,
@@ -55,20 +59,24 @@ export function tapped(
         const correlation = correlationOf('answer', frame)
         const request = asked.get(correlation)
         asked.delete(correlation)
-        if (request !== undefined) told(world, request, new Reading(frame, answerHeaderBytes))
+        if (request !== undefined) told(world, count, request, new Reading(frame, answerHeaderBytes))
       }
     })
     return socket
   }
 }
 
-function told(world: World, request: number, answer: Reading): void {
+function told(world: World, { acknowledged }: RequestCount, request: number, answer: Reading): void {
   answer.list(() => {
     const topic = answer.text()
     answer.list(() => {
       const partition = world.kafka.numberOf(topic, answer.int32()) ?? -1
       const [code, offset] = [answer.int16(), answer.long()]
       answer.skip(8 + 8) // log-append time, start of the log
+      const last = acknowledged.get(partition)
+      // What goes out one after the other is not acknowledged in one instant.
+      if (code === 0 && last?.at === world.clock.now && last.request !== request) world.reached(goOutAsOne)
+      if (code === 0) acknowledged.set(partition, { request, at: world.clock.now })
       world.see({ type: 'settled', request, partition, code, offset })
     })
   })
