@@ -38,8 +38,19 @@ function world(placement: readonly (readonly number[])[]) {
 }
 type World = ReturnType<typeof world>
 
-/** One life. At its point `lastPoint` it ends: nothing is recorded or asked for any more, and what it waits for never comes. */
-function life({ fake, facts, grow, unfinished }: World, round: number, lastPoint = Number.POSITIVE_INFINITY) {
+type Outcome = 'done' | 'lost' | 'refused'
+
+/**
+ * One life. At its point `lastPoint` it ends: nothing is recorded or asked for any more, and what it waits for never comes. Its first requests have
+ * these outcomes.
+ */
+function life(
+  { fake, facts, grow, unfinished }: World,
+  round: number,
+  lastPoint = Number.POSITIVE_INFINITY,
+  outcomes: readonly Outcome[] = [],
+) {
+  const left = [...outcomes]
   let points = 0
   const isOver = () => points >= lastPoint
   const emit = (fact: Fact) => {
@@ -49,20 +60,24 @@ function life({ fake, facts, grow, unfinished }: World, round: number, lastPoint
   }
   const controls = controlsThrough(fake, async (request, ask) => {
     if (isOver()) return new Promise<never>(() => {})
+    const outcome = left.shift()
+    if (outcome === 'refused') throw new Error('it is refused')
     if (request === 'topology') grow()
     const value = await ask()
     if (['reassign', 'elect', 'configure'].includes(request)) points++
-    return isOver() ? new Promise<never>(() => {}) : value
+    if (isOver()) return new Promise<never>(() => {})
+    if (outcome === 'lost') throw new Error('its answer is lost')
+    return value
   })
   const execution = new PlanExecution({ controls: () => controls, settings })
   const context = { round, emit, signal: never }
   /** Resolves with undefined where the life ended before. */
   const through = async (steps: readonly Step[]): Promise<Execution | undefined> => {
     let result: Execution | undefined
-    const left = unfinished()
+    const old = unfinished()
     const work = async () => {
-      const taken = await execution.takeUp(left, { ...context, round: left.round ?? 0 })
-      if (left.round !== null) emit({ type: 'execution.ended', round: left.round, ...taken })
+      const taken = await execution.takeUp(old, { ...context, round: old.round ?? 0 })
+      if (old.round !== null) emit({ type: 'execution.ended', round: old.round, ...taken })
       emit({ type: 'execution.begun', round })
       result = await execution.carryOut(steps, context)
       emit({ type: 'execution.ended', round, ...result })
@@ -76,7 +91,12 @@ function life({ fake, facts, grow, unfinished }: World, round: number, lastPoint
 }
 
 /** Lives, one after the other, each of which ends at its point, and one that comes to an end; returns whether the last of them was needed. */
-async function survives(placement: readonly (readonly number[])[], steps: readonly Step[], points: readonly number[]) {
+async function survives(
+  placement: readonly (readonly number[])[],
+  steps: readonly Step[],
+  points: readonly number[],
+  outcomes: readonly Outcome[] = [],
+) {
   const at = world(placement)
   const before = Object.fromEntries(at.fake.values)
   // What is left to do is planned on what the cluster shows.
@@ -86,7 +106,7 @@ async function survives(placement: readonly (readonly number[])[], steps: readon
       return `${replicas}` !== `${step.replicas}` || leader !== step.replicas[0]
     })
   let ends = 0
-  for (const point of points) if ((await life(at, ends + 1, point).through(left())) === undefined) ends++
+  for (const point of points) if ((await life(at, ends + 1, point, outcomes).through(left())) === undefined) ends++
   const last = left()
   expect(await life(at, ends + 1).through(last)).toEqual({ moved: last.length, failed: 0 })
   expect(left()).toEqual([])
@@ -127,22 +147,23 @@ const partitionPlan = fc
   })
   .map(({ brokers: [first = 1, second = 2, third = 3], kind }) => ({ first, second, third, kind }))
 
-test('so it is for any small plan, and where several lives end', async () => {
+test('so it is for any small plan, where several lives end, and where requests and their answers are lost', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(partitionPlan, { minLength: 1, maxLength: 4 }),
       fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 3 }),
-      async (plans, points) => {
+      fc.array(fc.constantFrom('done', 'done', 'done', 'lost', 'refused'), { maxLength: 30 }),
+      async (plans, points, outcomes) => {
         const planned = plans.map(({ first, second, third, kind }, partition) => {
           if (kind === 'leader') return stepTo('orders', partition, kind, first, second, [second, first])
           const [from, replicas] = kind === 'leading' ? [first, [third, second]] : [second, [first, third]]
           return stepTo('orders', partition, 'replica', from, third, replicas, 10)
         })
         const places = plans.map(({ first, second }) => [first, second])
-        await survives(places, planned, points)
+        await survives(places, planned, points, outcomes)
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   )
 }, 30_000)
 
