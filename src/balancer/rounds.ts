@@ -86,10 +86,14 @@ export class Rounds {
       const reason = since === null ? 'no-samples' : 'too-old'
       sendBack(isNew ? { type: 'samples.fresh' } : { type: 'samples.stale', since, reason })
     }
-    const timer = setInterval(look, lookMs)
-    const begun = load.start(emit)
-    this.carried = begun.then(() => this.takeUp(unfinished, emit)).catch(() => {})
-    begun.then(look, (thrown) => {
+    let timer: NodeJS.Timeout | undefined
+    const begin = () => {
+      if (this.stopping.signal.aborted) return
+      this.carried = this.takeUp(unfinished, emit).catch(() => {})
+      timer = setInterval(look, lookMs)
+      look()
+    }
+    load.start(emit).then(begin, (thrown) => {
       sendBack({ type: 'stop.requested', failure: failureIn(thrown, 'unreachable') })
     })
     return () => {

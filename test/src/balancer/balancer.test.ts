@@ -167,6 +167,14 @@ test('samples that never come after a plan was carried out are not waited for wi
   expect(balancer.status()).toMatchObject({ state: 'cooling', rounds: { executed: 1 } })
 })
 
+test('a source of loads that never comes to its start does not hold up a stop', async () => {
+  const { balancer, played } = stagedBalancer({ execution: playedExecution() })
+  played.start = () => new Promise(() => {})
+  balancer.start()
+  await balancer.stop()
+  expect(balancer.status().state).toBe('stopped')
+})
+
 test('a stop ends it with its source of loads, once, whenever it is asked for', async () => {
   const { balancer, played, facts, begin } = stagedBalancer()
   await begin()
