@@ -12,8 +12,8 @@ export interface BoardView {
     BalancerStatus,
     'state' | 'round' | 'execution' | 'moves' | 'copiedBytes' | 'throttles' | 'newestSampleAt' | 'blindness'
   >
-  /** Measured when the plan was shown; undefined before that. */
-  readonly before: Imbalance | undefined
+  /** Measured before the balancer looked at it. */
+  readonly before: Imbalance
   readonly imbalance: Imbalance
   /** What has become of the listeners, in words. */
   readonly listeners: string
@@ -76,8 +76,7 @@ function sideText(bytes: number, mean: number): string {
 
 function imbalanceLines({ before, imbalance }: BoardView): string[] {
   const cells = (Object.keys(imbalance) as SoftGoal[]).map((goal) => {
-    const first = before === undefined ? '' : `${before[goal].toFixed(3)} → `
-    return `${goal.padEnd(11)}${first}${imbalance[goal].toFixed(3)}`.padEnd(29)
+    return `${goal.padEnd(11)}${before[goal].toFixed(3)} → ${imbalance[goal].toFixed(3)}`.padEnd(29)
   })
   return [cells.slice(0, 3), cells.slice(3)].map((row, index) =>
     `  ${index === 0 ? 'imbalance' : '         '} ${row.join('')}`.trimEnd(),

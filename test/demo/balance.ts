@@ -74,7 +74,7 @@ async function demo(version: KafkaVersion, board: Board, signal: AbortSignal) {
   const show = watched({ board, balancer, meter, before })
   balancer.start()
   const movedAt = await moveInRound(balancer, front, signal)
-  show.listeners = `moved once, all of them, in round ${balancer.status().round}: now at ${brokers().join(' ')}`
+  show.listeners = `moved, all of them, in round ${balancer.status().round}: now ${brokers().join(' ')}`
   board.news(`  listeners ${show.listeners}`)
   const { failed, cancelled } = await atRest(balancer, signal)
   if (failed + cancelled === 0) await pause(settledMs, undefined, { signal })
