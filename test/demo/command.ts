@@ -26,13 +26,13 @@ export async function runDemo({ name, description, run }: DemoCommand): Promise<
   const { kafka } = command.opts<{ kafka: KafkaVersion }>()
 
   const interrupted = new AbortController()
+  const board = createBoard(process.stdout)
   const interrupt = () => {
-    console.log('\n  Interrupted: stopping the brokers…')
+    board.say('\n  Interrupted: stopping the brokers…')
     interrupted.abort()
   }
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  const board = createBoard(process.stdout)
   try {
     const { text, holds } = await run(kafka, board, interrupted.signal)
     console.log(text)
