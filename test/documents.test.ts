@@ -18,9 +18,9 @@ const root = join(import.meta.dirname, '..')
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8')
 const [readme, design, changelog] = await Promise.all([read('README.md'), read('DESIGN.md'), read('CHANGELOG.md')])
 /** The reference: the files in docs/. */
-const [options, calls, facts, states] = (await Promise.all(
-  ['options', 'consumer', 'facts', 'states'].map((name) => read(`docs/${name}.md`)),
-)) as [string, string, string, string]
+const [options, calls, facts, states, adopt] = (await Promise.all(
+  ['options', 'consumer', 'facts', 'states', 'adopt'].map((name) => read(`docs/${name}.md`)),
+)) as [string, string, string, string, string]
 const manifest = JSON.parse(await read('package.json'))
 const minimal: ConsumerOptions = { brokers: ['b1:9092'], groupId: 'g', topics: ['t'], eachMessage: async () => {} }
 
@@ -75,7 +75,7 @@ test('DESIGN gives a reason for every dependency, and for no other', () => {
 
 test('every npm script that a document names exists', () => {
   const named = [
-    ...`${readme}\n${design}`.matchAll(/npm (?:run )?(demo|cluster|build|measure:journal|test(?::\w+)?)\b/g),
+    ...`${readme}\n${design}`.matchAll(/npm (?:run )?(demo(?::\w+)?|cluster|build|measure:journal|test(?::\w+)?)\b/g),
   ]
   expect(named.length).toBeGreaterThan(4)
   for (const [, script = ''] of named) expect(Object.keys(manifest.scripts)).toContain(script)
@@ -85,7 +85,7 @@ test('the README has at most 300 lines, and its parts in the order of a first ho
   expect(readme.split('\n').length - 1).toBeLessThanOrEqual(300)
   expect([...readme.matchAll(/^## (.+)$/gm)].map(([, title]) => title)).toEqual([
     ...['Install', 'Quick start', 'One line for the clients you have', 'Delivery', 'Errors and dead letters'],
-    ...['Moving over from KafkaJS', 'Observing'],
+    ...['Moving over from KafkaJS', 'Observing', 'Balance a cluster'],
     ...['Kubernetes', 'Moving listeners', 'Troubleshooting', 'Limits', 'Reference'],
   ])
 })
@@ -121,7 +121,7 @@ test('the package says where it comes from, as one place', () => {
   expect(bugs).toEqual({ url: homepage.replace('#readme', '/issues') })
 })
 
-test('the README says for every call, option and event of a KafkaJS consumer what there is here', async () => {
+test('the README says for every call and option of a KafkaJS consumer what there is here, and docs/adopt.md for every event', async () => {
   const declared = await read('node_modules/kafkajs/types/index.d.ts')
   const bodyOf = (type: string): string =>
     new RegExp(`^export (?:interface|type) ${type}(?: =)? \\{(.*\\}|[\\s\\S]*?^\\})$`, 'm').exec(declared)?.[1] ?? ''
@@ -130,7 +130,7 @@ test('the README says for every call, option and event of a KafkaJS consumer wha
       [...bodyOf(type).matchAll(/(?:^ {1,2}|(?<=^ \w.*; ))(?:readonly )?(\w+)\??[(:]/gm)].map(([, name = '']) => name),
     ),
   ]
-  const told = (title: string) => tableOf(readme, title).flatMap((row) => quoted(row[title] ?? ''))
+  const told = (title: string, document = readme) => tableOf(document, title).flatMap((row) => quoted(row[title] ?? ''))
   const configs = ['KafkaConfig', 'ConsumerConfig', 'ConsumerSubscribeTopics', 'ConsumerRunConfig'].map(membersOf)
   for (const names of configs) expect(names.length).toBeGreaterThan(1)
   const calls = told('call of KafkaJS').map((call) => call.replace(/\(.*/, ''))
@@ -138,12 +138,12 @@ test('the README says for every call, option and event of a KafkaJS consumer wha
   expect(told('option of KafkaJS').toSorted()).toEqual([...new Set(configs.flat())].toSorted())
   const events = [...bodyOf('ConsumerEvents').matchAll(/'(consumer\.[\w.]+)'/g)].map(([, name = '']) => name)
   expect(events.length).toBeGreaterThan(10)
-  expect(told('event of KafkaJS').toSorted()).toEqual(events.toSorted())
+  expect(told('event of KafkaJS', adopt).toSorted()).toEqual(events.toSorted())
 })
 
-test('the options and facts that the README names in place of those of KafkaJS exist', () => {
+test('the options and facts that the README and docs/adopt.md name in place of those of KafkaJS exist', () => {
   const known = new Set(tableOf(facts, 'fact').flatMap(({ fact = '' }) => quoted(fact)))
-  const named = tableOf(readme, 'event of KafkaJS').flatMap(({ here = '' }) => quoted(here))
+  const named = tableOf(adopt, 'event of KafkaJS').flatMap(({ here = '' }) => quoted(here))
   expect(named.filter((name) => name !== 'ended' && !known.has(name))).toEqual([])
   const instead = tableOf(readme, 'option of KafkaJS').flatMap(({ here = '' }) => quoted(here))
   expect(instead.filter((name) => !optionRows().some((row) => row.name === name))).toEqual([])

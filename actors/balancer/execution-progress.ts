@@ -17,10 +17,13 @@ export interface Execution {
 export interface ExecutionProgress {
   /** Steps that have not begun. */
   readonly waiting: number
+  /** Partitions whose steps are under way, and the broker that each goes to. */
   readonly underWay: readonly (TopicPartition & { readonly to: number })[]
+  /** Steps that were done. */
   readonly done: number
+  /** Steps that were not done, cancelled ones among them, and those that will not begin. */
   readonly failed: number
-  /** Copied so far, and in all. */
+  /** Bytes copied so far, and in all. */
   readonly bytes: { readonly copied: number; readonly total: number }
   /** The time left, by the pace of the copies so far, in milliseconds; null while there is none. */
   readonly leftMs: number | null

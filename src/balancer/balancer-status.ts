@@ -16,6 +16,7 @@ export interface BalancerStatus {
   readonly since: number
   /** The newest round that has begun; 0 before the first. */
   readonly round: number
+  /** `pause()` was called, and `resume()` not yet. */
   readonly isPaused: boolean
   /** Since when and why nothing is decided; null while figures of the load are fresh. */
   readonly blindness: FactData['samples.stale'] | null
@@ -25,11 +26,13 @@ export interface BalancerStatus {
   readonly steps: number
   /** The newest failure, also if it has been healed. */
   readonly lastFailure: (Failure & { readonly at: number }) | null
+  /** `degraded`: records are kept in memory only; `failed`: it has stopped, as its journal takes no record. */
   readonly journal: 'recording' | 'degraded' | 'failed'
   /** Rounds by how they were closed. */
   readonly rounds: Readonly<Record<FactData['round.closed']['result'], number>>
-  /** Steps by what became of them, and the bytes that they have copied. */
+  /** Steps of all rounds by what became of them. */
   readonly moves: Readonly<Record<FactData['step.ended']['result'], number>>
+  /** By all of these steps. */
   readonly copiedBytes: number
   /** Throttles of replication that it has set and not yet restored: what they are set on, and the setting. */
   readonly throttles: readonly string[]

@@ -18,8 +18,16 @@ export interface LoadedTopicOptions {
   readonly replicas: readonly (readonly number[])[]
   /** Where the group finds the brokers. */
   readonly brokers: () => string[]
-  /** Default 1000 bytes, 8 times a second. */
+  /** Of each partition; default 8 messages a second of 1000 bytes. */
   readonly messagesPerSecond?: number
+  readonly valueBytes?: number
+}
+
+/** Where a partition is now. */
+export interface Placed {
+  readonly partition: number
+  readonly leader: number
+  readonly replicas: readonly number[]
 }
 
 /** What each broker carries over what the mean one does, by the messages that were acknowledged and where replicas and leaders are now. */
@@ -34,6 +42,8 @@ export interface Losses {
   /** Messages that the group handled twice, and those that it went past. */
   readonly twice: number
   readonly skipped: number
+  /** Messages that were acknowledged and are not in the log, or were not handled. */
+  readonly lost: number
 }
 
 export interface LoadedTopic extends AsyncDisposable {
@@ -41,16 +51,15 @@ export interface LoadedTopic extends AsyncDisposable {
   readonly replicas: LoadedTopicOptions['replicas']
   readonly loads: readonly SteadyLoad[]
   readonly generator: LoadGenerator
+  placed(): Promise<readonly Placed[]>
   /** Of the brokers with these ids; default: all. */
   shares(ids?: readonly number[]): Promise<Shares>
   /** Ends the load, lets the group read to the end, and compares. */
   losses(): Promise<Losses>
 }
 
-const valueBytes = 1000
-
 export async function stageLoad(options: LoadedTopicOptions): Promise<LoadedTopic> {
-  const { cluster, kafka, topic, replicas, brokers, messagesPerSecond = 8 } = options
+  const { cluster, kafka, topic, replicas, brokers, messagesPerSecond = 8, valueBytes = 1000 } = options
   const admin = cluster.kafka().admin()
   await admin.connect()
   const replicaAssignment = replicas.map((each, partition) => ({ partition, replicas: [...each] }))
@@ -78,15 +87,20 @@ export async function stageLoad(options: LoadedTopicOptions): Promise<LoadedTopi
     isOver = true
     await generator[Symbol.asyncDispose]()
   }
+  const placed = async (): Promise<Placed[]> => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return (topics[0]?.partitions ?? []).map(({ partitionId: partition, leader, replicas }) => {
+      return { partition, leader, replicas }
+    })
+  }
   return {
-    ...{ topic, replicas, loads, generator },
+    ...{ topic, replicas, loads, generator, placed },
     async shares(ids = cluster.nodeIds) {
       const before = new Map(generator.sent)
       await pause(3000)
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
       const [taken, given] = [new Map(ids.map((id) => [id, 0])), new Map(ids.map((id) => [id, 0]))]
-      for (const { partitionId, leader, replicas: places } of topics[0]?.partitions ?? []) {
-        const key = partitionKey({ topic, partition: partitionId })
+      for (const { partition, leader, replicas: places } of await placed()) {
+        const key = partitionKey({ topic, partition })
         const bytes = (generator.sent.get(key) ?? 0) - (before.get(key) ?? 0)
         for (const id of places) taken.set(id, (taken.get(id) ?? 0) + bytes)
         // To those that read it, and to the other replicas.
@@ -106,10 +120,13 @@ export async function stageLoad(options: LoadedTopicOptions): Promise<LoadedTopi
       await until(() => (unread().length === 0 ? undefined : `the end of ${unread().join()}`), {
         deadlineMs: 30_000,
       }).catch(() => {})
-      const short = [...generator.acknowledged].filter(
-        ([key, count]) => Number(ends.get(Number(key.split('/').at(-1))) ?? 0n) < count,
-      )
-      return { missing: [...unread(), ...short.map(([key]) => key)], twice, skipped }
+      const lacking = [...ends].map(([partition, high]) => {
+        return (generator.acknowledged.get(partitionKey({ topic, partition })) ?? 0) - Number(high)
+      })
+      const short = [...ends.keys()].filter((_, index) => (lacking[index] ?? 0) > 0)
+      const unhandled = [...ends].map(([partition, high]) => Number(high - (next.get(partition) ?? 0n)))
+      const lost = [...unhandled, ...lacking].reduce((sum, count) => sum + Math.max(0, count), skipped)
+      return { missing: [...unread(), ...short.map((partition) => `${topic}/${partition}`)], twice, skipped, lost }
     },
     async [Symbol.asyncDispose]() {
       await end()
@@ -129,7 +146,7 @@ const overMean = (values: readonly number[]): number[] => {
 export const modelOf = ({ topic, replicas, loads, generator }: LoadedTopic, ids: readonly number[]): ClusterModel => ({
   brokers: ids.map((id) => broker(id)),
   partitions: replicas.map((each, number) => {
-    const { messagesPerSecond = 0 } = loads[number] ?? {}
+    const { messagesPerSecond = 0, valueBytes = 0 } = loads[number] ?? {}
     const bytes = messagesPerSecond * valueBytes
     const size = generator.sent.get(partitionKey({ topic, partition: number })) ?? 0
     return partitionModel(topic, number, {

@@ -1,6 +1,7 @@
 // What AutoMQ's brokers report of a load, written by a reporter in their place: who leads is looked up before each report.
 import { setTimeout as pause } from 'node:timers/promises'
 import { metricIds, metricsTopic } from '../../actors/balancer/auto-mq-record.ts'
+import { partitionKey } from '../../machines/topic-partition.ts'
 import type { KafkaCluster } from '../cluster/kafka-cluster.ts'
 import type { SteadyLoad } from './load-generator.ts'
 import { loadMetrics, metricRecord } from './metric-record.ts'
@@ -19,11 +20,18 @@ const idle = [
   [metricIds.pendingFetch, 0],
 ] as const
 
+export interface ReporterOptions {
+  readonly readers?: number
+  readonly everyMs?: number
+  /** Of one replica of each partition in bytes, by `topic/partition`, read with each report. Default: a million bytes each. */
+  readonly sizes?: ReadonlyMap<string, number>
+}
+
 /** Reports each load, read `readers` times, every `everyMs` milliseconds. */
 export async function startReporter(
   cluster: KafkaCluster,
   loads: readonly SteadyLoad[],
-  { readers = 1, everyMs = 500 }: { readonly readers?: number; readonly everyMs?: number } = {},
+  { readers = 1, everyMs = 500, sizes = new Map() }: ReporterOptions = {},
 ): Promise<Reporter> {
   const producer = cluster.kafka().producer()
   await producer.connect()
@@ -46,7 +54,7 @@ export async function startReporter(
           brokerId,
           topic,
           partition,
-          metrics: loadMetrics(bytes, bytes * readers, 1e6),
+          metrics: loadMetrics(bytes, bytes * readers, sizes.get(partitionKey({ topic, partition })) ?? 1e6),
         }),
       ]
     })

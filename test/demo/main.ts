@@ -4,13 +4,12 @@
  * them on `follow`, write through the same moves into topics of their own; what the consumers read comes past the front.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Command, Option } from 'commander'
 import kafkajs from 'kafkajs'
 import { bundlePage } from '../../page/build/bundle.ts'
 import { follow, serveInspector } from '../../src/index.ts'
 import { startFront } from '../cluster/front.ts'
 import { startCluster } from '../cluster/kafka-cluster.ts'
-import { type KafkaVersion, kafkaVersions } from '../cluster/kafka-jars.ts'
+import type { KafkaVersion } from '../cluster/kafka-jars.ts'
 import { followedMember } from '../real/harness/followed-member.ts'
 import { readLog } from '../real/harness/ground-truth.ts'
 import { startProducing } from '../real/harness/producing.ts'
@@ -18,7 +17,8 @@ import { relistenMember } from '../real/harness/relisten-member.ts'
 import { stockMember } from '../real/harness/stock-member.ts'
 import { until, within } from '../real/harness/until.ts'
 import { createWorkload } from '../real/harness/workload.ts'
-import { type Board, createBoard } from './board.ts'
+import type { Board } from './board.ts'
+import { runDemo } from './command.ts'
 import { demoMoves } from './moves.ts'
 import { type MadeMove, type Producers, type Result, result } from './result.ts'
 import { createSide, type Side } from './side.ts'
@@ -158,40 +158,9 @@ function sideLine(side: Side, sent: number): string {
 const columns = (name: string, state: string, ...rest: string[]) =>
   `  ${name.padEnd(10)}${state.padEnd(18)}${rest.map((text) => text.padStart(13)).join('')}`
 
-async function main() {
-  const command = new Command('npm run demo --')
-    .description(
-      'Moves the brokers of a real Kafka in eight ways under a relisten group and stock KafkaJS consumers, on `follow` and without it.',
-    )
-    .addOption(new Option('--kafka <version>', 'Apache Kafka version').choices(kafkaVersions).default('4.4.0'))
-    .showHelpAfterError('Run `npm run demo -- --help` to see the options.')
-    .allowExcessArguments(false)
-    .parse()
-  const { kafka } = command.opts<{ kafka: KafkaVersion }>()
-
-  const interrupted = new AbortController()
-  const interrupt = () => {
-    console.log('\n  Interrupted: stopping the brokers…')
-    interrupted.abort()
-  }
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
-  const board = createBoard(process.stdout)
-  try {
-    const { text, holds } = await demo(kafka, board, interrupted.signal)
-    console.log(text)
-    process.exitCode = holds ? 0 : 1
-  } catch (error) {
-    board.end()
-    if (interrupted.signal.aborted) {
-      process.exitCode = 130
-    } else {
-      console.error(`\nThe demo could not go on: ${error instanceof Error ? error.message : String(error)}`)
-      process.exitCode = 1
-    }
-  }
-}
-
-await main()
-// a stock consumer in a crash loop keeps timers of its own that nobody can end
-process.exit()
+await runDemo({
+  name: 'npm run demo',
+  description:
+    'Moves the brokers of a real Kafka in eight ways under a relisten group and stock KafkaJS consumers, on `follow` and without it.',
+  run: demo,
+})

@@ -71,6 +71,6 @@ test('a broker that joins is used within two rounds while all others restart on 
   const partitions = await placed()
   expect(await heldBy(2)).toBe(0)
   expect(partitions.filter(({ isr, replicas }) => isr.length < replicas.length)).toEqual([])
-  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0 })
+  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0, lost: 0 })
   await config.followed.close()
 })

@@ -110,7 +110,7 @@ test('80 : 10 : 10 comes within 10 % of the mean while all listeners move in the
   expect(balancer.status().round - roundsBefore).toBeGreaterThan(5)
   expect(seen.filter((type) => type === 'step.begun').length - begun).toBe(0)
   await balancer.stop()
-  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0 })
+  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0, lost: 0 })
   await config.followed.close()
 })
 
@@ -197,6 +197,6 @@ test('of two balancers the active one is killed in a round while listeners are i
   expect(oldestMs).toBeLessThan(REPORT_MS + 1000)
   expect([...skipped].sort()).toEqual(['truncated', 'unknown-type', 'unknown-version'])
   for (const share of [...shares.in, ...shares.out]) expect(Math.abs(share - 1)).toBeLessThan(0.1)
-  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0 })
+  expect(await loaded.losses()).toEqual({ missing: [], twice: 0, skipped: 0, lost: 0 })
   await cluster().deleteTopic(metricsTopic)
 })

@@ -22,6 +22,11 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
     'machines/fact.ts',
     'machines/topic-partition.ts',
     'src/balancer/balancer-channel.ts',
+    'machines/balancer/batches.ts',
+    'actors/balancer/execution-settings.ts',
+    'actors/balancer/execution-progress.ts',
+    'src/balancer/balancer-options.ts',
+    'src/balancer/balancer-status.ts',
   ])
   const membersOf = (name: string): readonly Member[] => interfaces.get(name) ?? []
   return {
@@ -63,6 +68,18 @@ export function referenceParts(): Readonly<Record<string, Readonly<Record<string
         }),
       ),
       channels: channelTables(membersOf),
+    },
+    'docs/balancer.md': {
+      'options of an execution': rows(
+        ['option of `execution`', 'effect'],
+        [
+          ...membersOf('ExecutionOptions').filter(({ name }) => name !== 'limits'),
+          ...membersOf('BatchLimits').map((each) => ({ ...each, name: `limits.${each.name}` })),
+          ...membersOf('ExecutorSettings').filter(({ name }) => !['limits', 'rates'].includes(name)),
+        ].map((option) => [code(option.name), textOf(option)]),
+      ),
+      'fields of its status': fieldTable(membersOf('BalancerStatus')),
+      'fields of its progress': fieldTable(membersOf('ExecutionProgress')),
     },
     'docs/adopt.md': {
       'states of a following': rows(
