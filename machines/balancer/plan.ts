@@ -50,7 +50,7 @@ export interface Plan {
 export interface GoalSettings {
   /** Weights of the soft goals; 0 leaves one out. Default: networkIn, networkOut and disk 1, leaders and replicas 0.25, spread 0.1. */
   readonly weights: Readonly<Record<SoftGoal, number>>
-  /** A resource is in balance where each broker is within this share of the mean. Default 0.1. */
+  /** A resource is in balance where each broker is within this share of the mean. Default 0.08. */
   readonly target: number
   /** A round begins where a broker is further from it than this. Default 0.2. */
   readonly trigger: number

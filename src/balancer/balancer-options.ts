@@ -102,7 +102,8 @@ const mebibyte = 2 ** 20
 const defaultGoals: GoalSettings = {
   weights: { networkIn: 1, networkOut: 1, disk: 1, leaders: 0.25, replicas: 0.25, spread: 0.1 },
   idle: { networkIn: mebibyte, networkOut: mebibyte, disk: mebibyte },
-  ...{ target: 0.1, trigger: 0.2, capacityShare: 0.8, leastTrust: 0.5, seed: 1 },
+  // Figures are off by a few percent: who aims at 8 ends within 10.
+  ...{ target: 0.08, trigger: 0.2, capacityShare: 0.8, leastTrust: 0.5, seed: 1 },
 }
 
 /** Throws `invalid-option`. */

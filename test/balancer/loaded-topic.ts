@@ -1,5 +1,4 @@
 // A topic whose replicas are placed by hand, with a steady load in each partition, and a group that reads all of it; and what became of the messages.
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import type { ClusterModel } from '../../machines/balancer/cluster-model.ts'
 import { partitionKey } from '../../machines/topic-partition.ts'
@@ -30,7 +29,7 @@ export interface Placed {
   readonly replicas: readonly number[]
 }
 
-/** What each broker carries over what the mean one does, by the messages that were acknowledged and where replicas and leaders are now. */
+/** What each broker carries over what the mean one does, by all bytes that were acknowledged, which come steadily, and where replicas and leaders are now. */
 export interface Shares {
   readonly in: readonly number[]
   readonly out: readonly number[]
@@ -96,12 +95,10 @@ export async function stageLoad(options: LoadedTopicOptions): Promise<LoadedTopi
   return {
     ...{ topic, replicas, loads, generator, placed },
     async shares(ids = cluster.nodeIds) {
-      const before = new Map(generator.sent)
-      await pause(3000)
       const [taken, given] = [new Map(ids.map((id) => [id, 0])), new Map(ids.map((id) => [id, 0]))]
       for (const { partition, leader, replicas: places } of await placed()) {
         const key = partitionKey({ topic, partition })
-        const bytes = (generator.sent.get(key) ?? 0) - (before.get(key) ?? 0)
+        const bytes = generator.sent.get(key) ?? 0
         for (const id of places) taken.set(id, (taken.get(id) ?? 0) + bytes)
         // To those that read it, and to the other replicas.
         given.set(leader, (given.get(leader) ?? 0) + bytes * places.length)
