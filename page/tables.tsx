@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { TopicPartition } from '../machines/fact.ts'
+import type { TopicPartition } from '../machines/topic-partition.ts'
 import { duration } from '../src/command-line/show.ts'
 import type { Remembered } from '../src/journal/recovery.ts'
 import type { Status } from '../src/views/status.ts'
