@@ -1,6 +1,6 @@
 /** A cluster as it is balanced: its brokers, what each can carry, and the partitions with their replicas and load. */
 
-import type { TopicPartition } from '../topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../topic-partition.ts'
 
 /** In and out in bytes per second, disk in bytes. */
 export type Resource = 'networkIn' | 'networkOut' | 'disk'
@@ -50,13 +50,13 @@ export interface ClusterModel {
 /** The same cluster when these steps have been carried out. */
 export const settled = (
   model: ClusterModel,
-  steps: readonly { topic: string; partition: number; replicas: readonly number[] }[],
+  steps: readonly (TopicPartition & { readonly replicas: readonly number[] })[],
 ): ClusterModel => {
-  const last = new Map(steps.map((step) => [`${step.topic}-${step.partition}`, step.replicas]))
+  const last = new Map(steps.map((step) => [partitionKey(step), step.replicas]))
   return {
     ...model,
     partitions: model.partitions.map((one) => {
-      const replicas = last.get(`${one.topic}-${one.partition}`)
+      const replicas = last.get(partitionKey(one))
       return replicas === undefined ? one : { ...one, replicas, leader: replicas[0]!, isr: replicas }
     }),
   }

@@ -13,7 +13,7 @@
  * partition falls.
  */
 
-import type { TopicPartition } from '../topic-partition.ts'
+import { partitionKey, type TopicPartition } from '../topic-partition.ts'
 import { type ClockLags, noteLag, skewOf, toleratedSkewMs } from './clock-skew.ts'
 import type { BrokerSample, Figure, PartitionSample, Sample } from './sample.ts'
 import type { PendingHistory } from './slow-broker.ts'
@@ -113,7 +113,7 @@ export function takeIn(windows: SampleWindows, samples: readonly Sample[], now: 
     else if (at > now + toleratedSkewMs) counts.early++
     else if (sample.kind === 'broker') brokers.set(sample.brokerId, withReport(broker, sample, at, counts))
     else {
-      const key = `${sample.topic}/${sample.partition}`
+      const key = partitionKey(sample)
       partitions.set(key, withSample(partitions.get(key), sample, Math.min(at, now), counts))
     }
   }

@@ -8,6 +8,7 @@ import { stateAfter } from '../../src/command-line/fold.ts'
 import { inspectJournals } from '../../src/command-line/inspect-command.ts'
 import { serveInspector } from '../../src/inspector/inspector.ts'
 import { fileJournal } from '../../src/journal/file-journal.ts'
+import type { JournalRecord } from '../../src/journal/journal.ts'
 import { plan, playedExecution, stagedBalancer } from '../balancer/balancer-stage.ts'
 import { stateOf } from '../machines/structure.ts'
 import { forkChild, runsTypeScript } from '../process/child.ts'
@@ -46,6 +47,18 @@ async function inspecting(...paths: string[]) {
 const lit = (page: Page, chart = 'lifecycle') => page.locator(`.${chart} [data-state][data-lit]:not(.compound)`)
 const slider = (page: Page) => page.getByRole('slider', { name: 'Record' })
 
+/** After each record the chart lights up where the machine is. */
+async function expectEachState(page: Page, records: readonly JournalRecord[]): Promise<void> {
+  await slider(page).focus()
+  await page.keyboard.press('Home')
+  for (const [index, { seq }] of records.entries()) {
+    await page.locator('output').getByText(`record ${seq} of`).waitFor()
+    const { machine } = stateAfter(records.slice(0, index + 1))
+    expect(await lit(page).getAttribute('data-state'), `after record ${seq}`).toBe(stateOf(machine))
+    await page.keyboard.press('ArrowRight')
+  }
+}
+
 test('the slider steps through a journal: chart, state, brokers and partitions are those of then', async () => {
   const { path, records } = lived()
   await using server = await inspecting(path)
@@ -79,14 +92,7 @@ test('a journal of `follow` has the chart of the following, its figures and its 
   const { page, complaints } = shown
   await page.getByRole('heading', { name: 'Following' }).waitFor()
   await page.getByText('1 move, 0 reconnections, 0 outages').waitFor()
-  await slider(page).focus()
-  await page.keyboard.press('Home')
-  for (const [index, { seq }] of records.entries()) {
-    await page.locator('output').getByText(`record ${seq} of`).waitFor()
-    const { machine } = stateAfter(records.slice(0, index + 1))
-    expect(await lit(page).getAttribute('data-state'), `after record ${seq}`).toBe(stateOf(machine))
-    await page.keyboard.press('ArrowRight')
-  }
+  await expectEachState(page, records)
   await page.locator('.brokers').getByRole('cell', { name: '127.0.2.1:9092' }).first().waitFor()
   expect(await page.locator('.partitions, .membership').count()).toBe(0)
   expect(await violationsOn(page)).toEqual([])
@@ -110,14 +116,7 @@ test('a journal of a balancer has the chart of the balancing, its figures, the i
   await page.getByText('1 done, 0 cancelled, 0 failed').waitFor()
   await page.getByRole('row', { name: 'networkOut 1.0000 0.0000' }).waitFor()
   await page.getByRole('row', { name: 'leader of orders/1 1 2 done' }).waitFor()
-  await slider(page).focus()
-  await page.keyboard.press('Home')
-  for (const [index, { seq }] of records.entries()) {
-    await page.locator('output').getByText(`record ${seq} of`).waitFor()
-    const { machine } = stateAfter(records.slice(0, index + 1))
-    expect(await lit(page).getAttribute('data-state'), `after record ${seq}`).toBe(stateOf(machine))
-    await page.keyboard.press('ArrowRight')
-  }
+  await expectEachState(page, records)
   expect(await violationsOn(page)).toEqual([])
   expect(complaints).toEqual([])
 })
